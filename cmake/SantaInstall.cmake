@@ -1,0 +1,16 @@
+# Installs the headers and the package that find_package(santa) reads.
+include(CMakePackageConfigHelpers)
+
+set(santa_package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/santa")
+install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
+install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION "${CMAKE_INSTALL_DOCDIR}")
+install(TARGETS santa EXPORT santaTargets)
+install(EXPORT santaTargets NAMESPACE santa:: DESTINATION "${santa_package_dir}")
+
+configure_package_config_file("${PROJECT_SOURCE_DIR}/cmake/santaConfig.cmake.in"
+  "${PROJECT_BINARY_DIR}/santaConfig.cmake" INSTALL_DESTINATION "${santa_package_dir}")
+# Before 1.0 a minor version may break its predecessor. There is no binary, so any architecture will do.
+write_basic_package_version_file("${PROJECT_BINARY_DIR}/santaConfigVersion.cmake"
+  COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
+install(FILES "${PROJECT_BINARY_DIR}/santaConfig.cmake" "${PROJECT_BINARY_DIR}/santaConfigVersion.cmake"
+  DESTINATION "${santa_package_dir}")

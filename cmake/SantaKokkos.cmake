@@ -1,0 +1,143 @@
+# Finds Kokkos 4.6 to 5.x: an installed one, Debian's in a private prefix, or upstream's release built from source.
+include_guard(GLOBAL)
+
+set(SANTA_KOKKOS auto CACHE STRING "Where Kokkos comes from: auto (the first that works), system, debian or fetch")
+set_property(CACHE SANTA_KOKKOS PROPERTY STRINGS auto system debian fetch)
+if(NOT SANTA_KOKKOS MATCHES "^(auto|system|debian|fetch)$")
+  message(FATAL_ERROR "santa: SANTA_KOKKOS is \"${SANTA_KOKKOS}\"; it must be auto, system, debian or fetch.")
+endif()
+
+set(SANTA_BACKEND "" CACHE STRING "Backend that Kokkos must have: OPENMP, SERIAL, CUDA, or empty for whatever it has")
+set_property(CACHE SANTA_BACKEND PROPERTY STRINGS "" OPENMP SERIAL CUDA)
+if(NOT SANTA_BACKEND MATCHES "^(|OPENMP|SERIAL|CUDA)$")
+  message(FATAL_ERROR "santa: SANTA_BACKEND is \"${SANTA_BACKEND}\"; it must be OPENMP, SERIAL, CUDA or empty.")
+endif()
+
+# Sets <out> to the loader (relative to the prefix) that programs linked with its Kokkos must name, or to nothing
+# if the system's C and C++ libraries are new enough.
+function(_santa_kokkos_loader out prefix libraries)
+  set(${out} "" PARENT_SCOPE)
+  set(program "${CMAKE_CURRENT_BINARY_DIR}/CMakeFiles/santa_kokkos_probe")
+  file(WRITE "${program}.cpp" "int main() {}\n")
+  execute_process(
+    COMMAND "${CMAKE_CXX_COMPILER}" "${program}.cpp" -o "${program}" -Wl,--no-as-needed
+            "${prefix}/${libraries}/libkokkoscore.so" "-Wl,-rpath,${prefix}/${libraries}"
+    RESULT_VARIABLE result OUTPUT_QUIET ERROR_QUIET)
+  if(result EQUAL 0)
+    execute_process(COMMAND "${program}" RESULT_VARIABLE result OUTPUT_QUIET ERROR_QUIET)
+  endif()
+  if(NOT result EQUAL 0)
+    file(GLOB loader RELATIVE "${prefix}" "${prefix}/${libraries}/ld-linux*.so.*")
+    set(${out} "${loader}" PARENT_SCOPE)
+  endif()
+endfunction()
+
+# Makes SANTA_DEPS_DIR/kokkos a regular Kokkos installation; <out> as in santa_debian_packages.
+function(_santa_kokkos_debian out)
+  # Kokkos is as new as we need in unstable alone.
+  santa_debian_packages(prefix NAME kokkos SUITE unstable PACKAGES libkokkos-dev)
+  set(${out} "${prefix}" PARENT_SCOPE)
+  set(${out}_ERROR "${prefix_ERROR}" PARENT_SCOPE)
+  if(NOT prefix)
+    return()
+  endif()
+
+  file(GLOB config "${prefix}/usr/lib/*/cmake/Kokkos/KokkosConfig.cmake")
+  get_filename_component(config_dir "${config}" DIRECTORY)
+  file(READ "${config_dir}/KokkosConfigVersion.cmake" text)
+  string(REGEX MATCH "set\\(PACKAGE_VERSION \"([^\"]*)\"" unused "${text}")
+  set(version "${CMAKE_MATCH_1}")
+  file(RELATIVE_PATH libraries "${prefix}" "${config_dir}/../..")
+  string(REGEX REPLACE "/$" "" libraries "${libraries}")
+  _santa_kokkos_loader(loader "${prefix}" "${libraries}")
+
+  configure_file("${CMAKE_CURRENT_FUNCTION_LIST_DIR}/KokkosDebianConfig.cmake.in"
+    "${prefix}/lib/cmake/Kokkos/KokkosConfig.cmake" @ONLY)
+  configure_file("${config_dir}/KokkosConfigVersion.cmake"
+    "${prefix}/lib/cmake/Kokkos/KokkosConfigVersion.cmake" COPYONLY)
+endfunction()
+
+# Adds upstream's release to this build.
+function(_santa_kokkos_fetch)
+  include(FetchContent)
+  if(SANTA_BACKEND STREQUAL "SERIAL")
+    set(openmp OFF)
+  else()
+    set(openmp ON)
+  endif()
+  set(Kokkos_ENABLE_SERIAL ON CACHE BOOL "Kokkos' Serial backend")
+  set(Kokkos_ENABLE_OPENMP ${openmp} CACHE BOOL "Kokkos' OpenMP backend")
+  if(SANTA_BACKEND STREQUAL "CUDA")
+    set(Kokkos_ENABLE_CUDA ON CACHE BOOL "Kokkos' CUDA backend")
+    if(NOT CMAKE_CXX_COMPILER MATCHES "nvcc_wrapper")
+      # The wrapper lies in the sources that are yet to be fetched: let CMake call nvcc itself.
+      set(Kokkos_ENABLE_COMPILE_AS_CMAKE_LANGUAGE ON CACHE BOOL "Compile Kokkos code as CMake's CUDA language")
+    endif()
+  endif()
+  FetchContent_Declare(Kokkos
+    URL https://github.com/kokkos/kokkos/releases/download/5.2.0/kokkos-5.2.0.tar.gz
+    URL_HASH SHA256=54993e0682d80b78939bbf260490f8cf31428bb883c0309961369997f15d94df
+    DOWNLOAD_EXTRACT_TIMESTAMP ON
+    SYSTEM)
+  FetchContent_MakeAvailable(Kokkos)
+endfunction()
+
+# Makes the target Kokkos::kokkos, and sets SANTA_KOKKOS_LANGUAGE to the language that code using it is compiled as.
+function(santa_find_kokkos)
+  # Whoever adds santa as a subdirectory links Kokkos through it, and so has to see its targets.
+  set(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL ON)
+  set(Kokkos_COMPILE_LANGUAGE CXX)
+  set(where "")
+  set(tried "")
+
+  if(TARGET Kokkos::kokkos)
+    set(where "the enclosing project")
+  endif()
+  if(NOT where AND SANTA_KOKKOS MATCHES "auto|system")
+    find_package(Kokkos 4.6...<6 CONFIG QUIET)
+    if(Kokkos_FOUND)
+      set(where "${Kokkos_DIR}")
+    else()
+      list(APPEND tried "no Kokkos 4.6 to 5.x is installed or named by Kokkos_ROOT")
+    endif()
+  endif()
+  if(NOT where AND SANTA_KOKKOS MATCHES "auto|debian")
+    if(SANTA_BACKEND MATCHES "CUDA|SERIAL")
+      list(APPEND tried "Debian's Kokkos has OpenMP alone, not ${SANTA_BACKEND}")
+    else()
+      _santa_kokkos_debian(prefix)
+      if(prefix)
+        find_package(Kokkos 4.6...<6 CONFIG QUIET REQUIRED PATHS "${prefix}" NO_DEFAULT_PATH)
+        set(where "${prefix} (Debian's libkokkos-dev)")
+        # Not kept: the next configure goes through the same steps.
+        unset(Kokkos_DIR CACHE)
+      else()
+        list(APPEND tried "Debian's can't be had: ${prefix_ERROR}")
+      endif()
+    endif()
+  endif()
+  if(NOT where AND SANTA_KOKKOS MATCHES "auto|fetch")
+    if(tried)
+      list(JOIN tried "; " reasons)
+      message(STATUS "santa: building Kokkos from its release, as ${reasons}")
+    endif()
+    _santa_kokkos_fetch()
+    set(where "its release, built here")
+    if(Kokkos_ENABLE_COMPILE_AS_CMAKE_LANGUAGE)
+      set(Kokkos_COMPILE_LANGUAGE CUDA)
+    endif()
+  endif()
+
+  if(NOT where)
+    list(JOIN tried "; " reasons)
+    message(FATAL_ERROR
+      "santa: ${reasons}. Name an installed Kokkos with -DKokkos_ROOT=<prefix>, or choose another SANTA_KOKKOS.")
+  endif()
+  if(SANTA_BACKEND AND Kokkos_DEVICES AND NOT SANTA_BACKEND IN_LIST Kokkos_DEVICES)
+    message(FATAL_ERROR "santa: this build needs a Kokkos with the ${SANTA_BACKEND} backend, but the one from ${where} "
+      "has ${Kokkos_DEVICES}. Name another with -DKokkos_ROOT=<prefix>, or build one with -DSANTA_KOKKOS=fetch.")
+  endif()
+  list(JOIN Kokkos_DEVICES ", " devices)
+  message(STATUS "santa: Kokkos ${Kokkos_VERSION} (${devices}) from ${where}")
+  set(SANTA_KOKKOS_LANGUAGE ${Kokkos_COMPILE_LANGUAGE} PARENT_SCOPE)
+endfunction()
