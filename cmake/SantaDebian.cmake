@@ -38,11 +38,11 @@ function(_santa_debian_archive uri_out signed_by_out suite_out)
   set(${suite_out} "${suite}" PARENT_SCOPE)
 endfunction()
 
-# Runs apt-get with a state of its own. <root> holds it; <signed_by> may be empty (apt's trusted keys then).
-function(_santa_apt_configure root uri suite signed_by)
+# Gives apt-get a state of its own in <root>. <signed_by> may be empty: apt's trusted keys then. <status> lists the
+# packages that count as installed.
+function(_santa_apt_configure root uri suite signed_by status)
   file(MAKE_DIRECTORY "${root}/state/lists/partial" "${root}/cache/archives/partial")
-  # An empty status: apt resolves the whole closure, as if nothing were installed.
-  file(WRITE "${root}/state/status" "")
+  configure_file("${status}" "${root}/state/status" COPYONLY)
   set(options "")
   if(signed_by)
     set(options "[signed-by=${signed_by}] ")
@@ -95,6 +95,15 @@ function(_santa_debian_unpack error_out root prefix)
       return()
     endif()
   endforeach()
+  # Some packages' CMake files take it that they lie in /usr.
+  file(GLOB_RECURSE configs "${prefix}.part/usr/*.cmake")
+  foreach(config IN LISTS configs)
+    file(READ "${config}" text)
+    if(text MATCHES "set\\(_IMPORT_PREFIX \"/usr\"\\)")
+      string(REPLACE "set(_IMPORT_PREFIX \"/usr\")" "set(_IMPORT_PREFIX \"${prefix}/usr\")" text "${text}")
+      file(WRITE "${config}" "${text}")
+    endif()
+  endforeach()
   file(WRITE "${prefix}.part/.packages" "${ARGN}")
   file(REMOVE_RECURSE "${prefix}")
   # The renaming is what makes the prefix appear whole or not at all.
@@ -104,7 +113,7 @@ endfunction()
 
 # santa_debian_packages(<out> NAME <name> [SUITE <suite>] PACKAGES <package>...)
 #
-# Unpacks the packages and all they depend on into SANTA_DEPS_DIR/<name>, once, and sets <out> to that prefix.
+# Unpacks the packages and what they depend on into SANTA_DEPS_DIR/<name>, once, and sets <out> to that prefix.
 # SUITE is the machine's own unless given. On failure <out> is empty and <out>_ERROR says why.
 function(santa_debian_packages out)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "NAME;SUITE" "PACKAGES")
@@ -135,25 +144,28 @@ function(santa_debian_packages out)
     set(${out}_ERROR "apt's configuration names no Debian archive" PARENT_SCOPE)
     return()
   endif()
+  # The own suite's packages go with those installed here; another suite's bring along all that they need.
+  set(status /dev/null)
   if(NOT arg_SUITE)
     set(arg_SUITE "${own_suite}")
+    set(status /var/lib/dpkg/status)
   endif()
 
   message(STATUS "santa: downloading ${arg_PACKAGES} (Debian ${arg_SUITE}) into ${prefix}")
   set(root "${SANTA_DEPS_DIR}/apt/${arg_SUITE}")
-  _santa_apt_configure("${root}" "${uri}" "${arg_SUITE}" "${signed_by}")
+  _santa_apt_configure("${root}" "${uri}" "${arg_SUITE}" "${signed_by}" "${status}")
   _santa_debian_unpack(error "${root}" "${prefix}" ${arg_PACKAGES})
 
   # Keys newer than this machine's may sign another suite. They come with the own suite, signed by keys at hand.
   if(error MATCHES "not signed|NO_PUBKEY" AND NOT arg_SUITE STREQUAL own_suite)
     message(STATUS "santa: ${arg_SUITE} is signed by newer keys: trying the keyring of ${own_suite}")
     set(keyring "${SANTA_DEPS_DIR}/keyring")
-    _santa_apt_configure("${root}-keyring" "${uri}" "${own_suite}" "${signed_by}")
+    _santa_apt_configure("${root}-keyring" "${uri}" "${own_suite}" "${signed_by}" /dev/null)
     _santa_debian_unpack(error "${root}-keyring" "${keyring}" debian-archive-keyring)
     if(NOT error)
       file(GLOB signed_by "${keyring}/usr/share/keyrings/debian-archive-keyring.[gp]*")
       list(GET signed_by 0 signed_by)
-      _santa_apt_configure("${root}" "${uri}" "${arg_SUITE}" "${signed_by}")
+      _santa_apt_configure("${root}" "${uri}" "${arg_SUITE}" "${signed_by}" "${status}")
       _santa_debian_unpack(error "${root}" "${prefix}" ${arg_PACKAGES})
     endif()
   endif()

@@ -15,19 +15,19 @@ endif()
 
 # Sets <out> to the loader (relative to the prefix) that programs linked with its Kokkos must name, or to nothing
 # if the system's C and C++ libraries are new enough.
-function(_santa_kokkos_loader out prefix libraries)
+function(_santa_kokkos_loader out prefix)
   set(${out} "" PARENT_SCOPE)
   set(program "${CMAKE_CURRENT_BINARY_DIR}/CMakeFiles/santa_kokkos_probe")
   file(WRITE "${program}.cpp" "int main() {}\n")
   execute_process(
     COMMAND "${CMAKE_CXX_COMPILER}" "${program}.cpp" -o "${program}" -Wl,--no-as-needed
-            "${prefix}/${libraries}/libkokkoscore.so" "-Wl,-rpath,${prefix}/${libraries}"
+            "${prefix}/lib/libkokkoscore.so" "-Wl,-rpath,${prefix}/lib"
     RESULT_VARIABLE result OUTPUT_QUIET ERROR_QUIET)
   if(result EQUAL 0)
     execute_process(COMMAND "${program}" RESULT_VARIABLE result OUTPUT_QUIET ERROR_QUIET)
   endif()
   if(NOT result EQUAL 0)
-    file(GLOB loader RELATIVE "${prefix}" "${prefix}/${libraries}/ld-linux*.so.*")
+    file(GLOB loader RELATIVE "${prefix}" "${prefix}/usr/lib/*/ld-linux*.so.*")
     set(${out} "${loader}" PARENT_SCOPE)
   endif()
 endfunction()
@@ -42,18 +42,25 @@ function(_santa_kokkos_debian out)
     return()
   endif()
 
-  file(GLOB config "${prefix}/usr/lib/*/cmake/Kokkos/KokkosConfig.cmake")
-  get_filename_component(config_dir "${config}" DIRECTORY)
-  file(READ "${config_dir}/KokkosConfigVersion.cmake" text)
-  string(REGEX MATCH "set\\(PACKAGE_VERSION \"([^\"]*)\"" unused "${text}")
-  set(version "${CMAKE_MATCH_1}")
-  file(RELATIVE_PATH libraries "${prefix}" "${config_dir}/../..")
-  string(REGEX REPLACE "/$" "" libraries "${libraries}")
-  _santa_kokkos_loader(loader "${prefix}" "${libraries}")
+  # Kokkos' libraries apart from the C library that lies beside them in the package's folder.
+  file(GLOB kokkos_libraries "${prefix}/usr/lib/*/libkokkos*.so*")
+  file(MAKE_DIRECTORY "${prefix}/lib")
+  foreach(library IN LISTS kokkos_libraries)
+    get_filename_component(name "${library}" NAME)
+    if(NOT EXISTS "${prefix}/lib/${name}")
+      file(RELATIVE_PATH target "${prefix}/lib" "${library}")
+      file(CREATE_LINK "${target}" "${prefix}/lib/${name}" SYMBOLIC)
+    endif()
+  endforeach()
+  _santa_kokkos_loader(loader "${prefix}")
 
+  file(GLOB package RELATIVE "${prefix}" "${prefix}/usr/lib/*/cmake/Kokkos")
+  get_filename_component(libraries "${loader}" DIRECTORY)
+  file(STRINGS "${prefix}/${package}/KokkosConfigVersion.cmake" version REGEX "set\\(PACKAGE_VERSION \"[0-9]")
+  string(REGEX MATCH "[0-9.]+" version "${version}")
   configure_file("${CMAKE_CURRENT_FUNCTION_LIST_DIR}/KokkosDebianConfig.cmake.in"
     "${prefix}/lib/cmake/Kokkos/KokkosConfig.cmake" @ONLY)
-  configure_file("${config_dir}/KokkosConfigVersion.cmake"
+  configure_file("${prefix}/${package}/KokkosConfigVersion.cmake"
     "${prefix}/lib/cmake/Kokkos/KokkosConfigVersion.cmake" COPYONLY)
 endfunction()
 
@@ -82,11 +89,13 @@ function(_santa_kokkos_fetch)
   FetchContent_MakeAvailable(Kokkos)
 endfunction()
 
-# Makes the target Kokkos::kokkos, and sets SANTA_KOKKOS_LANGUAGE to the language that code using it is compiled as.
+# Makes the target Kokkos::kokkos. Sets SANTA_KOKKOS_LANGUAGE to the language that code using it is compiled as, and
+# SANTA_KOKKOS_DIR to where its package was found, if it was.
 function(santa_find_kokkos)
   # Whoever adds santa as a subdirectory links Kokkos through it, and so has to see its targets.
   set(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL ON)
   set(Kokkos_COMPILE_LANGUAGE CXX)
+  set(package_dir "")
   set(where "")
   set(tried "")
 
@@ -97,6 +106,7 @@ function(santa_find_kokkos)
     find_package(Kokkos 4.6...<6 CONFIG QUIET)
     if(Kokkos_FOUND)
       set(where "${Kokkos_DIR}")
+      set(package_dir "${Kokkos_DIR}")
     else()
       list(APPEND tried "no Kokkos 4.6 to 5.x is installed or named by Kokkos_ROOT")
     endif()
@@ -109,6 +119,7 @@ function(santa_find_kokkos)
       if(prefix)
         find_package(Kokkos 4.6...<6 CONFIG QUIET REQUIRED PATHS "${prefix}" NO_DEFAULT_PATH)
         set(where "${prefix} (Debian's libkokkos-dev)")
+        set(package_dir "${Kokkos_DIR}")
         # Not kept: the next configure goes through the same steps.
         unset(Kokkos_DIR CACHE)
       else()
@@ -140,4 +151,5 @@ function(santa_find_kokkos)
   list(JOIN Kokkos_DEVICES ", " devices)
   message(STATUS "santa: Kokkos ${Kokkos_VERSION} (${devices}) from ${where}")
   set(SANTA_KOKKOS_LANGUAGE ${Kokkos_COMPILE_LANGUAGE} PARENT_SCOPE)
+  set(SANTA_KOKKOS_DIR "${package_dir}" PARENT_SCOPE)
 endfunction()

@@ -1,0 +1,27 @@
+# What the tests, examples and benchmarks need beyond Kokkos.
+include_guard(GLOBAL)
+
+# santa_dependency(<package> <target> <debian package>): an installed one, else Debian's in a private prefix.
+function(santa_dependency package target debian_package)
+  if(TARGET ${target})
+    return()
+  endif()
+  set(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL ON)
+  set(reason "")
+  find_package(${package} CONFIG QUIET)
+  set(where "${${package}_DIR}")
+  if(NOT ${package}_FOUND)
+    santa_debian_packages(prefix NAME ${debian_package} PACKAGES ${debian_package})
+    set(reason "${prefix_ERROR}")
+    if(prefix)
+      find_package(${package} CONFIG QUIET PATHS "${prefix}/usr" NO_DEFAULT_PATH)
+      set(where "${prefix}")
+      # Not kept: the next configure prefers one installed since.
+      unset(${package}_DIR CACHE)
+    endif()
+  endif()
+  if(NOT ${package}_FOUND)
+    message(FATAL_ERROR "santa: ${package} not found (${reason}). Install ${debian_package} or set ${package}_ROOT.")
+  endif()
+  message(STATUS "santa: ${package} ${${package}_VERSION} from ${where}")
+endfunction()

@@ -1,0 +1,50 @@
+# How this project's own programs are built. Nothing here reaches whoever uses santa::santa.
+include_guard(GLOBAL)
+include(CheckCXXCompilerFlag)
+
+add_library(santa_project_options INTERFACE)
+target_compile_features(santa_project_options INTERFACE cxx_std_20)
+
+# nvcc passes on neither all of these nor code without warnings of its own making.
+if(SANTA_KOKKOS_LANGUAGE STREQUAL "CXX" AND NOT SANTA_BACKEND STREQUAL "CUDA")
+  target_compile_options(santa_project_options INTERFACE
+    -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wcast-qual -Wextra-semi -Wnon-virtual-dtor -Woverloaded-virtual
+    $<$<CXX_COMPILER_ID:GNU>:-Wduplicated-cond> $<$<CXX_COMPILER_ID:GNU>:-Wlogical-op>
+    $<$<BOOL:${SANTA_WERROR}>:-Werror>)
+endif()
+
+if(SANTA_NATIVE)
+  check_cxx_compiler_flag(-march=native SANTA_HAS_MARCH_NATIVE)
+  if(SANTA_HAS_MARCH_NATIVE)
+    target_compile_options(santa_project_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-march=native>)
+  endif()
+endif()
+
+if(SANTA_SANITIZE)
+  target_compile_options(santa_project_options INTERFACE
+    -fsanitize=${SANTA_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(santa_project_options INTERFACE -fsanitize=${SANTA_SANITIZE})
+endif()
+
+# santa_build(<target>): compiles a target of this project against the library.
+function(santa_build target)
+  target_link_libraries(${target} PRIVATE santa::santa santa_project_options)
+  set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF)
+  if(NOT SANTA_KOKKOS_LANGUAGE STREQUAL "CXX")
+    get_target_property(sources ${target} SOURCES)
+    set_source_files_properties(${sources} PROPERTIES LANGUAGE ${SANTA_KOKKOS_LANGUAGE})
+    set_target_properties(${target} PROPERTIES ${SANTA_KOKKOS_LANGUAGE}_STANDARD 20)
+  endif()
+endfunction()
+
+# santa_add_run(<test> COMMAND <command>...): a ctest that runs a program on Kokkos.
+set(SANTA_TEST_THREADS "" CACHE STRING "OMP_NUM_THREADS of the tests; empty leaves it to the environment")
+function(santa_add_run test)
+  add_test(NAME ${test} ${ARGN})
+  # Kokkos asks for a binding unless one is named; binding would pin tests that run at once to the same cores.
+  set(environment OMP_PROC_BIND=false)
+  if(SANTA_TEST_THREADS)
+    list(APPEND environment OMP_NUM_THREADS=${SANTA_TEST_THREADS})
+  endif()
+  set_tests_properties(${test} PROPERTIES LABELS run TIMEOUT 900 ENVIRONMENT "${environment}")
+endfunction()
