@@ -59,6 +59,7 @@ APT::Install-Recommends \"false\";
 APT::Sandbox::User \"root\"; // _apt may not reach this directory
 Acquire::Check-Valid-Until \"false\"; // a mirror's index of unstable may be old
 Acquire::Languages \"none\";
+APT::Update::Error-Mode \"any\"; // an index that can't be had is an error
 Acquire::Retries \"2\";
 Acquire::http::Timeout \"20\";
 Acquire::https::Timeout \"20\";
@@ -80,6 +81,7 @@ function(_santa_debian_unpack error_out root prefix)
       RESULT_VARIABLE result OUTPUT_QUIET ERROR_VARIABLE text)
     if(NOT result EQUAL 0)
       string(REGEX MATCH "E: [^\n]*" reason "${text}")
+      list(JOIN command " " command)
       set(${error_out} "apt-get ${command} failed (${reason})" PARENT_SCOPE)
       return()
     endif()

@@ -64,8 +64,8 @@ function(_santa_kokkos_debian out)
     "${prefix}/lib/cmake/Kokkos/KokkosConfigVersion.cmake" COPYONLY)
 endfunction()
 
-# Adds upstream's release to this build.
-function(_santa_kokkos_fetch)
+# Adds upstream's release to this build; <reasons> say why nothing else will do. Sets Kokkos_VERSION and Kokkos_DEVICES.
+function(_santa_kokkos_fetch reasons)
   include(FetchContent)
   if(SANTA_BACKEND STREQUAL "SERIAL")
     set(openmp OFF)
@@ -81,12 +81,32 @@ function(_santa_kokkos_fetch)
       set(Kokkos_ENABLE_COMPILE_AS_CMAKE_LANGUAGE ON CACHE BOOL "Compile Kokkos code as CMake's CUDA language")
     endif()
   endif()
+
+  set(archive "${SANTA_DEPS_DIR}/kokkos-5.2.0.tar.gz")
+  if(NOT FETCHCONTENT_SOURCE_DIR_KOKKOS AND NOT EXISTS "${archive}")
+    # Apart from FetchContent, whose own failure would be pages long.
+    set(url https://github.com/kokkos/kokkos/releases/download/5.2.0/kokkos-5.2.0.tar.gz)
+    file(DOWNLOAD ${url} "${archive}.part" INACTIVITY_TIMEOUT 30 STATUS status)
+    list(GET status 0 code)
+    if(NOT code EQUAL 0)
+      list(GET status 1 message)
+      file(REMOVE "${archive}.part")
+      message(FATAL_ERROR "santa: no Kokkos to be had: ${reasons}${url} can't be downloaded (${message}). "
+        "Name an installed Kokkos 4.6 to 5.x with -DKokkos_ROOT=<prefix>, or its sources with "
+        "-DFETCHCONTENT_SOURCE_DIR_KOKKOS=<folder>.")
+    endif()
+    file(RENAME "${archive}.part" "${archive}")
+  endif()
   FetchContent_Declare(Kokkos
-    URL https://github.com/kokkos/kokkos/releases/download/5.2.0/kokkos-5.2.0.tar.gz
+    URL "${archive}"
     URL_HASH SHA256=54993e0682d80b78939bbf260490f8cf31428bb883c0309961369997f15d94df
     DOWNLOAD_EXTRACT_TIMESTAMP ON
     SYSTEM)
   FetchContent_MakeAvailable(Kokkos)
+  get_directory_property(version DIRECTORY "${kokkos_SOURCE_DIR}" DEFINITION Kokkos_VERSION)
+  get_directory_property(devices DIRECTORY "${kokkos_SOURCE_DIR}" DEFINITION KOKKOS_ENABLED_DEVICES)
+  set(Kokkos_VERSION "${version}" PARENT_SCOPE)
+  set(Kokkos_DEVICES "${devices}" PARENT_SCOPE)
 endfunction()
 
 # Makes the target Kokkos::kokkos. Sets SANTA_KOKKOS_LANGUAGE to the language that code using it is compiled as, and
@@ -128,11 +148,13 @@ function(santa_find_kokkos)
     endif()
   endif()
   if(NOT where AND SANTA_KOKKOS MATCHES "auto|fetch")
+    set(reasons "")
     if(tried)
       list(JOIN tried "; " reasons)
       message(STATUS "santa: building Kokkos from its release, as ${reasons}")
+      string(APPEND reasons "; ")
     endif()
-    _santa_kokkos_fetch()
+    _santa_kokkos_fetch("${reasons}")
     set(where "its release, built here")
     if(Kokkos_ENABLE_COMPILE_AS_CMAKE_LANGUAGE)
       set(Kokkos_COMPILE_LANGUAGE CUDA)
