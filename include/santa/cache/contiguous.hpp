@@ -1,0 +1,154 @@
+// A cache whose rows lie at fixed strides.
+#pragma once
+
+#include <santa/core/arguments.hpp>
+#include <santa/core/check.hpp>
+#include <santa/core/element.hpp>
+#include <santa/core/shape.hpp>
+
+#include <Kokkos_Core.hpp>
+
+#include <concepts>
+#include <cstdint>
+#include <string>
+
+namespace santa {
+
+/// The order of a cache's extents.
+enum class CacheLayout : std::uint8_t {
+  token_major,  // [batch, length, kv_heads, dim]
+  head_major,   // [batch, kv_heads, length, dim]
+};
+
+namespace detail {
+
+/// Rows of one (batch, kv head): row i starts at base + i * stride.
+template <class T>
+struct ContiguousRows {
+  const T* base;
+  std::int64_t stride;
+
+  KOKKOS_FUNCTION const T* operator[](std::int64_t row) const { return base + row * stride; }
+};
+
+/// Where the rows lie, as kernels see it. A cache policy has `Element`, `keys(batch, kv_head)` and
+/// `values(batch, kv_head)`, which give something that maps a row number to the address of its `dim` elements.
+template <class T>
+struct ContiguousAddresses {
+  using Element = T;
+  const T* key_data;
+  const T* value_data;
+  std::int64_t key_stride[3], value_stride[3];  // batch, row, head
+
+  [[nodiscard]] KOKKOS_FUNCTION ContiguousRows<T> keys(std::int64_t batch, std::int64_t head) const {
+    return {key_data + batch * key_stride[0] + head * key_stride[2], key_stride[1]};
+  }
+  [[nodiscard]] KOKKOS_FUNCTION ContiguousRows<T> values(std::int64_t batch, std::int64_t head) const {
+    return {value_data + batch * value_stride[0] + head * value_stride[2], value_stride[1]};
+  }
+};
+
+/// Checks one of the two views and notes its strides in the order batch, row, head.
+template <class View>
+void note_strides(const View& view, CacheLayout layout, const std::string& name, std::int64_t (&stride)[3]) {
+  if (view.extent(3) > 1)
+    require(view.stride(3) == 1, name + ".stride(3)", static_cast<std::int64_t>(view.stride(3)),
+            "1: the head dimension is contiguous");
+  if (view.size() > 0) require_pointer(view.data(), name + ".data()");
+  const int row = layout == CacheLayout::token_major ? 1 : 2;
+  stride[0] = static_cast<std::int64_t>(view.stride(0));
+  stride[1] = static_cast<std::int64_t>(view.stride(row));
+  stride[2] = static_cast<std::int64_t>(view.stride(3 - row));
+}
+
+}  // namespace detail
+
+/// Lengths of a cache whose storage is full.
+using NoLengths = Kokkos::View<const std::int64_t*, Kokkos::HostSpace>;
+
+/// Keys and values of a batch of requests in two views.
+/// Shapes:   keys, values [batch, length, kv_heads, dim] or, with CacheLayout::head_major, [batch, kv_heads, length,
+/// dim];
+///           any strides, but the last extent is contiguous. lengths [batch], int32 or int64, valid keys per request;
+///           none: the whole storage. Slots beyond a request's length are never read.
+/// Requires: keys and values of one element type (float, half, bfloat16 or an equivalent 2-byte type).
+/// Errors:   std::invalid_argument from `shape` and `addresses`: name, given, accepted.
+template <class KeyView, class ValueView = KeyView, class LengthView = NoLengths>
+class ContiguousCache {
+ public:
+  static_assert(Kokkos::is_view_v<KeyView> && Kokkos::is_view_v<ValueView> && Kokkos::is_view_v<LengthView>,
+                "santa::ContiguousCache: keys, values and lengths must be Kokkos views");
+  static_assert(KeyView::rank() == 4 && ValueView::rank() == 4,
+                "santa::ContiguousCache: keys and values must have rank 4: [batch, length, kv_heads, dim] or "
+                "[batch, kv_heads, length, dim]");
+  static_assert(Element<typename KeyView::value_type> && Element<typename ValueView::value_type>,
+                "santa::ContiguousCache: keys and values must be float, santa::half, santa::bfloat16 or an equivalent "
+                "2-byte type");
+  using Storage = storage_t<typename KeyView::value_type>;
+  static_assert(std::same_as<Storage, storage_t<typename ValueView::value_type>>,
+                "santa::ContiguousCache: keys and values must have the same element type");
+  static_assert(LengthView::rank() == 1 && (std::same_as<typename LengthView::non_const_value_type, std::int32_t> ||
+                                            std::same_as<typename LengthView::non_const_value_type, std::int64_t>),
+                "santa::ContiguousCache: lengths must have rank 1 and hold int32 or int64");
+
+  using key_view = KeyView;
+  using value_view = ValueView;
+  using length_view = LengthView;
+  using Addresses = detail::ContiguousAddresses<Storage>;
+
+  ContiguousCache(KeyView keys, ValueView values,
+                  CacheLayout layout = CacheLayout::token_major) requires std::same_as<LengthView, NoLengths>
+      : _keys(std::move(keys)), _values(std::move(values)), _layout(layout) {}
+  ContiguousCache(KeyView keys, ValueView values, LengthView lengths, CacheLayout layout = CacheLayout::token_major)
+      : _keys(std::move(keys)), _values(std::move(values)), _lengths(std::move(lengths)), _layout(layout) {}
+
+  [[nodiscard]] const LengthView& lengths() const { return _lengths; }
+  [[nodiscard]] bool has_lengths() const { return _lengths.data() != nullptr; }
+
+  /// Extents of the cache, checked; `heads` is kv_heads.
+  [[nodiscard]] Shape shape() const {
+    const bool token_major = _layout == CacheLayout::token_major;
+    const auto extent = [&](int i) { return static_cast<std::int64_t>(_keys.extent(static_cast<std::size_t>(i))); };
+    for (int i = 0; i < 4; ++i)
+      detail::require(static_cast<std::int64_t>(_values.extent(static_cast<std::size_t>(i))) == extent(i),
+                      "values.extent(" + std::to_string(i) + ")",
+                      static_cast<std::int64_t>(_values.extent(static_cast<std::size_t>(i))),
+                      "the same as keys (" + std::to_string(extent(i)) + ")");
+    if (has_lengths())
+      detail::require(static_cast<std::int64_t>(_lengths.extent(0)) == extent(0), "lengths.extent(0)",
+                      static_cast<std::int64_t>(_lengths.extent(0)),
+                      "the batch of keys (" + std::to_string(extent(0)) + ")");
+    const std::int64_t kv_heads = extent(token_major ? 2 : 1);
+    return {extent(0), kv_heads, kv_heads, extent(token_major ? 1 : 2), extent(3)};
+  }
+
+  /// What kernels need, checked.
+  [[nodiscard]] Addresses addresses() const {
+    Addresses result{
+        reinterpret_cast<const Storage*>(_keys.data()), reinterpret_cast<const Storage*>(_values.data()), {}, {}};
+    detail::note_strides(_keys, _layout, "keys", result.key_stride);
+    detail::note_strides(_values, _layout, "values", result.value_stride);
+    return result;
+  }
+
+  [[nodiscard]] detail::Lengths length_data() const {
+    return {_lengths.data(), sizeof(typename LengthView::value_type) == 8};
+  }
+
+ private:
+  KeyView _keys;
+  ValueView _values;
+  LengthView _lengths;
+  CacheLayout _layout = CacheLayout::token_major;
+};
+
+template <class KeyView, class ValueView>
+ContiguousCache(KeyView, ValueView) -> ContiguousCache<KeyView, ValueView, NoLengths>;
+template <class KeyView, class ValueView>
+ContiguousCache(KeyView, ValueView, CacheLayout) -> ContiguousCache<KeyView, ValueView, NoLengths>;
+template <class KeyView, class ValueView, class LengthView>
+ContiguousCache(KeyView, ValueView, LengthView) -> ContiguousCache<KeyView, ValueView, LengthView>;
+template <class KeyView, class ValueView, class LengthView>
+ContiguousCache(KeyView, ValueView, LengthView, CacheLayout) -> ContiguousCache<KeyView, ValueView, LengthView>;
+
+}  // namespace santa

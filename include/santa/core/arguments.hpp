@@ -1,0 +1,188 @@
+// What every kernel of a decode step is given: plain pointers, strides and numbers.
+#pragma once
+
+#include <santa/core/element.hpp>
+#include <santa/core/shape.hpp>
+#include <santa/core/statistics.hpp>
+#include <santa/random/stream_key.hpp>
+
+#include <cstdint>
+
+namespace santa::detail {
+
+/// Keys of a tile: lane i of a group owns key i.
+inline constexpr int tile_keys = 32;
+
+/// Keys of a panel: the unit in which two-pass rules sum masses, hence what splits are made of.
+inline constexpr int panel_keys = 256;
+
+/// Reference exponent of an empty state: below every finite score in use.
+inline constexpr float empty_reference = -0x1p127F;
+
+/// A rank-2 array by its strides; null where the caller gave none.
+template <class T>
+struct Matrix {
+  T* data = nullptr;
+  std::int64_t stride[2] = {0, 0};
+
+  KOKKOS_FUNCTION T& operator()(std::int64_t i, std::int64_t j) const { return data[i * stride[0] + j * stride[1]]; }
+  KOKKOS_FUNCTION explicit operator bool() const { return data != nullptr; }
+};
+
+/// A number known when the kernel is launched, or read from memory when it runs (so that a captured graph sees new
+/// values).
+template <class T>
+struct Scalar {
+  const T* where = nullptr;
+  T value{};
+
+  KOKKOS_FUNCTION T get() const { return where != nullptr ? *where : value; }
+};
+
+/// Valid lengths per request as 32- or 64-bit integers; null means the whole storage.
+struct Lengths {
+  const void* data = nullptr;
+  bool wide = false;
+
+  KOKKOS_FUNCTION std::int64_t get(std::int64_t batch, std::int64_t storage) const {
+    if (data == nullptr) return storage;
+    return wide ? static_cast<const std::int64_t*>(data)[batch] : static_cast<const std::int32_t*>(data)[batch];
+  }
+};
+
+/// One head's state over some of the keys, in the order it lies in memory, before `dim` floats of weighted value sum N.
+/// All but `reference` are in units of 2^reference (squares and variance: of its square). States merge by bringing them
+/// to one reference and adding; an empty one is the identity.
+struct HeadState {
+  float reference = empty_reference;  // an integer: scores are compared with it in log2 units
+  float mass = 0.F;                   // Z: sum of the weights of all keys
+  float used = 0.F;                   // W: sum of the weights given to rows read
+  float squares = 0.F;                // sum of their squares
+  float variance = 0.F;               // error-bar sum, where asked for
+  float certain = 0.F;                // rows read with probability 1
+  float uncertain = 0.F;              // sum of the inclusion probabilities of the others
+  float padding = 0.F;
+};
+
+/// Counts of one unit of work.
+struct UnitCounts {
+  std::uint32_t rows = 0;
+  std::uint32_t samples = 0;
+};
+
+/// The caller's budget. Rows: `rows`, or `share` of the visible length where that is positive.
+struct Budget {
+  double rows = 0.;
+  double share = 0.;
+  std::int64_t samples = 0;
+
+  KOKKOS_FUNCTION double rows_of(std::int64_t visible) const {
+    return share > 0. ? share * static_cast<double>(visible) : rows;
+  }
+};
+
+/// Memory of a plan. Sizes and order are told by `Workspace` (decode/workspace.hpp).
+struct WorkspacePointers {
+  float* states = nullptr;              // [slice rows][splits][slice heads][8 + dim]: HeadState and N
+  UnitCounts* counts = nullptr;         // [slice rows][splits]
+  std::int32_t* arrived = nullptr;      // [batch][kv heads]: units that have finished; zero between runs
+  float* log_delta = nullptr;           // [batch][heads], log2
+  float* subset = nullptr;              // [slice rows][slice heads][subset_capacity]: scores of the first step's subset
+  float* scores = nullptr;              // [batch][heads][panels * panel_keys], log2
+  float* panel_reference = nullptr;     // [batch][heads][panels]
+  std::uint64_t* panel_mass = nullptr;  // [batch][heads][panels], units of 2^(panel_reference - 40)
+  double* panel_prefix = nullptr;       // [batch][heads][panels + 1], units of 2^(reference - 40)
+  float* reference = nullptr;           // [batch][heads]
+  std::int64_t subset_capacity = 0;
+};
+
+struct Arguments {
+  // Shape, and how it is cut into units of work.
+  std::int32_t batch = 0, heads = 0, kv_heads = 0, dim = 0;
+  std::int32_t slices = 1, slice_heads = 1;  // a group's heads, in slices of at most max_heads
+  std::int32_t splits = 1, panels = 1;
+  std::int64_t keys_per_split = 0, storage = 0;
+  float score_factor = 0.F;  // scale * log2(e): scores are in log2 units inside the kernels
+
+  // Inputs and outputs; every pointer of an optional one may be null.
+  AnyInput query;
+  std::int64_t query_stride[2] = {0, 0};
+  AnyOutput out;
+  std::int64_t out_stride[2] = {0, 0};
+  Lengths lengths;
+  Matrix<float> lse, error;
+  Matrix<Statistics> statistics;
+  Matrix<const float> center;  // the row of (batch, kv head), contiguous
+
+  // Randomness.
+  Scalar<std::uint64_t> seed;
+  Scalar<std::uint32_t> step;
+  const std::uint32_t* requests = nullptr;
+  std::uint16_t stream = 0;
+
+  Budget budget;
+  Matrix<float> state_log_ratio, state_lse;  // carried from step to step
+  WorkspacePointers work;
+};
+
+/// One unit of work: a split of the keys of one request, for the query heads of one slice of one kv head.
+struct Unit {
+  std::int32_t batch, split, kv_head, slice;
+  std::int32_t first_head, heads;  // query heads
+  std::int64_t length;             // valid keys of the request
+  std::int64_t start;              // first visible key
+  std::int64_t begin, end;         // keys of this unit; empty where begin >= end
+
+  /// The row of per-slice arrays: (batch, kv head, slice).
+  [[nodiscard]] KOKKOS_FUNCTION std::int64_t slice_row(const Arguments& a) const {
+    return (static_cast<std::int64_t>(batch) * a.kv_heads + kv_head) * a.slices + slice;
+  }
+  [[nodiscard]] KOKKOS_FUNCTION std::int64_t head_row(const Arguments& a, int head) const {
+    return static_cast<std::int64_t>(batch) * a.heads + first_head + head;
+  }
+  [[nodiscard]] KOKKOS_FUNCTION std::int64_t visible() const { return length > start ? length - start : 0; }
+};
+
+/// Request's valid length, clamped to the storage.
+KOKKOS_INLINE_FUNCTION std::int64_t length_of(const Arguments& a, std::int64_t batch) {
+  const std::int64_t given = a.lengths.get(batch, a.storage);
+  return given < 0 ? 0 : (given > a.storage ? a.storage : given);
+}
+
+/// The place of a unit in the order of all units.
+KOKKOS_INLINE_FUNCTION std::int64_t unit_rank(const Arguments& a, std::int64_t batch, std::int64_t split,
+                                              std::int64_t kv_head, std::int64_t slice) {
+  return ((batch * a.splits + split) * a.kv_heads + kv_head) * a.slices + slice;
+}
+
+/// Units in the order (batch, split, kv head, slice), the last fastest: neighbours in time read neighbouring memory
+/// when heads lie next to each other (a token-major cache), and it makes no difference when they don't.
+template <class Modifier>
+KOKKOS_INLINE_FUNCTION Unit unit_of(const Arguments& a, const Modifier& modifier, std::int64_t rank) {
+  Unit unit{};
+  unit.slice = static_cast<std::int32_t>(rank % a.slices);
+  rank /= a.slices;
+  unit.kv_head = static_cast<std::int32_t>(rank % a.kv_heads);
+  rank /= a.kv_heads;
+  unit.split = static_cast<std::int32_t>(rank % a.splits);
+  unit.batch = static_cast<std::int32_t>(rank / a.splits);
+  const std::int32_t group = a.heads / a.kv_heads;
+  const std::int32_t before = unit.slice * a.slice_heads;
+  unit.first_head = unit.kv_head * group + before;
+  unit.heads = group - before < a.slice_heads ? group - before : a.slice_heads;
+  unit.length = length_of(a, unit.batch);
+  unit.start = modifier.first_key(unit.length);
+  const std::int64_t begin = unit.split * a.keys_per_split;
+  const std::int64_t first_tile = unit.start / tile_keys * tile_keys;
+  unit.begin = begin > first_tile ? begin : first_tile;
+  unit.end = begin + a.keys_per_split < unit.length ? begin + a.keys_per_split : unit.length;
+  if (unit.start >= unit.length) unit.end = unit.begin;
+  return unit;
+}
+
+KOKKOS_INLINE_FUNCTION StreamKey stream_key(const Arguments& a, const Unit& unit) {
+  const auto batch = static_cast<std::uint32_t>(unit.batch);
+  return {a.seed.get(), a.step.get(), a.stream, a.requests != nullptr ? a.requests[batch] : batch};
+}
+
+}  // namespace santa::detail

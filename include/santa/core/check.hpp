@@ -1,0 +1,33 @@
+// Errors for what a caller got wrong: one cold function, one form of sentence.
+#pragma once
+
+#include <Kokkos_Core.hpp>
+
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+namespace santa::detail {
+
+/// Throws std::invalid_argument: "santa: <argument> is <given>; accepted: <accepted>".
+[[noreturn, gnu::cold]] inline void reject(std::string_view argument, const std::string& given,
+                                           std::string_view accepted) {
+  throw std::invalid_argument("santa: " + std::string(argument) + " is " + given +
+                              "; accepted: " + std::string(accepted));
+}
+
+inline void require(bool good, std::string_view argument, std::int64_t given, std::string_view accepted) {
+  if (!good) reject(argument, std::to_string(given), accepted);
+}
+
+inline void require_pointer(const void* data, std::string_view argument) {
+  if (data == nullptr) reject(argument, "null", "a view with data");
+}
+
+inline void require_initialized() {
+  if (!Kokkos::is_initialized())
+    throw std::runtime_error("santa: Kokkos is not initialized; create a Kokkos::ScopeGuard before a plan");
+}
+
+}  // namespace santa::detail

@@ -1,0 +1,155 @@
+// Element types of queries, keys, values and outputs, and their conversion to and from float.
+#pragma once
+
+#include <Kokkos_Core.hpp>
+
+#include <concepts>
+#include <cstdint>
+#include <type_traits>
+
+#if defined(KOKKOS_ENABLE_CUDA)
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+#endif
+
+namespace santa {
+
+/// bfloat16 storage: the upper 16 bits of a float. On a host-only Kokkos `bhalf_t` is a plain float, hence this type.
+/// Conversion from float rounds to nearest even and keeps NaN a NaN.
+struct bfloat16 {
+  std::uint16_t bits = 0;
+
+  bfloat16() = default;
+  KOKKOS_FUNCTION explicit bfloat16(float value) {
+    const auto word = Kokkos::bit_cast<std::uint32_t>(value);
+    const bool is_nan = (word & 0x7fffffffU) > 0x7f800000U;
+    const std::uint32_t rounded = word + 0x7fffU + ((word >> 16) & 1U);
+    bits = static_cast<std::uint16_t>((is_nan ? word | 0x400000U : rounded) >> 16);
+  }
+  KOKKOS_FUNCTION explicit operator float() const {
+    return Kokkos::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
+  }
+};
+
+/// IEEE binary16 storage. Conversion from float rounds to nearest even; what is too large becomes infinity.
+struct half {
+  std::uint16_t bits = 0;
+
+  half() = default;
+  KOKKOS_FUNCTION explicit half(float value) {
+    const auto word = Kokkos::bit_cast<std::uint32_t>(value);
+    const std::uint32_t sign = (word >> 16) & 0x8000U;
+    const std::uint32_t magnitude = word & 0x7fffffffU;
+    bits = static_cast<std::uint16_t>(sign | magnitude_bits(magnitude));
+  }
+  KOKKOS_FUNCTION explicit operator float() const {
+    const std::uint32_t sign = static_cast<std::uint32_t>(bits & 0x8000U) << 16;
+    const std::uint32_t exponent = (bits >> 10) & 0x1fU;
+    const std::uint32_t fraction = bits & 0x3ffU;
+    if (exponent == 0) {  // zero or subnormal: fraction * 2^-24, exact in float
+      const float value = static_cast<float>(fraction) * 0x1p-24F;
+      return sign != 0 ? -value : value;
+    }
+    const std::uint32_t wide = exponent == 31 ? 0xffU : exponent + 112U;
+    return Kokkos::bit_cast<float>(sign | (wide << 23) | (fraction << 13));
+  }
+
+ private:
+  KOKKOS_FUNCTION static std::uint32_t magnitude_bits(std::uint32_t magnitude) {
+    if (magnitude > 0x7f800000U) return 0x7e00U;   // NaN
+    if (magnitude >= 0x477ff000U) return 0x7c00U;  // 65520 and above round to infinity
+    if (magnitude < 0x38800000U) {                 // below 2^-14: subnormal, let the float adder round
+      const float shifted = Kokkos::bit_cast<float>(magnitude) + 0.5F;
+      return Kokkos::bit_cast<std::uint32_t>(shifted) - 0x3f000000U;
+    }
+    return (magnitude - 0x38000000U + 0xfffU + ((magnitude >> 13) & 1U)) >> 13;
+  }
+};
+
+namespace detail {
+
+// Maps a type to the library's own type with the same bits; no member for types that are not elements.
+template <class T>
+struct Storage {};
+template <>
+struct Storage<float> {
+  using type = float;
+};
+template <>
+struct Storage<half> {
+  using type = half;
+};
+template <>
+struct Storage<bfloat16> {
+  using type = bfloat16;
+};
+// On a host-only Kokkos these two are plain float, which is covered above.
+template <class T>
+  requires(sizeof(T) == 2 &&
+           (std::same_as<T, Kokkos::Experimental::half_t> || std::same_as<T, Kokkos::Experimental::bhalf_t>))
+struct Storage<T> {
+  using type = std::conditional_t<std::same_as<T, Kokkos::Experimental::half_t>, half, bfloat16>;
+};
+#if defined(KOKKOS_ENABLE_CUDA)
+template <>
+struct Storage<__half> {
+  using type = half;
+};
+template <>
+struct Storage<__nv_bfloat16> {
+  using type = bfloat16;
+};
+#endif
+
+}  // namespace detail
+
+/// Types that queries, keys, values and outputs may have: float, the library's own 2-byte types, and Kokkos' and CUDA's
+/// 2-byte types, which have the same bits.
+template <class T>
+concept Element = requires {
+  typename detail::Storage<std::remove_const_t<T>>::type;
+};
+
+/// The library's type with the bits of T.
+template <Element T>
+using storage_t = typename detail::Storage<std::remove_const_t<T>>::type;
+
+/// Run-time name of an element type, for data that is touched once a head (queries, outputs) and not worth a kernel
+/// each.
+enum class ElementType : std::uint8_t { float32, float16, bfloat16 };
+
+template <Element T>
+inline constexpr ElementType element_type_of = std::same_as<storage_t<T>, float>  ? ElementType::float32
+                                               : std::same_as<storage_t<T>, half> ? ElementType::float16
+                                                                                  : ElementType::bfloat16;
+
+/// A read-only array of any element type, read as float.
+struct AnyInput {
+  const void* data = nullptr;
+  ElementType type = ElementType::float32;
+
+  KOKKOS_FUNCTION float operator[](std::int64_t i) const {
+    switch (type) {
+      case ElementType::float16: return static_cast<float>(static_cast<const half*>(data)[i]);
+      case ElementType::bfloat16: return static_cast<float>(static_cast<const bfloat16*>(data)[i]);
+      case ElementType::float32: break;
+    }
+    return static_cast<const float*>(data)[i];
+  }
+};
+
+/// An array of any element type, written from float.
+struct AnyOutput {
+  void* data = nullptr;
+  ElementType type = ElementType::float32;
+
+  KOKKOS_FUNCTION void store(std::int64_t i, float value) const {
+    switch (type) {
+      case ElementType::float16: static_cast<half*>(data)[i] = half(value); return;
+      case ElementType::bfloat16: static_cast<bfloat16*>(data)[i] = bfloat16(value); return;
+      case ElementType::float32: static_cast<float*>(data)[i] = value; return;
+    }
+  }
+};
+
+}  // namespace santa

@@ -1,0 +1,42 @@
+// The extents of one decode step.
+#pragma once
+
+#include <santa/core/check.hpp>
+
+#include <cstdint>
+
+namespace santa {
+
+/// Extents of a decode step: one query per (batch, head) against up to `length` cached keys per (batch, kv head).
+struct Shape {
+  std::int64_t batch = 1;
+  std::int64_t heads = 1;     // query heads, a multiple of kv_heads
+  std::int64_t kv_heads = 1;  // key/value heads
+  std::int64_t length = 0;    // storage for keys of a request; a request's valid length may be shorter
+  std::int64_t dim = 0;       // head dimension: a multiple of 8, at most 256
+
+  [[nodiscard]] std::int64_t group() const { return heads / kv_heads; }
+  bool operator==(const Shape&) const = default;
+};
+
+/// Largest head dimension.
+inline constexpr int max_dim = 256;
+
+/// Query heads that one lane group works on together; larger groups run in slices of equal size.
+inline constexpr int max_heads = 16;
+
+namespace detail {
+
+inline void check_shape(const Shape& shape) {
+  require(shape.batch >= 1, "batch", shape.batch, "1 or more");
+  require(shape.kv_heads >= 1 && shape.kv_heads < 65536, "kv_heads", shape.kv_heads, "1 to 65535");
+  require(shape.heads >= 1 && shape.heads < 65536, "heads", shape.heads, "1 to 65535");
+  require(shape.heads % shape.kv_heads == 0, "heads", shape.heads,
+          "a multiple of kv_heads (" + std::to_string(shape.kv_heads) + ")");
+  require(shape.dim >= 8 && shape.dim <= max_dim && shape.dim % 8 == 0, "dim", shape.dim,
+          "a multiple of 8 from 8 to 256");
+  require(shape.length >= 0 && shape.length <= (std::int64_t{1} << 36), "length", shape.length, "0 to 2^36");
+}
+
+}  // namespace detail
+}  // namespace santa

@@ -1,0 +1,26 @@
+// What a run reports about its draws.
+#pragma once
+
+#include <cstdint>
+
+namespace santa {
+
+/// Counts of one (batch, kv head) in one run.
+struct Statistics {
+  /// Distinct value rows read: the union over the group's query heads (over each slice of a group of more than 16
+  /// heads, which is read on its own).
+  std::int64_t rows_read = 0;
+  /// Draws: counted with multiplicity and over heads where heads draw separately; `rows_read` where they draw together.
+  std::int64_t samples = 0;
+  /// (sum w)^2 / sum w^2 of the weights given to the rows read; the smallest over the group's heads.
+  float effective_sample_size = 0.F;
+  /// Bits of `Flag`.
+  std::uint32_t flags = 0;
+
+  enum Flag : std::uint32_t {
+    /// The request's length was negative or beyond the storage, and was clamped. See `validate`.
+    length_clamped = 1,
+  };
+};
+
+}  // namespace santa

@@ -1,0 +1,115 @@
+// The kernel that chooses MassUnit's delta.
+#pragma once
+
+#include <santa/core/arguments.hpp>
+#include <santa/decode/kernel_context.hpp>
+#include <santa/sample/budget.hpp>
+#include <santa/sample/mass_unit.hpp>
+
+#include <Kokkos_Core.hpp>
+
+#include <cstdint>
+
+namespace santa::detail {
+
+/// MassUnit's delta for this step: carried from the last one, or chosen from a subset of the keys. One unit a slice
+/// row. Reads: the subset's keys where nothing was carried. Writes: log2(delta) per head.
+template <class Context, Draws draws>
+struct DeltaKernel : Context {
+  using typename Context::Group;
+  using typename Context::Tile;
+  using Float = typename Group::template Vector<float>;
+
+  explicit DeltaKernel(const Context& context) : Context(context) {}
+
+  template <class Member>
+  KOKKOS_FUNCTION void operator()(const Member& member) const {
+    const Arguments& a = this->arguments;
+    const std::int64_t slices = std::int64_t{a.kv_heads} * a.slices;  // of one request
+    const std::int64_t rank = member.league_rank();
+    const Unit unit = this->unit(rank / slices * slices * a.splits + rank % slices);
+    const Group group(member);
+    float* scratch = group.template scratch<float>(member, Context::scratch_floats(a.slice_heads, a.dim));
+    const double rows = a.budget.rows_of(unit.visible());
+    if (rows >= static_cast<double>(unit.visible())) return read_all(group, unit);
+    if (carried(group, unit)) return;
+    Tile tile(scratch, unit.heads, a.dim);
+    this->begin(tile, unit);
+    choose(group, tile, unit, rows);
+  }
+
+ private:
+  KOKKOS_FUNCTION void set(const Group& group, const Unit& unit, int head, float log_delta) const {
+    group.single([&] { this->arguments.work.log_delta[unit.head_row(this->arguments, head)] = log_delta; });
+  }
+
+  KOKKOS_FUNCTION void read_all(const Group& group, const Unit& unit) const {
+    for (int head = 0; head < unit.heads; ++head) set(group, unit, head, -lanes::infinity);
+  }
+
+  /// Uses the carried deltas if all of the slice are finite numbers.
+  KOKKOS_FUNCTION bool carried(const Group& group, const Unit& unit) const {
+    const Arguments& a = this->arguments;
+    if (!a.state_log_ratio) return false;
+    const auto log_delta = [&](int head) {
+      return a.state_log_ratio(unit.batch, unit.first_head + head) + a.state_lse(unit.batch, unit.first_head + head);
+    };
+    for (int head = 0; head < unit.heads; ++head)
+      if (!(Kokkos::fabs(log_delta(head)) < lanes::infinity)) return false;
+    for (int head = 0; head < unit.heads; ++head) set(group, unit, head, log_delta(head));
+    return true;
+  }
+
+  KOKKOS_FUNCTION void choose(const Group& group, const Tile& tile, const Unit& unit, double rows) const {
+    const Arguments& a = this->arguments;
+    const Subset subset(unit.start, unit.length);
+    float* stored = a.work.subset + unit.slice_row(a) * a.slice_heads * a.work.subset_capacity;
+    const auto at = [&](int head, std::int64_t slot) { return stored + head * a.work.subset_capacity + slot; };
+    float lse[max_heads];
+    score_subset(group, tile, unit, subset, at, lse);
+    const auto relative = [&](int head, std::int64_t slot) {
+      return lanes::max(Float(-lanes::infinity), group.load(at(head, slot)) - Float(lse[head]));
+    };
+    const auto joint = [&](std::int64_t slot) {
+      Float largest = -lanes::infinity;
+      for (int head = 0; head < unit.heads; ++head) largest = lanes::max(largest, relative(head, slot));
+      return largest;
+    };
+    float shared = draws == Draws::joint ? solve_log_delta(group, subset, rows, joint) : 0.F;
+    for (int head = 0; head < unit.heads; ++head) {
+      if constexpr (draws == Draws::separate)
+        shared = solve_log_delta(group, subset, rows, [&](std::int64_t slot) { return relative(head, slot); });
+      // A head that saw no finite score has nothing to relate delta to: read what there is.
+      set(group, unit, head, lse[head] > -lanes::infinity ? shared + lse[head] : -lanes::infinity);
+    }
+  }
+
+  /// Scores of the subset, kept in memory, and each head's log2 of the mass they stand for; NaN counts as nothing.
+  template <class At>
+  KOKKOS_FUNCTION void score_subset(const Group& group, const Tile& tile, const Unit& unit, const Subset& subset,
+                                    const At& at, float* lse) const {
+    const auto keys = this->keys(group, tile, unit);
+    Float score[max_heads];
+    Float largest[max_heads];
+    for (int head = 0; head < unit.heads; ++head) largest[head] = Float(empty_reference);
+    subset.for_each_tile([&](std::int64_t first, std::int64_t step, int count, std::int64_t slot, float) {
+      keys.scores(first, step, count, score);
+      for (int head = 0; head < unit.heads; ++head) {
+        largest[head] = lanes::max(largest[head], score[head]);
+        group.store(score[head], at(head, slot));
+      }
+    });
+    for (int head = 0; head < unit.heads; ++head) {
+      const float reference = lanes::ceil(group.max(largest[head]));
+      Float sum = 0.F;
+      subset.for_each_tile([&](std::int64_t, std::int64_t, int, std::int64_t slot, float stands_for) {
+        const Float weight = lanes::exp2(group.load(at(head, slot)) - Float(reference));
+        sum = lanes::fma(lanes::select(weight > Float(0.F), weight, Float(0.F)), Float(stands_for), sum);
+      });
+      const float mass = group.sum(sum);
+      lse[head] = mass > 0.F ? reference + lanes::log2(mass) : -lanes::infinity;
+    }
+  }
+};
+
+}  // namespace santa::detail

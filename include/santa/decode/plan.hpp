@@ -1,0 +1,233 @@
+// DecodePlan: decode attention for one shape, with all memory owned.
+#pragma once
+
+#include <santa/cache/contiguous.hpp>
+#include <santa/core/arguments.hpp>
+#include <santa/core/check.hpp>
+#include <santa/core/shape.hpp>
+#include <santa/decode/methods.hpp>
+#include <santa/decode/options.hpp>
+#include <santa/decode/workspace.hpp>
+#include <santa/score/modifiers.hpp>
+
+#include <Kokkos_Core.hpp>
+
+#include <cmath>
+#include <cstdint>
+#include <string>
+
+namespace santa {
+
+/// The shape of a decode step of `query` [batch, heads, dim] against `cache`.
+template <class QueryView, class Cache>
+Shape shape_of(const QueryView& query, const Cache& cache) {
+  Shape shape = cache.shape();
+  shape.heads = static_cast<std::int64_t>(query.extent(1));
+  return shape;
+}
+
+/// Decode attention by one method for shapes up to the one given.
+/// Computes: out[b, h] = sum_i a_i v_i over the visible keys of request b, a = softmax(modifier(scale <q, k_i>)),
+/// exactly or
+///           by an unbiased sample of the rows.
+/// Memory:   allocated here, once; `run` allocates nothing, does not fence and can be captured in a graph.
+/// Order:    one run of a plan at a time; runs on one execution space instance follow each other.
+/// Errors:   std::invalid_argument for bad method, shape, options: name, given, accepted.
+template <class Space, Method M, ScoreModifier Modifier = Identity>
+class DecodePlan {
+  static_assert(Kokkos::is_execution_space_v<Space>,
+                "santa::DecodePlan: the first argument must be an execution space");
+
+ public:
+  using MemorySpace = typename Space::memory_space;
+  using Options = PlanOptions;
+  using Run = RunOptions<MemorySpace>;
+  using State = DecodeState<MemorySpace>;
+
+  DecodePlan(const Space& space, const M& method, const Shape& shape, const Options& options = {},
+             const Modifier& modifier = {})
+      : _method(method), _modifier(modifier), _shape(shape) {
+    detail::require_initialized();
+    method.check();
+    modifier.check();
+    detail::check_shape(shape);
+    detail::require(options.keys_per_split >= 0 && options.keys_per_split % detail::panel_keys == 0, "keys_per_split",
+                    options.keys_per_split, "a multiple of 256, or 0");
+    if (!std::isfinite(options.scale)) detail::reject("scale", std::to_string(options.scale), "a finite number");
+    lay_out(options);
+    _workspace = detail::Workspace<Space>(space, _arguments, detail::Recipe<M>::needs());
+    _arguments.work = _workspace.pointers();
+  }
+
+  [[nodiscard]] const Shape& shape() const { return _shape; }
+  [[nodiscard]] std::size_t workspace_bytes() const { return _workspace.bytes(); }
+
+  /// Decodes one step.
+  /// Shapes:  query [batch, heads, dim]; out [batch, heads, dim], float or the query's type; last extents contiguous.
+  ///          Batch and storage length may be smaller than the plan's, the other extents must be equal.
+  /// Errors:  std::invalid_argument before anything is launched or written. Lengths in device memory are not looked at:
+  ///          out of range they are clamped and flagged in the statistics; see `validate`.
+  template <class QueryView, class Cache, class OutView>
+  void run(const Space& space, const QueryView& query, const Cache& cache, const OutView& out,
+           const Run& options = {}) const {
+    static_assert(Kokkos::is_view_v<QueryView> && Kokkos::is_view_v<OutView>,
+                  "santa::DecodePlan::run: query and out must be Kokkos views");
+    static_assert(QueryView::rank() == 3 && OutView::rank() == 3,
+                  "santa::DecodePlan::run: query and out must have rank 3: [batch, heads, dim]");
+    static_assert(
+        Element<typename QueryView::value_type>,
+        "santa::DecodePlan::run: query must be float, santa::half, santa::bfloat16 or an equivalent 2-byte type");
+    static_assert(Element<typename OutView::value_type>,
+                  "santa::DecodePlan::run: out must be float or the type of query");
+    static_assert(std::same_as<storage_t<typename OutView::value_type>, float> ||
+                      std::same_as<storage_t<typename OutView::value_type>, storage_t<typename QueryView::value_type>>,
+                  "santa::DecodePlan::run: out must be float or the type of query");
+    static_assert(!std::is_const_v<typename OutView::value_type>, "santa::DecodePlan::run: out must not be const");
+    static_assert(Kokkos::SpaceAccessibility<Space, typename QueryView::memory_space>::accessible &&
+                      Kokkos::SpaceAccessibility<Space, typename OutView::memory_space>::accessible &&
+                      Kokkos::SpaceAccessibility<Space, typename Cache::key_view::memory_space>::accessible &&
+                      Kokkos::SpaceAccessibility<Space, typename Cache::value_view::memory_space>::accessible &&
+                      (std::same_as<typename Cache::length_view, NoLengths> ||
+                       Kokkos::SpaceAccessibility<Space, typename Cache::length_view::memory_space>::accessible),
+                  "santa::DecodePlan::run: views must be accessible from the execution space");
+    detail::Arguments arguments = bind(query, cache, out);
+    bind(arguments, options);
+    const detail::KernelContext<Space, typename Cache::Addresses, Modifier> context{arguments, cache.addresses(),
+                                                                                    _modifier};
+    if (arguments.batch > 0) detail::Recipe<M>::run(space, _method, context);
+  }
+
+  /// What the plan does and costs, in a few lines for people.
+  [[nodiscard]] std::string describe() const {
+    const auto number = [](std::int64_t value) { return std::to_string(value); };
+    return std::string("santa::") + detail::Recipe<M>::name + " for batch " + number(_shape.batch) + ", heads " +
+           number(_shape.heads) + "/" + number(_shape.kv_heads) + ", dim " + number(_shape.dim) + ", up to " +
+           number(_shape.length) + " keys\n  tiles of " + number(detail::tile_keys) + " keys, " +
+           number(_arguments.splits) + " splits of " + number(_arguments.keys_per_split) + " keys, slices of " +
+           number(_arguments.slice_heads) + " heads\n  workspace " +
+           number(static_cast<std::int64_t>(_workspace.bytes())) + " bytes\n  reads all " +
+           number(_shape.batch * _shape.kv_heads * _shape.length * _shape.dim) + " key elements and " +
+           expected_rows() + " value rows of " + number(_shape.dim) + " elements\n";
+  }
+
+ private:
+  void lay_out(const Options& options) {
+    detail::Arguments& a = _arguments;
+    a.batch = static_cast<std::int32_t>(_shape.batch);
+    a.heads = static_cast<std::int32_t>(_shape.heads);
+    a.kv_heads = static_cast<std::int32_t>(_shape.kv_heads);
+    a.dim = static_cast<std::int32_t>(_shape.dim);
+    const auto group = static_cast<std::int32_t>(_shape.group());
+    a.slices = (group + max_heads - 1) / max_heads;
+    a.slice_heads = (group + a.slices - 1) / a.slices;
+    a.storage = _shape.length;
+    a.panels = static_cast<std::int32_t>((_shape.length + detail::panel_keys - 1) / detail::panel_keys);
+    a.keys_per_split = options.keys_per_split > 0 ? options.keys_per_split : lanes::keys_per_split(_shape.length);
+    a.splits = static_cast<std::int32_t>((_shape.length + a.keys_per_split - 1) / a.keys_per_split);
+    if (a.splits == 0) a.splits = 1;
+    detail::require(detail::all_units(a) < (std::int64_t{1} << 31), "batch * kv_heads * splits", detail::all_units(a),
+                    "less than 2^31: give a larger keys_per_split");
+    const float scale = options.scale != 0.F ? options.scale : 1.F / std::sqrt(static_cast<float>(_shape.dim));
+    a.score_factor = scale * lanes::log2_of_e;
+    a.budget = detail::Recipe<M>::budget(_method);
+  }
+
+  template <class QueryView, class Cache, class OutView>
+  detail::Arguments bind(const QueryView& query, const Cache& cache, const OutView& out) const {
+    const Shape given = shape_of(query, cache);
+    require_extents("query", query, given.batch, _shape.heads);
+    require_extents("out", out, given.batch, _shape.heads);
+    detail::require(given.batch <= _shape.batch, "batch", given.batch,
+                    "at most the plan's " + std::to_string(_shape.batch));
+    detail::require(given.length <= _shape.length, "length", given.length,
+                    "at most the plan's " + std::to_string(_shape.length));
+    detail::require(given.kv_heads == _shape.kv_heads, "kv_heads", given.kv_heads,
+                    "the plan's " + std::to_string(_shape.kv_heads));
+    detail::require(given.dim == _shape.dim, "dim", given.dim, "the plan's " + std::to_string(_shape.dim));
+    detail::Arguments a = _arguments;
+    a.batch = static_cast<std::int32_t>(given.batch);
+    a.storage = given.length;
+    using QueryElement = typename QueryView::value_type;
+    using OutElement = typename OutView::value_type;
+    a.query = {query.data(), element_type_of<QueryElement>};
+    a.out = {out.data(), element_type_of<OutElement>};
+    for (int i = 0; i < 2; ++i) {
+      a.query_stride[i] = static_cast<std::int64_t>(query.stride(i));
+      a.out_stride[i] = static_cast<std::int64_t>(out.stride(i));
+    }
+    a.lengths = cache.length_data();
+    return a;
+  }
+
+  void bind(detail::Arguments& a, const Run& options) const {
+    a.seed = {options.seed.where(), options.seed.value()};
+    a.step = {options.step.where(), options.step.value()};
+    a.stream = options.stream;
+    if (options.requests.data() != nullptr) {
+      require_at_least("requests", options.requests, a.batch);
+      a.requests = options.requests.data();
+    }
+    a.lse = optional("lse", options.lse, a.batch, _shape.heads);
+    a.error = optional("error", options.error, a.batch, _shape.heads);
+    a.statistics = optional("statistics", options.statistics, a.batch, _shape.kv_heads);
+    a.state_log_ratio = optional("state", options.state.log_ratio, a.batch, _shape.heads);
+    a.state_lse = optional("state", options.state.log2_sum, a.batch, _shape.heads);
+    if (!std::same_as<M, MassUnit>) a.state_lse = a.state_log_ratio = {};
+    if (options.center.data() != nullptr) {
+      detail::require(static_cast<std::int64_t>(options.center.extent(2)) == _shape.dim, "center.extent(2)",
+                      static_cast<std::int64_t>(options.center.extent(2)), "dim (" + std::to_string(_shape.dim) + ")");
+      detail::require(options.center.stride(2) == 1, "center.stride(2)",
+                      static_cast<std::int64_t>(options.center.stride(2)), "1");
+      a.center = optional("center", options.center, a.batch, _shape.kv_heads);
+    }
+  }
+
+  template <class View>
+  static void require_at_least(const std::string& name, const View& view, std::int64_t extent) {
+    detail::require(static_cast<std::int64_t>(view.extent(0)) >= extent, name + ".extent(0)",
+                    static_cast<std::int64_t>(view.extent(0)), "the batch (" + std::to_string(extent) + ") or more");
+  }
+
+  /// The first two extents of an optional view as a matrix; a view without data is absent.
+  template <class View>
+  static auto optional(const std::string& name, const View& view, std::int64_t rows, std::int64_t columns) {
+    detail::Matrix<typename View::value_type> result;
+    if (view.data() == nullptr) return result;
+    require_at_least(name, view, rows);
+    detail::require(static_cast<std::int64_t>(view.extent(1)) == columns, name + ".extent(1)",
+                    static_cast<std::int64_t>(view.extent(1)), std::to_string(columns));
+    result.data = view.data();
+    for (int i = 0; i < 2; ++i) result.stride[i] = static_cast<std::int64_t>(view.stride(i));
+    return result;
+  }
+
+  template <class View>
+  void require_extents(const std::string& name, const View& view, std::int64_t batch, std::int64_t heads) const {
+    const std::int64_t expected[3] = {batch, heads, _shape.dim};
+    const char* const meaning[3] = {"the batch of keys", "the plan's heads", "the plan's dim"};
+    for (int i = 0; i < 3; ++i) {
+      const auto extent = static_cast<std::int64_t>(view.extent(static_cast<std::size_t>(i)));
+      detail::require(extent == expected[i], name + ".extent(" + std::to_string(i) + ")", extent,
+                      std::string(meaning[i]) + " (" + std::to_string(expected[i]) + ")");
+    }
+    detail::require(view.stride(2) == 1 || view.extent(2) == 1, name + ".stride(2)",
+                    static_cast<std::int64_t>(view.stride(2)), "1: the head dimension is contiguous");
+    if (view.size() > 0) detail::require_pointer(view.data(), name + ".data()");
+  }
+
+  [[nodiscard]] std::string expected_rows() const {
+    const detail::Budget& budget = _arguments.budget;
+    if (budget.samples > 0) return "at most " + std::to_string(budget.samples) + " a query head of the";
+    if (budget.share > 0. || budget.rows > 0.)
+      return "about " + std::to_string(static_cast<std::int64_t>(budget.rows_of(_shape.length))) + " a kv head of the";
+    return "all";
+  }
+
+  M _method;
+  Modifier _modifier;
+  Shape _shape;
+  detail::Arguments _arguments;
+  detail::Workspace<Space> _workspace;
+};
+
+}  // namespace santa

@@ -1,0 +1,70 @@
+// The memory of a plan.
+#pragma once
+
+#include <santa/core/arguments.hpp>
+#include <santa/sample/budget.hpp>
+
+#include <Kokkos_Core.hpp>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace santa::detail {
+
+/// Which arrays a method needs besides states, counts and counters.
+struct WorkspaceNeeds {
+  bool deltas = false;  // MassUnit: delta, and scores of the first step's subset
+  bool scores = false;  // two-pass rules: scores of all keys, panel sums
+};
+
+/// All of a plan's memory in one allocation, cut into arrays by one function that also counts the bytes.
+template <class Space>
+class Workspace {
+ public:
+  Workspace() = default;
+  Workspace(const Space& space, const Arguments& a, WorkspaceNeeds needs) {
+    const std::size_t bytes = cut(a, needs, nullptr);
+    _memory = Memory(Kokkos::view_alloc(space, "santa::workspace"), bytes);  // zeroed: the counters must be
+    cut(a, needs, _memory.data());
+  }
+
+  [[nodiscard]] const WorkspacePointers& pointers() const { return _pointers; }
+  [[nodiscard]] std::size_t bytes() const { return _memory.size(); }
+
+ private:
+  using Memory = Kokkos::View<std::byte*, typename Space::memory_space>;
+
+  std::size_t cut(const Arguments& a, WorkspaceNeeds needs, std::byte* base) {
+    std::size_t used = 0;
+    const auto take = [&]<class T>(T*& pointer, std::int64_t count) {
+      pointer = reinterpret_cast<T*>(base + used);
+      used += (static_cast<std::size_t>(count) * sizeof(T) + 63) / 64 * 64;
+    };
+    const std::int64_t batch = a.batch;
+    const std::int64_t slice_rows = batch * a.kv_heads * a.slices;
+    const std::int64_t head_rows = batch * a.heads;
+    WorkspacePointers p;
+    take(p.arrived, batch * a.kv_heads);
+    take(p.states, slice_rows * a.splits * a.slice_heads * (std::int64_t{sizeof(HeadState) / sizeof(float)} + a.dim));
+    take(p.counts, slice_rows * a.splits);
+    if (needs.deltas) {
+      p.subset_capacity = Subset::capacity(a.storage);
+      take(p.log_delta, head_rows);
+      take(p.subset, slice_rows * a.slice_heads * p.subset_capacity);
+    }
+    if (needs.scores) {
+      take(p.scores, head_rows * a.panels * panel_keys);
+      take(p.panel_reference, head_rows * a.panels);
+      take(p.panel_mass, head_rows * a.panels);
+      take(p.panel_prefix, head_rows * (a.panels + 1));
+      take(p.reference, head_rows);
+    }
+    _pointers = p;
+    return used;
+  }
+
+  Memory _memory;
+  WorkspacePointers _pointers;
+};
+
+}  // namespace santa::detail

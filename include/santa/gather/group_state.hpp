@@ -1,0 +1,146 @@
+// The running state of one lane group: what it has seen, drawn and added up.
+#pragma once
+
+#include <santa/core/arguments.hpp>
+#include <santa/core/drawn.hpp>
+#include <santa/gather/row_queue.hpp>
+#include <santa/lanes/math.hpp>
+
+#include <Kokkos_Core.hpp>
+
+#include <cstdint>
+
+namespace santa::detail {
+
+/// Sums of one unit of work: masses by lane, the queue of drawn rows, and (in `Tile`) the weighted sum of value rows.
+/// Weights are relative to a reference exponent per head, an integer in log2 units, so that changing it is exact. It is
+/// raised when a score exceeds it by more than 2^8 and never lowered: nothing overflows, and what is lost below 2^-126
+/// of the largest weight does not show.
+template <class Group, class Tile, class Rows>
+class GroupState {
+  template <class T>
+  using Vector = typename Group::template Vector<T>;
+  using Float = Vector<float>;
+
+ public:
+  static constexpr float headroom = 8.F;
+
+  KOKKOS_FUNCTION GroupState(const Group& group, Tile& tile, const Rows& values, float* scratch,
+                             const Arguments& arguments, const Unit& unit)
+      : _group(group),
+        _tile(tile),
+        _values(values),
+        _queue(scratch, unit.heads, static_cast<bool>(arguments.error)),
+        _unit(unit),
+        _dim(arguments.dim),
+        _center(arguments.center ? &arguments.center(unit.batch, unit.kv_head) : nullptr),
+        _with_spread(static_cast<bool>(arguments.error)) {
+    for (int head = 0; head < unit.heads; ++head) {
+      _mass[head] = _used[head] = _squares[head] = Float(0.F);
+      _variance[head] = 0.F;
+    }
+  }
+
+  KOKKOS_FUNCTION void set_reference(int head, float reference) { _reference[head] = reference; }
+  [[nodiscard]] KOKKOS_FUNCTION const float* reference() const { return _reference; }
+  [[nodiscard]] KOKKOS_FUNCTION bool with_spread() const { return _with_spread; }
+  [[nodiscard]] KOKKOS_FUNCTION std::uint32_t rows() const { return _rows; }
+
+  /// Turns a tile's scores into weights and adds up their mass.
+  KOKKOS_FORCEINLINE_FUNCTION void weigh(const Float* score, Float* weight) {
+    for (int head = 0; head < _unit.heads; ++head) {
+      if (_group.any(score[head] > Float(_reference[head] + headroom))) raise_reference(head, score[head]);
+      weight[head] = lanes::exp2(score[head] - Float(_reference[head]));
+      _mass[head] += weight[head];
+    }
+  }
+
+  /// Queues the drawn rows of a tile; `first` is its first key.
+  template <bool prefetch>
+  KOKKOS_FORCEINLINE_FUNCTION void add(std::int64_t first, const Drawn<Group>& drawn) {
+    if (drawn.rows == 0) return;
+    const auto chosen = _group.lanes_of(drawn.rows);
+    for (int head = 0; head < _unit.heads; ++head) {
+      const Float weight = lanes::select(chosen, drawn.weight[head], Float(0.F));
+      _used[head] += weight;
+      _squares[head] = lanes::fma(weight, weight, _squares[head]);
+    }
+    const int before = _queue.size();
+    _queue.push(_group, static_cast<std::int32_t>(first - _unit.begin), drawn);
+    _rows += static_cast<std::uint32_t>(_queue.size() - before);
+    if constexpr (prefetch) {
+      for (int i = before; i < _queue.size(); ++i)
+        _group.prefetch(_values[_unit.begin + _queue.index()[i]], _dim * int{sizeof(typename Tile::Element)});
+      gather(2 * RowQueue<Group>::batch);  // the newest rows are still on their way
+    } else {
+      gather(RowQueue<Group>::batch);
+    }
+  }
+
+  /// Gathers what still waits and writes the state of all heads: [heads][8 + dim].
+  template <class Rule>
+  KOKKOS_FUNCTION void finish(const Rule& rule, float* to) {
+    gather(0);
+    for (int head = 0; head < _unit.heads;
+         ++head, to += sizeof(HeadState) / sizeof(float) + static_cast<std::size_t>(_dim)) {
+      const ExpectedRows expected = rule.expected_rows(head);
+      HeadState state;
+      state.reference = _reference[head];
+      state.mass = _group.sum(_mass[head]);
+      state.used = _group.sum(_used[head]);
+      state.squares = _group.sum(_squares[head]);
+      state.variance = _variance[head];
+      state.certain = expected.certain;
+      state.uncertain = expected.uncertain;
+      _group.single([&] { *reinterpret_cast<HeadState*>(to) = state; });
+      _tile.store_sum(head, to + sizeof(HeadState) / sizeof(float));
+    }
+  }
+
+ private:
+  KOKKOS_FORCEINLINE_FUNCTION void gather(int keep) {
+    _queue.drain(_group, keep, [&](int at, int count) {
+      _tile.add_rows(_values, _unit.begin, _queue.index() + at, count, _queue.weight(0) + at,
+                     RowQueue<Group>::capacity);
+      if (_with_spread) add_variance(at, count);
+    });
+  }
+
+  KOKKOS_FUNCTION void add_variance(int at, int count) {
+    for (int i = at; i < at + count; ++i) {
+      const float distance = _tile.squared_distance(_values[_unit.begin + _queue.index()[i]], _center);
+      for (int head = 0; head < _unit.heads; ++head)
+        if (const float spread = _queue.spread(head)[i]; spread > 0.F)
+          _variance[head] = lanes::fma(spread, distance, _variance[head]);
+    }
+  }
+
+  KOKKOS_FUNCTION void raise_reference(int head, const Float& score) {
+    const float raised = lanes::ceil(_group.max(lanes::max(Float(empty_reference), score)));
+    const float factor = lanes::exp2(_reference[head] - raised);
+    _mass[head] = _mass[head] * Float(factor);
+    _used[head] = _used[head] * Float(factor);
+    _squares[head] = _squares[head] * Float(factor * factor);
+    _variance[head] *= factor * factor;
+    _queue.rescale(_group, head, factor);
+    _tile.rescale(head, factor);
+    _reference[head] = raised;
+  }
+
+  const Group& _group;
+  Tile& _tile;
+  Rows _values;
+  RowQueue<Group> _queue;
+  const Unit& _unit;
+  int _dim;
+  const float* _center;
+  bool _with_spread;
+  std::uint32_t _rows = 0;
+  float _reference[max_heads];
+  float _variance[max_heads];
+  Float _mass[max_heads];
+  Float _used[max_heads];
+  Float _squares[max_heads];
+};
+
+}  // namespace santa::detail

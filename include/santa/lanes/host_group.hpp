@@ -1,0 +1,150 @@
+// The lane group of a host: one thread that works on vectors of 32 lanes.
+#pragma once
+
+#include <santa/lanes/math.hpp>
+#include <santa/lanes/simd.hpp>
+
+#include <Kokkos_Core.hpp>
+
+#include <cstdint>
+#include <cstring>
+
+namespace santa::lanes {
+
+/// A group of 32 lanes that works through tiles of 32 keys together; lane i owns key i of the tile. `Vector<T>` is a
+/// value that differs from lane to lane: a Simd here, a plain T on a device where lanes are threads of a warp.
+/// Everything else is uniform over the group. Sums over lanes have one fixed order on all backends.
+struct HostGroup {
+  static constexpr int size = 32;
+  static constexpr int groups_per_team = 1;
+  static constexpr int scratch_level = 1;  // level 0 is 32 KiB on host backends, too small for 16 heads of 256
+
+  template <class T>
+  using Vector = Simd<T, size>;
+  using Mask = Simd<std::int32_t, size>;
+
+  template <class Member>
+  explicit HostGroup(const Member& /*team*/) {}
+
+  /// The group's own `count` elements of the team's scratch, aligned for vectors.
+  template <class T, class Member>
+  static T* scratch(const Member& team, std::size_t count) {
+    return static_cast<T*>(team.team_scratch(scratch_level).get_shmem_aligned(count * sizeof(T), native_bytes));
+  }
+
+  /// Counts an arrival; true for the last of `expected`, which then sees all that the others wrote. The counter is back
+  /// at zero for the next run.
+  static bool last_of(std::int32_t& arrived, std::int32_t expected) {
+    Kokkos::memory_fence();
+    if (Kokkos::atomic_fetch_add(&arrived, 1) != expected - 1) return false;
+    Kokkos::memory_fence();
+    arrived = 0;
+    return true;
+  }
+
+  [[nodiscard]] static constexpr int rank() { return 0; }
+  static void sync() {}
+
+  /// Lane numbers 0 to 31.
+  SANTA_INLINE static Vector<std::int32_t> lane() {
+    alignas(native_bytes) std::int32_t numbers[size];
+    for (int i = 0; i < size; ++i) numbers[i] = i;
+    return Vector<std::int32_t>::load(numbers);
+  }
+
+  /// Lanes from `begin` to `end` - 1.
+  SANTA_INLINE static Mask lanes_between(std::int32_t begin, std::int32_t end) {
+    const auto number = lane();
+    return (number >= Vector<std::int32_t>(begin)) & (number < Vector<std::int32_t>(end));
+  }
+
+  SANTA_INLINE static float sum(const Vector<float>& values) { return lanes::sum(values); }
+
+  SANTA_INLINE static float max(const Vector<float>& values) {
+    alignas(native_bytes) float each[size];
+    values.store(each);
+    for (int width = size / 2; width > 0; width /= 2)
+      for (int i = 0; i < width; ++i) each[i] = each[i + width] > each[i] ? each[i + width] : each[i];
+    return each[0];
+  }
+
+  /// Bit i is set where lane i of the mask is.
+  SANTA_INLINE static std::uint32_t ballot(const Mask& mask) {
+#if defined(__AVX512F__)
+    const auto low = _mm512_test_epi32_mask((__m512i)mask.part[0], (__m512i)mask.part[0]);
+    const auto high = _mm512_test_epi32_mask((__m512i)mask.part[1], (__m512i)mask.part[1]);
+    return static_cast<std::uint32_t>(low) | (static_cast<std::uint32_t>(high) << 16);
+#else
+    std::uint32_t bits = 0;
+    for (int i = 0; i < size; ++i) bits |= static_cast<std::uint32_t>(mask[i] & 1) << i;
+    return bits;
+#endif
+  }
+
+  /// The mask whose ballot is `bits`.
+  SANTA_INLINE static Mask lanes_of(std::uint32_t bits) {
+    return ((Vector<std::int32_t>(static_cast<std::int32_t>(bits)) >> lane()) & Vector<std::int32_t>(1)) !=
+           Vector<std::int32_t>(0);
+  }
+
+  SANTA_INLINE static bool any(const Mask& mask) { return ballot(mask) != 0; }
+
+  /// Sums over lanes 0 to i, in integers: no rounding, hence no order.
+  template <class Integer>
+  SANTA_INLINE static Vector<Integer> inclusive_scan(const Vector<Integer>& values) {
+    alignas(native_bytes) Integer running[size];
+    values.store(running);
+    for (int i = 1; i < size; ++i) running[i] += running[i - 1];
+    return Vector<Integer>::load(running);
+  }
+
+  /// The value of the last lane, for all.
+  template <class T>
+  SANTA_INLINE static T last(const Vector<T>& values) {
+    return values[size - 1];
+  }
+
+  template <class T>
+  SANTA_INLINE static Vector<T> load(const T* from) {
+    return Vector<T>::load(from);
+  }
+  template <class T>
+  SANTA_INLINE static void store(const Vector<T>& values, T* to) {
+    values.store(to);
+  }
+
+  /// Writes the values of the lanes in `bits` next to each other, in lane order; no other element of `to` is touched
+  /// beyond to[31].
+  template <class T>
+  SANTA_INLINE static void compact(std::uint32_t bits, const Vector<T>& values, T* to) {
+    if (bits == ~std::uint32_t{0}) return values.store(to);
+    alignas(native_bytes) T each[size];
+    values.store(each);
+    for (; bits != 0; bits &= bits - 1) *to++ = each[__builtin_ctz(bits)];
+  }
+
+  /// Calls f once for the group.
+  template <class F>
+  SANTA_INLINE static void single(F&& f) {
+    f();
+  }
+
+  /// Calls f(i) for i in [0, count), shared out over the lanes.
+  template <class F>
+  SANTA_INLINE static void for_each(int count, F&& f) {
+    for (int i = 0; i < count; ++i) f(i);
+  }
+
+  /// Moves `count` elements to a lower address; the ranges may overlap.
+  template <class T>
+  SANTA_INLINE static void move(const T* from, T* to, int count) {
+    if (count > 0) std::memmove(to, from, static_cast<std::size_t>(count) * sizeof(T));
+  }
+
+  /// Asks for the cache lines of [address, address + bytes) ahead of their use.
+  SANTA_INLINE static void prefetch(const void* address, int bytes) {
+    for (int at = 0; at < bytes; at += 64) __builtin_prefetch(static_cast<const char*>(address) + at);
+  }
+};
+
+}  // namespace santa::lanes

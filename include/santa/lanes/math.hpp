@@ -1,0 +1,73 @@
+// exp2 and log2 that give the same bits on every backend: draws depend on them.
+#pragma once
+
+#include <santa/lanes/scalar.hpp>
+#include <santa/lanes/simd.hpp>
+
+#include <cstdint>
+#include <limits>
+
+namespace santa::lanes {
+
+inline constexpr float infinity = std::numeric_limits<float>::infinity();
+inline constexpr float lowest = std::numeric_limits<float>::lowest();
+inline constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
+inline constexpr float log2_of_e = 1.44269504088896340736F;
+inline constexpr float ln_of_2 = 0.69314718055994530942F;
+
+/// 2^x for x <= 127, relative error below 2e-7; 0 below -126; NaN for NaN and +infinity.
+/// x is a float lane or a Simd of floats. Method: nearest integer by a magic addition, a degree-6 polynomial in
+/// explicit fma for the rest, the integer added to the exponent.
+template <class Float>
+KOKKOS_FORCEINLINE_FUNCTION Float exp2(const Float& x) {
+  const Float magic = Float(12582912.F);  // 1.5 * 2^23: the low bits of magic + x hold round(x)
+  const Float shifted = x + magic;
+  const Float fraction = x - (shifted - magic);
+  Float power = fma(fraction, Float(1.5461448e-4F), Float(1.3390867e-3F));
+  power = fma(power, fraction, Float(9.6180569e-3F));
+  power = fma(power, fraction, Float(5.5503570e-2F));
+  power = fma(power, fraction, Float(0.24022651F));
+  power = fma(power, fraction, Float(0.69314718F));
+  power = fma(power, fraction, Float(1.F));
+  const auto exponent = bit_cast<std::int32_t>(shifted) << 23;
+  const Float scaled = bit_cast<float>(bit_cast<std::int32_t>(power) + exponent);
+  return select(x >= Float(-126.F), scaled, select(x < Float(-126.F), Float(0.F), x));
+}
+
+/// log2(x) for x > 0, absolute error below 2e-7 + 1e-7 |log2 x|; -infinity for 0 and NaN for NaN or negative x.
+/// Method: log2(x) = e + 2/ln2 atanh((m - 1) / (m + 1)) with x = m 2^e, m in [sqrt(1/2), sqrt(2)), series in double.
+KOKKOS_FORCEINLINE_FUNCTION float log2(float x) {
+  if (x == 0.F) return -infinity;
+  if (!(x > 0.F) || x == infinity) return x > 0.F ? infinity : not_a_number;
+  float scaled = x;
+  int exponent = 0;
+  if (scaled < 0x1p-126F) {  // subnormal
+    scaled *= 0x1p32F;
+    exponent -= 32;
+  }
+  auto bits = Kokkos::bit_cast<std::int32_t>(scaled);
+  const std::int32_t offset = (bits - 0x3f3504f3) >> 23;  // 0x3f3504f3 is sqrt(1/2)
+  exponent += offset;
+  bits -= offset * (1 << 23);
+  const double mantissa = Kokkos::bit_cast<float>(bits);
+  const double t = (mantissa - 1.) / (mantissa + 1.);
+  const double t2 = t * t;
+  double series = 1. / 11.;
+  series = Kokkos::fma(series, t2, 1. / 9.);
+  series = Kokkos::fma(series, t2, 1. / 7.);
+  series = Kokkos::fma(series, t2, 1. / 5.);
+  series = Kokkos::fma(series, t2, 1. / 3.);
+  series = Kokkos::fma(series, t2, 1.);
+  return static_cast<float>(Kokkos::fma(2.88539008177792681472 * t, series, static_cast<double>(exponent)));
+}
+
+/// The smallest integer that is not below x, as a float (x finite).
+KOKKOS_FORCEINLINE_FUNCTION float ceil(float x) { return Kokkos::ceil(x); }
+
+/// The larger of two; a NaN in `value` is ignored.
+template <class Float>
+KOKKOS_FORCEINLINE_FUNCTION Float max(const Float& so_far, const Float& value) {
+  return select(value > so_far, value, so_far);
+}
+
+}  // namespace santa::lanes

@@ -1,0 +1,230 @@
+// Simd<T, N>: N values of a host thread that are worked on together, whatever the width of the machine's registers.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+#include <utility>
+
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+namespace santa::lanes {
+
+// Vectors stay in registers only where everything that touches them is inlined, lambdas included.
+#define SANTA_INLINE [[gnu::always_inline]] inline
+#define SANTA_INLINE_LAMBDA __attribute__((always_inline))
+
+/// Bytes of one native vector register.
+#if defined(__AVX512F__)
+inline constexpr int native_bytes = 64;
+#elif defined(__AVX2__)
+inline constexpr int native_bytes = 32;
+#else
+inline constexpr int native_bytes = 16;
+#endif
+
+/// Calls f(integral_constant<int, 0>) to f(integral_constant<int, N - 1>): a loop that is unrolled for certain, which
+/// arrays of vectors need to live in registers.
+template <int N, class F>
+SANTA_INLINE constexpr void static_for(F&& f) {
+  [&]<int... I>(std::integer_sequence<int, I...>) SANTA_INLINE_LAMBDA { (f(std::integral_constant<int, I>{}), ...); }
+  (std::make_integer_sequence<int, N>{});
+}
+
+/// N lanes of T in native vectors. Operators work lane by lane. Comparisons give a mask: a Simd<int32 or int64, N> of 0
+/// and -1. The order of every sum is fixed by N alone, so all instruction sets give the same bits.
+template <class T, int N>
+struct Simd {
+  static constexpr int native = N * int{sizeof(T)} < native_bytes ? N : native_bytes / int{sizeof(T)};
+  static constexpr int parts = N / native;
+  typedef T Part __attribute__((vector_size(native * sizeof(T))));  // NOLINT(modernize-use-using): attribute
+  // One vector move from any address; a memcpy may be split in two, which stalls the load that follows.
+  typedef T Unaligned __attribute__((vector_size(native * sizeof(T)), aligned(1), may_alias));  // NOLINT
+  using MaskElement = std::conditional_t<sizeof(T) == 8, std::int64_t, std::int32_t>;
+  using Mask = Simd<MaskElement, N>;
+
+  Part part[parts];
+
+  Simd() = default;
+  SANTA_INLINE Simd(T value) {  // NOLINT(google-explicit-constructor): a scalar is the same in all lanes
+    static_for<parts>([&](auto i) SANTA_INLINE_LAMBDA { part[i] = value - Part{}; });
+  }
+
+  SANTA_INLINE static Simd load(const T* from) { return load_bytes(from); }
+  /// The bytes at any address, whatever their type.
+  SANTA_INLINE static Simd load_bytes(const void* from) {
+    Simd result;
+    static_for<parts>([&](auto i) SANTA_INLINE_LAMBDA { result.part[i] = static_cast<const Unaligned*>(from)[i]; });
+    return result;
+  }
+  /// The first `count` lanes from memory, the rest 0; reads nothing beyond them.
+  SANTA_INLINE static Simd load_bytes(const void* from, int count) {
+    Simd result;
+#if defined(__AVX512F__)
+    if constexpr (sizeof(T) == 4 && parts == 1 && native == 16) {
+      const auto wanted = static_cast<__mmask16>(count >= 16 ? 0xffffU : (1U << count) - 1U);
+      result.part[0] = (Part)_mm512_maskz_loadu_epi32(wanted, from);
+      return result;
+    }
+#endif
+    T each[N] = {};
+    std::memcpy(each, from, static_cast<std::size_t>(count) * sizeof(T));
+    return load(each);
+  }
+  SANTA_INLINE void store(T* to) const {
+    static_for<parts>([&](auto i) SANTA_INLINE_LAMBDA { reinterpret_cast<Unaligned*>(to)[i] = part[i]; });
+  }
+
+  SANTA_INLINE T operator[](int lane) const { return part[lane / native][lane % native]; }
+
+  /// Applies f to each native vector of the operands.
+  template <class Result = Simd, class F, class... Operands>
+  SANTA_INLINE static Result map(F&& f, const Operands&... operands) {
+    Result result;
+    static_for<parts>([&](auto i) SANTA_INLINE_LAMBDA { result.part[i] = f(operands.part[i]...); });
+    return result;
+  }
+
+  // Friends, so that a scalar on either side converts.
+  SANTA_INLINE friend Simd operator+(const Simd& a, const Simd& b) {
+    return map([](Part x, Part y) SANTA_INLINE_LAMBDA { return x + y; }, a, b);
+  }
+  SANTA_INLINE friend Simd operator-(const Simd& a, const Simd& b) {
+    return map([](Part x, Part y) SANTA_INLINE_LAMBDA { return x - y; }, a, b);
+  }
+  SANTA_INLINE friend Simd operator*(const Simd& a, const Simd& b) {
+    return map([](Part x, Part y) SANTA_INLINE_LAMBDA { return x * y; }, a, b);
+  }
+  SANTA_INLINE friend Simd operator/(const Simd& a, const Simd& b) {
+    return map([](Part x, Part y) SANTA_INLINE_LAMBDA { return x / y; }, a, b);
+  }
+  SANTA_INLINE friend Simd operator&(const Simd& a, const Simd& b) {
+    return map([](Part x, Part y) SANTA_INLINE_LAMBDA { return x & y; }, a, b);
+  }
+  SANTA_INLINE friend Simd operator|(const Simd& a, const Simd& b) {
+    return map([](Part x, Part y) SANTA_INLINE_LAMBDA { return x | y; }, a, b);
+  }
+  SANTA_INLINE friend Simd operator<<(const Simd& a, int bits) {
+    return map([bits](Part x) SANTA_INLINE_LAMBDA { return x << bits; }, a);
+  }
+  SANTA_INLINE friend Simd operator>>(const Simd& a, int bits) {
+    return map([bits](Part x) SANTA_INLINE_LAMBDA { return x >> bits; }, a);
+  }
+  SANTA_INLINE friend Simd operator>>(const Simd& a, const Simd& bits) {
+    return map([](Part x, Part y) SANTA_INLINE_LAMBDA { return x >> y; }, a, bits);
+  }
+  SANTA_INLINE friend Mask operator<(const Simd& a, const Simd& b) {
+    return compare(a, b, [](Part x, Part y) SANTA_INLINE_LAMBDA { return x < y; });
+  }
+  SANTA_INLINE friend Mask operator>(const Simd& a, const Simd& b) { return b < a; }
+  SANTA_INLINE friend Mask operator>=(const Simd& a, const Simd& b) {
+    return compare(a, b, [](Part x, Part y) SANTA_INLINE_LAMBDA { return x >= y; });
+  }
+  SANTA_INLINE friend Mask operator!=(const Simd& a, const Simd& b) {
+    return compare(a, b, [](Part x, Part y) SANTA_INLINE_LAMBDA { return x != y; });
+  }
+  SANTA_INLINE Simd& operator+=(const Simd& other) { return *this = *this + other; }
+
+ private:
+  template <class F>
+  SANTA_INLINE static Mask compare(const Simd& a, const Simd& b, F&& f) {
+    return map<Mask>([&](Part x, Part y) SANTA_INLINE_LAMBDA { return (typename Mask::Part)f(x, y); }, a, b);
+  }
+};
+
+/// mask ? a : b, lane by lane.
+template <class T, int N>
+SANTA_INLINE Simd<T, N> select(const typename Simd<T, N>::Mask& mask, const std::type_identity_t<Simd<T, N>>& a,
+                               const Simd<T, N>& b) {
+  using Part = typename Simd<T, N>::Part;
+  using MaskPart = typename Simd<T, N>::Mask::Part;
+  return Simd<T, N>::map([](MaskPart m, Part x, Part y) SANTA_INLINE_LAMBDA { return m ? x : y; }, mask, a, b);
+}
+
+/// Value conversion, lane by lane, as static_cast does it.
+template <class To, class From, int N>
+SANTA_INLINE Simd<To, N> convert(const Simd<From, N>& from) {
+  Simd<To, N> result;
+  if constexpr (sizeof(To) == sizeof(From)) {
+    static_for<Simd<To, N>::parts>([&](auto i) SANTA_INLINE_LAMBDA {
+      result.part[i] = __builtin_convertvector(from.part[i], typename Simd<To, N>::Part);
+    });
+  } else {
+    alignas(native_bytes) From in[N];
+    alignas(native_bytes) To out[N];
+    from.store(in);
+    for (int i = 0; i < N; ++i) out[i] = static_cast<To>(in[i]);
+    result = Simd<To, N>::load(out);
+  }
+  return result;
+}
+
+/// The same bits as another type of the same size.
+template <class To, class From, int N>
+SANTA_INLINE Simd<To, N> bit_cast(const Simd<From, N>& from) {
+  static_assert(sizeof(To) == sizeof(From));
+  Simd<To, N> result;
+  static_for<Simd<To, N>::parts>(
+      [&](auto i) SANTA_INLINE_LAMBDA { result.part[i] = (typename Simd<To, N>::Part)from.part[i]; });
+  return result;
+}
+
+/// a * b + c with one rounding, in every build: compilers that contract on their own differ, an explicit fma does not.
+template <class T, int N>
+SANTA_INLINE Simd<T, N> fma(const Simd<T, N>& a, const std::type_identity_t<Simd<T, N>>& b,
+                            const std::type_identity_t<Simd<T, N>>& c) {
+  using Part = typename Simd<T, N>::Part;
+  return Simd<T, N>::map(
+      [](Part x, Part y, Part z) SANTA_INLINE_LAMBDA {
+#if defined(__AVX512F__)
+        if constexpr (std::is_same_v<T, float> && sizeof(Part) == 64) return (Part)_mm512_fmadd_ps(x, y, z);
+        if constexpr (std::is_same_v<T, double> && sizeof(Part) == 64) return (Part)_mm512_fmadd_pd(x, y, z);
+#elif defined(__AVX2__) && defined(__FMA__)
+        if constexpr (std::is_same_v<T, float> && sizeof(Part) == 32) return (Part)_mm256_fmadd_ps(x, y, z);
+        if constexpr (std::is_same_v<T, double> && sizeof(Part) == 32) return (Part)_mm256_fmadd_pd(x, y, z);
+#endif
+        Part result;
+        for (int i = 0; i < Simd<T, N>::native; ++i) result[i] = std::fma(x[i], y[i], z[i]);
+        return result;
+      },
+      a, b, c);
+}
+
+/// The sum over lanes, by halving: lane i and lane i + N/2, then N/4, ... (the order of a butterfly over a warp).
+template <class T, int N>
+SANTA_INLINE T sum(const Simd<T, N>& values) {
+  alignas(native_bytes) T lane[N];
+  values.store(lane);
+  for (int width = N / 2; width > 0; width /= 2)
+    for (int i = 0; i < width; ++i) lane[i] += lane[i + width];
+  return lane[0];
+}
+
+/// The four sums over lanes of four vectors, each in the order of `sum`, stored to out[0..3].
+SANTA_INLINE void sum4(const Simd<float, 16>& a, const Simd<float, 16>& b, const Simd<float, 16>& c,
+                       const Simd<float, 16>& d, float* out) {
+#if defined(__AVX512F__)
+  // Forms with a full mask: the plain ones set off a false "used uninitialized" warning in GCC's own header.
+  constexpr __mmask16 all = 0xffff;
+  const auto fold_halves = [](__m512 x, __m512 y) {
+    return _mm512_add_ps(_mm512_maskz_shuffle_f32x4(all, x, y, 0x44), _mm512_maskz_shuffle_f32x4(all, x, y, 0xEE));
+  };
+  const __m512 ab = fold_halves(a.part[0], b.part[0]);
+  const __m512 cd = fold_halves(c.part[0], d.part[0]);
+  const __m512 quads =
+      _mm512_add_ps(_mm512_maskz_shuffle_f32x4(all, ab, cd, 0x88), _mm512_maskz_shuffle_f32x4(all, ab, cd, 0xDD));
+  const __m512 pairs = _mm512_add_ps(quads, _mm512_maskz_permute_ps(all, quads, 0x4E));
+  const __m512 sums = _mm512_add_ps(pairs, _mm512_maskz_permute_ps(all, pairs, 0xB1));
+  _mm512_mask_compressstoreu_ps(out, 0x1111, sums);
+#else
+  out[0] = sum(a);
+  out[1] = sum(b);
+  out[2] = sum(c);
+  out[3] = sum(d);
+#endif
+}
+
+}  // namespace santa::lanes

@@ -1,0 +1,87 @@
+// Outputs of a decode step from the merged states.
+#pragma once
+
+#include <santa/core/arguments.hpp>
+#include <santa/lanes/math.hpp>
+#include <santa/merge/merge.hpp>
+#include <santa/sample/budget.hpp>
+
+#include <Kokkos_Core.hpp>
+
+#include <cstdint>
+
+namespace santa::detail {
+
+/// The estimated L2 norm of a head's error.
+KOKKOS_INLINE_FUNCTION float error_bar(const Arguments& a, const HeadState& total, const float* center,
+                                       const float* out, bool multinomial_error) {
+  if (total.mass == 0.F) return 0.F;
+  float variance = total.variance / (total.mass * total.mass);
+  if (multinomial_error) {  // E|v - c|^2 / S - |o - c|^2 / S
+    float shift = 0.F;
+    for (int d = 0; d < a.dim; ++d) {
+      const float difference = out[d] - (center != nullptr ? center[d] : 0.F);
+      shift = lanes::fma(difference, difference, shift);
+    }
+    variance -= variance > 0.F ? shift / static_cast<float>(a.budget.samples) : 0.F;
+  }
+  return variance > 0.F ? Kokkos::sqrt(variance) : (variance == variance ? 0.F : variance);
+}
+
+/// Hands delta to the next step: relative to this step's Z, so that a shift of all scores does not matter, and
+/// corrected by the rows that it gave.
+KOKKOS_INLINE_FUNCTION void carry(const Arguments& a, const Unit& unit, int head, const HeadState& total,
+                                  float log2_sum) {
+  const std::int64_t query_head = unit.first_head + head;
+  const float log_delta = a.work.log_delta[unit.head_row(a, head)];
+  const float correction = correct_log_delta({total.certain, total.uncertain}, a.budget.rows_of(unit.visible()));
+  a.state_log_ratio(unit.batch, query_head) = log_delta - log2_sum + correction;
+  a.state_lse(unit.batch, query_head) = log2_sum;
+}
+
+KOKKOS_INLINE_FUNCTION void add_statistics(const Arguments& a, const Unit& unit, float smallest_sample) {
+  const UnitCounts* counts = a.work.counts + unit.slice_row(a) * a.splits;
+  std::int64_t rows = 0;
+  std::int64_t samples = 0;
+  for (std::int32_t split = 0; split < a.splits; ++split) {
+    rows += counts[split].rows;
+    samples += counts[split].samples;
+  }
+  Statistics& total = a.statistics(unit.batch, unit.kv_head);
+  if (unit.slice == 0) total = {0, 0, smallest_sample, 0};
+  total.rows_read += rows;
+  total.samples += samples;
+  if (smallest_sample < total.effective_sample_size) total.effective_sample_size = smallest_sample;
+  if (a.lengths.get(unit.batch, a.storage) != unit.length) total.flags |= Statistics::length_clamped;
+}
+
+/// Writes the outputs of one slice from the states of its splits.
+template <class Group>
+KOKKOS_FUNCTION void write_outputs(const Group& group, const Arguments& a, const Unit& unit, bool multinomial_error,
+                                   float* scratch) {
+  const std::int64_t row = unit.slice_row(a);
+  const std::int64_t stride = a.slice_heads * state_floats(a.dim);
+  const float* center = a.center ? &a.center(unit.batch, unit.kv_head) : nullptr;
+  float smallest_sample = lanes::infinity;
+  for (int head = 0; head < unit.heads; ++head) {
+    const SplitStates states{a.work.states + row * a.splits * stride + head * state_floats(a.dim), stride, a.splits};
+    const HeadState total = merge_heads(states);
+    merge_sums(group, states, total, a.dim, center, scratch);
+    const std::int64_t query_head = unit.first_head + head;
+    const std::int64_t offset = unit.batch * a.out_stride[0] + query_head * a.out_stride[1];
+    group.for_each(a.dim, [&](int d) { a.out.store(offset + d, scratch[d]); });
+    const float log2_sum = log2_mass(total);
+    group.single([&] {
+      if (a.lse) a.lse(unit.batch, query_head) = log2_sum * lanes::ln_of_2;
+      if (a.error) a.error(unit.batch, query_head) = error_bar(a, total, center, scratch, multinomial_error);
+      if (a.state_lse) carry(a, unit, head, total, log2_sum);
+    });
+    const float sample = total.squares > 0.F ? total.used * total.used / total.squares : 0.F;
+    smallest_sample = sample < smallest_sample ? sample : smallest_sample;
+  }
+  group.single([&] {
+    if (a.statistics) add_statistics(a, unit, smallest_sample);
+  });
+}
+
+}  // namespace santa::detail

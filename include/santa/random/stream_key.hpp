@@ -1,0 +1,40 @@
+// Which random number belongs to which draw.
+#pragma once
+
+#include <santa/random/philox.hpp>
+
+#include <cstdint>
+
+namespace santa {
+
+/// Names one random number by what it is used for, so that a draw depends on nothing else: not on the thread that makes
+/// it, the split it falls into, or the other requests of the batch.
+///
+/// Bit packing: key = seed (low word, high word); counter = (index, request, step, stream << 16 | head), with `index`
+/// the tile (MassUnit) or draw, `head` the kv head of joint draws or the query head of separate ones.
+struct StreamKey {
+  std::uint64_t seed = 0;
+  std::uint32_t step = 0;     // decode step
+  std::uint16_t stream = 0;   // usually the layer
+  std::uint32_t request = 0;  // identity of the request, by default its batch index
+
+  KOKKOS_FUNCTION Philox4x32::Counter draw(std::uint16_t head, std::uint32_t index) const {
+    const std::uint32_t tag = (static_cast<std::uint32_t>(stream) << 16) | head;
+    return Philox4x32::generate({{index, request, step, tag}},
+                                {{static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)}});
+  }
+
+  /// A uniform integer in [0, 2^bits), bits <= 32.
+  KOKKOS_FUNCTION std::uint32_t integer(std::uint16_t head, std::uint32_t index, int bits) const {
+    return draw(head, index).word[0] >> (32 - bits);
+  }
+
+  /// A uniform double in [0, 1) with 53 random bits.
+  KOKKOS_FUNCTION double uniform(std::uint16_t head, std::uint32_t index) const {
+    const auto random = draw(head, index);
+    const std::uint64_t bits = (static_cast<std::uint64_t>(random.word[1]) << 32) | random.word[0];
+    return static_cast<double>(bits >> 11) * 0x1p-53;
+  }
+};
+
+}  // namespace santa

@@ -1,0 +1,189 @@
+// MassUnit: rows drawn with probability weight / delta in one pass, once for a group of heads or head by head.
+#pragma once
+
+#include <santa/core/arguments.hpp>
+#include <santa/core/check.hpp>
+#include <santa/core/drawn.hpp>
+#include <santa/lanes/math.hpp>
+
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <type_traits>
+
+namespace santa {
+
+/// A number of rows, or a share of the visible length.
+struct RowBudget {
+  double rows = 0.;
+  double share = 0.;
+
+  RowBudget() = default;
+  template <class Number>
+    requires std::is_arithmetic_v<Number> RowBudget(Number number)
+        : rows(static_cast<double>(number)) {}  // NOLINT(google-explicit-constructor): .rows = 512
+};
+
+/// A row budget of `part` of the visible length: share(0.1) reads about a tenth of the value rows.
+inline RowBudget share(double part) {
+  RowBudget budget;
+  budget.share = part;
+  return budget;
+}
+
+/// How MassUnit draws for the query heads that share one kv head.
+enum class Draws : std::uint8_t {
+  joint,     // once for all heads: pi = min(1, max over heads of w / delta)
+  separate,  // head by head: pi = min(1, w / delta); the rows read are the union
+};
+
+/// Draws rows in proportion to their weight, in one pass over the keys and without a sort.
+/// Computes: rows read and weight w_h / pi, with pi = min(1, max_h w_h / delta_h); delta_h is fixed before the draw,
+/// from a
+///           strided subset of the keys at the first step and from the last step afterwards.
+/// Units:    rows is the number of distinct value rows to read per (batch, kv head), or a share of the visible length;
+///           with separate draws, per query head.
+/// Requires: rows > 0. A budget that covers the visible length reads every row: the result is Exact's.
+/// Errors:   std::invalid_argument from the plan: name, given, accepted.
+/// Bytes:    all keys, about `rows` value rows, the subset's keys at a first step, `center` where given.
+/// Random:   one 26-bit integer a tile of 32 keys, key (seed; step, stream, request, kv head or head, tile).
+/// Unbiased for any delta: a wrong one costs rows or variance only.
+struct MassUnit {
+  RowBudget rows = share(0.1);
+  Draws draws = Draws::joint;
+
+  void check() const {
+    const double given = rows.share > 0. || rows.rows == 0. ? rows.share : rows.rows;
+    if (!(given > 0.) || !std::isfinite(given))
+      detail::reject("MassUnit.rows", std::to_string(given), "a positive number");
+  }
+};
+
+namespace detail {
+
+/// Bits of an inclusion probability: P(row read) is exactly P / 2^26 for an integer P. The sums of 32 such numbers and
+/// a 26-bit phase fit in 32 bits.
+inline constexpr int probability_bits = 26;
+inline constexpr float probability_unit = 0x1p26F;
+
+/// The systematic sweep of one tile. `ratio` holds log2(w / delta) by lane, -infinity for lanes to leave out.
+/// `phase` is a uniform integer below 2^26. Lanes at or above 0 are certain and keep out of the sweep; row i of the
+/// others is read when floor((phase + P_0 + ... + P_i) / 2^26) changes at it.
+template <class Group>
+struct Sweep {
+  template <class T>
+  using Vector = typename Group::template Vector<T>;
+
+  std::uint32_t rows;       // lanes read
+  Vector<float> inverse;    // 1 / pi by lane
+  Vector<float> doubt;      // 1 - pi by lane
+  std::uint32_t certain;    // lanes with pi = 1
+  std::uint32_t uncertain;  // sum of P over the other lanes
+
+  KOKKOS_FORCEINLINE_FUNCTION Sweep(const Group& group, const Vector<float>& ratio, std::uint32_t phase) {
+    using lanes::bit_cast, lanes::convert, lanes::select;
+    const auto sure = ratio >= Vector<float>(0.F);
+    // A lane below every finite number has probability 0; every other lane gets at least one unit, so that it can be
+    // read.
+    const auto present = ratio >= Vector<float>(lanes::lowest);
+    certain = group.ballot(sure);
+    const Vector<float> scaled = lanes::exp2(select(sure, Vector<float>(0.F), ratio)) * Vector<float>(probability_unit);
+    const Vector<float> rounded = select(scaled < Vector<float>(1.F), Vector<float>(1.F), scaled + Vector<float>(0.5F));
+    const Vector<float> swept = select(sure, Vector<float>(0.F), select(present, rounded, Vector<float>(0.F)));
+    const auto units = convert<std::int32_t>(swept);
+    const auto prefix = group.inclusive_scan(bit_cast<std::uint32_t>(units));
+    const auto after = prefix + Vector<std::uint32_t>(phase);
+    const auto before = after - bit_cast<std::uint32_t>(units);
+    const auto crossed = (after >> probability_bits) != (before >> probability_bits);
+    rows = group.ballot(crossed) | certain;
+    uncertain = group.last(prefix);
+    const Vector<float> pi =
+        select(sure, Vector<float>(1.F), convert<float>(units) * Vector<float>(1.F / probability_unit));
+    inverse = Vector<float>(1.F) / pi;
+    doubt = Vector<float>(1.F) - pi;
+  }
+};
+
+/// The rule of MassUnit for one unit of work.
+template <class Group, Draws draws>
+class MassUnitRule {
+  template <class T>
+  using Vector = typename Group::template Vector<T>;
+
+ public:
+  static constexpr bool reads_every_row = false;
+
+  KOKKOS_FUNCTION MassUnitRule(const Group& group, const Arguments& arguments, const Unit& unit)
+      : _group(group), _key(stream_key(arguments, unit)), _first_head(static_cast<std::uint16_t>(unit.first_head)) {
+    for (int head = 0; head < unit.heads; ++head) {
+      _log_delta[head] = arguments.work.log_delta[unit.head_row(arguments, head)];
+      _certain[head] = 0;
+      _uncertain[head] = 0;
+    }
+  }
+
+  KOKKOS_FUNCTION static float initial_reference(int /*head*/) { return empty_reference; }
+
+  KOKKOS_FORCEINLINE_FUNCTION void draw(const ScoredTile<Group>& tile, const float* /*reference*/, bool with_spread,
+                                        Drawn<Group>& drawn) {
+    drawn.rows = 0;
+    if constexpr (draws == Draws::joint) {
+      Vector<float> ratio = -lanes::infinity;
+      for (int head = 0; head < tile.heads; ++head) ratio = lanes::max(ratio, log_ratio(tile, head));
+      const Sweep<Group> sweep = this->sweep(tile, ratio, 0);
+      for (int head = 0; head < tile.heads; ++head) give_weights(tile, sweep, head, with_spread, drawn);
+      drawn.rows = sweep.rows;
+    } else {
+      for (int head = 0; head < tile.heads; ++head) {
+        const Sweep<Group> sweep =
+            this->sweep(tile, lanes::max(Vector<float>(-lanes::infinity), log_ratio(tile, head)), head);
+        give_weights(tile, sweep, head, with_spread, drawn);
+        const auto chosen = _group.lanes_of(sweep.rows);
+        drawn.weight[head] = lanes::select(chosen, drawn.weight[head], Vector<float>(0.F));
+        drawn.spread[head] = lanes::select(chosen, drawn.spread[head], Vector<float>(0.F));
+        drawn.rows |= sweep.rows;
+        _samples += static_cast<std::uint32_t>(Kokkos::popcount(sweep.rows));
+      }
+    }
+  }
+
+  [[nodiscard]] KOKKOS_FUNCTION ExpectedRows expected_rows(int head) const {
+    const int draw = draws == Draws::joint ? 0 : head;
+    return {static_cast<float>(_certain[draw]),
+            static_cast<float>(static_cast<double>(_uncertain[draw]) / probability_unit)};
+  }
+  [[nodiscard]] KOKKOS_FUNCTION std::uint32_t samples(std::uint32_t rows) const {
+    return draws == Draws::joint ? rows : _samples;
+  }
+
+ private:
+  KOKKOS_FORCEINLINE_FUNCTION Vector<float> log_ratio(const ScoredTile<Group>& tile, int head) const {
+    return tile.score[head] - Vector<float>(_log_delta[head]);
+  }
+
+  KOKKOS_FORCEINLINE_FUNCTION Sweep<Group> sweep(const ScoredTile<Group>& tile, const Vector<float>& ratio, int head) {
+    const auto stream = static_cast<std::uint16_t>(_first_head + head);
+    const Sweep<Group> sweep(_group, ratio, _key.integer(stream, tile.number, probability_bits));
+    _certain[head] += static_cast<std::uint32_t>(Kokkos::popcount(sweep.certain));
+    _uncertain[head] += sweep.uncertain;
+    return sweep;
+  }
+
+  KOKKOS_FORCEINLINE_FUNCTION static void give_weights(const ScoredTile<Group>& tile, const Sweep<Group>& sweep,
+                                                       int head, bool with_spread, Drawn<Group>& drawn) {
+    const Vector<float> weight = tile.weight[head] * sweep.inverse;
+    drawn.weight[head] = weight;
+    if (with_spread) drawn.spread[head] = sweep.doubt * weight * weight;
+  }
+
+  const Group& _group;
+  StreamKey _key;
+  std::uint16_t _first_head;
+  std::uint32_t _samples = 0;
+  float _log_delta[max_heads];
+  std::uint32_t _certain[max_heads];
+  std::uint64_t _uncertain[max_heads];
+};
+
+}  // namespace detail
+}  // namespace santa

@@ -1,0 +1,17 @@
+// santa: decode attention that samples instead of reading everything. In the order of the data's path.
+#pragma once
+
+#include <santa/cache/contiguous.hpp>
+#include <santa/core/element.hpp>
+#include <santa/core/shape.hpp>
+#include <santa/core/statistics.hpp>
+#include <santa/core/version.hpp>
+#include <santa/decode/decode.hpp>
+#include <santa/decode/options.hpp>
+#include <santa/decode/plan.hpp>
+#include <santa/random/philox.hpp>
+#include <santa/random/stream_key.hpp>
+#include <santa/sample/exact.hpp>
+#include <santa/sample/mass_unit.hpp>
+#include <santa/sample/systematic.hpp>
+#include <santa/score/modifiers.hpp>

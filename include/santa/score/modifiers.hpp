@@ -1,0 +1,88 @@
+// Score modifiers: what happens to a score between the product of query and key and the draw.
+#pragma once
+
+#include <santa/core/check.hpp>
+#include <santa/lanes/math.hpp>
+
+#include <Kokkos_Core.hpp>
+
+#include <concepts>
+#include <cstdint>
+
+namespace santa {
+
+/// No modification: every key up to the length is visible, scores are scale * <q, k>.
+///
+/// A modifier has three members. `check()` runs on the host and throws for bad options. `first_key(length)` is the
+/// first visible key of a request; keys before it are neither read nor drawn. `apply(score)` works on one lane's or a
+/// vector's scores in log2 units (natural units times log2(e)).
+struct Identity {
+  static void check() {}
+  [[nodiscard]] KOKKOS_FUNCTION static std::int64_t first_key(std::int64_t /*length*/) { return 0; }
+  template <class Float>
+  [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION static Float apply(const Float& score) {
+    return score;
+  }
+};
+
+/// Sliding window: only the last `size` keys of a request are visible. Size 0: none, outputs are 0 and lse -infinity.
+struct Window {
+  std::int64_t size = 0;
+
+  void check() const { detail::require(size >= 0, "Window.size", size, "0 or more"); }
+  [[nodiscard]] KOKKOS_FUNCTION std::int64_t first_key(std::int64_t length) const {
+    return length > size ? length - size : 0;
+  }
+  template <class Float>
+  [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION static Float apply(const Float& score) {
+    return score;
+  }
+};
+
+/// Soft cap (Gemma 2): score becomes cap * tanh(score / cap), cap > 0 in natural units.
+struct SoftCap {
+  float cap = 50.F;
+
+  void check() const {
+    if (!(cap > 0.F) || cap > 1e30F) detail::reject("SoftCap.cap", std::to_string(cap), "a positive finite number");
+  }
+  [[nodiscard]] KOKKOS_FUNCTION static std::int64_t first_key(std::int64_t /*length*/) { return 0; }
+  template <class Float>
+  [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION Float apply(const Float& score) const {
+    // tanh(y) = 1 - 2 / (exp(2 y) + 1), with exp(2 y) = exp2(2 score2 / cap) for score2 = score * log2(e).
+    const Float twice = score * Float(2.F / cap);
+    const Float limited = lanes::select(twice > Float(60.F), Float(60.F), twice);
+    const Float tanh = Float(1.F) - Float(2.F) / (lanes::exp2(limited) + Float(1.F));
+    return tanh * Float(cap * lanes::log2_of_e);
+  }
+};
+
+/// One modifier after another: Then<SoftCap, Window>{{50.F}, {4096}}.
+template <class First, class Second>
+struct Then {
+  First first;
+  Second second;
+
+  void check() const {
+    first.check();
+    second.check();
+  }
+  [[nodiscard]] KOKKOS_FUNCTION std::int64_t first_key(std::int64_t length) const {
+    const std::int64_t a = first.first_key(length);
+    const std::int64_t b = second.first_key(length);
+    return a > b ? a : b;
+  }
+  template <class Float>
+  [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION Float apply(const Float& score) const {
+    return second.apply(first.apply(score));
+  }
+};
+
+template <class T>
+concept ScoreModifier = requires(const T modifier, std::int64_t length, float score) {
+  modifier.check();
+  { modifier.first_key(length) } -> std::same_as<std::int64_t>;
+  { modifier.apply(score) } -> std::same_as<float>;
+};
+
+}  // namespace santa

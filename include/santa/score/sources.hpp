@@ -1,0 +1,72 @@
+// Score sources: where the scores of a tile come from.
+#pragma once
+
+#include <santa/core/arguments.hpp>
+#include <santa/lanes/math.hpp>
+
+#include <Kokkos_Core.hpp>
+
+#include <cstdint>
+
+namespace santa::detail {
+
+/// Scores of a lane group's heads by the product of query and key rows, then the modifier. `Tile` holds the query.
+/// Bytes: `count` key rows a tile.
+template <class Group, class Tile, class Rows, class Modifier>
+class KeyScores {
+  using Float = typename Group::template Vector<float>;
+
+ public:
+  KOKKOS_FUNCTION KeyScores(const Group& group, const Tile& tile, const Rows& keys, const Modifier& modifier,
+                            const Unit& unit)
+      : _group(group), _tile(tile), _keys(keys), _modifier(modifier), _unit(unit) {}
+
+  /// Scores in log2 units of keys first, first + step, ... (`count` of them); -infinity in lanes without a visible key.
+  /// A score of +infinity has no softmax and becomes NaN, as exp(inf - inf) is.
+  KOKKOS_FORCEINLINE_FUNCTION void scores(std::int64_t first, std::int64_t step, int count, Float* score) const {
+    _tile.scores(_keys, first, step, count, score);
+    const auto hidden = static_cast<std::int32_t>(_unit.start > first ? (_unit.start - first + step - 1) / step : 0);
+    const auto inside = _group.lanes_between(hidden, count);
+    for (int head = 0; head < _unit.heads; ++head) {
+      Float value = _modifier.apply(score[head]);
+      value = lanes::select(value >= Float(lanes::infinity), Float(lanes::not_a_number), value);
+      score[head] = lanes::select(inside, value, Float(-lanes::infinity));
+    }
+  }
+
+ private:
+  const Group& _group;
+  const Tile& _tile;
+  Rows _keys;
+  const Modifier& _modifier;
+  const Unit& _unit;
+};
+
+/// Scores that an earlier pass wrote, [head][key] by lane group.
+template <class Group>
+class StoredScores {
+  using Float = typename Group::template Vector<float>;
+
+ public:
+  KOKKOS_FUNCTION StoredScores(const Group& group, const Arguments& arguments, const Unit& unit)
+      : _group(group),
+        _first(arguments.work.scores + unit.head_row(arguments, 0) * arguments.panels * panel_keys),
+        _stride(static_cast<std::int64_t>(arguments.panels) * panel_keys),
+        _heads(unit.heads) {}
+
+  KOKKOS_FORCEINLINE_FUNCTION void scores(std::int64_t first, std::int64_t /*step*/, int /*count*/,
+                                          Float* score) const {
+    for (int head = 0; head < _heads; ++head) score[head] = _group.load(at(head, first));
+  }
+
+  /// Where the scores of a tile are kept: whole tiles, so that lanes without a key are written too.
+  [[nodiscard]] KOKKOS_FUNCTION float* at(int head, std::int64_t key) const { return _first + head * _stride + key; }
+
+ private:
+  const Group& _group;
+  float* _first;
+  std::int64_t _stride;
+  int _heads;
+};
+
+}  // namespace santa::detail
