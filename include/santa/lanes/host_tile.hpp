@@ -81,6 +81,8 @@ class HostTile {
   using Element = T;
   using Block = FeatureBlock<T>;
 
+  static constexpr int rows_ahead = 16;
+
   static constexpr int padded(int dim) { return (dim + Block::size - 1) / Block::size * Block::size; }
   static constexpr std::size_t scratch_floats(int heads, int dim) {
     return 2 * static_cast<std::size_t>(heads) * static_cast<std::size_t>(padded(dim));
@@ -101,14 +103,25 @@ class HostTile {
   }
 
   /// scores[head] lane i = <query of head, rows[first + i * step]> for i < count; other lanes are undefined.
+  /// Rows up to first + (available - 1) * step are asked for ahead of their turn.
   template <class Rows>
-  void scores(const Rows& rows, std::int64_t first, std::int64_t step, int count, Simd<float, 32>* scores) const {
-    const auto row = [&](int i) SANTA_INLINE_LAMBDA { return rows[first + step * (i < count ? i : count - 1)]; };
+  void scores(const Rows& rows, std::int64_t first, std::int64_t step, int count, std::int64_t available,
+              Simd<float, 32>* scores) const {
+    const auto row = [&](std::int64_t i, std::int64_t end) SANTA_INLINE_LAMBDA {
+      return rows[first + step * (i < end ? i : end - 1)];
+    };
+    const auto current = [&](int i) SANTA_INLINE_LAMBDA { return row(i, count); };
+    const auto coming = [&](int i) SANTA_INLINE_LAMBDA { return row(i + rows_ahead, available); };
+    const auto nothing = [](int) SANTA_INLINE_LAMBDA { return nullptr; };
     int head = 0;
-    for (; head + 4 <= _heads; head += 4) score_heads<4, 4>(row, count, head, scores);
-    if (_heads - head == 3) score_heads<3, 4>(row, count, head, scores);
-    if (_heads - head == 2) score_heads<2, 4>(row, count, head, scores);
-    if (_heads - head == 1) score_heads<1, 8>(row, count, head, scores);
+    if (_heads >= 4) score_heads<4, 4>(current, coming, count, 0, scores), head = 4;
+    for (; head + 4 <= _heads; head += 4) score_heads<4, 4>(current, nothing, count, head, scores);
+    if (head > 0 && _heads - head == 3) score_heads<3, 4>(current, nothing, count, head, scores);
+    if (head > 0 && _heads - head == 2) score_heads<2, 4>(current, nothing, count, head, scores);
+    if (head > 0 && _heads - head == 1) score_heads<1, 8>(current, nothing, count, head, scores);
+    if (_heads == 3) score_heads<3, 4>(current, coming, count, 0, scores);
+    if (_heads == 2) score_heads<2, 4>(current, coming, count, 0, scores);
+    if (_heads == 1) score_heads<1, 8>(current, coming, count, 0, scores);
   }
 
   /// sum[head] += weight[head * weight_stride + i] * rows[first + index[i]] over i < count.
@@ -149,12 +162,16 @@ class HostTile {
     return at - within + Block::feature(within / 16, within % 16);
   }
 
-  template <int Heads, int Rows, class RowAt>
-  SANTA_INLINE void score_heads(const RowAt& row, int count, int head, Simd<float, 32>* scores) const {
+  template <int Heads, int Rows, class RowAt, class Coming>
+  SANTA_INLINE void score_heads(const RowAt& row, const Coming& coming, int count, int head, Simd<float, 32>* scores) const {
     alignas(native_bytes) float out[Heads][32] = {};
     for (int i = 0; i < count; i += Rows) {
       const T* from[Rows];
-      static_for<Rows>([&](auto r) SANTA_INLINE_LAMBDA { from[r] = row(i + r); });
+      const T* next[Rows];
+      static_for<Rows>([&](auto r) SANTA_INLINE_LAMBDA {
+        from[r] = row(i + r);
+        next[r] = coming(i + r);
+      });
       Simd<float, 16> total[Rows][Heads];
       static_for<Rows>([&](auto r) SANTA_INLINE_LAMBDA {
         static_for<Heads>([&](auto h) SANTA_INLINE_LAMBDA { total[r][h] = 0.F; });
@@ -162,7 +179,11 @@ class HostTile {
       const auto add = [&](int at, auto load) SANTA_INLINE_LAMBDA {
         const float* query = _query + head * _stride + at;
         Block keys[Rows];
-        static_for<Rows>([&](auto r) SANTA_INLINE_LAMBDA { keys[r] = load(from[r] + at); });
+        static_for<Rows>([&](auto r) SANTA_INLINE_LAMBDA {
+          keys[r] = load(from[r] + at);
+          if constexpr (!std::is_same_v<decltype(coming(0)), std::nullptr_t>)
+            HostGroup::prefetch(next[r] + at, Block::size * int{sizeof(T)});
+        });
         static_for<2>([&](auto half) SANTA_INLINE_LAMBDA {
           static_for<Heads>([&](auto h) SANTA_INLINE_LAMBDA {
             const auto q = Simd<float, 16>::load(query + h * _stride + 16 * half);

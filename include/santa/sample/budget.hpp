@@ -2,6 +2,7 @@
 #pragma once
 
 #include <santa/core/arguments.hpp>
+#include <santa/core/drawn.hpp>
 #include <santa/lanes/math.hpp>
 
 #include <Kokkos_Core.hpp>

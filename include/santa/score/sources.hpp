@@ -24,7 +24,8 @@ class KeyScores {
   /// Scores in log2 units of keys first, first + step, ... (`count` of them); -infinity in lanes without a visible key.
   /// A score of +infinity has no softmax and becomes NaN, as exp(inf - inf) is.
   KOKKOS_FORCEINLINE_FUNCTION void scores(std::int64_t first, std::int64_t step, int count, Float* score) const {
-    _tile.scores(_keys, first, step, count, score);
+    const std::int64_t available = (_unit.end - first + step - 1) / step;
+    _tile.scores(_keys, first, step, count, available > count ? available : count, score);
     const auto hidden = static_cast<std::int32_t>(_unit.start > first ? (_unit.start - first + step - 1) / step : 0);
     const auto inside = _group.lanes_between(hidden, count);
     for (int head = 0; head < _unit.heads; ++head) {
