@@ -1,0 +1,191 @@
+"""Tests of capture_kv.py that need numpy, but no model and no network.
+
+python3 -m unittest discover --start-directory tools
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import tempfile
+import unittest
+from contextlib import redirect_stderr
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import capture_kv
+
+
+def random_floats(*shape: int, seed: int = 7) -> capture_kv.FloatArray:
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+
+class Bf16Test(unittest.TestCase):
+    def check(self, value: float, expected_bits: int) -> None:
+        bits = capture_kv.to_bf16(np.array([value], dtype=np.float32))
+        self.assertEqual(int(bits[0]), expected_bits)
+
+    def test_exact_values_stay(self) -> None:
+        self.check(1.0, 0x3F80)
+        self.check(-2.5, 0xC020)
+        self.check(-0.0, 0x8000)
+
+    def test_rounds_to_nearest(self) -> None:
+        step = 2.0**-7
+        self.check(1.0 + 0.49 * step, 0x3F80)
+        self.check(1.0 + 0.51 * step, 0x3F81)
+
+    def test_ties_go_to_even(self) -> None:
+        step = 2.0**-7
+        self.check(1.0 + 0.5 * step, 0x3F80)
+        self.check(1.0 + 1.5 * step, 0x3F82)
+
+    def test_too_large_becomes_infinite_and_nan_stays(self) -> None:
+        self.check(float(np.finfo(np.float32).max), 0x7F80)
+        every_bit = np.array([0x7FFFFFFF], dtype=np.uint32).view(np.float32)
+        widened = capture_kv.from_bf16(capture_kv.to_bf16(every_bit))
+        self.assertTrue(np.isnan(widened[0]))
+
+    def test_bf16_values_survive(self) -> None:
+        bits = np.arange(0x7F80, dtype=np.uint16)
+        again = capture_kv.to_bf16(capture_kv.from_bf16(bits))
+        np.testing.assert_array_equal(again, bits)
+
+
+class RotaryTest(unittest.TestCase):
+    def test_unpermuted_weights_match_interleaved_rotation(self) -> None:
+        heads, dim, width, length = 3, 8, 12, 5
+        weight = random_floats(heads * dim, width)
+        hidden = random_floats(length, width, seed=8)
+        cosine, sine = capture_kv.rotary_angles(length, dim, 10000.0)
+
+        # What GGUF weights are meant for: elements 2i and 2i + 1 turn together.
+        stored = capture_kv.split_heads(hidden @ weight.T, heads)
+        even, odd = stored[..., 0::2], stored[..., 1::2]
+        expected = np.concatenate(
+            (even * cosine - odd * sine, odd * cosine + even * sine), axis=-1
+        )
+
+        unpermuted = capture_kv.unpermute_rotary(weight, heads)
+        split = capture_kv.split_heads(hidden @ unpermuted.T, heads)
+        actual = capture_kv.rotate(split, cosine, sine)
+        np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-5)
+
+    def test_scores_depend_on_distance_only(self) -> None:
+        dim = 16
+        cosine, sine = capture_kv.rotary_angles(100, dim, 10000.0)
+        query, key = random_floats(2, dim)
+        queries = capture_kv.rotate(np.tile(query, (100, 1)), cosine, sine)
+        keys = capture_kv.rotate(np.tile(key, (100, 1)), cosine, sine)
+        self.assertAlmostEqual(
+            float(queries[20] @ keys[13]), float(queries[97] @ keys[90]), places=4
+        )
+
+
+class AttentionTest(unittest.TestCase):
+    heads, kv_heads, dim, scale = 4, 2, 8, 0.3
+
+    def inputs(self, length: int) -> capture_kv.AttentionInputs:
+        return capture_kv.AttentionInputs(
+            query=random_floats(self.heads, length, self.dim, seed=1),
+            key=random_floats(self.kv_heads, length, self.dim, seed=2),
+            value=random_floats(self.kv_heads, length, self.dim, seed=3),
+        )
+
+    def weights(
+        self, inputs: capture_kv.AttentionInputs, head: int, position: int
+    ) -> capture_kv.FloatArray:
+        key = inputs.key[head * self.kv_heads // self.heads, : position + 1]
+        exponentials = np.exp(key @ inputs.query[head, position] * self.scale)
+        return exponentials / exponentials.sum()
+
+    def test_matches_attention_of_one_query(self) -> None:
+        # Several chunks of queries, the last of them incomplete.
+        length = 2 * capture_kv.QUERY_CHUNK + 9
+        inputs = self.inputs(length)
+        actual = capture_kv.causal_attention(inputs, self.scale)
+        for position in (0, 1, 255, 256, 300, length - 1):
+            for head in range(self.heads):
+                value = inputs.value[head // 2, : position + 1]
+                expected = self.weights(inputs, head, position) @ value
+                of_head = slice(head * self.dim, (head + 1) * self.dim)
+                np.testing.assert_allclose(
+                    actual[position, of_head], expected, rtol=1e-4, atol=1e-5
+                )
+
+    def test_statistics(self) -> None:
+        inputs = self.inputs(20)
+        positions = range(17, 20)
+        rows = [
+            self.weights(inputs, head, position)
+            for head in range(self.heads)
+            for position in positions
+        ]
+        entropies = [-np.sum(row * np.log(row)) for row in rows]
+        actual = capture_kv.attention_statistics(inputs, positions, self.scale)
+        self.assertAlmostEqual(actual.entropy, np.mean(entropies), places=4)
+        self.assertAlmostEqual(
+            actual.effective_keys, np.mean(np.exp(entropies)), places=3
+        )
+        largest = np.mean([row.max() for row in rows])
+        self.assertAlmostEqual(actual.largest_weight, largest, places=5)
+        first = np.mean([row[0] for row in rows])
+        self.assertAlmostEqual(actual.first_key_weight, first, places=5)
+
+
+class SafetensorsTest(unittest.TestCase):
+    def test_round_trip(self) -> None:
+        tensors = {
+            "odd": np.arange(15, dtype=np.uint16).reshape(3, 5),
+            "position": np.arange(3, dtype=np.int64),
+        }
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "test.safetensors"
+            capture_kv.write_safetensors(path, tensors, {"scale": "0.125"})
+            content = path.read_bytes()
+        size = int.from_bytes(content[:8], "little")
+        self.assertEqual((8 + size) % 64, 0)
+        header = json.loads(content[8 : 8 + size])
+        data = content[8 + size :]
+        self.assertEqual(header.pop("__metadata__"), {"scale": "0.125"})
+        self.assertEqual(header["odd"]["dtype"], "BF16")
+        self.assertEqual(header["position"]["dtype"], "I64")
+        end = 0
+        for name, entry in header.items():
+            begin, stop = entry["data_offsets"]
+            self.assertEqual(begin, end)
+            self.assertEqual(begin % tensors[name].itemsize, 0)
+            end = stop
+            values = np.frombuffer(data[begin:stop], dtype=tensors[name].dtype)
+            np.testing.assert_array_equal(values.reshape(entry["shape"]), tensors[name])
+        self.assertEqual(end, len(data))
+
+
+class CommandLineTest(unittest.TestCase):
+    def failure(self, *arguments: str) -> str:
+        errors = io.StringIO()
+        command = ["capture_kv.py", *arguments, "--stats"]
+        with mock.patch.object(sys, "argv", command), redirect_stderr(errors):
+            self.assertEqual(capture_kv.main(), 2)
+        return errors.getvalue()
+
+    def test_absent_model(self) -> None:
+        self.assertIn("cannot read absent.gguf", self.failure("absent.gguf", "text"))
+
+    def test_file_that_is_no_model(self) -> None:
+        self.assertIn("is not a GGUF file", self.failure(__file__, "text"))
+
+    def test_layers(self) -> None:
+        self.assertEqual(capture_kv.parse_layers("all", 3), [0, 1, 2])
+        self.assertEqual(capture_kv.parse_layers("2,0", 3), [0, 2])
+        for wrong in ("3", "-1", "x", ""):
+            with self.assertRaises(capture_kv.CaptureError):
+                capture_kv.parse_layers(wrong, 3)
+
+
+if __name__ == "__main__":
+    unittest.main()
