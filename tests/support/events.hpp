@@ -1,0 +1,40 @@
+// What Kokkos reports to a tool while an object lives: allocations, fences, kernels.
+#pragma once
+
+#include <Kokkos_Core.hpp>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace santa::test {
+
+/// Counts events from construction to destruction; one at a time.
+class Events {
+ public:
+  Events() {
+    allocations = fences = 0;
+    kernels.clear();
+    namespace tools = Kokkos::Tools::Experimental;
+    _before = tools::get_callbacks();
+    tools::set_allocate_data_callback(
+        [](Kokkos::Profiling::SpaceHandle, const char*, const void*, std::uint64_t) { ++allocations; });
+    tools::set_begin_fence_callback([](const char*, std::uint32_t, std::uint64_t*) { ++fences; });
+    const auto kernel = [](const char* name, std::uint32_t, std::uint64_t*) { kernels.emplace_back(name); };
+    tools::set_begin_parallel_for_callback(kernel);
+    tools::set_begin_parallel_reduce_callback(kernel);
+    tools::set_begin_parallel_scan_callback(kernel);
+  }
+  Events(const Events&) = delete;
+  Events& operator=(const Events&) = delete;
+  ~Events() { Kokkos::Tools::Experimental::set_callbacks(_before); }
+
+  static inline int allocations = 0;
+  static inline int fences = 0;
+  static inline std::vector<std::string> kernels;
+
+ private:
+  Kokkos::Tools::Experimental::EventSet _before;
+};
+
+}  // namespace santa::test

@@ -1,0 +1,100 @@
+// Runs any method on a problem and brings the outputs to the host.
+#pragma once
+
+#include "support/data.hpp"
+#include "support/spaces.hpp"
+#include <santa/santa.hpp>
+
+#include <Kokkos_Core.hpp>
+
+#include <cstdint>
+#include <variant>
+#include <vector>
+
+namespace santa::test {
+
+using AnyMethod = std::variant<Exact, MassUnit, Systematic>;
+
+/// Options of a run, on the host.
+template <class Space>
+struct Settings {
+  std::uint64_t seed = 1;
+  std::uint32_t step = 0;
+  std::uint16_t stream = 0;
+  std::vector<std::uint32_t> requests = {};
+  std::vector<float> center = {};  // [batch][kv_heads][dim]
+  DecodeState<typename Space::memory_space> state = {};
+};
+
+/// Outputs of a run, on the host.
+struct Result {
+  std::vector<float> out;              // [batch][heads][dim]
+  std::vector<float> lse, error;       // [batch][heads]
+  std::vector<Statistics> statistics;  // [batch][kv_heads]
+};
+
+/// A plan for a problem and the outputs of its runs. Members are compiled once per folder of tests, in a file that
+/// says SANTA_TEST_RUNNER.
+template <class Space, class T, class Q = float, class O = Q, class Modifier = Identity>
+class Runner {
+ public:
+  using Memory = typename Space::memory_space;
+  using State = DecodeState<Memory>;
+  template <class M>
+  using Plan = DecodePlan<Space, M, Modifier>;
+
+  Runner(const Problem<Space, T, Q>& problem, const AnyMethod& method, const PlanOptions& options = {},
+         const Modifier& modifier = {});
+
+  /// Runs once; outputs are first filled with a mark, so that what is not written shows.
+  const Result& run(const Settings<Space>& settings = {});
+  /// Runs without touching or fetching the outputs.
+  void launch(const Settings<Space>& settings = {});
+
+  [[nodiscard]] State state() const { return State(Space{}, _problem.shape); }
+  [[nodiscard]] std::string describe() const;
+
+ private:
+  const Problem<Space, T, Q>& _problem;
+  std::variant<Plan<Exact>, Plan<MassUnit>, Plan<Systematic>> _plan;
+  Kokkos::View<O*, Memory> _out;
+  Kokkos::View<float*, Memory> _lse, _error;
+  Kokkos::View<Statistics*, Memory> _statistics;
+  Result _result;
+};
+
+/// Fills a state's views from host values: log2 of delta, in absolute units.
+template <class Space>
+void set_log_delta(const DecodeState<typename Space::memory_space>& state, const std::vector<float>& log_delta) {
+  const auto ratio = Kokkos::create_mirror_view(state.log_ratio);
+  const auto sum = Kokkos::create_mirror_view(state.log2_sum);
+  for (std::size_t i = 0; i < log_delta.size(); ++i) {
+    ratio.data()[i] = log_delta[i];
+    sum.data()[i] = 0.F;
+  }
+  Kokkos::deep_copy(state.log_ratio, ratio);
+  Kokkos::deep_copy(state.log2_sum, sum);
+}
+
+/// Adds `shift` to every carried log2 ratio.
+template <class Space>
+void shift_log_delta(const DecodeState<typename Space::memory_space>& state, float shift) {
+  const auto ratio = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, state.log_ratio);
+  for (std::size_t i = 0; i < ratio.size(); ++i) ratio.data()[i] += shift;
+  Kokkos::deep_copy(state.log_ratio, ratio);
+}
+
+#define SANTA_TEST_EXTERN(space)                                     \
+  extern template class Runner<space, float>;                        \
+  extern template class Runner<space, half, half>;                   \
+  extern template class Runner<space, bfloat16, bfloat16>;           \
+  extern template class Runner<space, bfloat16, float>;              \
+  extern template class Runner<space, bfloat16, bfloat16, float>;    \
+  extern template class Runner<space, float, half, float>;           \
+  extern template class Runner<space, float, float, float, Window>;  \
+  extern template class Runner<space, float, float, float, SoftCap>; \
+  extern template class Runner<space, float, float, float, Then<SoftCap, Window>>;
+SANTA_TEST_FOR_SPACES(SANTA_TEST_EXTERN)
+#undef SANTA_TEST_EXTERN
+
+}  // namespace santa::test
