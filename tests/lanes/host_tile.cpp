@@ -55,14 +55,14 @@ struct Fixture {
   }
 };
 
-/// Scores of `count` rows where row first + count * step may not exist.
+/// Scores of `count` rows and no more rows than these.
 template <class T, class Rows>
 void take_scores(const HostTile<T>& tile, const Rows& rows, std::int64_t first, std::int64_t step, int count,
                  lanes::Simd<float, 32>* scores) {
   if constexpr (requires { tile.scores(rows, first, step, count, scores); })
     tile.scores(rows, first, step, count, scores);
   else
-    tile.scores(rows, first, step, count, first + step * (count - 1) + 1, scores);
+    tile.scores(rows, first, step, count, count, scores);
 }
 
 template <class T>
