@@ -1,0 +1,88 @@
+// Score modifiers by themselves.
+#include "support/data.hpp"
+#include <santa/score/modifiers.hpp>
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+using namespace santa;
+using santa::test::infinity;
+using santa::test::quiet_nan;
+
+static_assert(ScoreModifier<Identity> && ScoreModifier<Window> && ScoreModifier<SoftCap>);
+static_assert(ScoreModifier<Then<SoftCap, Window>> && ScoreModifier<Then<Window, Then<SoftCap, Window>>>);
+static_assert(!ScoreModifier<int>);
+
+namespace {
+constexpr double log2_e = 1.4426950408889634;
+}
+
+TEST_CASE("windows_leave_the_last_keys") {
+  CHECK(Window{10}.first_key(100) == 90);
+  CHECK(Window{10}.first_key(11) == 1);
+  CHECK(Window{10}.first_key(10) == 0);
+  CHECK(Window{10}.first_key(3) == 0);
+  CHECK(Window{0}.first_key(100) == 100);
+  CHECK(Window{0}.first_key(0) == 0);
+  CHECK(Window{std::int64_t{1} << 40}.first_key(100) == 0);
+  CHECK(Window{3}.apply(1.5F) == 1.5F);
+  CHECK(Identity::first_key(100) == 0);
+  CHECK(Identity::apply(-2.F) == -2.F);
+  CHECK(SoftCap{}.first_key(100) == 0);
+}
+
+TEST_CASE("soft_cap_is_cap_times_tanh") {
+  for (const float cap : {0.5F, 15.F, 50.F, 1000.F}) {
+    double worst = 0.;
+    for (double x = -20. * static_cast<double>(cap); x < 20. * static_cast<double>(cap);
+         x += 0.0137 * static_cast<double>(cap)) {
+      const double given = static_cast<double>(SoftCap{cap}.apply(static_cast<float>(x * log2_e))) / log2_e;
+      worst = std::fmax(worst, std::fabs(given - static_cast<double>(cap) * std::tanh(x / static_cast<double>(cap))));
+    }
+    CHECK(worst < 5e-7 * static_cast<double>(cap));
+  }
+}
+
+TEST_CASE("soft_cap_of_special_values") {
+  const auto bound = static_cast<float>(50. * log2_e);
+  CHECK(SoftCap{50.F}.apply(infinity) == doctest::Approx(bound).epsilon(1e-6));
+  CHECK(SoftCap{50.F}.apply(-infinity) == doctest::Approx(-bound).epsilon(1e-6));
+  CHECK(SoftCap{50.F}.apply(3e38F) == doctest::Approx(bound).epsilon(1e-6));
+  CHECK(SoftCap{50.F}.apply(-3e38F) == doctest::Approx(-bound).epsilon(1e-6));
+  CHECK(std::isnan(SoftCap{50.F}.apply(quiet_nan)));
+  CHECK(SoftCap{50.F}.apply(0.F) == 0.F);
+}
+
+TEST_CASE("soft_cap_of_vectors_has_the_bits_of_single_lanes") {
+  using Float = lanes::Simd<float, 32>;
+  std::vector<float> x;
+  for (int i = 0; i < 32; ++i) x.push_back(static_cast<float>(i - 16) * 7.3F);
+  const Float y = SoftCap{30.F}.apply(Float::load(x.data()));
+  for (int i = 0; i < 32; ++i) CHECK(y[i] == SoftCap{30.F}.apply(x[static_cast<std::size_t>(i)]));
+}
+
+TEST_CASE("modifiers_follow_one_another") {
+  const Then<SoftCap, Window> both{{2.F}, {10}};
+  CHECK(both.first_key(100) == 90);
+  CHECK(both.apply(3.F) == SoftCap{2.F}.apply(3.F));
+  const Then<Window, Window> narrower{{5}, {10}};
+  CHECK(narrower.first_key(100) == 95);
+  const Then<Window, Window> wider{{10}, {5}};
+  CHECK(wider.first_key(100) == 95);
+  const Then<SoftCap, SoftCap> caps{{1.F}, {8.F}};
+  CHECK(caps.apply(3.F) == SoftCap{8.F}.apply(SoftCap{1.F}.apply(3.F)));
+  CHECK(caps.apply(3.F) != SoftCap{1.F}.apply(SoftCap{8.F}.apply(3.F)));
+}
+
+TEST_CASE("bad_modifiers_are_rejected_with_name_given_and_accepted") {
+  CHECK_THROWS_WITH_AS(Window{-1}.check(), "santa: Window.size is -1; accepted: 0 or more", std::invalid_argument);
+  CHECK_THROWS_WITH_AS(SoftCap{0.F}.check(), "santa: SoftCap.cap is 0.000000; accepted: a positive finite number",
+                       std::invalid_argument);
+  for (const float bad : {-1.F, infinity, quiet_nan}) CHECK_THROWS_AS(SoftCap{bad}.check(), std::invalid_argument);
+  const Then<SoftCap, Window> inner{{5.F}, {-1}};
+  const Then<SoftCap, Window> outer{{-5.F}, {1}};
+  CHECK_THROWS_AS(inner.check(), std::invalid_argument);
+  CHECK_THROWS_AS(outer.check(), std::invalid_argument);
+  CHECK_NOTHROW(Window{0}.check());
+}
