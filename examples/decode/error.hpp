@@ -1,0 +1,33 @@
+// What the user can mend: a bad file or a wrong option. The program says it in one sentence and exits with code 2.
+#pragma once
+
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+namespace santa::example {
+
+class UserError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// Text from a file, safe to print: one line of printable characters, at most `most` bytes of it.
+inline std::string printable(std::string_view text, std::size_t most = 60) {
+  std::string result;
+  for (const char c : text.substr(0, most)) result += static_cast<unsigned char>(c) < ' ' || c == '\x7f' ? '?' : c;
+  if (text.size() <= most) return result;
+  // Not in the middle of a UTF-8 character.
+  while (!result.empty() && (static_cast<unsigned char>(result.back()) & 0xc0U) == 0x80U) result.pop_back();
+  if (!result.empty() && static_cast<unsigned char>(result.back()) >= 0xc0U) result.pop_back();
+  return result + "...";
+}
+
+inline std::string quote(std::string_view text) {
+  std::string result = printable(text);
+  result.insert(result.begin(), '\'');
+  result.push_back('\'');
+  return result;
+}
+
+}  // namespace santa::example

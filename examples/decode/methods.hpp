@@ -1,0 +1,46 @@
+// The methods that the program compares: the one place to add another.
+#pragma once
+
+#include <santa/sample/exact.hpp>
+#include <santa/sample/mass_unit.hpp>
+#include <santa/sample/systematic.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace santa::example {
+
+/// What the user lets a sampling method read.
+struct Budget {
+  double rows = 0.1;                    // value rows a kv head; below 1 a share of the visible rows
+  std::optional<std::int64_t> samples;  // draws a query head; none: as many as read `rows`
+
+  /// Rows of the `visible` ones.
+  [[nodiscard]] double rows_of(std::int64_t visible) const;
+};
+
+/// Any of the library's methods, chosen at run time.
+using AnyMethod = std::variant<Exact, Systematic, MassUnit>;
+
+/// A method's row in the table of all.
+struct MethodEntry {
+  std::string_view name;
+  std::string_view description;  // one line for --help
+  AnyMethod (*make)(const Budget&);
+  bool has_center = false;  // with the mean of the visible value rows as control variate
+};
+
+/// Draws a query head, for methods that have such a number.
+std::optional<std::int64_t> samples_of(const AnyMethod& method);
+
+/// All methods, the exact one first.
+const std::vector<MethodEntry>& all_methods();
+
+/// The method of that name. Errors: UserError that lists the names.
+const MethodEntry& find_method(std::string_view name);
+
+}  // namespace santa::example

@@ -1,0 +1,164 @@
+#include "decode/options.hpp"
+
+#include "decode/error.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <limits>
+
+namespace santa::example {
+namespace {
+
+/// Options as they are typed.
+struct Typed {
+  std::string file, synthetic, output, format = "table";
+  std::vector<std::string> methods;
+  double rows = Budget{}.rows;
+  double sharpness = Synthetic{}.sharpness;
+  std::int64_t samples = 0;
+  std::uint64_t seed = 0;
+  int repeat = MeasureOptions{}.repeat;
+  int layer = 0;
+};
+
+std::string footer() {
+  std::string text = "Methods:\n";
+  for (const MethodEntry& method : all_methods())
+    text += "  " + std::string(method.name) + std::string(20 - method.name.size(), ' ') +
+            std::string(method.description) + "\n";
+  return text +
+         "\nWhat is reported, as an average over the captured positions and layers (a step is one of each):\n"
+         "  error     |out - exact| / |exact| of each head, against exact attention in float64: mean, 95th percentile\n"
+         "  rows      distinct value rows read (the union over the query heads of a kv head), of all visible ones\n"
+         "  read      bytes: keys of all visible rows, and the distinct value rows read; not counted are queries,\n"
+         "            outputs, centers, and scores that a method writes down between two passes\n"
+         "  time      of a step, the request alone (batch 1): the median over --repeat runs, each on another copy of\n"
+         "            the cache, since a decoder meets other layers' caches between two steps of one layer\n"
+         "  speed-up  exact's time / the method's time\n"
+         "\nA capture is a safetensors file: layers.<i>.query [positions, heads, dim], layers.<i>.key and\n"
+         "layers.<i>.value [length, kv_heads, dim], in BF16, F16 or F32, and layers.<i>.position [positions] in I64; "
+         "the\n"
+         "query at position p sees keys 0 to p. A string \"scale\" in its metadata is the factor of <q, k>, "
+         "1/sqrt(dim)\n"
+         "without it.\n"
+         "\nExamples:\n"
+         "  santa-decode\n"
+         "  santa-decode --method mass-unit,systematic --rows 0.05\n"
+         "  santa-decode capture.safetensors --layer 3 --method mass-unit --output out.safetensors\n"
+         "  santa-decode --synthetic 4,32,8,32768,128 --sharpness 2 --format json\n"
+         "\nExit codes: 0 done, 1 failed, 2 bad option or bad file. Options that begin with --kokkos- go to Kokkos.\n";
+}
+
+void add_options(CLI::App& app, Typed& typed) {
+  app.add_option("FILE", typed.file, "A capture; default: the one that comes with the examples");
+  app.add_option("--method", typed.methods, "Methods to run, by comma or repeated; default: all")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->type_name("NAME");
+  app.add_option("--rows", typed.rows, "Value rows to read a kv head; below 1: a share of the visible rows")
+      ->capture_default_str()
+      ->type_name("N");
+  app.add_option("--samples", typed.samples,
+                 "Draws a query head of systematic; default: as many as read about --rows rows")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 30))
+      ->type_name("N");
+  app.add_option("--seed", typed.seed, "Seed of all draws, and of synthetic data")
+      ->capture_default_str()
+      ->type_name("N");
+  app.add_option("--repeat", typed.repeat, "Timed runs of each step; 0: no timing")
+      ->check(CLI::Range(0, 100000))
+      ->capture_default_str()
+      ->type_name("N");
+  app.add_option("--layer", typed.layer, "One of the captured layers; default: all")->type_name("I");
+  app.add_option("--output", typed.output, "Write the outputs of one method as F32 tensors layers.<i>.out")
+      ->type_name("FILE");
+  app.add_option("--format", typed.format, "table, or json: one object")
+      ->check(CLI::IsMember({"table", "json"}))
+      ->capture_default_str()
+      ->type_name("FORM");
+  app.add_option("--synthetic", typed.synthetic,
+                 "Random data instead of a file: B query positions, H heads, KVH kv heads, L keys, dim D")
+      ->type_name("B,H,KVH,L,D");
+  app.add_option("--sharpness", typed.sharpness, "Standard deviation of the synthetic scores")
+      ->capture_default_str()
+      ->type_name("S");
+}
+
+Shape shape_from(const std::string& text) {
+  std::array<std::int64_t, 5> number{};
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  for (std::size_t i = 0; i < number.size(); ++i) {
+    const auto [next, error] = std::from_chars(at, end, number[i]);
+    const bool last = i + 1 == number.size();
+    if (error != std::errc() || (last ? next != end : next == end || *next != ','))
+      throw UserError("--synthetic is " + quote(text) + "; accepted: five whole numbers B,H,KVH,L,D");
+    at = next + (last ? 0 : 1);
+  }
+  return {number[0], number[1], number[2], number[3], number[4]};
+}
+
+std::vector<const MethodEntry*> methods_from(const std::vector<std::string>& names) {
+  std::vector<const MethodEntry*> methods;
+  for (const std::string& name : names) {
+    const MethodEntry* const method = &find_method(name);
+    if (std::find(methods.begin(), methods.end(), method) == methods.end()) methods.push_back(method);
+  }
+  if (names.empty())
+    for (const MethodEntry& method : all_methods()) methods.push_back(&method);
+  return methods;
+}
+
+Options checked(const CLI::App& app, const Typed& typed) {
+  Options options;
+  if (!typed.file.empty()) options.file = typed.file;
+  if (!(typed.rows > 0.) || !std::isfinite(typed.rows)) throw UserError("--rows must be a positive number");
+  options.measure.budget.rows = typed.rows;
+  if (app.count("--samples") > 0) options.measure.budget.samples = typed.samples;
+  options.measure.seed = typed.seed;
+  options.measure.repeat = typed.repeat;
+  options.methods = methods_from(typed.methods);
+  options.output = typed.output;
+  options.json = typed.format == "json";
+  if (app.count("--layer") > 0) options.layer = typed.layer;
+  if (app.count("--synthetic") > 0) {
+    if (app.count("FILE") > 0) throw UserError("FILE and --synthetic exclude each other");
+    if (options.layer.value_or(0) != 0) throw UserError("synthetic data has layer 0 only");
+    options.synthetic = {shape_from(typed.synthetic), typed.sharpness, typed.seed};
+  } else if (app.count("--sharpness") > 0) {
+    throw UserError("--sharpness needs --synthetic");
+  }
+  if (app.count("--output") > 0 && options.methods.size() != 1) throw UserError("--output needs exactly one --method");
+  return options;
+}
+
+/// The first line only: some of the parser's messages go on.
+std::string first_line(const std::string& text) { return printable(text.substr(0, text.find('\n')), 300); }
+
+}  // namespace
+
+Options parse_options(const std::vector<std::string>& arguments) {
+  CLI::App app(
+      "Decodes the captured queries of a language model with exact and with sampled attention, and reports the error,\n"
+      "the value rows read and the time of each method.",
+      "santa-decode");
+  Typed typed;
+  add_options(app, typed);
+  app.footer(footer());
+  try {
+    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));  // the parser takes them from the back
+    return checked(app, typed);
+  } catch (const CLI::CallForHelp&) {
+    Options options;
+    options.help = app.help();
+    return options;
+  } catch (const CLI::ParseError& error) {
+    throw UserError(first_line(error.what()));
+  }
+}
+
+}  // namespace santa::example

@@ -1,0 +1,120 @@
+#include "decode/error.hpp"
+#include "decode/report.hpp"
+#include "decode/rotation.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <ostream>
+#include <tuple>
+
+namespace santa::example {
+namespace {
+
+constexpr std::size_t line_length = 80;  // of texts from a file
+
+using Row = std::array<std::string, 10>;
+
+const Row names = {"method", "budget", "error", "error", "cosine", "rows", "read", "time", "rate", "speed-up"};
+const Row units = {"", "", "mean", "95th pct", "", "read", "MB", "us", "GB/s", "x"};
+
+template <class... Arguments>
+std::string format(const char* form, Arguments... arguments) {
+  std::array<char, 512> text{};
+  std::snprintf(text.data(), text.size(), form, arguments...);
+  return text.data();
+}
+
+std::string format(const char* form, const std::optional<double>& number) {
+  return number ? format(form, *number) : "-";
+}
+
+std::string count(std::int64_t number) { return std::to_string(number); }
+
+std::string mebibytes(std::size_t bytes) { return format("%.0f MiB", static_cast<double>(bytes) / 0x1p20); }
+
+/// Errors span many orders of magnitude.
+std::string error(double value) { return format(value != 0. && value < 1e-3 ? "%.1e" : "%.4f", value); }
+
+std::string list(const std::vector<int>& numbers) {
+  std::string text;
+  for (const int number : numbers) text += (text.empty() ? "" : ", ") + std::to_string(number);
+  return text;
+}
+
+std::string budget_of(const MethodReport& row) {
+  if (row.samples) return count(*row.samples) + " draws";
+  return row.rows_budget ? format("%.0f rows", *row.rows_budget) : "all";
+}
+
+Row cells(const MethodReport& row) {
+  return {row.method,
+          budget_of(row),
+          error(row.accuracy.mean),
+          error(row.accuracy.percentile95),
+          format("%.5f", row.accuracy.cosine),
+          format("%.1f %%", 100. * row.rows_read_fraction),
+          format("%.2f", row.bytes_read * 1e-6),
+          format("%.1f", row.microseconds),
+          format("%.2f", row.gigabytes_per_second),
+          format("%.2f", row.speedup)};
+}
+
+std::string budget_text(const Budget& budget) {
+  std::string text = budget.rows < 1. ? format("%.4g %% of the value rows", 100. * budget.rows)
+                                      : format("%.0f value rows", budget.rows);
+  text += " a kv head";
+  if (budget.samples) return text + ", " + count(*budget.samples) + " draws a query head";
+  return text + "; as many draws as read the same";
+}
+
+void print_heading(std::ostream& stream, const Report& report) {
+  const Shape& s = report.shape;
+  stream << "Decode attention over " << report.source;
+  if (!report.model.empty()) stream << ": " << printable(report.model, line_length);
+  stream << "\n";
+  if (!report.text.empty()) stream << "text     " << printable(report.text, line_length) << "\n";
+  stream << "layers   " << list(report.layers) << "; in each " << s.batch << " query positions, "
+         << report.first_position << " to " << report.last_position << "\n"
+         << "shape    " << s.heads << " heads on " << s.kv_heads << " kv heads of dim " << s.dim << ", " << s.length
+         << " keys in " << report.dtype << ", scale " << report.scale << "\n"
+         << "budget   " << budget_text(report.options.budget) << ", seed " << report.options.seed << "\n";
+  stream << "timing   " << report.threads << (report.threads == 1 ? " thread" : " threads") << " (" << report.backend
+         << ")";
+  if (report.options.repeat > 0)
+    stream << ", median of " << report.options.repeat << " runs a step, over " << report.copies
+           << " copies of the cache, " << mebibytes(report.copies * report.copy_bytes)
+           << " (last-level cache: " << mebibytes(last_level_cache_bytes()) << ")";
+  stream << "\n\n";
+}
+
+void print_rows(std::ostream& stream, const std::vector<Row>& rows) {
+  std::array<std::size_t, std::tuple_size_v<Row>> width{};
+  for (const Row& row : rows)
+    for (std::size_t i = 0; i < row.size(); ++i) width[i] = std::max(width[i], row[i].size());
+  for (const Row& row : rows) {
+    std::string line = row[0] + std::string(width[0] - row[0].size(), ' ');
+    for (std::size_t i = 1; i < row.size(); ++i) line += "  " + std::string(width[i] - row[i].size(), ' ') + row[i];
+    stream << line << "\n";
+  }
+}
+
+void print_legend(std::ostream& stream) {
+  stream << "\nerror    |out - exact| / |exact| of each layer, position and head; exact attention in float64\n"
+            "rows     distinct value rows read, of all visible; read: all visible keys and those rows, a step\n"
+            "time     one position of one layer, one request alone; speed-up over exact. All keys are read, so\n"
+            "         fewer value rows give 2x at most\n";
+}
+
+}  // namespace
+
+void print_table(std::ostream& stream, const Report& report) {
+  print_heading(stream, report);
+  std::vector<Row> rows = {names, units};
+  for (const MethodReport& row : report.methods) rows.push_back(cells(row));
+  print_rows(stream, rows);
+  print_legend(stream);
+}
+
+}  // namespace santa::example
