@@ -1,0 +1,165 @@
+// How MassUnit chooses delta.
+#include "support/statistics.hpp"
+#include <santa/lanes/host_group.hpp>
+#include <santa/sample/budget.hpp>
+#include <santa/sample/mass_unit.hpp>
+#include <santa/sample/systematic.hpp>
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <limits>
+#include <random>
+#include <vector>
+
+using namespace santa;
+using detail::Subset;
+using Group = lanes::HostGroup;
+using Float = Group::Vector<float>;
+
+namespace {
+
+struct Team {};
+
+}  // namespace
+
+TEST_CASE("a_subset_counts_every_key_about_once_and_none_twice") {
+  for (const std::int64_t length : {0, 1, 31, 32, 33, 159, 160, 161, 200, 512, 1000, 4097, 16384, 40000, 100003})
+    for (const std::int64_t start : {std::int64_t{0}, std::int64_t{1}, length / 3, length - 1, length}) {
+      if (start < 0 || start > length) continue;
+      CAPTURE(length);
+      CAPTURE(start);
+      const Subset subset(start, length);
+      std::vector<int> seen(static_cast<std::size_t>(length), 0);
+      double weight = 0.;
+      std::int64_t slots = 0;
+      std::int64_t keys = 0;
+      bool good = true;
+      subset.for_each_tile([&](std::int64_t first, std::int64_t step, int count, std::int64_t slot, float stands_for) {
+        good = good && slot == slots && count >= 1 && count <= 32 && step >= 1 && first >= start;
+        slots += 32;
+        keys += count;
+        for (int i = 0; i < count; ++i) {
+          good = good && first + i * step < length && ++seen[static_cast<std::size_t>(first + i * step)] == 1;
+          weight += static_cast<double>(stands_for);
+        }
+      });
+      CHECK(good);
+      CHECK(weight == doctest::Approx(static_cast<double>(length - start)).epsilon(1e-5));
+      CHECK(slots <= Subset::capacity(length));
+      // The first few and the last ones are always there.
+      for (std::int64_t i = start; i < length; ++i)
+        if (i < start + Subset::head_keys || i >= length - Subset::tail_keys)
+          good = good && seen[static_cast<std::size_t>(i)] == 1;
+      CHECK(good);
+      // No more than a thirty-second of the keys beyond a fixed number.
+      CHECK(keys <= (length - start) / 32 + 2 * Subset::fewest + 2 * 160);
+    }
+}
+
+namespace {
+
+/// Normalised log2 weights of normal scores, and the rows that a delta gives.
+struct Scores {
+  std::vector<float> y;
+  Subset subset;
+
+  Scores(std::int64_t length, float sigma) : subset(0, length) {
+    std::mt19937 random(3);
+    std::normal_distribution<float> normal;
+    double sum = 0.;
+    for (std::int64_t i = 0; i < length; ++i) {
+      y.push_back(sigma * 1.4427F * normal(random));
+      sum += std::exp2(static_cast<double>(y.back()));
+    }
+    for (float& v : y) v -= static_cast<float>(std::log2(sum));
+  }
+
+  [[nodiscard]] double rows(float lambda) const {
+    double sum = 0.;
+    for (const float v : y) sum += std::fmin(1., std::exp2(static_cast<double>(v - lambda)));
+    return sum;
+  }
+
+  [[nodiscard]] float solve(double rows) const {
+    std::vector<float> slots(static_cast<std::size_t>(Subset::capacity(static_cast<std::int64_t>(y.size()))),
+                             -HUGE_VALF);
+    subset.for_each_tile([&](std::int64_t first, std::int64_t step, int count, std::int64_t slot, float) {
+      for (int i = 0; i < count; ++i)
+        slots[static_cast<std::size_t>(slot + i)] = y[static_cast<std::size_t>(first + i * step)];
+    });
+    const Group group(Team{});
+    return detail::solve_log_delta(group, subset, rows,
+                                   [&](std::int64_t slot) { return Float::load(slots.data() + slot); });
+  }
+};
+
+}  // namespace
+
+TEST_CASE("delta_of_a_whole_subset_gives_the_rows_asked_for") {
+  for (const std::int64_t length : {100, 160, 700})  // all keys are in the subset
+    for (const float sigma : {0.F, 1.F, 3.F})
+      for (const double part : {0.02, 0.1, 0.5, 0.9}) {
+        const Scores scores(length, sigma);
+        const double rows = part * static_cast<double>(length);
+        CHECK(scores.rows(scores.solve(rows)) == doctest::Approx(rows).epsilon(1e-4));
+      }
+}
+
+TEST_CASE("delta_of_a_strided_subset_gives_about_the_rows_asked_for") {
+  for (const float sigma : {0.F, 1.F, 2.F}) {
+    const Scores scores(20000, sigma);
+    const double given = scores.rows(scores.solve(1000.));
+    CHECK(given > 850.);
+    CHECK(given < 1150.);
+  }
+}
+
+TEST_CASE("delta_is_nothing_where_all_rows_are_too_few") {
+  const Scores scores(100, 1.F);
+  CHECK(scores.solve(100.) == -HUGE_VALF);
+  CHECK(scores.solve(1e9) == -HUGE_VALF);
+  CHECK(scores.solve(99.) > -HUGE_VALF);
+}
+
+TEST_CASE("corrections_of_delta_go_the_right_way_and_no_further_than_a_factor_of_four") {
+  using detail::correct_log_delta;
+  CHECK(correct_log_delta({0.F, 100.F}, 100.) == doctest::Approx(0.).epsilon(1e-6));
+  CHECK(correct_log_delta({0.F, 200.F}, 100.) == doctest::Approx(1.));   // too many rows: a larger delta
+  CHECK(correct_log_delta({0.F, 50.F}, 100.) == doctest::Approx(-1.));   // too few: a smaller one
+  CHECK(correct_log_delta({50.F, 100.F}, 100.) == doctest::Approx(1.));  // certain rows take their part
+  CHECK(correct_log_delta({0.F, 1e6F}, 100.) == 2.F);
+  CHECK(correct_log_delta({0.F, 1e-6F}, 100.) == -2.F);
+  CHECK(correct_log_delta({150.F, 10.F}, 100.) == 2.F);  // no room at all
+  CHECK(correct_log_delta({150.F, 0.F}, 100.) == 2.F);
+  CHECK(correct_log_delta({10.F, 0.F}, 100.) == -2.F);  // room, and nothing uncertain
+  CHECK(correct_log_delta({0.F, 0.F}, 0.) == 0.F);      // nothing was visible
+  CHECK(correct_log_delta({0.F, std::numeric_limits<float>::quiet_NaN()}, 100.) == -2.F);
+}
+
+TEST_CASE("row_budgets_are_numbers_or_shares") {
+  const detail::Budget rows{RowBudget(7).rows, RowBudget(7).share, 0};
+  CHECK(rows.rows_of(1000) == 7.);
+  const detail::Budget part{share(0.25).rows, share(0.25).share, 0};
+  CHECK(part.rows_of(1000) == 250.);
+  CHECK(MassUnit{}.rows.share == 0.1);
+}
+
+TEST_CASE("bad_budgets_are_rejected_with_name_given_and_accepted") {
+  const auto reject = [](const auto& method, const char* message) {
+    CHECK_THROWS_WITH_AS(method.check(), message, std::invalid_argument);
+  };
+  reject(MassUnit{.rows = 0}, "santa: MassUnit.rows is 0.000000; accepted: a positive number");
+  reject(MassUnit{.rows = -3}, "santa: MassUnit.rows is -3.000000; accepted: a positive number");
+  reject(MassUnit{.rows = share(-0.5)}, "santa: MassUnit.rows is -0.500000; accepted: a positive number");
+  reject(MassUnit{.rows = share(0.)}, "santa: MassUnit.rows is 0.000000; accepted: a positive number");
+  reject(Systematic{.samples = 0}, "santa: Systematic.samples is 0; accepted: 1 to 2^30");
+  reject(Systematic{.samples = -1}, "santa: Systematic.samples is -1; accepted: 1 to 2^30");
+  reject(Systematic{.samples = (1 << 30) + 1}, "santa: Systematic.samples is 1073741825; accepted: 1 to 2^30");
+  for (const double bad : {std::nan(""), HUGE_VAL, -HUGE_VAL}) {
+    CHECK_THROWS_AS((MassUnit{.rows = bad}.check()), std::invalid_argument);
+    CHECK_THROWS_AS((MassUnit{.rows = share(bad)}.check()), std::invalid_argument);
+  }
+  CHECK_NOTHROW(MassUnit{.rows = 0.5}.check());
+  CHECK_NOTHROW(Systematic{.samples = 1}.check());
+}
