@@ -5,6 +5,7 @@
 
 #include <Kokkos_Core.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -62,12 +63,14 @@ class Problem {
   using Lengths = Kokkos::View<const std::int64_t*, Memory>;
   using Cache = ContiguousCache<Rows, Rows, Lengths>;
 
-  explicit Problem(const Shape& extents, Arrangement where = Arrangement::token_major)
+  /// With `one_for_all` every request of the batch has the query and the rows of request 0, in the same memory.
+  explicit Problem(const Shape& extents, Arrangement where = Arrangement::token_major, bool one_for_all = false)
       : shape(extents),
         arrangement(where),
+        shared(one_for_all),
         lengths(size(shape.batch), shape.length),
-        _query(size(shape.batch * shape.heads * shape.dim)),
-        _keys(size(shape.batch * shape.length * shape.kv_heads * shape.dim)),
+        _query(size(stored() * shape.heads * shape.dim)),
+        _keys(size(stored() * shape.length * shape.kv_heads * shape.dim)),
         _values(_keys.size()) {}
 
   float& query(std::int64_t b, std::int64_t h, std::int64_t d) { return _query[query_at(b, h, d)]; }
@@ -100,7 +103,7 @@ class Problem {
     for (float& x : _query) x = 0.F;
     for (float& x : _keys) x = 0.F;
     const float root = std::sqrt(static_cast<float>(shape.dim));
-    for (std::int64_t b = 0; b < shape.batch; ++b) {
+    for (std::int64_t b = 0; b < stored(); ++b) {
       for (std::int64_t h = 0; h < shape.heads; ++h) query(b, h, 0) = root * query_factor(h);
       for (std::int64_t i = 0; i < shape.length; ++i)
         for (std::int64_t kv = 0; kv < shape.kv_heads; ++kv) key(b, i, kv, 0) = score(b, i, kv);
@@ -110,7 +113,7 @@ class Problem {
 
   /// Value row i is the unit vector i: an output shows the weight of each row. Needs length <= dim.
   Problem& fill_one_hot() {
-    for (std::int64_t b = 0; b < shape.batch; ++b)
+    for (std::int64_t b = 0; b < stored(); ++b)
       for (std::int64_t i = 0; i < shape.length; ++i)
         for (std::int64_t kv = 0; kv < shape.kv_heads; ++kv)
           for (std::int64_t d = 0; d < shape.dim; ++d) value(b, i, kv, d) = d == i ? 1.F : 0.F;
@@ -129,8 +132,8 @@ class Problem {
     round<T>(_values);
     strides();
     std::vector<T> storage(size(_elements), T(quiet_nan));
-    for (std::int64_t b = 0; b < shape.batch; ++b)
-      for (std::int64_t i = 0; i < shape.length && i < lengths[size(b)]; ++i)
+    for (std::int64_t b = 0; b < stored(); ++b)
+      for (std::int64_t i = 0; i < shape.length && i < filled(b); ++i)
         for (std::int64_t kv = 0; kv < shape.kv_heads; ++kv)
           for (std::int64_t d = 0; d < shape.dim; ++d) {
             const std::int64_t at = b * _stride[0] + i * _stride[1] + kv * _stride[2] + d;
@@ -153,21 +156,27 @@ class Problem {
   }
   [[nodiscard]] Cache cache() const { return Cache(key_view(), value_view(), _lengths, layout()); }
   [[nodiscard]] Queries queries() const {
-    return Queries(_queries.data(), Kokkos::LayoutStride(size(shape.batch), size(shape.heads * shape.dim),
+    return Queries(_queries.data(), Kokkos::LayoutStride(size(shape.batch), size(shared ? 0 : shape.heads * shape.dim),
                                                          size(shape.heads), size(shape.dim), size(shape.dim), 1));
   }
 
   Shape shape;
   Arrangement arrangement;
+  bool shared;
   std::vector<std::int64_t> lengths;
 
  private:
+  [[nodiscard]] std::int64_t stored() const { return shared ? std::min<std::int64_t>(shape.batch, 1) : shape.batch; }
+  /// Slots of a request that hold rows; the others hold NaN.
+  [[nodiscard]] std::int64_t filled(std::int64_t b) const {
+    return shared ? *std::max_element(lengths.begin(), lengths.end()) : lengths[size(b)];
+  }
   static std::size_t size(std::int64_t count) { return static_cast<std::size_t>(count); }
   [[nodiscard]] std::size_t query_at(std::int64_t b, std::int64_t h, std::int64_t d) const {
-    return size((b * shape.heads + h) * shape.dim + d);
+    return size(((shared ? 0 : b) * shape.heads + h) * shape.dim + d);
   }
   [[nodiscard]] std::size_t row_at(std::int64_t b, std::int64_t i, std::int64_t kv, std::int64_t d) const {
-    return size(((b * shape.length + i) * shape.kv_heads + kv) * shape.dim + d);
+    return size((((shared ? 0 : b) * shape.length + i) * shape.kv_heads + kv) * shape.dim + d);
   }
   template <class Element>
   static void round(std::vector<float>& values) {
@@ -176,7 +185,7 @@ class Problem {
 
   void strides() {
     const std::int64_t row = shape.kv_heads * shape.dim;
-    const std::int64_t all = shape.batch * shape.length * row;
+    const std::int64_t all = stored() * shape.length * row;
     switch (arrangement) {
       case Arrangement::token_major: set_strides(shape.length * row, row, shape.dim, 0, all, 2 * all); break;
       case Arrangement::head_major:
@@ -185,14 +194,14 @@ class Problem {
       case Arrangement::fused: {
         const std::int64_t queries = shape.heads * shape.dim;
         const std::int64_t token = queries + 2 * row + 3;
-        set_strides(shape.length * token, token, shape.dim, queries, queries + row, shape.batch * shape.length * token);
+        set_strides(shape.length * token, token, shape.dim, queries, queries + row, stored() * shape.length * token);
         break;
       }
     }
   }
   void set_strides(std::int64_t batch, std::int64_t row, std::int64_t head, std::int64_t keys, std::int64_t values,
                    std::int64_t elements) {
-    _stride[0] = batch;
+    _stride[0] = shared ? 0 : batch;
     _stride[1] = row;
     _stride[2] = head;
     _key_offset = keys;
