@@ -67,6 +67,7 @@ void add_options(CLI::App& app, Typed& typed) {
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 30))
       ->type_name("N");
   app.add_option("--seed", typed.seed, "Seed of all draws, and of synthetic data")
+      ->check(CLI::NonNegativeNumber)
       ->capture_default_str()
       ->type_name("N");
   app.add_option("--repeat", typed.repeat, "Timed runs of each step; 0: no timing")

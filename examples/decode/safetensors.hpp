@@ -21,13 +21,15 @@ struct Tensor {
 
   /// The data as elements of type T, which the caller knows from `dtype`.
   template <class T>
-  [[nodiscard]] std::span<const T> as() const {
+  [[nodiscard]] std::span<const T> as() const& {
     return {reinterpret_cast<const T*>(data.data()), data.size() / sizeof(T)};
   }
   template <class T>
-  [[nodiscard]] std::span<T> as() {
+  [[nodiscard]] std::span<T> as() & {
     return {reinterpret_cast<T*>(data.data()), data.size() / sizeof(T)};
   }
+  template <class T>
+  std::span<T> as() && = delete;  // the data would be gone
 };
 
 /// A tensor of this type and shape, all zero.

@@ -1,0 +1,91 @@
+// The command line.
+#include "decode/options.hpp"
+
+#include "files.hpp"
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <vector>
+
+using namespace santa::example;
+using namespace santa::example::test;
+
+TEST_CASE("without_options_all_methods_run_on_the_examples_capture") {
+  const Options options = parse_options({});
+  CHECK(options.methods.size() == all_methods().size());
+  CHECK(options.file.filename() == "smollm2_135m.safetensors");
+  CHECK(options.measure.budget.rows == 0.1);
+  CHECK(!options.measure.budget.samples);
+}
+
+TEST_CASE("methods_are_given_by_comma_or_repeated_and_leave_the_file_alone") {
+  const Options options =
+      parse_options({"--method", "mass-unit,exact", "--method", "systematic", "file", "--method", "exact"});
+  REQUIRE(options.methods.size() == 3);
+  CHECK(options.methods[0]->name == "mass-unit");
+  CHECK(options.methods[2]->name == "systematic");
+  CHECK(options.file == "file");
+}
+
+TEST_CASE("synthetic_data_is_described_by_five_numbers") {
+  const Options options = parse_options({"--synthetic", "2,8,4,1024,128", "--sharpness", "1.5", "--seed", "9"});
+  REQUIRE(options.synthetic);
+  CHECK(options.synthetic->shape == santa::Shape{2, 8, 4, 1024, 128});
+  CHECK(options.synthetic->sharpness == 1.5);
+  CHECK(options.synthetic->seed == 9);
+}
+
+TEST_CASE("help_is_text_with_every_method") {
+  const std::string help = parse_options({"--help"}).help;
+  for (const MethodEntry& method : all_methods()) CHECK(contains(help, "\n  " + std::string(method.name) + " "));
+}
+
+TEST_CASE("wrong_options_get_a_sentence") {
+  const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
+      {{"--nonsense"}, "--nonsense"},
+      {{"one", "two"}, "two"},
+      {{"--method", "magic"}, "'magic' is unknown; there are exact, "},
+      {{"--method", ""}, "unknown"},
+      {{"--rows", "0"}, "--rows must be a positive number"},
+      {{"--rows", "-1"}, "--rows must be a positive number"},
+      {{"--rows", "nan"}, "--rows must be a positive number"},
+      {{"--rows", "inf"}, "--rows must be a positive number"},
+      {{"--rows", "many"}, "--rows"},
+      {{"--samples", "0"}, "--samples"},
+      {{"--samples", "99999999999999999999"}, "--samples"},
+      {{"--seed", "-1"}, "--seed"},
+      {{"--repeat", "-1"}, "--repeat"},
+      {{"--repeat"}, "--repeat"},
+      {{"--layer", "x"}, "--layer"},
+      {{"--format", "xml"}, "--format"},
+      {{"--output", "x"}, "exactly one --method"},
+      {{"--output", "x", "--method", "exact,mass-unit"}, "exactly one --method"},
+      {{"--synthetic", "1,2,3,4"}, "five whole numbers"},
+      {{"--synthetic", "1,2,3,4,5,"}, "five whole numbers"},
+      {{"--synthetic", "1,2,3,4,x"}, "five whole numbers"},
+      {{"--synthetic", "1,1,1,8,8", "file"}, "exclude each other"},
+      {{"--synthetic", "1,1,1,8,8", "--layer", "3"}, "layer 0 only"},
+      {{"--sharpness", "2"}, "needs --synthetic"},
+  };
+  for (const auto& [arguments, expected] : cases) {
+    const std::string sentence = sentence_of([&, &given = arguments] { parse_options(given); });
+    CAPTURE(arguments[0]);
+    CAPTURE(sentence);
+    CHECK(contains(sentence, expected));
+    CHECK(!contains(sentence, "\n"));
+  }
+}
+
+TEST_CASE("synthetic_shapes_that_can_not_be_are_refused") {
+  const auto complaint = [](const santa::Shape& shape, double sharpness = 3.) {
+    return sentence_of([&] { make_synthetic({shape, sharpness, 0}); });
+  };
+  CHECK(complaint({1, 2, 1, 64, 8}) == "");
+  CHECK(contains(complaint({0, 2, 1, 64, 8}), "1 or more"));
+  CHECK(contains(complaint({1, 3, 2, 64, 8}), "multiple of KVH"));
+  CHECK(contains(complaint({1, 2, 1, 64, 12}), "multiple of 8"));
+  CHECK(contains(complaint({65, 2, 1, 64, 8}), "at most L"));
+  CHECK(contains(complaint({1, 2, 1, std::int64_t{1} << 62, 8}), "2^31"));
+  CHECK(contains(complaint({1, 2, 1, 64, 8}, -1.), "--sharpness"));
+}
