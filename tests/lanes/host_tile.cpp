@@ -59,10 +59,8 @@ struct Fixture {
 template <class T, class Rows>
 void take_scores(const HostTile<T>& tile, const Rows& rows, std::int64_t first, std::int64_t step, int count,
                  lanes::Simd<float, 32>* scores) {
-  if constexpr (requires { tile.scores(rows, first, step, count, scores); })
-    tile.scores(rows, first, step, count, scores);
-  else
-    tile.scores(rows, first, step, count, count, scores);
+  tile.scores(
+      rows, first, step, count, [&](std::int64_t) { return rows[first]; }, scores);
 }
 
 template <class T>
@@ -103,9 +101,11 @@ void check_sums(int heads, int dim, int count) {
   const int stride = count + 3;
   for (int i = 0; i < heads * stride; ++i) weight.push_back(static_cast<float>(random() % 1000) / 100.F);
   weight.resize(static_cast<std::size_t>((heads - 1) * stride + count));  // no more is there
-  f.tile.add_rows(rows, 10, index.data(), count, weight.data(), stride);
+  f.tile.add_rows(
+      rows, 10, index.data(), count, [&](int) { return rows[10]; }, weight.data(), stride);
   f.tile.rescale(heads - 1, 0.5F);
-  f.tile.add_rows(rows, 10, index.data(), count, weight.data(), stride);
+  f.tile.add_rows(
+      rows, 10, index.data(), count, [&](int) { return rows[10]; }, weight.data(), stride);
   double worst = 0.;
   for (int h = 0; h < heads; ++h) {
     std::vector<float> sum(static_cast<std::size_t>(dim) + 1, 42.F);
@@ -172,7 +172,8 @@ TEST_CASE("half_rows_widen_subnormal_infinite_and_nan_elements") {
     rows.row[0][37] = half(special);
     const std::int32_t index = 0;
     const float weight = 1.F;
-    f.tile.add_rows(rows, 0, &index, 1, &weight, 1);
+    f.tile.add_rows(
+        rows, 0, &index, 1, [&](int) { return rows[0]; }, &weight, 1);
     std::vector<float> sum(40);
     f.tile.store_sum(0, sum.data());
     CHECK((std::isnan(special) ? std::isnan(sum[37]) : sum[37] == special));

@@ -128,13 +128,20 @@ struct AnyInput {
   const void* data = nullptr;
   ElementType type = ElementType::float32;
 
-  KOKKOS_FUNCTION float operator[](std::int64_t i) const {
+  /// Reads `count` elements from `offset` on.
+  KOKKOS_FUNCTION void read(std::int64_t offset, int count, float* to) const {
     switch (type) {
-      case ElementType::float16: return static_cast<float>(static_cast<const half*>(data)[i]);
-      case ElementType::bfloat16: return static_cast<float>(static_cast<const bfloat16*>(data)[i]);
-      case ElementType::float32: break;
+      case ElementType::float16: return read_as<half>(offset, count, to);
+      case ElementType::bfloat16: return read_as<bfloat16>(offset, count, to);
+      case ElementType::float32: return read_as<float>(offset, count, to);
     }
-    return static_cast<const float*>(data)[i];
+  }
+
+ private:
+  template <class T>
+  KOKKOS_FUNCTION void read_as(std::int64_t offset, int count, float* to) const {
+    const T* from = static_cast<const T*>(data) + offset;
+    for (int i = 0; i < count; ++i) to[i] = static_cast<float>(from[i]);
   }
 };
 

@@ -32,7 +32,15 @@ struct KernelContext {
                a.score_factor);
   }
   [[nodiscard]] KOKKOS_FUNCTION Keys keys(const Group& group, const Tile& tile, const Unit& unit) const {
-    return {group, tile, addresses.keys(unit.batch, unit.kv_head), modifier, unit};
+    const std::int64_t next = unit_rank(arguments, unit.batch, unit.split, unit.kv_head, unit.slice) + 1;
+    const Unit after = this->unit(next < unit_rank(arguments, arguments.batch, 0, 0, 0) ? next : 0);
+    return {group,
+            tile,
+            addresses.keys(unit.batch, unit.kv_head),
+            addresses.keys(after.batch, after.kv_head),
+            after.begin,
+            modifier,
+            unit};
   }
 
   /// Scratch of one lane group, in floats.

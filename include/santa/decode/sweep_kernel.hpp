@@ -59,7 +59,7 @@ struct SweepKernel : Context {
       state.weigh(score, weight);
       rule.draw({static_cast<std::uint32_t>(first / Group::size), unit.heads, score, weight}, state.reference(),
                 state.with_spread(), drawn);
-      state.template add<!Rule<Group>::reads_every_row>(first, drawn);
+      state.add(first, drawn);
     }
     const std::int64_t row = unit.slice_row(a) * a.splits + unit.split;
     state.finish(rule, a.work.states + row * a.slice_heads * state_floats(a.dim));

@@ -56,7 +56,6 @@ class GroupState {
   }
 
   /// Queues the drawn rows of a tile; `first` is its first key.
-  template <bool prefetch>
   KOKKOS_FORCEINLINE_FUNCTION void add(std::int64_t first, const Drawn<Group>& drawn) {
     if (drawn.rows == 0) return;
     const auto chosen = _group.lanes_of(drawn.rows);
@@ -68,13 +67,8 @@ class GroupState {
     const int before = _queue.size();
     _queue.push(_group, static_cast<std::int32_t>(first - _unit.begin), drawn);
     _rows += static_cast<std::uint32_t>(_queue.size() - before);
-    if constexpr (prefetch) {
-      for (int i = before; i < _queue.size(); ++i)
-        _group.prefetch(_values[_unit.begin + _queue.index()[i]], _dim * int{sizeof(typename Tile::Element)});
-      gather(2 * RowQueue<Group>::batch);  // the newest rows are still on their way
-    } else {
-      gather(RowQueue<Group>::batch);
-    }
+    ask();
+    gather(2 * RowQueue<Group>::batch);  // the newest rows are still on their way
   }
 
   /// Gathers what still waits and writes the state of all heads: [heads][8 + dim].
@@ -98,10 +92,24 @@ class GroupState {
   }
 
  private:
+  /// Asks for a few of the newest rows; more would stop everything else, and are asked for beside the sums of older
+  /// ones.
+  KOKKOS_FORCEINLINE_FUNCTION void ask() {
+    constexpr int few = 8;
+    for (int i = _queue.asked(); i < _queue.size() && i < _queue.asked() + few; ++i)
+      _group.prefetch(_values[_unit.begin + _queue.index()[i]], _dim * int{sizeof(typename Tile::Element)});
+    _queue.ask(few);
+  }
+
   KOKKOS_FORCEINLINE_FUNCTION void gather(int keep) {
     _queue.drain(_group, keep, [&](int at, int count) {
-      _tile.add_rows(_values, _unit.begin, _queue.index() + at, count, _queue.weight(0) + at,
+      const int asked = _queue.asked();
+      const auto ahead = [&](int i) {
+        return _values[_unit.begin + _queue.index()[asked + i < _queue.size() ? asked + i : _queue.size() - 1]];
+      };
+      _tile.add_rows(_values, _unit.begin, _queue.index() + at, count, ahead, _queue.weight(0) + at,
                      RowQueue<Group>::capacity);
+      _queue.ask(count);
       if (_with_spread) add_variance(at, count);
     });
   }

@@ -45,6 +45,10 @@ class RowQueue {
     group.sync();
   }
 
+  /// The number of the row that is to be asked for next; `size()` if all have been.
+  [[nodiscard]] KOKKOS_FUNCTION int asked() const { return _asked; }
+  KOKKOS_FUNCTION void ask(int count) { _asked = _asked + count < _size ? _asked + count : _size; }
+
   /// Hands rows to take(at, count) until fewer than `keep` are left, in batches; with keep = 0 the last may be smaller.
   template <class Take>
   KOKKOS_FORCEINLINE_FUNCTION void drain(const Group& group, int keep, Take&& take) {
@@ -75,6 +79,7 @@ class RowQueue {
       if (_with_spread) group.move(_spread + head * capacity + count, _spread + head * capacity, left);
     }
     _size = left;
+    _asked = _asked > count ? _asked - count : 0;
     group.sync();
   }
 
@@ -84,6 +89,7 @@ class RowQueue {
   int _heads;
   bool _with_spread;
   int _size = 0;
+  int _asked = 0;
 };
 
 }  // namespace santa::detail

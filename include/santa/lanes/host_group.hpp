@@ -141,9 +141,10 @@ struct HostGroup {
     if (count > 0) std::memmove(to, from, static_cast<std::size_t>(count) * sizeof(T));
   }
 
-  /// Asks for the cache lines of [address, address + bytes) ahead of their use.
+  /// Asks for the cache lines of [address, address + bytes) ahead of their use: into the second-level cache, which can
+  /// have more lines on their way than the first.
   SANTA_INLINE static void prefetch(const void* address, int bytes) {
-    for (int at = 0; at < bytes; at += 64) __builtin_prefetch(static_cast<const char*>(address) + at);
+    for (int at = 0; at < bytes; at += 64) __builtin_prefetch(static_cast<const char*>(address) + at, 0, 2);
   }
 };
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <santa/core/element.hpp>
+#include <santa/core/shape.hpp>
 #include <santa/lanes/host_group.hpp>
 #include <santa/lanes/simd.hpp>
 
@@ -81,7 +82,7 @@ class HostTile {
   using Element = T;
   using Block = FeatureBlock<T>;
 
-  static constexpr int rows_ahead = 16;
+  static constexpr int rows_ahead = 24;
 
   static constexpr int padded(int dim) { return (dim + Block::size - 1) / Block::size * Block::size; }
   static constexpr std::size_t scratch_floats(int heads, int dim) {
@@ -93,47 +94,60 @@ class HostTile {
 
   /// Takes query rows of `heads` heads, times `factor`, and clears the sums.
   void begin(const AnyInput& query, std::int64_t offset, std::int64_t head_stride, float factor) {
-    for (int head = 0; head < _heads; ++head)
-      for (int at = 0; at < _stride; ++at) {
-        const int feature = feature_at(at);
-        const bool inside = feature < _dim;
-        _query[head * _stride + at] = inside ? query[offset + head * head_stride + feature] * factor : 0.F;
-        _sum[head * _stride + at] = 0.F;
-      }
+    float natural[max_dim] = {};
+    for (int head = 0; head < _heads; ++head) {
+      query.read(offset + head * head_stride, _dim, natural);
+      float* to = _query + head * _stride;
+      for_each_place([&](int at, int feature) SANTA_INLINE_LAMBDA { to[at] = natural[feature] * factor; });
+    }
+    std::memset(_sum, 0, static_cast<std::size_t>(_heads * _stride) * sizeof(float));
   }
 
   /// scores[head] lane i = <query of head, rows[first + i * step]> for i < count; other lanes are undefined.
-  /// Rows up to first + (available - 1) * step are asked for ahead of their turn.
-  template <class Rows>
-  void scores(const Rows& rows, std::int64_t first, std::int64_t step, int count, std::int64_t available,
+  /// `ahead(i)` is where row i of this tile and those that follow it lie, as far as is known: rows are asked for in
+  /// time.
+  template <class Rows, class Ahead>
+  void scores(const Rows& rows, std::int64_t first, std::int64_t step, int count, const Ahead& ahead,
               Simd<float, 32>* scores) const {
-    const auto row = [&](std::int64_t i, std::int64_t end) SANTA_INLINE_LAMBDA {
-      return rows[first + step * (i < end ? i : end - 1)];
-    };
-    const auto current = [&](int i) SANTA_INLINE_LAMBDA { return row(i, count); };
-    const auto coming = [&](int i) SANTA_INLINE_LAMBDA { return row(i + rows_ahead, available); };
-    const auto nothing = [](int) SANTA_INLINE_LAMBDA { return nullptr; };
-    int head = 0;
-    if (_heads >= 4) score_heads<4, 4>(current, coming, count, 0, scores), head = 4;
-    for (; head + 4 <= _heads; head += 4) score_heads<4, 4>(current, nothing, count, head, scores);
-    if (head > 0 && _heads - head == 3) score_heads<3, 4>(current, nothing, count, head, scores);
-    if (head > 0 && _heads - head == 2) score_heads<2, 4>(current, nothing, count, head, scores);
-    if (head > 0 && _heads - head == 1) score_heads<1, 8>(current, nothing, count, head, scores);
-    if (_heads == 3) score_heads<3, 4>(current, coming, count, 0, scores);
-    if (_heads == 2) score_heads<2, 4>(current, coming, count, 0, scores);
-    if (_heads == 1) score_heads<1, 8>(current, coming, count, 0, scores);
+    const auto row = [&](int i) SANTA_INLINE_LAMBDA { return rows[first + step * (i < count ? i : count - 1)]; };
+    const auto coming = [&](int i) SANTA_INLINE_LAMBDA { return ahead(i + rows_ahead); };
+    const auto nothing = [](int) SANTA_INLINE_LAMBDA { return nullptr; };  // the first heads have asked already
+    switch (_heads) {
+      case 1: return score_heads<1>(row, coming, count, 0, scores);
+      case 2: return score_heads<2>(row, coming, count, 0, scores);
+      case 3: return score_heads<3>(row, coming, count, 0, scores);
+      default: score_heads<4>(row, coming, count, 0, scores);
+    }
+    int head = 4;
+    for (; head + 4 <= _heads; head += 4) score_heads<4>(row, nothing, count, head, scores);
+    switch (_heads - head) {
+      case 1: return score_heads<1>(row, nothing, count, head, scores);
+      case 2: return score_heads<2>(row, nothing, count, head, scores);
+      case 3: return score_heads<3>(row, nothing, count, head, scores);
+      default: return;
+    }
   }
 
   /// sum[head] += weight[head * weight_stride + i] * rows[first + index[i]] over i < count.
-  template <class Rows>
-  void add_rows(const Rows& rows, std::int64_t first, const std::int32_t* index, int count, const float* weight,
-                int weight_stride) {
+  /// `ahead(i)` is a row that will be wanted after these, asked for beside row i.
+  template <class Rows, class Ahead>
+  void add_rows(const Rows& rows, std::int64_t first, const std::int32_t* index, int count, const Ahead& ahead,
+                const float* weight, int weight_stride) {
     const auto row = [&](int i) SANTA_INLINE_LAMBDA { return rows[first + index[i]]; };
-    int head = 0;
-    for (; head + 8 <= _heads; head += 8) add_heads<8>(row, count, weight + head * weight_stride, weight_stride, head);
-    if ((_heads - head) & 4) add_heads<4>(row, count, weight + head * weight_stride, weight_stride, head), head += 4;
-    if ((_heads - head) & 2) add_heads<2>(row, count, weight + head * weight_stride, weight_stride, head), head += 2;
-    if ((_heads - head) & 1) add_heads<1>(row, count, weight + head * weight_stride, weight_stride, head);
+    const auto nothing = [](int) SANTA_INLINE_LAMBDA { return nullptr; };  // the first heads have asked already
+    const auto add = [&](auto heads, int head, const auto& coming) SANTA_INLINE_LAMBDA {
+      add_heads<heads>(row, coming, count, weight + head * weight_stride, weight_stride, head);
+    };
+    const auto add_some = [&](int head, int some, const auto& coming) {
+      switch (some) {
+        case 1: return add(std::integral_constant<int, 1>{}, head, coming);
+        case 2: return add(std::integral_constant<int, 2>{}, head, coming);
+        case 3: return add(std::integral_constant<int, 3>{}, head, coming);
+        default: return add(std::integral_constant<int, 4>{}, head, coming);
+      }
+    };
+    add_some(0, _heads, ahead);
+    for (int head = 4; head < _heads; head += 4) add_some(head, _heads - head, nothing);
   }
 
   /// |row - center|^2, with center in natural order or null for 0.
@@ -152,18 +166,28 @@ class HostTile {
 
   /// Writes the sum of a head in natural order: to[0..dim).
   void store_sum(int head, float* to) const {
-    for (int at = 0; at < _stride; ++at)
-      if (const int feature = feature_at(at); feature < _dim) to[feature] = _sum[head * _stride + at];
+    float natural[max_dim];
+    const float* from = _sum + head * _stride;
+    for_each_place([&](int at, int feature) SANTA_INLINE_LAMBDA { natural[feature] = from[at]; });
+    std::memcpy(to, natural, static_cast<std::size_t>(_dim) * sizeof(float));
   }
 
  private:
-  static constexpr int feature_at(int at) {
-    const int within = at % Block::size;
-    return at - within + Block::feature(within / 16, within % 16);
+  /// Calls f(place, feature): which feature of a row lies where in the order of FeatureBlock.
+  template <class F>
+  SANTA_INLINE void for_each_place(F&& f) const {
+    for (int block = 0; block < _stride; block += Block::size)
+      for (int lane = 0; lane < 16; ++lane)
+        for (int part = 0; part < 2; ++part) f(block + 16 * part + lane, block + Block::feature(part, lane));
   }
 
-  template <int Heads, int Rows, class RowAt, class Coming>
-  SANTA_INLINE void score_heads(const RowAt& row, const Coming& coming, int count, int head, Simd<float, 32>* scores) const {
+  /// Scores of `Heads` heads, 16 / Heads rows at a time: up to 16 running sums in registers, added up together at the
+  /// end.
+  template <int Heads, class RowAt, class Coming>
+  SANTA_INLINE void score_heads(const RowAt& row, const Coming& coming, int count, int head,
+                                Simd<float, 32>* scores) const {
+    constexpr int Rows = Heads == 3 ? 4 : 16 / Heads;
+    constexpr bool ahead = !std::is_same_v<decltype(coming(0)), std::nullptr_t>;
     alignas(native_bytes) float out[Heads][32] = {};
     for (int i = 0; i < count; i += Rows) {
       const T* from[Rows];
@@ -172,23 +196,21 @@ class HostTile {
         from[r] = row(i + r);
         next[r] = coming(i + r);
       });
-      Simd<float, 16> total[Rows][Heads];
-      static_for<Rows>([&](auto r) SANTA_INLINE_LAMBDA {
-        static_for<Heads>([&](auto h) SANTA_INLINE_LAMBDA { total[r][h] = 0.F; });
-      });
+      Simd<float, 16> total[16];  // [head][row]
+      static_for<16>([&](auto k) SANTA_INLINE_LAMBDA { total[k] = 0.F; });
       const auto add = [&](int at, auto load) SANTA_INLINE_LAMBDA {
         const float* query = _query + head * _stride + at;
         Block keys[Rows];
         static_for<Rows>([&](auto r) SANTA_INLINE_LAMBDA {
           keys[r] = load(from[r] + at);
-          if constexpr (!std::is_same_v<decltype(coming(0)), std::nullptr_t>)
-            HostGroup::prefetch(next[r] + at, Block::size * int{sizeof(T)});
+          if constexpr (ahead) HostGroup::prefetch(next[r] + at, Block::size * int{sizeof(T)});
         });
         static_for<2>([&](auto half) SANTA_INLINE_LAMBDA {
           static_for<Heads>([&](auto h) SANTA_INLINE_LAMBDA {
             const auto q = Simd<float, 16>::load(query + h * _stride + 16 * half);
-            static_for<Rows>([&](auto r)
-                                 SANTA_INLINE_LAMBDA { total[r][h] = fma(keys[r].part[half], q, total[r][h]); });
+            static_for<Rows>([&](auto r) SANTA_INLINE_LAMBDA {
+              total[h * Rows + r] = fma(keys[r].part[half], q, total[h * Rows + r]);
+            });
           });
         });
       };
@@ -196,18 +218,17 @@ class HostTile {
       for (; at + Block::size <= _dim; at += Block::size)
         add(at, [](const T* p) SANTA_INLINE_LAMBDA { return Block::load(p); });
       if (at < _dim) add(at, [&](const T* p) SANTA_INLINE_LAMBDA { return Block::load(p, _dim - at); });
-      static_for<Heads>([&](auto h) SANTA_INLINE_LAMBDA {
-        static_for<Rows / 4>([&](auto quad) SANTA_INLINE_LAMBDA {
-          constexpr int r = 4 * quad;
-          sum4(total[r][h], total[r + 1][h], total[r + 2][h], total[r + 3][h], out[h] + i + r);
-        });
-      });
+      alignas(native_bytes) float sums[16];
+      sum_each(total).store(sums);
+      static_for<Heads>([&](auto h)
+                            SANTA_INLINE_LAMBDA { std::memcpy(out[h] + i, sums + h * Rows, Rows * sizeof(float)); });
     }
     static_for<Heads>([&](auto h) SANTA_INLINE_LAMBDA { scores[head + h] = Simd<float, 32>::load(out[h]); });
   }
 
-  template <int Heads, class RowAt>
-  SANTA_INLINE void add_heads(const RowAt& row, int count, const float* weight, int weight_stride, int head) {
+  template <int Heads, class RowAt, class Coming>
+  SANTA_INLINE void add_heads(const RowAt& row, const Coming& coming, int count, const float* weight, int weight_stride,
+                              int head) {
     const auto add = [&](int at, auto load) SANTA_INLINE_LAMBDA {
       float* sum = _sum + head * _stride + at;
       Simd<float, 16> total[Heads][2];
@@ -218,6 +239,8 @@ class HostTile {
       });
       for (int i = 0; i < count; ++i) {
         const Block values = load(row(i) + at);
+        if constexpr (!std::is_same_v<decltype(coming(0)), std::nullptr_t>)
+          HostGroup::prefetch(coming(i) + at, Block::size * int{sizeof(T)});
         static_for<Heads>([&](auto h) SANTA_INLINE_LAMBDA {
           const Simd<float, 16> w = weight[h * weight_stride + i];
           static_for<2>([&](auto half)

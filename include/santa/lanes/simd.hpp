@@ -203,28 +203,35 @@ SANTA_INLINE T sum(const Simd<T, N>& values) {
   return lane[0];
 }
 
-/// The four sums over lanes of four vectors, each in the order of `sum`, stored to out[0..3].
-SANTA_INLINE void sum4(const Simd<float, 16>& a, const Simd<float, 16>& b, const Simd<float, 16>& c,
-                       const Simd<float, 16>& d, float* out) {
+/// The sums over lanes of 16 vectors as one vector, each in the order of `sum`.
+SANTA_INLINE Simd<float, 16> sum_each(const Simd<float, 16> (&vectors)[16]) {
+  Simd<float, 16> result;
 #if defined(__AVX512F__)
   // Forms with a full mask: the plain ones set off a false "used uninitialized" warning in GCC's own header.
   constexpr __mmask16 all = 0xffff;
-  const auto fold_halves = [](__m512 x, __m512 y) {
+  const auto at = [&](int i) SANTA_INLINE_LAMBDA { return (__m512)vectors[i].part[0]; };
+  const auto fold8 = [](__m512 x, __m512 y) SANTA_INLINE_LAMBDA {
     return _mm512_add_ps(_mm512_maskz_shuffle_f32x4(all, x, y, 0x44), _mm512_maskz_shuffle_f32x4(all, x, y, 0xEE));
   };
-  const __m512 ab = fold_halves(a.part[0], b.part[0]);
-  const __m512 cd = fold_halves(c.part[0], d.part[0]);
-  const __m512 quads =
-      _mm512_add_ps(_mm512_maskz_shuffle_f32x4(all, ab, cd, 0x88), _mm512_maskz_shuffle_f32x4(all, ab, cd, 0xDD));
-  const __m512 pairs = _mm512_add_ps(quads, _mm512_maskz_permute_ps(all, quads, 0x4E));
-  const __m512 sums = _mm512_add_ps(pairs, _mm512_maskz_permute_ps(all, pairs, 0xB1));
-  _mm512_mask_compressstoreu_ps(out, 0x1111, sums);
+  const auto fold4 = [](__m512 x, __m512 y) SANTA_INLINE_LAMBDA {
+    return _mm512_add_ps(_mm512_maskz_shuffle_f32x4(all, x, y, 0x88), _mm512_maskz_shuffle_f32x4(all, x, y, 0xDD));
+  };
+  const auto fold2 = [](__m512 x, __m512 y) SANTA_INLINE_LAMBDA {
+    return _mm512_add_ps(_mm512_maskz_shuffle_ps(all, x, y, 0x44), _mm512_maskz_shuffle_ps(all, x, y, 0xEE));
+  };
+  const auto fold1 = [](__m512 x, __m512 y) SANTA_INLINE_LAMBDA {
+    return _mm512_add_ps(_mm512_maskz_shuffle_ps(all, x, y, 0x88), _mm512_maskz_shuffle_ps(all, x, y, 0xDD));
+  };
+  // Quads of vectors end up in the four 128-bit lanes; the order below puts vector i's sum into lane i.
+  const auto quad = [&](int i)
+                        SANTA_INLINE_LAMBDA { return fold4(fold8(at(i), at(i + 4)), fold8(at(i + 8), at(i + 12))); };
+  result.part[0] = fold1(fold2(quad(0), quad(1)), fold2(quad(2), quad(3)));
 #else
-  out[0] = sum(a);
-  out[1] = sum(b);
-  out[2] = sum(c);
-  out[3] = sum(d);
+  alignas(native_bytes) float each[16];
+  for (int i = 0; i < 16; ++i) each[i] = sum(vectors[i]);
+  result = Simd<float, 16>::load(each);
 #endif
+  return result;
 }
 
 }  // namespace santa::lanes

@@ -32,7 +32,6 @@ KOKKOS_FORCEINLINE_FUNCTION void draw_every_row(const Group& group, const Scored
 template <class Group>
 class ExactRule {
  public:
-  static constexpr bool reads_every_row = true;
 
   KOKKOS_FUNCTION ExactRule(const Group& group, const Arguments& /*arguments*/, const Unit& /*unit*/) : _group(group) {}
 

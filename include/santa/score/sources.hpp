@@ -17,15 +17,26 @@ class KeyScores {
   using Float = typename Group::template Vector<float>;
 
  public:
-  KOKKOS_FUNCTION KeyScores(const Group& group, const Tile& tile, const Rows& keys, const Modifier& modifier,
-                            const Unit& unit)
-      : _group(group), _tile(tile), _keys(keys), _modifier(modifier), _unit(unit) {}
+  /// `after` are the keys of the unit that likely follows, from its first row on: a hint, by which no time is lost
+  /// between units.
+  KOKKOS_FUNCTION KeyScores(const Group& group, const Tile& tile, const Rows& keys, const Rows& after,
+                            std::int64_t after_begin, const Modifier& modifier, const Unit& unit)
+      : _group(group),
+        _tile(tile),
+        _keys(keys),
+        _after(after),
+        _after_begin(after_begin),
+        _modifier(modifier),
+        _unit(unit) {}
 
   /// Scores in log2 units of keys first, first + step, ... (`count` of them); -infinity in lanes without a visible key.
   /// A score of +infinity has no softmax and becomes NaN, as exp(inf - inf) is.
   KOKKOS_FORCEINLINE_FUNCTION void scores(std::int64_t first, std::int64_t step, int count, Float* score) const {
-    const std::int64_t available = (_unit.end - first + step - 1) / step;
-    _tile.scores(_keys, first, step, count, available > count ? available : count, score);
+    const auto ahead = [&](std::int64_t i) {
+      const std::int64_t key = first + i * step;
+      return key < _unit.end ? _keys[key] : _after[_after_begin + (key - _unit.end) / step];
+    };
+    _tile.scores(_keys, first, step, count, ahead, score);
     const auto hidden = static_cast<std::int32_t>(_unit.start > first ? (_unit.start - first + step - 1) / step : 0);
     const auto inside = _group.lanes_between(hidden, count);
     for (int head = 0; head < _unit.heads; ++head) {
@@ -39,6 +50,8 @@ class KeyScores {
   const Group& _group;
   const Tile& _tile;
   Rows _keys;
+  Rows _after;
+  std::int64_t _after_begin;
   const Modifier& _modifier;
   const Unit& _unit;
 };
