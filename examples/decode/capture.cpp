@@ -10,7 +10,7 @@
 namespace santa::example {
 namespace {
 
-constexpr std::uint64_t most_bytes = std::uint64_t{8} << 30;  // a sparse file can claim any size
+constexpr std::uint64_t most_bytes = std::uint64_t{4} << 30;  // a sparse file can claim any size
 constexpr int most_layers = 65536;                            // layers are random streams of 16 bits
 
 std::string tensor_name(int layer, const std::string& part) { return "layers." + std::to_string(layer) + "." + part; }
@@ -90,7 +90,7 @@ void check_size(const SafetensorsFile& file, const std::set<int>& layers) {
     for (const char* const part : {"query", "key", "value", "position"}) {
       const TensorInfo& info = file.info(tensor_name(layer, part));
       bytes += info.end - info.begin;
-      if (bytes > most_bytes) throw UserError("its layers take more than 8 GiB; --layer chooses one of them");
+      if (bytes > most_bytes) throw UserError("its layers take more than 4 GiB; --layer chooses one of them");
     }
 }
 

@@ -21,10 +21,12 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using StatisticsView = Kokkos::View<Statistics**, Kokkos::LayoutRight, Memory>;
 
-double median(std::vector<double> numbers) {
-  std::sort(numbers.begin(), numbers.end());
-  const std::size_t half = numbers.size() / 2;
-  return numbers.size() % 2 == 1 ? numbers[half] : 0.5 * (numbers[half - 1] + numbers[half]);
+/// The q-quantile, between neighbours where it falls between them.
+double quantile(const std::vector<double>& sorted, double q) {
+  const double at = q * static_cast<double>(sorted.size() - 1);
+  const auto below = static_cast<std::size_t>(at);
+  const std::size_t above = std::min(below + 1, sorted.size() - 1);
+  return sorted[below] + (at - static_cast<double>(below)) * (sorted[above] - sorted[below]);
 }
 
 /// A method with its plan, its states and the times of its steps.
@@ -180,9 +182,15 @@ class Bench {
 
   Measurement finish(Runner<T>& runner) const {
     if (_options.repeat > 0) {
-      double sum = 0.;
-      for (const auto& runs : runner.times) sum += median(runs);
-      runner.result.microseconds = sum / static_cast<double>(steps());
+      double medians = 0.;
+      double ranges = 0.;
+      for (auto& runs : runner.times) {
+        std::sort(runs.begin(), runs.end());
+        medians += quantile(runs, 0.5);
+        ranges += quantile(runs, 0.75) - quantile(runs, 0.25);
+      }
+      runner.result.microseconds = medians / static_cast<double>(steps());
+      runner.result.spread = ranges / medians;
     }
     return std::move(runner.result);
   }

@@ -19,6 +19,7 @@ struct Measurement {
   double rows_read = 0.;               // share of the visible value rows, over all steps and kv heads
   double bytes_read = 0.;              // a step: keys of the visible rows, and the distinct value rows read
   std::optional<double> microseconds;  // a step
+  std::optional<double> spread;        // of the same: between the quartiles of a step's runs, relative to the median
 };
 
 struct MeasureOptions {

@@ -45,6 +45,7 @@ Json to_json(const MethodReport& row) {
           {"rows_read_fraction", row.rows_read_fraction},
           {"bytes_read", row.bytes_read},
           {"microseconds", number_or_null(row.microseconds)},
+          {"microseconds_spread", number_or_null(row.spread)},
           {"gigabytes_per_second", number_or_null(row.gigabytes_per_second)},
           {"speedup", number_or_null(row.speedup)}};
 }
@@ -83,6 +84,7 @@ Report make_report(const Capture& capture, const Measurements& measurements, con
     row.rows_read_fraction = measurement.rows_read;
     row.bytes_read = measurement.bytes_read;
     row.microseconds = measurement.microseconds;
+    row.spread = measurement.spread;
     if (row.microseconds) row.gigabytes_per_second = row.bytes_read / *row.microseconds * 1e-3;
     if (const auto exact = exact_time(measurements); exact && row.microseconds)
       row.speedup = *exact / *row.microseconds;

@@ -22,7 +22,7 @@ struct MethodReport {
   Accuracy accuracy;
   double rows_read_fraction = 0.;
   double bytes_read = 0.;
-  std::optional<double> microseconds, gigabytes_per_second, speedup;
+  std::optional<double> microseconds, spread, gigabytes_per_second, speedup;
 };
 
 struct Report {

@@ -41,9 +41,9 @@ void check(const Synthetic& recipe) {
   if (s.heads % s.kv_heads != 0 || s.heads >= 65536) reject("H must be a multiple of KVH, below 65536");
   if (s.dim % 8 != 0 || s.dim > max_dim) reject("D must be a multiple of 8 from 8 to 256");
   if (s.batch > s.length) reject("B, the number of query positions, must be at most L");
-  constexpr std::int64_t most = std::int64_t{1} << 31;  // elements: 4 GiB of keys
+  constexpr std::int64_t most = std::int64_t{1} << 30;  // elements: 2 GiB of keys
   if (s.length > most / s.dim / s.kv_heads || s.batch > most / s.dim / s.heads)
-    reject("keys or queries would have more than 2^31 elements");
+    reject("keys or queries would have more than 2^30 elements");
   if (!(recipe.sharpness >= 0. && recipe.sharpness <= 1e4)) throw UserError("--sharpness must be 0 to 10000");
 }
 

@@ -84,7 +84,8 @@ void print_heading(std::ostream& stream, const Report& report) {
          << ")";
   if (report.options.repeat > 0)
     stream << ", median of " << report.options.repeat << " runs a step, over " << report.copies
-           << " copies of the cache, " << mebibytes(report.copies * report.copy_bytes)
+           << (report.copies == 1 ? " copy" : " copies") << " of the cache, "
+           << mebibytes(report.copies * report.copy_bytes)
            << " (last-level cache: " << mebibytes(last_level_cache_bytes()) << ")";
   stream << "\n\n";
 }
@@ -98,6 +99,16 @@ void print_rows(std::ostream& stream, const std::vector<Row>& rows) {
     for (std::size_t i = 1; i < row.size(); ++i) line += "  " + std::string(width[i] - row[i].size(), ' ') + row[i];
     stream << line << "\n";
   }
+}
+
+/// Times of a busy machine compare badly: the reader should know.
+void print_warning(std::ostream& stream, const Report& report) {
+  constexpr double calm = 0.25;
+  double most = 0.;
+  for (const MethodReport& row : report.methods) most = std::max(most, row.spread.value_or(0.));
+  if (most > calm)
+    stream << "\nThe times of a step vary by " << format("%.0f %%", 100. * most)
+           << " between quartiles: something else uses this machine, don't trust time, rate and speed-up.\n";
 }
 
 void print_legend(std::ostream& stream) {
@@ -114,6 +125,7 @@ void print_table(std::ostream& stream, const Report& report) {
   std::vector<Row> rows = {names, units};
   for (const MethodReport& row : report.methods) rows.push_back(cells(row));
   print_rows(stream, rows);
+  print_warning(stream, report);
   print_legend(stream);
 }
 
