@@ -125,6 +125,9 @@ class Problem {
     return *this;
   }
 
+  /// Changes the lengths in the space's memory only, to anything.
+  void replace_lengths(const std::vector<std::int64_t>& given) { _lengths = to_space<Space>(given, "test::lengths"); }
+
   /// Brings everything to the space's memory.
   Problem& upload() {
     round<Q>(_query);

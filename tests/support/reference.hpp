@@ -13,6 +13,7 @@ namespace santa::test {
 struct ReferenceOptions {
   double scale = 0.;         // 0: 1 / sqrt(dim)
   double cap = 0.;           // 0: none
+  double second_cap = 0.;    // 0: none; after the first
   std::int64_t window = -1;  // -1: none
 };
 
@@ -33,8 +34,10 @@ std::vector<double> reference_scores(const Problem& problem, std::int64_t b, std
     double dot = 0.;
     for (std::int64_t d = 0; d < shape.dim; ++d)
       dot += static_cast<double>(problem.query(b, h, d)) * static_cast<double>(problem.key(b, i, kv, d));
-    const double score = dot * scale;
-    scores.push_back(options.cap > 0. ? options.cap * std::tanh(score / options.cap) : score);
+    double score = dot * scale;
+    for (const double cap : {options.cap, options.second_cap})
+      if (cap > 0.) score = cap * std::tanh(score / cap);
+    scores.push_back(score);
   }
   return scores;
 }

@@ -93,7 +93,7 @@ void shift_log_delta(const DecodeState<typename Space::memory_space>& state, flo
   extern template class Runner<space, float, half, float>;           \
   extern template class Runner<space, float, float, float, Window>;  \
   extern template class Runner<space, float, float, float, SoftCap>; \
-  extern template class Runner<space, float, float, float, Then<SoftCap, Window>>;
+  extern template class Runner<space, float, float, float, Then<SoftCap, SoftCap>>;
 SANTA_TEST_FOR_SPACES(SANTA_TEST_EXTERN)
 #undef SANTA_TEST_EXTERN
 
