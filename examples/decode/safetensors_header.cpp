@@ -64,6 +64,8 @@ Json parse_json(std::string_view text) {
     return Json::parse(text, HeaderRules());
   } catch (const Json::parse_error& error) {
     throw UserError("the header is not valid JSON (at byte " + std::to_string(error.byte) + " of it)");
+  } catch (const Json::exception&) {
+    throw UserError("the header has a number beyond all ranges");
   }
 }
 

@@ -90,6 +90,7 @@ TEST_CASE("a_broken_header_gets_a_sentence") {
       {entry(R"("dtype":"U8","shape":1,"data_offsets":[0,1])"), "shape that is not a list"},
       {entry(R"("dtype":"U8","shape":[-1],"data_offsets":[0,1])"), "whole numbers"},
       {entry(R"("dtype":"U8","shape":[1.5],"data_offsets":[0,1])"), "whole numbers"},
+      {entry(R"("dtype":"U8","shape":[1e999],"data_offsets":[0,1])"), "beyond all ranges"},
       {entry(R"("dtype":"U8","shape":["1"],"data_offsets":[0,1])"), "whole numbers"},
       {entry(R"("dtype":"U8","shape":[18446744073709551615],"data_offsets":[0,1])"), "whole numbers"},
       {entry(R"("dtype":"U8","shape":[1],"data_offsets":[0])"), "not a pair"},
