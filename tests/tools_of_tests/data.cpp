@@ -95,10 +95,10 @@ SANTA_SPACE_TEST_CASE("events_counts_allocations_fences_and_kernels") {
     const Kokkos::View<float*, typename Space::memory_space> view("test::view", 3);
     Kokkos::parallel_for(
         "test::kernel", Kokkos::RangePolicy<Space>(0, 3), KOKKOS_LAMBDA(int i) { view(i) = 1.F; });
-    Space{}.fence();
+    Space{}.fence("test::fence");
   }
   CHECK(Events::allocations == 1);
-  CHECK(Events::fences >= 1);
+  CHECK(Events::fences.back() == "test::fence");
   CHECK(Events::kernels.back() == "test::kernel");
   const int before = Events::allocations;
   const Kokkos::View<float*, typename Space::memory_space> unseen("test::view", 3);

@@ -1,0 +1,160 @@
+// What a plan promises besides its results: no allocation, no fence, labels, reuse, seeds in memory.
+#include "support/events.hpp"
+#include "support/reference.hpp"
+#include "support/runner.hpp"
+#include "support/statistics.hpp"
+
+#include <cmath>
+
+using namespace santa;
+using namespace santa::test;
+
+namespace {
+
+const std::vector<AnyMethod> methods = {Exact{}, MassUnit{.rows = 40}, MassUnit{.rows = 40, .draws = Draws::separate},
+                                        Systematic{.samples = 40}};
+
+}  // namespace
+
+SANTA_SPACE_TEST_CASE("a_warm_run_neither_allocates_nor_fences_and_its_kernels_have_labels") {
+  Problem<Space, float> problem({.batch = 2, .heads = 36, .kv_heads = 2, .length = 600, .dim = 256});
+  problem.fill(1).upload();
+  for (const AnyMethod& method : methods) {
+    Runner<Space, float> runner(problem, method);
+    const auto state = runner.state();
+    const Settings<Space> settings{.state = state};
+    runner.run(settings);
+    {
+      const Events events;
+      for (std::uint32_t step = 0; step < 3; ++step) runner.launch(settings);
+    }
+    CHECK(Events::allocations == 0);
+    CHECK(Events::fences.empty());
+    CHECK(Events::kernels.size() == (method.index() == 0 ? 3U : 6U));
+    for (const std::string& label : Events::kernels) CHECK(label.rfind("santa::", 0) == 0);
+    Space{}.fence();
+  }
+}
+
+SANTA_SPACE_TEST_CASE("one_allocation_makes_a_plan") {
+  const Shape shape{.batch = 2, .heads = 4, .kv_heads = 2, .length = 600, .dim = 64};
+  const Events events;
+  const DecodePlan plan(Space{}, MassUnit{}, shape);
+  CHECK(Events::allocations == 1);
+  CHECK(plan.workspace_bytes() > 0);
+  CHECK(plan.shape() == shape);
+}
+
+SANTA_SPACE_TEST_CASE("plans_describe_their_splits_workspace_and_reads") {
+  const Shape shape{.batch = 3, .heads = 34, .kv_heads = 2, .length = 1000, .dim = 64};
+  const auto text = [&](const auto& method, std::int64_t keys_per_split = 0) {
+    return DecodePlan(Space{}, method, shape, {.keys_per_split = keys_per_split}).describe();
+  };
+  const auto has = [](const std::string& all, const std::string& part) { return all.find(part) != std::string::npos; };
+  const DecodePlan plan(Space{}, MassUnit{.rows = 70}, shape);
+  CHECK(has(plan.describe(), "santa::MassUnit for batch 3, heads 34/2, dim 64, up to 1000 keys"));
+  CHECK(has(plan.describe(), "workspace " + std::to_string(plan.workspace_bytes()) + " bytes"));
+  CHECK(has(plan.describe(), "slices of 9 heads"));
+  CHECK(has(plan.describe(), "about 70 a kv head"));
+  CHECK(has(text(MassUnit{.rows = share(0.25)}), "about 250 a kv head"));
+  CHECK(has(text(Exact{}, 512), "santa::Exact"));
+  CHECK(has(text(Exact{}, 512), "2 splits of 512 keys"));
+  CHECK(has(text(Systematic{.samples = 33}), "santa::Systematic"));
+  CHECK(has(text(Systematic{.samples = 33}), "at most 33 a query head"));
+}
+
+SANTA_SPACE_TEST_CASE("one_plan_serves_smaller_batches_and_storages") {
+  const Shape most{.batch = 4, .heads = 4, .kv_heads = 2, .length = 1500, .dim = 64};
+  using Memory = typename Space::memory_space;
+  const auto check = [&](const auto& method) {
+    const DecodePlan plan(Space{}, method, most, {.keys_per_split = 256});
+    for (const std::int64_t length : {1500, 1000, 1, 257})
+      for (const std::int64_t batch : {1, 4}) {
+        Problem<Space, float> problem({.batch = batch, .heads = 4, .kv_heads = 2, .length = length, .dim = 64});
+        problem.fill(static_cast<unsigned>(length)).upload();
+        const Kokkos::View<float*, Memory> flat("test::out", static_cast<std::size_t>(batch * 4 * 64));
+        const Kokkos::View<float***, Kokkos::LayoutRight, Memory> out(flat.data(), static_cast<std::size_t>(batch), 4,
+                                                                      64);
+        plan.run(Space{}, problem.queries(), problem.cache(), out);
+        Space{}.fence();
+        CHECK(relative_error(to_host<float>(flat), exact_reference(problem).out) < 1e-5);
+      }
+  };
+  check(Exact{});
+  check(MassUnit{.rows = 1500});
+  check(Systematic{.samples = 1500});
+}
+
+SANTA_SPACE_TEST_CASE("seed_and_step_may_lie_in_memory") {
+  Problem<Space, float> problem({.batch = 1, .heads = 4, .kv_heads = 2, .length = 600, .dim = 64});
+  problem.fill(1).upload();
+  using Memory = typename Space::memory_space;
+  const Kokkos::View<std::uint64_t, Memory> seed("test::seed");
+  const Kokkos::View<std::uint32_t, Memory> step("test::step");
+  const Kokkos::View<float*, Memory> flat("test::out", 4 * 64);
+  const Kokkos::View<float***, Kokkos::LayoutRight, Memory> out(flat.data(), 1, 4, 64);
+  const auto check = [&](const auto& method) {
+    const DecodePlan plan(Space{}, method, problem.shape);
+    for (const std::uint64_t s : {std::uint64_t{3}, std::uint64_t{1} << 50})
+      for (const std::uint32_t t : {0U, 9U}) {
+        Kokkos::deep_copy(seed, s);
+        Kokkos::deep_copy(step, t);
+        plan.run(Space{}, problem.queries(), problem.cache(), out, {.seed = seed, .step = step});
+        Space{}.fence();
+        const auto in_memory = to_host<float>(flat);
+        plan.run(Space{}, problem.queries(), problem.cache(), out, {.seed = s, .step = t});
+        Space{}.fence();
+        CHECK(same_bits(in_memory, to_host<float>(flat)));
+      }
+  };
+  check(MassUnit{.rows = 60});
+  check(Systematic{.samples = 60});
+}
+
+SANTA_SPACE_TEST_CASE("error_bars_and_statistics_change_nothing_else") {
+  Problem<Space, float> problem({.batch = 2, .heads = 4, .kv_heads = 2, .length = 600, .dim = 64});
+  problem.fill(1).upload();
+  using Memory = typename Space::memory_space;
+  for (const AnyMethod& any : methods) {
+    Runner<Space, float> runner(problem, any);
+    const Result& expected = runner.run();
+    std::visit(
+        [&](const auto& method) {
+          const Kokkos::View<float*, Memory> flat("test::out", 2 * 4 * 64);
+          const Kokkos::View<float***, Kokkos::LayoutRight, Memory> out(flat.data(), 2, 4, 64);
+          const DecodePlan plan(Space{}, method, problem.shape);
+          plan.run(Space{}, problem.queries(), problem.cache(), out, {.seed = 1});
+          Space{}.fence();
+          CHECK(same_bits(to_host<float>(flat), expected.out));
+        },
+        any);
+  }
+}
+
+SANTA_SPACE_TEST_CASE("exact_has_no_error_and_the_bars_of_samplers_are_positive") {
+  Problem<Space, float> problem({.batch = 1, .heads = 4, .kv_heads = 2, .length = 600, .dim = 64});
+  problem.fill(1).upload();
+  for (const AnyMethod& method : methods) {
+    Runner<Space, float> runner(problem, method);
+    const Result& result = runner.run();
+    for (const float bar : result.error) CHECK((method.index() == 0 ? bar == 0.F : bar > 0.01F));
+  }
+}
+
+SANTA_SPACE_TEST_CASE("effective_sample_size_of_exact_is_that_of_the_softmax") {
+  Problem<Space, float> problem({.batch = 1, .heads = 4, .kv_heads = 2, .length = 500, .dim = 64});
+  problem.fill(1).upload();
+  Runner<Space, float> runner(problem, Exact{});
+  const Result& result = runner.run();
+  for (std::int64_t kv = 0; kv < 2; ++kv) {
+    double smallest = HUGE_VAL;
+    for (std::int64_t h = 2 * kv; h < 2 * kv + 2; ++h) {
+      double lse = 0.;
+      double squares = 0.;
+      for (const double a : reference_probabilities(problem, 0, h, {}, lse)) squares += a * a;
+      smallest = std::fmin(smallest, 1. / squares);
+    }
+    CHECK(static_cast<double>(result.statistics[static_cast<std::size_t>(kv)].effective_sample_size) ==
+          doctest::Approx(smallest).epsilon(1e-4));
+  }
+}

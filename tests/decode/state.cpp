@@ -1,0 +1,172 @@
+// Budgets: rows at the first step, and what is carried from step to step.
+#include "support/reference.hpp"
+#include "support/runner.hpp"
+#include "support/statistics.hpp"
+
+#include <cmath>
+#include <random>
+
+using namespace santa;
+using namespace santa::test;
+
+namespace {
+
+/// Mean rows read, over all requests and kv heads.
+double mean_rows(const Result& result) {
+  double rows = 0.;
+  for (const Statistics& s : result.statistics) rows += static_cast<double>(s.rows_read);
+  return rows / static_cast<double>(result.statistics.size());
+}
+
+template <class Space>
+Problem<Space, float> scores_of_shape(int shape) {
+  Problem<Space, float> problem({.batch = 2, .heads = 8, .kv_heads = 2, .length = 4000, .dim = 64});
+  problem.fill(31, shape == 1 ? 3.F : 1.F);
+  if (shape == 2)  // one giant key, aligned with every query
+    for (std::int64_t b = 0; b < 2; ++b) {
+      for (std::int64_t h = 0; h < 8; ++h) problem.query(b, h, 0) = 8.F;
+      for (std::int64_t kv = 0; kv < 2; ++kv) problem.key(b, 1717, kv, 0) = 12.F;
+    }
+  return problem.upload();
+}
+
+}  // namespace
+
+SANTA_SPACE_TEST_CASE("first_step_reads_about_the_rows_asked_for_whatever_the_shape_of_the_scores") {
+  for (const int shape : {0, 1, 2}) {
+    CAPTURE(shape);
+    const auto problem = scores_of_shape<Space>(shape);
+    for (const auto draws : {Draws::joint, Draws::separate}) {
+      Runner<Space, float> runner(problem, MassUnit{.rows = 400, .draws = draws});
+      const double heads = draws == Draws::joint ? 1. : 4.;  // separate budgets are per query head
+      const Result& result = runner.run();
+      double samples = 0.;
+      for (const Statistics& s : result.statistics) samples += static_cast<double>(s.samples) / 4.;
+      CHECK(samples > 0.6 * 400. * heads);
+      CHECK(samples < 1.5 * 400. * heads);
+      CHECK(mean_rows(result) <= samples);
+    }
+  }
+}
+
+SANTA_SPACE_TEST_CASE("budgets_as_shares_follow_each_request_s_length") {
+  Problem<Space, float> problem({.batch = 3, .heads = 4, .kv_heads = 2, .length = 4000, .dim = 64});
+  problem.fill(1, 1.F).set_lengths({4000, 2000, 1000}).upload();
+  Runner<Space, float> runner(problem, MassUnit{.rows = share(0.2)});
+  const Result& result = runner.run();
+  for (std::size_t i = 0; i < 6; ++i) {
+    const double wanted = 0.2 * static_cast<double>(problem.lengths[i / 2]);
+    CHECK(static_cast<double>(result.statistics[i].rows_read) > 0.6 * wanted);
+    CHECK(static_cast<double>(result.statistics[i].rows_read) < 1.5 * wanted);
+  }
+}
+
+SANTA_SPACE_TEST_CASE("carried_state_converges_to_the_budget") {
+  for (const int shape : {0, 1, 2})
+    for (const auto draws : {Draws::joint, Draws::separate})
+      for (const float shift : {0.F, 3.F, -3.F}) {
+        CAPTURE(shape);
+        CAPTURE(shift);
+        const auto problem = scores_of_shape<Space>(shape);
+        Runner<Space, float> runner(problem, MassUnit{.rows = 300, .draws = draws});
+        const auto state = runner.state();
+        runner.run({.step = 0, .state = state});
+        shift_log_delta<Space>(state, shift);
+        for (std::uint32_t step = 1; step < 8; ++step) runner.run({.step = step, .state = state});
+        double rows = 0.;
+        for (std::uint32_t step = 8; step < 12; ++step)
+          for (const Statistics& s : runner.run({.step = step, .state = state}).statistics)
+            rows += static_cast<double>(s.samples) / 16.;
+        const double wanted = draws == Draws::joint ? 300. : 1200.;
+        CHECK(rows > 0.8 * wanted);
+        CHECK(rows < 1.25 * wanted);
+      }
+}
+
+SANTA_SPACE_TEST_CASE("carried_state_finds_back_after_all_scores_have_shifted") {
+  // By 10 nats, 14.4 in log2; a step corrects by 2 at most.
+  Problem<Space, float> problem({.batch = 1, .heads = 1, .kv_heads = 1, .length = 3000, .dim = 64});
+  std::mt19937 random(3);
+  std::normal_distribution<float> normal;
+  std::vector<float> score;
+  for (int i = 0; i < 3000; ++i) score.push_back(normal(random));
+  for (const float shift : {-10.F, 10.F}) {
+    Runner<Space, float> runner(problem, MassUnit{.rows = 300});
+    const auto state = runner.state();
+    const auto scores = [&](float added) {
+      problem.fill(1).fill_scores(
+          [&](auto, std::int64_t i, auto) { return score[static_cast<std::size_t>(i)] + added; });
+      problem.upload();
+    };
+    scores(0.F);
+    runner.run({.step = 0, .state = state});
+    scores(shift);
+    for (std::uint32_t step = 1; step < 12; ++step) runner.run({.step = step, .state = state});
+    const double rows = static_cast<double>(runner.run({.step = 12, .state = state}).statistics[0].rows_read);
+    CHECK(rows > 0.8 * 300.);
+    CHECK(rows < 1.25 * 300.);
+  }
+}
+
+SANTA_SPACE_TEST_CASE("state_holds_the_log2_sum_and_the_ratio_of_delta_to_it") {
+  const auto problem = scores_of_shape<Space>(0);
+  Runner<Space, float> runner(problem, MassUnit{.rows = 300});
+  const auto state = runner.state();
+  const Result& result = runner.run({.state = state});
+  const auto sum = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, state.log2_sum);
+  const auto ratio = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, state.log_ratio);
+  for (std::size_t i = 0; i < 16; ++i) {
+    CHECK(sum.data()[i] == doctest::Approx(result.lse[i] / 0.69314718F).epsilon(1e-5));
+    CHECK(ratio.data()[i] < 0.F);  // delta is well below Z, and above Z / (4 rows)
+    CHECK(ratio.data()[i] > -std::log2(4.F * 300.F));
+  }
+  state.reset(Space{});
+  const auto cleared = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, state.log_ratio);
+  for (std::size_t i = 0; i < 16; ++i) CHECK(std::isnan(cleared.data()[i]));
+}
+
+SANTA_SPACE_TEST_CASE("any_content_of_a_carried_state_is_safe") {
+  const auto problem = scores_of_shape<Space>(1);
+  const Reference reference = exact_reference(problem);
+  Runner<Space, float> runner(problem, MassUnit{.rows = 300});
+  const Result fresh = runner.run({.seed = 5});
+  for (const float content : {quiet_nan, infinity, -infinity}) {
+    const auto state = runner.state();
+    set_log_delta<Space>(state, std::vector<float>(16, content));
+    // As if nothing had been carried.
+    CHECK(same_bits(runner.run({.seed = 5, .state = state}).out, fresh.out));
+  }
+  for (const float content : {-3e38F, -1e6F, -100.F, 100.F, 1e6F, 3e38F}) {
+    CAPTURE(content);
+    const auto state = runner.state();
+    set_log_delta<Space>(state, std::vector<float>(16, content));
+    const Result& result = runner.run({.seed = 5, .state = state});
+    for (const float x : result.out) REQUIRE(std::isfinite(x));
+    for (std::size_t i = 0; i < 16; ++i)
+      CHECK(static_cast<double>(result.lse[i]) == doctest::Approx(reference.lse[i]).epsilon(1e-5));
+    if (content < 0.F) {  // every row is certain
+      CHECK(mean_rows(result) == 4000.);
+      CHECK(relative_error(result.out, reference.out) < 1e-5);
+    } else {
+      CHECK(mean_rows(result) < 10.);
+    }
+    // The next steps find back.
+    const auto steps = std::fabs(content) > 200.F ? 0 : 100;
+    for (int step = 1; step < steps; ++step)
+      runner.run({.seed = 5, .step = static_cast<std::uint32_t>(step), .state = state});
+    if (steps > 0)
+      CHECK(mean_rows(runner.run({.seed = 5, .step = 1000, .state = state})) == doctest::Approx(300.).epsilon(0.25));
+  }
+}
+
+SANTA_SPACE_TEST_CASE("exact_and_systematic_leave_a_state_alone") {
+  const auto problem = scores_of_shape<Space>(0);
+  for (const AnyMethod& method : {AnyMethod(Exact{}), AnyMethod(Systematic{.samples = 100})}) {
+    Runner<Space, float> runner(problem, method);
+    const auto state = runner.state();
+    set_log_delta<Space>(state, std::vector<float>(16, 0.25F));
+    runner.run({.state = state});
+    const auto ratio = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, state.log_ratio);
+    for (std::size_t i = 0; i < 16; ++i) CHECK(ratio.data()[i] == 0.25F);
+  }
+}
