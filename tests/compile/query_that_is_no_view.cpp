@@ -1,0 +1,10 @@
+// expect: santa::DecodePlan::run: query and out must be Kokkos views
+#include <santa/santa.hpp>
+
+using Space = Kokkos::DefaultHostExecutionSpace;
+using Rows = Kokkos::View<float****, Kokkos::HostSpace>;
+using Out = Kokkos::View<float***, Kokkos::HostSpace>;
+
+void run(const santa::DecodePlan<Space, santa::Exact>& plan, const float* query) {
+  plan.run(Space(), query, santa::ContiguousCache{Rows(), Rows()}, Out());
+}
