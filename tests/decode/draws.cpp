@@ -142,12 +142,12 @@ SANTA_SPACE_TEST_CASE("mass_unit_draws_the_same_rows_over_several_splits_and_sli
       const ReferenceDraws expected(score, delta, 0., StreamKey{.seed = 3}, static_cast<std::uint16_t>(first));
       rows += std::count(expected.read.begin(), expected.read.end(), true);
       for (std::size_t h = 0; h < score.size(); ++h) {
+        const double mass = mass_of(score[h]);
         std::vector<double> out(64, 0.);
-        for (std::size_t i = 0; i < 1000; ++i)
-          for (std::size_t d = 0; d < 64; ++d)
-            out[d] +=
-                expected.weight[h][i] / mass_of(score[h]) *
-                static_cast<double>(problem.value(0, static_cast<std::int64_t>(i), 0, static_cast<std::int64_t>(d)));
+        for (std::int64_t i = 0; i < 1000; ++i)
+          for (std::int64_t d = 0; d < 64; ++d)
+            out[static_cast<std::size_t>(d)] +=
+                expected.weight[h][static_cast<std::size_t>(i)] / mass * static_cast<double>(problem.value(0, i, 0, d));
         CHECK(relative_error(result.out.data() + (static_cast<std::size_t>(first) + h) * 64, out) < 1e-5);
       }
     }
