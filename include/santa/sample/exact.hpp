@@ -32,7 +32,6 @@ KOKKOS_FORCEINLINE_FUNCTION void draw_every_row(const Group& group, const Scored
 template <class Group>
 class ExactRule {
  public:
-
   KOKKOS_FUNCTION ExactRule(const Group& group, const Arguments& /*arguments*/, const Unit& /*unit*/) : _group(group) {}
 
   /// The reference exponent to start a head with; empty: the first tile sets it.

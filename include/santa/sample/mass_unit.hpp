@@ -111,7 +111,6 @@ class MassUnitRule {
   using Vector = typename Group::template Vector<T>;
 
  public:
-
   KOKKOS_FUNCTION MassUnitRule(const Group& group, const Arguments& arguments, const Unit& unit)
       : _group(group), _key(stream_key(arguments, unit)), _first_head(static_cast<std::uint16_t>(unit.first_head)) {
     for (int head = 0; head < unit.heads; ++head) {

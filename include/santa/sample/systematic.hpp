@@ -72,7 +72,6 @@ class SystematicRule {
   using Vector = typename Group::template Vector<T>;
 
  public:
-
   KOKKOS_FUNCTION SystematicRule(const Group& group, const Arguments& arguments, const Unit& unit)
       : _group(group), _arguments(arguments), _unit(unit), _every_row(arguments.budget.samples >= unit.visible()) {
     const StreamKey key = stream_key(arguments, unit);
