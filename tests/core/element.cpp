@@ -119,9 +119,13 @@ TEST_CASE("arrays_of_any_type_read_and_write_as_float") {
   float floats[2] = {0.F, 1.5F};
   half halves[2] = {half(0.F), half(2.5F)};
   bfloat16 brains[2] = {bfloat16(0.F), bfloat16(3.5F)};
-  CHECK(AnyInput{floats, ElementType::float32}[1] == 1.5F);
-  CHECK(AnyInput{halves, ElementType::float16}[1] == 2.5F);
-  CHECK(AnyInput{brains, ElementType::bfloat16}[1] == 3.5F);
+  float read = 0.F;
+  AnyInput{floats, ElementType::float32}.read(1, 1, &read);
+  CHECK(read == 1.5F);
+  AnyInput{halves, ElementType::float16}.read(1, 1, &read);
+  CHECK(read == 2.5F);
+  AnyInput{brains, ElementType::bfloat16}.read(1, 1, &read);
+  CHECK(read == 3.5F);
   AnyOutput{floats, ElementType::float32}.store(0, 1.F / 3.F);
   AnyOutput{halves, ElementType::float16}.store(0, 1.F / 3.F);
   AnyOutput{brains, ElementType::bfloat16}.store(0, 1.F / 3.F);

@@ -186,13 +186,13 @@ class HostTile {
   template <int Heads, class RowAt, class Coming>
   SANTA_INLINE void score_heads(const RowAt& row, const Coming& coming, int count, int head,
                                 Simd<float, 32>* scores) const {
-    constexpr int Rows = Heads == 3 ? 4 : 16 / Heads;
+    constexpr int rows = Heads == 3 ? 4 : 16 / Heads;
     constexpr bool ahead = !std::is_same_v<decltype(coming(0)), std::nullptr_t>;
     alignas(native_bytes) float out[Heads][32] = {};
-    for (int i = 0; i < count; i += Rows) {
-      const T* from[Rows];
-      const T* next[Rows];
-      static_for<Rows>([&](auto r) SANTA_INLINE_LAMBDA {
+    for (int i = 0; i < count; i += rows) {
+      const T* from[rows];
+      const T* next[rows];
+      static_for<rows>([&](auto r) SANTA_INLINE_LAMBDA {
         from[r] = row(i + r);
         next[r] = coming(i + r);
       });
@@ -200,16 +200,16 @@ class HostTile {
       static_for<16>([&](auto k) SANTA_INLINE_LAMBDA { total[k] = 0.F; });
       const auto add = [&](int at, auto load) SANTA_INLINE_LAMBDA {
         const float* query = _query + head * _stride + at;
-        Block keys[Rows];
-        static_for<Rows>([&](auto r) SANTA_INLINE_LAMBDA {
+        Block keys[rows];
+        static_for<rows>([&](auto r) SANTA_INLINE_LAMBDA {
           keys[r] = load(from[r] + at);
           if constexpr (ahead) HostGroup::prefetch(next[r] + at, Block::size * int{sizeof(T)});
         });
         static_for<2>([&](auto half) SANTA_INLINE_LAMBDA {
           static_for<Heads>([&](auto h) SANTA_INLINE_LAMBDA {
             const auto q = Simd<float, 16>::load(query + h * _stride + 16 * half);
-            static_for<Rows>([&](auto r) SANTA_INLINE_LAMBDA {
-              total[h * Rows + r] = fma(keys[r].part[half], q, total[h * Rows + r]);
+            static_for<rows>([&](auto r) SANTA_INLINE_LAMBDA {
+              total[h * rows + r] = fma(keys[r].part[half], q, total[h * rows + r]);
             });
           });
         });
@@ -221,7 +221,7 @@ class HostTile {
       alignas(native_bytes) float sums[16];
       sum_each(total).store(sums);
       static_for<Heads>([&](auto h)
-                            SANTA_INLINE_LAMBDA { std::memcpy(out[h] + i, sums + h * Rows, Rows * sizeof(float)); });
+                            SANTA_INLINE_LAMBDA { std::memcpy(out[h] + i, sums + h * rows, rows * sizeof(float)); });
     }
     static_for<Heads>([&](auto h) SANTA_INLINE_LAMBDA { scores[head + h] = Simd<float, 32>::load(out[h]); });
   }

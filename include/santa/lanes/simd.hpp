@@ -62,10 +62,10 @@ struct Simd {
   }
   /// The first `count` lanes from memory, the rest 0; reads nothing beyond them.
   SANTA_INLINE static Simd load_bytes(const void* from, int count) {
-    Simd result;
 #if defined(__AVX512F__)
     if constexpr (sizeof(T) == 4 && parts == 1 && native == 16) {
       const auto wanted = static_cast<__mmask16>(count >= 16 ? 0xffffU : (1U << count) - 1U);
+      Simd result;
       result.part[0] = (Part)_mm512_maskz_loadu_epi32(wanted, from);
       return result;
     }
