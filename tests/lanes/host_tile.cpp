@@ -171,9 +171,9 @@ TEST_CASE("half_rows_widen_subnormal_infinite_and_nan_elements") {
     SeparateRows<half> rows(1, 40, 1);
     rows.row[0][37] = half(special);
     const std::int32_t index = 0;
-    const float weight = 1.F;
+    const std::vector<float> weight(32, 1.F);
     f.tile.add_rows(
-        rows, 0, &index, 1, [&](int) { return rows[0]; }, &weight, 1);
+        rows, 0, &index, 1, [&](int) { return rows[0]; }, weight.data(), 1);
     std::vector<float> sum(40);
     f.tile.store_sum(0, sum.data());
     CHECK((std::isnan(special) ? std::isnan(sum[37]) : sum[37] == special));
