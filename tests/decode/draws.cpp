@@ -179,6 +179,62 @@ SANTA_SPACE_TEST_CASE("mass_unit_gives_the_rest_of_the_mass_to_the_center") {
   }
 }
 
+SANTA_SPACE_TEST_CASE("a_late_rise_of_the_scores_keeps_what_came_before") {
+  // After 200 keys, some of them gathered and some waiting, a few keys weigh 2^9.6 times as much: the reference moves,
+  // and everything summed so far with it.
+  Problem<Space, float> problem({.batch = 1, .heads = 2, .kv_heads = 1, .length = n, .dim = n});
+  std::mt19937 random(8);
+  std::normal_distribution<float> normal;
+  problem.fill_scores(
+      [&](auto, std::int64_t i, auto) { return i >= 200 && i % 40 == 0 ? 6.7F : 0.2F * normal(random); },
+      [](std::int64_t h) { return h == 0 ? 1.F : 0.5F; });
+  problem.fill_one_hot().upload();
+  Runner<Space, float> runner(problem, MassUnit{.rows = 60});
+  const auto state = runner.state();
+  std::vector<std::vector<float>> score;
+  std::vector<float> log_delta;
+  for (std::int64_t h = 0; h < 2; ++h) {
+    score.push_back(kernel_scores(problem, 0, h));
+    log_delta.push_back(static_cast<float>(std::log2(mass_of(score.back()))) - (h == 0 ? 9.F : 7.F));
+  }
+  std::vector<float> center(n, 0.F);
+  for (std::size_t i = 0; i < n; ++i) center[i] = 0.01F * static_cast<float>(i % 7);
+  double center_norm = 0.;
+  for (const float c : center) center_norm += static_cast<double>(c) * static_cast<double>(c);
+  for (std::uint32_t step = 0; step < 5; ++step) {
+    set_log_delta<Space>(state, log_delta);
+    const Result& result = runner.run({.seed = 2, .step = step, .center = center, .state = state});
+    const ReferenceDraws expected(score, log_delta, 0., StreamKey{.seed = 2, .step = step}, 0);
+    REQUIRE(std::count(expected.read.begin(), expected.read.begin() + 200, true) > 40);
+    double smallest_sample = HUGE_VAL;
+    for (std::size_t h = 0; h < 2; ++h) {
+      const double mass = mass_of(score[h]);
+      double used = 0.;
+      double squares = 0.;
+      double variance = 0.;
+      for (std::size_t i = 0; i < n; ++i) {
+        const double weight = expected.weight[h][i];
+        const float ratio = std::fmax(score[0][i] - log_delta[0], score[1][i] - log_delta[1]);
+        const double pi = std::fmin(1., std::exp2(static_cast<double>(ratio)));
+        const double distance = 1. - 2. * static_cast<double>(center[i]) + center_norm;  // |e_i - c|^2
+        used += weight;
+        squares += weight * weight;
+        variance += (1. - pi) * weight * weight * distance;
+      }
+      int wrong = 0;
+      for (std::size_t i = 0; i < n; ++i) {
+        const double out = (expected.weight[h][i] + (mass - used) * static_cast<double>(center[i])) / mass;
+        wrong += std::fabs(static_cast<double>(result.out[h * n + i]) - out) > 1e-6 + 1e-5 * std::fabs(out);
+      }
+      CHECK(wrong == 0);
+      CHECK(static_cast<double>(result.error[h]) == doctest::Approx(std::sqrt(variance) / mass).epsilon(1e-3));
+      smallest_sample = std::fmin(smallest_sample, used * used / squares);
+    }
+    CHECK(static_cast<double>(result.statistics[0].effective_sample_size) ==
+          doctest::Approx(smallest_sample).epsilon(1e-4));
+  }
+}
+
 SANTA_SPACE_TEST_CASE("systematic_counts_are_floor_or_ceil_and_add_up_to_the_samples") {
   const auto problem = one_hot<Space>().upload();
   for (const std::int64_t samples : {1, 7, 64, 255}) {
