@@ -105,6 +105,22 @@ struct Call {
   }
 };
 
+SANTA_SPACE_TEST_CASE("runs_reject_null_data") {
+  using Bad = Call<Space>;
+  const auto check = [](const std::function<void(Bad&)>& spoil, const std::string& message) {
+    Bad call;
+    spoil(call);
+    CHECK(call.run() == message);
+  };
+  check([](Bad& c) { c.query = Bad::view3(nullptr, 2, 4, 32); },
+        "santa: query.data() is null; accepted: a view with data");
+  check([](Bad& c) { c.out = Bad::view3(nullptr, 2, 4, 32); }, "santa: out.data() is null; accepted: a view with data");
+  check([](Bad& c) { c.keys = Bad::view4(nullptr, 2, 64, 2, 32); },
+        "santa: keys.data() is null; accepted: a view with data");
+  check([](Bad& c) { c.values = Bad::view4(nullptr, 2, 64, 2, 32); },
+        "santa: values.data() is null; accepted: a view with data");
+}
+
 }  // namespace
 
 SANTA_SPACE_TEST_CASE("runs_reject_extents_that_do_not_match") {

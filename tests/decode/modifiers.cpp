@@ -32,6 +32,15 @@ void check(Runner&& runner, const Problem& problem, const ReferenceOptions& opti
 const std::vector<AnyMethod> methods = {Exact{}, MassUnit{.rows = 700}, MassUnit{.rows = 700, .draws = Draws::separate},
                                         Systematic{.samples = 700}};
 
+SANTA_SPACE_TEST_CASE("a_cap_within_a_window_matches_the_reference") {
+  const auto problem = problem_of_lengths<Space>();
+  for (const AnyMethod& method : methods) {
+    const Then<SoftCap, Window> both{{4.F}, {77}};
+    check(Runner<Space, float, float, float, Then<SoftCap, Window>>(problem, method, {}, both), problem,
+          {.cap = 4., .window = 77}, 1e-5);
+  }
+}
+
 }  // namespace
 
 SANTA_SPACE_TEST_CASE("windows_of_any_size_match_the_reference") {

@@ -84,15 +84,16 @@ void shift_log_delta(const DecodeState<typename Space::memory_space>& state, flo
   Kokkos::deep_copy(state.log_ratio, ratio);
 }
 
-#define SANTA_TEST_EXTERN(space)                                     \
-  extern template class Runner<space, float>;                        \
-  extern template class Runner<space, half, half>;                   \
-  extern template class Runner<space, bfloat16, bfloat16>;           \
-  extern template class Runner<space, bfloat16, float>;              \
-  extern template class Runner<space, bfloat16, bfloat16, float>;    \
-  extern template class Runner<space, float, half, float>;           \
-  extern template class Runner<space, float, float, float, Window>;  \
-  extern template class Runner<space, float, float, float, SoftCap>; \
+#define SANTA_TEST_EXTERN(space)                                                   \
+  extern template class Runner<space, float>;                                      \
+  extern template class Runner<space, half, half>;                                 \
+  extern template class Runner<space, bfloat16, bfloat16>;                         \
+  extern template class Runner<space, bfloat16, float>;                            \
+  extern template class Runner<space, bfloat16, bfloat16, float>;                  \
+  extern template class Runner<space, float, half, float>;                         \
+  extern template class Runner<space, float, float, float, Window>;                \
+  extern template class Runner<space, float, float, float, Then<SoftCap, Window>>; \
+  extern template class Runner<space, float, float, float, SoftCap>;               \
   extern template class Runner<space, float, float, float, Then<SoftCap, SoftCap>>;
 SANTA_TEST_FOR_SPACES(SANTA_TEST_EXTERN)
 #undef SANTA_TEST_EXTERN

@@ -54,7 +54,7 @@ void note_strides(const View& view, CacheLayout layout, const std::string& name,
   if (view.extent(3) > 1)
     require(view.stride(3) == 1, name + ".stride(3)", static_cast<std::int64_t>(view.stride(3)),
             "1: the head dimension is contiguous");
-  if (view.size() > 0) require_pointer(view.data(), name + ".data()");
+  if (has_elements(view)) require_pointer(view.data(), name + ".data()");
   const int row = layout == CacheLayout::token_major ? 1 : 2;
   stride[0] = static_cast<std::int64_t>(view.stride(0));
   stride[1] = static_cast<std::int64_t>(view.stride(row));

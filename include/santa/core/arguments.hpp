@@ -121,7 +121,8 @@ struct Arguments {
   std::uint16_t stream = 0;
 
   Budget budget;
-  Matrix<float> state_log_ratio, state_lse;  // carried from step to step
+  float* state_log_ratio = nullptr;  // [batch][heads], carried from step to step
+  float* state_lse = nullptr;        // [batch][heads]
   WorkspacePointers work;
 };
 

@@ -21,6 +21,14 @@ inline void require(bool good, std::string_view argument, std::int64_t given, st
   if (!good) reject(argument, std::to_string(given), accepted);
 }
 
+/// True if no extent is 0. Not `size()`: from Kokkos 5 on that is 0 for a view of null data, whatever its extents.
+template <class View>
+bool has_elements(const View& view) {
+  for (std::size_t i = 0; i < View::rank(); ++i)
+    if (view.extent(i) == 0) return false;
+  return true;
+}
+
 inline void require_pointer(const void* data, std::string_view argument) {
   if (data == nullptr) reject(argument, "null", "a view with data");
 }

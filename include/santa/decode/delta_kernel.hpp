@@ -50,9 +50,9 @@ struct DeltaKernel : Context {
   /// Uses the carried deltas if all of the slice are finite numbers.
   KOKKOS_FUNCTION bool carried(const Group& group, const Unit& unit) const {
     const Arguments& a = this->arguments;
-    if (!a.state_log_ratio) return false;
+    if (a.state_log_ratio == nullptr) return false;
     const auto log_delta = [&](int head) {
-      return a.state_log_ratio(unit.batch, unit.first_head + head) + a.state_lse(unit.batch, unit.first_head + head);
+      return a.state_log_ratio[unit.head_row(a, head)] + a.state_lse[unit.head_row(a, head)];
     };
     for (int head = 0; head < unit.heads; ++head)
       if (!(Kokkos::fabs(log_delta(head)) < lanes::infinity)) return false;

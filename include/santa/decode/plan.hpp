@@ -170,9 +170,7 @@ class DecodePlan {
     a.lse = optional("lse", options.lse, a.batch, _shape.heads);
     a.error = optional("error", options.error, a.batch, _shape.heads);
     a.statistics = optional("statistics", options.statistics, a.batch, _shape.kv_heads);
-    a.state_log_ratio = optional("state", options.state.log_ratio, a.batch, _shape.heads);
-    a.state_lse = optional("state", options.state.log2_sum, a.batch, _shape.heads);
-    if (!std::same_as<M, MassUnit>) a.state_lse = a.state_log_ratio = {};
+    bind_state(a, options.state);
     if (options.center.data() != nullptr) {
       detail::require(static_cast<std::int64_t>(options.center.extent(2)) == _shape.dim, "center.extent(2)",
                       static_cast<std::int64_t>(options.center.extent(2)), "dim (" + std::to_string(_shape.dim) + ")");
@@ -180,6 +178,18 @@ class DecodePlan {
                       static_cast<std::int64_t>(options.center.stride(2)), "1");
       a.center = optional("center", options.center, a.batch, _shape.kv_heads);
     }
+  }
+
+  /// The state as two packed arrays, for methods that carry one.
+  void bind_state(detail::Arguments& a, const State& state) const {
+    for (const auto& view : {state.log_ratio, state.log2_sum}) {
+      const auto packed = optional("state", view, a.batch, _shape.heads);
+      detail::require(!packed || packed.stride[0] == _shape.heads, "state.stride(0)", packed.stride[0],
+                      "heads (" + std::to_string(_shape.heads) + "): a state that DecodeState made");
+    }
+    if (!std::same_as<M, MassUnit>) return;
+    a.state_log_ratio = state.log_ratio.data();
+    a.state_lse = state.log2_sum.data();
   }
 
   template <class View>
@@ -212,7 +222,7 @@ class DecodePlan {
     }
     detail::require(view.stride(2) == 1 || view.extent(2) == 1, name + ".stride(2)",
                     static_cast<std::int64_t>(view.stride(2)), "1: the head dimension is contiguous");
-    if (view.size() > 0) detail::require_pointer(view.data(), name + ".data()");
+    if (detail::has_elements(view)) detail::require_pointer(view.data(), name + ".data()");
   }
 
   [[nodiscard]] std::string expected_rows() const {

@@ -29,8 +29,8 @@ KOKKOS_FORCEINLINE_FUNCTION Float exp2(const Float& x) {
   power = fma(power, fraction, Float(0.24022651F));
   power = fma(power, fraction, Float(0.69314718F));
   power = fma(power, fraction, Float(1.F));
-  const auto exponent = bit_cast<std::int32_t>(shifted) << 23;
-  const Float scaled = bit_cast<float>(bit_cast<std::int32_t>(power) + exponent);
+  const auto exponent = bit_cast<std::uint32_t>(shifted) << 23;  // unsigned: what doesn't fit is meant to go
+  const Float scaled = bit_cast<float>(bit_cast<std::uint32_t>(power) + exponent);
   return select(x >= Float(-126.F), scaled, select(x < Float(-126.F), Float(0.F), x));
 }
 

@@ -28,15 +28,14 @@ KOKKOS_INLINE_FUNCTION float error_bar(const Arguments& a, const HeadState& tota
   return variance > 0.F ? Kokkos::sqrt(variance) : (variance == variance ? 0.F : variance);
 }
 
-/// Hands delta to the next step: relative to this step's Z, so that a shift of all scores does not matter, and
-/// corrected by the rows that it gave.
+/// Hands delta to the next step: relative to this step's Z and corrected by the rows that it gave. The next step takes
+/// this step's Z for its own, so scores that shift between steps cost rows or variance until the corrections catch up.
 KOKKOS_INLINE_FUNCTION void carry(const Arguments& a, const Unit& unit, int head, const HeadState& total,
                                   float log2_sum) {
-  const std::int64_t query_head = unit.first_head + head;
   const float log_delta = a.work.log_delta[unit.head_row(a, head)];
   const float correction = correct_log_delta({total.certain, total.uncertain}, a.budget.rows_of(unit.visible()));
-  a.state_log_ratio(unit.batch, query_head) = log_delta - log2_sum + correction;
-  a.state_lse(unit.batch, query_head) = log2_sum;
+  a.state_log_ratio[unit.head_row(a, head)] = log_delta - log2_sum + correction;
+  a.state_lse[unit.head_row(a, head)] = log2_sum;
 }
 
 KOKKOS_INLINE_FUNCTION void add_statistics(const Arguments& a, const Unit& unit, float smallest_sample) {
@@ -74,7 +73,7 @@ KOKKOS_FUNCTION void write_outputs(const Group& group, const Arguments& a, const
     group.single([&] {
       if (a.lse) a.lse(unit.batch, query_head) = log2_sum * lanes::ln_of_2;
       if (a.error) a.error(unit.batch, query_head) = error_bar(a, total, center, scratch, multinomial_error);
-      if (a.state_lse) carry(a, unit, head, total, log2_sum);
+      if (a.state_lse != nullptr) carry(a, unit, head, total, log2_sum);
     });
     const float sample = total.squares > 0.F ? total.used * total.used / total.squares : 0.F;
     smallest_sample = sample < smallest_sample ? sample : smallest_sample;

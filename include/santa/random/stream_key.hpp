@@ -11,7 +11,7 @@ namespace santa {
 /// it, the split it falls into, or the other requests of the batch.
 ///
 /// Bit packing: key = seed (low word, high word); counter = (index, request, step, stream << 16 | head), with `index`
-/// the tile (MassUnit) or draw, `head` the kv head of joint draws or the query head of separate ones.
+/// the tile (MassUnit) or draw, `head` the query head, or the first one of heads that draw together.
 struct StreamKey {
   std::uint64_t seed = 0;
   std::uint32_t step = 0;     // decode step

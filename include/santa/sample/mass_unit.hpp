@@ -46,7 +46,8 @@ enum class Draws : std::uint8_t {
 /// Requires: rows > 0. A budget that covers the visible length reads every row: the result is Exact's.
 /// Errors:   std::invalid_argument from the plan: name, given, accepted.
 /// Bytes:    all keys, about `rows` value rows, the subset's keys at a first step, `center` where given.
-/// Random:   one 26-bit integer a tile of 32 keys, key (seed; step, stream, request, kv head or head, tile).
+/// Random:   one 26-bit integer a tile of 32 keys, key (seed; step, stream, request, head, tile):
+///           the query head, or the first one of heads that draw together.
 /// Unbiased for any delta: a wrong one costs rows or variance only.
 struct MassUnit {
   RowBudget rows = share(0.1);

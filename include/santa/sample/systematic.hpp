@@ -11,8 +11,8 @@
 
 namespace santa {
 
-/// Draws `samples` rows per query head at the points (k + u) / samples of the softmax distribution's cumulative sum.
-/// Computes: counts c_i, floor or ceil of samples * a_i, that sum to samples; weight c_i / samples. Unbiased.
+/// Draws `samples` rows per query head at the points (k + 1 - u) / samples of the softmax distribution's cumulative
+/// sum. Computes: counts c_i, floor or ceil of samples * a_i, that sum to samples; weight c_i / samples. Unbiased.
 /// Requires: 1 <= samples <= 2^30. Samples that cover the visible length read every row: the result is Exact's.
 /// Errors:   std::invalid_argument from the plan: name, given, accepted.
 /// Passes:   two: scores (4 bytes a key and head) are written, their masses summed, then rows drawn and gathered.
