@@ -14,11 +14,9 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <stdexcept>
 #include <string>
-#include <tuple>
 #include <vector>
 
 namespace {
@@ -54,23 +52,33 @@ double median(std::vector<double> values) {
   return *middle;
 }
 
-/// The data of a case; kept for the methods that follow on the same case, and freed when another comes.
-template <class T>
-const santa_bench::Problem<Space, T>& problem_of(const Case& at) {
-  static std::string name;
-  static std::unique_ptr<santa_bench::Problem<Space, T>> problem;
-  if (name != at.name()) {
-    problem.reset();
-    problem = std::make_unique<santa_bench::Problem<Space, T>>(at.shape, 3.F);
-    name = at.name();
+/// The data of one case: kept for the methods that follow on the same case, freed when another comes, and by `free`
+/// before Kokkos ends.
+class CurrentProblem {
+ public:
+  template <class T>
+  static const santa_bench::Problem<Space, T>& of(const Case& at) {
+    if (_name != at.name()) {
+      free();
+      _problem = std::make_shared<santa_bench::Problem<Space, T>>(at.shape, 3.F);
+      _name = at.name();  // tells T as well
+    }
+    return *static_cast<const santa_bench::Problem<Space, T>*>(_problem.get());
   }
-  return *problem;
-}
+  static void free() {
+    _problem.reset();
+    _name.clear();
+  }
+
+ private:
+  static inline std::string _name;
+  static inline std::shared_ptr<void> _problem;
+};
 
 template <class T, class Method>
 void run(benchmark::State& state, const Case& at, const Method& method) {
   const Space space;
-  const auto& problem = problem_of<T>(at);
+  const auto& problem = CurrentProblem::of<T>(at);
   const santa::DecodePlan plan(space, method, at.shape);
   const typename decltype(plan)::State carried(space, at.shape);
   const Kokkos::View<santa::Statistics**, Memory> statistics("statistics", static_cast<std::size_t>(at.shape.batch),
@@ -149,10 +157,11 @@ int main(int argc, char** argv) {
   }
   benchmark::AddCustomContext("backend", Space::name());
   benchmark::AddCustomContext("threads", std::to_string(Space().concurrency()));
-  benchmark::AddCustomContext("last_level_cache_bytes", std::to_string(santa_bench::last_level_cache_bytes()));
+  benchmark::AddCustomContext("last_level_cache_bytes", std::to_string(santa::example::last_level_cache_bytes()));
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   benchmark::RunSpecifiedBenchmarks();
+  CurrentProblem::free();
   benchmark::Shutdown();
   return 0;
 }

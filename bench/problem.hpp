@@ -1,6 +1,7 @@
 // The data of a decode benchmark: copies of one cache, more than the caches of the machine hold, taken in turn.
 #pragma once
 
+#include "decode/rotation.hpp"
 #include <santa/santa.hpp>
 
 #include <Kokkos_Core.hpp>
@@ -10,22 +11,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <fstream>
-#include <memory>
 #include <random>
-#include <string>
 
 namespace santa_bench {
-
-/// Bytes of the largest cache of the machine, or 64 MiB where it doesn't say.
-inline std::size_t last_level_cache_bytes() {
-  std::ifstream file("/sys/devices/system/cpu/cpu0/cache/index3/size");
-  std::size_t size = 0;
-  char unit = 'K';
-  if (!(file >> size)) return std::size_t{64} << 20;
-  file >> unit;
-  return size << (unit == 'M' ? 20 : 10);
-}
 
 /// Keys and values of a shape in T, several copies of them, and a query whose scores have standard deviation
 /// `sharpness`.
@@ -42,7 +30,7 @@ class Problem {
         out("out", extent(shape.batch), extent(shape.heads), extent(shape.dim)),
         _shape(shape) {
     const std::size_t wanted =
-        std::clamp(2 * last_level_cache_bytes(), std::size_t{512} << 20, std::size_t{1200} << 20);
+        std::clamp(2 * santa::example::last_level_cache_bytes(), std::size_t{512} << 20, std::size_t{1200} << 20);
     _copies = std::max<std::size_t>(2, (wanted + copy_bytes() - 1) / copy_bytes());
     _pool = Kokkos::View<std::byte*, Memory>(Kokkos::view_alloc(Kokkos::WithoutInitializing, "pool"),
                                              _copies * copy_bytes());
