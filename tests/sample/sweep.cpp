@@ -232,9 +232,8 @@ struct Rule {
     arguments.seed.value = seed;
     const Group group(Team{});
     detail::MassUnitRule<Group, draws> rule(group, arguments, unit);
-    const std::vector<float> reference(score.size(), 0.F);
     detail::Drawn<Group> drawn;
-    rule.draw({3, arguments.heads, score.data(), weight.data()}, reference.data(), true, drawn);
+    rule.draw({3, arguments.heads, score.data(), weight.data()}, true, drawn);
     expected = rule.expected_rows(0);
     samples = rule.samples(static_cast<std::uint32_t>(Kokkos::popcount(drawn.rows)));
     return drawn;

@@ -51,10 +51,7 @@ struct ContiguousAddresses {
 /// Checks one of the two views and notes its strides in the order batch, row, head.
 template <class View>
 void note_strides(const View& view, CacheLayout layout, const std::string& name, std::int64_t (&stride)[3]) {
-  if (view.extent(3) > 1)
-    require(view.stride(3) == 1, name + ".stride(3)", static_cast<std::int64_t>(view.stride(3)),
-            "1: the head dimension is contiguous");
-  if (has_elements(view)) require_pointer(view.data(), name + ".data()");
+  require_rows(name, view);
   const int row = layout == CacheLayout::token_major ? 1 : 2;
   stride[0] = static_cast<std::int64_t>(view.stride(0));
   stride[1] = static_cast<std::int64_t>(view.stride(row));
@@ -67,10 +64,9 @@ void note_strides(const View& view, CacheLayout layout, const std::string& name,
 using NoLengths = Kokkos::View<const std::int64_t*, Kokkos::HostSpace>;
 
 /// Keys and values of a batch of requests in two views.
-/// Shapes:   keys, values [batch, length, kv_heads, dim] or, with CacheLayout::head_major, [batch, kv_heads, length,
-/// dim];
-///           any strides, but the last extent is contiguous. lengths [batch], int32 or int64, valid keys per request;
-///           none: the whole storage. Slots beyond a request's length are never read.
+/// Shapes:   keys, values [batch, length, kv_heads, dim] or, with CacheLayout::head_major,
+///           [batch, kv_heads, length, dim]; any strides, but the last extent is contiguous. lengths [batch], int32 or
+///           int64, valid keys per request; none: the whole storage. Slots beyond a request's length are never read.
 /// Requires: keys and values of one element type (float, half, bfloat16 or an equivalent 2-byte type).
 /// Errors:   std::invalid_argument from `shape` and `addresses`: name, given, accepted.
 template <class KeyView, class ValueView = KeyView, class LengthView = NoLengths>

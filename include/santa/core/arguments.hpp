@@ -64,6 +64,10 @@ struct HeadState {
   float padding = 0.F;
 };
 
+/// Floats of a HeadState, and of one head's whole state in memory: HeadState, then N[dim].
+inline constexpr int head_state_floats = sizeof(HeadState) / sizeof(float);
+KOKKOS_INLINE_FUNCTION std::int64_t state_floats(int dim) { return std::int64_t{head_state_floats} + dim; }
+
 /// Counts of one unit of work.
 struct UnitCounts {
   std::uint32_t rows = 0;
@@ -154,6 +158,11 @@ KOKKOS_INLINE_FUNCTION std::int64_t length_of(const Arguments& a, std::int64_t b
 KOKKOS_INLINE_FUNCTION std::int64_t unit_rank(const Arguments& a, std::int64_t batch, std::int64_t split,
                                               std::int64_t kv_head, std::int64_t slice) {
   return ((batch * a.splits + split) * a.kv_heads + kv_head) * a.slices + slice;
+}
+
+KOKKOS_INLINE_FUNCTION std::int64_t all_units(const Arguments& a) { return unit_rank(a, a.batch, 0, 0, 0); }
+KOKKOS_INLINE_FUNCTION std::int64_t slice_rows(const Arguments& a) {
+  return std::int64_t{a.batch} * a.kv_heads * a.slices;
 }
 
 /// Units in the order (batch, split, kv head, slice), the last fastest: neighbours in time read neighbouring memory

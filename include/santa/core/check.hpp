@@ -33,6 +33,16 @@ inline void require_pointer(const void* data, std::string_view argument) {
   if (data == nullptr) reject(argument, "null", "a view with data");
 }
 
+/// Rows along the last extent lie without gaps, and there is data.
+template <class View>
+void require_rows(const std::string& name, const View& view) {
+  constexpr std::size_t last = View::rank() - 1;
+  const auto stride = static_cast<std::int64_t>(view.stride(last));
+  require(stride == 1 || view.extent(last) <= 1, name + ".stride(" + std::to_string(last) + ")", stride,
+          "1: the head dimension is contiguous");
+  if (has_elements(view)) require_pointer(view.data(), name + ".data()");
+}
+
 inline void require_initialized() {
   if (!Kokkos::is_initialized())
     throw std::runtime_error("santa: Kokkos is not initialized; create a Kokkos::ScopeGuard before a plan");

@@ -29,13 +29,10 @@ struct DeltaKernel : Context {
     const std::int64_t rank = member.league_rank();
     const Unit unit = this->unit(rank / slices * slices * a.splits + rank % slices);
     const Group group(member);
-    float* scratch = group.template scratch<float>(member, Context::scratch_floats(a.slice_heads, a.dim));
     const double rows = a.budget.rows_of(unit.visible());
     if (rows >= static_cast<double>(unit.visible())) return read_all(group, unit);
     if (carried(group, unit)) return;
-    Tile tile(scratch, unit.heads, a.dim);
-    this->begin(tile, unit);
-    choose(group, tile, unit, rows);
+    choose(group, this->tile(this->scratch(group, member), unit), unit, rows);
   }
 
  private:
@@ -89,15 +86,11 @@ struct DeltaKernel : Context {
   KOKKOS_FUNCTION void score_subset(const Group& group, const Tile& tile, const Unit& unit, const Subset& subset,
                                     const At& at, float* lse) const {
     const auto keys = this->keys(group, tile, unit);
-    Float score[max_heads];
     Float largest[max_heads];
     for (int head = 0; head < unit.heads; ++head) largest[head] = Float(empty_reference);
     subset.for_each_tile([&](std::int64_t first, std::int64_t step, int count, std::int64_t slot, float) {
-      keys.scores(first, step, count, score);
-      for (int head = 0; head < unit.heads; ++head) {
-        largest[head] = lanes::max(largest[head], score[head]);
-        group.store(score[head], at(head, slot));
-      }
+      score_and_keep(
+          group, keys, unit.heads, first, step, count, [&](int head) { return at(head, slot); }, largest);
     });
     for (int head = 0; head < unit.heads; ++head) {
       const float reference = lanes::ceil(group.max(largest[head]));

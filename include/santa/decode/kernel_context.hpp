@@ -26,14 +26,23 @@ struct KernelContext {
 
   [[nodiscard]] KOKKOS_FUNCTION Unit unit(std::int64_t rank) const { return unit_of(arguments, modifier, rank); }
 
-  KOKKOS_FUNCTION void begin(Tile& tile, const Unit& unit) const {
+  template <class Member>
+  [[nodiscard]] KOKKOS_FUNCTION float* scratch(const Group& group, const Member& member) const {
+    return group.template scratch<float>(member, scratch_floats(arguments.slice_heads, arguments.dim));
+  }
+
+  /// The tile products of a unit, with its queries taken; uses the front of a group's scratch.
+  [[nodiscard]] KOKKOS_FUNCTION Tile tile(float* scratch, const Unit& unit) const {
     const Arguments& a = arguments;
+    Tile tile(scratch, unit.heads, a.dim);
     tile.begin(a.query, unit.batch * a.query_stride[0] + unit.first_head * a.query_stride[1], a.query_stride[1],
                a.score_factor);
+    return tile;
   }
+
   [[nodiscard]] KOKKOS_FUNCTION Keys keys(const Group& group, const Tile& tile, const Unit& unit) const {
     const std::int64_t next = unit_rank(arguments, unit.batch, unit.split, unit.kv_head, unit.slice) + 1;
-    const Unit after = this->unit(next < unit_rank(arguments, arguments.batch, 0, 0, 0) ? next : 0);
+    const Unit after = this->unit(next < all_units(arguments) ? next : 0);
     return {group,
             tile,
             addresses.keys(unit.batch, unit.kv_head),
@@ -64,6 +73,19 @@ template <class Group>
 KOKKOS_FORCEINLINE_FUNCTION int keys_of_tile(const Unit& unit, std::int64_t first) {
   const std::int64_t left = unit.end - first;
   return static_cast<int>(left < Group::size ? left : Group::size);
+}
+
+/// Scores a tile, keeps the scores in memory (`at(head)` is where) and raises `largest` to them.
+template <class Group, class Keys, class At>
+KOKKOS_FORCEINLINE_FUNCTION void score_and_keep(const Group& group, const Keys& keys, int heads, std::int64_t first,
+                                                std::int64_t step, int count, const At& at,
+                                                typename Group::template Vector<float>* largest) {
+  typename Group::template Vector<float> score[max_heads];
+  keys.scores(first, step, count, score);
+  for (int head = 0; head < heads; ++head) {
+    largest[head] = lanes::max(largest[head], score[head]);
+    group.store(score[head], at(head));
+  }
 }
 
 }  // namespace santa::detail

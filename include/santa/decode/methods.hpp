@@ -35,9 +35,6 @@ void launch(const char* label, const Space& space, std::int64_t units, const Ker
       label, Kokkos::Experimental::require(policy, Kokkos::Experimental::WorkItemProperty::HintLightWeight), kernel);
 }
 
-inline std::int64_t all_units(const Arguments& a) { return unit_rank(a, a.batch, 0, 0, 0); }
-inline std::int64_t slice_rows(const Arguments& a) { return std::int64_t{a.batch} * a.kv_heads * a.slices; }
-
 /// A method's recipe: what it needs and how it runs. Specialised for each method; that makes a type a method.
 template <class Method>
 struct Recipe;

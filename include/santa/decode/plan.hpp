@@ -187,7 +187,7 @@ class DecodePlan {
       detail::require(!packed || packed.stride[0] == _shape.heads, "state.stride(0)", packed.stride[0],
                       "heads (" + std::to_string(_shape.heads) + "): a state that DecodeState made");
     }
-    if (!std::same_as<M, MassUnit>) return;
+    if (!detail::Recipe<M>::needs().deltas) return;
     a.state_log_ratio = state.log_ratio.data();
     a.state_lse = state.log2_sum.data();
   }
@@ -220,9 +220,7 @@ class DecodePlan {
       detail::require(extent == expected[i], name + ".extent(" + std::to_string(i) + ")", extent,
                       std::string(meaning[i]) + " (" + std::to_string(expected[i]) + ")");
     }
-    detail::require(view.stride(2) == 1 || view.extent(2) == 1, name + ".stride(2)",
-                    static_cast<std::int64_t>(view.stride(2)), "1: the head dimension is contiguous");
-    if (detail::has_elements(view)) detail::require_pointer(view.data(), name + ".data()");
+    detail::require_rows(name, view);
   }
 
   [[nodiscard]] std::string expected_rows() const {

@@ -26,9 +26,7 @@ struct ScoreKernel : Context {
     const Arguments& a = this->arguments;
     const Unit unit = this->unit(member.league_rank());
     const Group group(member);
-    float* scratch = group.template scratch<float>(member, Context::scratch_floats(a.slice_heads, a.dim));
-    Tile tile(scratch, unit.heads, a.dim);
-    this->begin(tile, unit);
+    const Tile tile = this->tile(this->scratch(group, member), unit);
     const auto keys = this->keys(group, tile, unit);
     const StoredScores<Group> store(group, a, unit);
     const std::int64_t split_begin = unit.split * a.keys_per_split;
@@ -48,21 +46,17 @@ struct ScoreKernel : Context {
     const std::int64_t panel_begin = panel * panel_keys;
     const std::int64_t begin = panel_begin > unit.begin ? panel_begin : unit.begin;
     const std::int64_t end = panel_begin + panel_keys < unit.end ? panel_begin + panel_keys : unit.end;
-    Float score[max_heads];
     Float largest[max_heads];
     for (int head = 0; head < unit.heads; ++head) largest[head] = Float(empty_reference);
-    for (std::int64_t first = begin; first < end; first += Group::size) {
-      keys.scores(first, 1, keys_of_tile<Group>(unit, first), score);
-      for (int head = 0; head < unit.heads; ++head) {
-        largest[head] = lanes::max(largest[head], score[head]);
-        group.store(score[head], store.at(head, first));
-      }
-    }
+    for (std::int64_t first = begin; first < end; first += Group::size)
+      score_and_keep(
+          group, keys, unit.heads, first, 1, keys_of_tile<Group>(unit, first),
+          [&](int head) { return store.at(head, first); }, largest);
     for (int head = 0; head < unit.heads; ++head) {
       const float reference = lanes::ceil(group.max(largest[head]));
       std::uint64_t mass = 0;
       for (std::int64_t first = begin; first < end; first += Group::size)
-        mass += group.last(group.inclusive_scan(panel_mass<Group>(group.load(store.at(head, first)), reference)));
+        mass += group.sum(panel_mass<Group>(group.load(store.at(head, first)), reference));
       const std::int64_t row = unit.head_row(a, head) * a.panels + panel;
       group.single([&] {
         a.work.panel_reference[row] = reference;

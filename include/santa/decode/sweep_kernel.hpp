@@ -14,7 +14,7 @@
 namespace santa::detail {
 
 /// The main kernel: a lane group scores its tiles (or loads their scores), has the rule draw rows, gathers and adds
-/// them; the last unit of a slice row to finish merges. Reads: the keys of the split (or 4 bytes a key and head), the
+/// them; the last unit of a kv head to finish merges. Reads: the keys of the split (or 4 bytes a key and head), the
 /// drawn value rows. Writes: a state per head and split. Order: fixed by the split, never by threads: `out` has the
 /// same bits in every run.
 template <class Context, template <class> class Rule, bool stored_scores, bool multinomial_error = false>
@@ -30,8 +30,8 @@ struct SweepKernel : Context {
     const Arguments& a = this->arguments;
     const Unit unit = this->unit(member.league_rank());
     const Group group(member);
-    float* scratch = group.template scratch<float>(member, Context::scratch_floats(a.slice_heads, a.dim));
-    Tile tile(scratch, unit.heads, a.dim);
+    float* scratch = this->scratch(group, member);
+    Tile tile = this->tile(scratch, unit);
     sweep(group, tile, unit, scratch + Tile::scratch_floats(unit.heads, a.dim));
     this->when_all_arrived(group, unit,
                            [&](const Unit& slice) { write_outputs(group, a, slice, multinomial_error, scratch); });
@@ -40,7 +40,6 @@ struct SweepKernel : Context {
  private:
   KOKKOS_FUNCTION void sweep(const Group& group, Tile& tile, const Unit& unit, float* queue_scratch) const {
     const Arguments& a = this->arguments;
-    this->begin(tile, unit);
     Rule<Group> rule(group, a, unit);
     GroupState<Group, Tile, typename Context::Rows> state(group, tile, this->addresses.values(unit.batch, unit.kv_head),
                                                           queue_scratch, a, unit);
@@ -57,8 +56,8 @@ struct SweepKernel : Context {
     for (std::int64_t first = unit.begin; first < unit.end; first += Group::size) {
       source.scores(first, 1, keys_of_tile<Group>(unit, first), score);
       state.weigh(score, weight);
-      rule.draw({static_cast<std::uint32_t>(first / Group::size), unit.heads, score, weight}, state.reference(),
-                state.with_spread(), drawn);
+      rule.draw({static_cast<std::uint32_t>(first / Group::size), unit.heads, score, weight}, state.with_spread(),
+                drawn);
       state.add(first, drawn);
     }
     const std::int64_t row = unit.slice_row(a) * a.splits + unit.split;

@@ -41,16 +41,16 @@ class Workspace {
       used += (static_cast<std::size_t>(count) * sizeof(T) + 63) / 64 * 64;
     };
     const std::int64_t batch = a.batch;
-    const std::int64_t slice_rows = batch * a.kv_heads * a.slices;
+    const std::int64_t slices = slice_rows(a);
     const std::int64_t head_rows = batch * a.heads;
     WorkspacePointers p;
     take(p.arrived, batch * a.kv_heads);
-    take(p.states, slice_rows * a.splits * a.slice_heads * (std::int64_t{sizeof(HeadState) / sizeof(float)} + a.dim));
-    take(p.counts, slice_rows * a.splits);
+    take(p.states, slices * a.splits * a.slice_heads * state_floats(a.dim));
+    take(p.counts, slices * a.splits);
     if (needs.deltas) {
       p.subset_capacity = Subset::capacity(a.storage);
       take(p.log_delta, head_rows);
-      take(p.subset, slice_rows * a.slice_heads * p.subset_capacity);
+      take(p.subset, slices * a.slice_heads * p.subset_capacity);
     }
     if (needs.scores) {
       take(p.scores, head_rows * a.panels * panel_keys);

@@ -42,7 +42,6 @@ class GroupState {
   }
 
   KOKKOS_FUNCTION void set_reference(int head, float reference) { _reference[head] = reference; }
-  [[nodiscard]] KOKKOS_FUNCTION const float* reference() const { return _reference; }
   [[nodiscard]] KOKKOS_FUNCTION bool with_spread() const { return _with_spread; }
   [[nodiscard]] KOKKOS_FUNCTION std::uint32_t rows() const { return _rows; }
 
@@ -75,8 +74,7 @@ class GroupState {
   template <class Rule>
   KOKKOS_FUNCTION void finish(const Rule& rule, float* to) {
     gather(0);
-    for (int head = 0; head < _unit.heads;
-         ++head, to += sizeof(HeadState) / sizeof(float) + static_cast<std::size_t>(_dim)) {
+    for (int head = 0; head < _unit.heads; ++head, to += state_floats(_dim)) {
       const ExpectedRows expected = rule.expected_rows(head);
       HeadState state;
       state.reference = _reference[head];
@@ -87,7 +85,7 @@ class GroupState {
       state.certain = expected.certain;
       state.uncertain = expected.uncertain;
       _group.single([&] { *reinterpret_cast<HeadState*>(to) = state; });
-      _tile.store_sum(head, to + sizeof(HeadState) / sizeof(float));
+      _tile.store_sum(head, to + head_state_floats);
     }
   }
 

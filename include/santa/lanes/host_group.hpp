@@ -58,7 +58,10 @@ struct HostGroup {
     return (number >= Vector<std::int32_t>(begin)) & (number < Vector<std::int32_t>(end));
   }
 
-  SANTA_INLINE static float sum(const Vector<float>& values) { return lanes::sum(values); }
+  template <class T>
+  SANTA_INLINE static T sum(const Vector<T>& values) {
+    return lanes::sum(values);
+  }
 
   SANTA_INLINE static float max(const Vector<float>& values) {
     alignas(native_bytes) float each[size];

@@ -11,11 +11,6 @@
 
 namespace santa::detail {
 
-/// Floats of one head's state in memory: HeadState, then N[dim].
-KOKKOS_INLINE_FUNCTION std::int64_t state_floats(int dim) {
-  return static_cast<std::int64_t>(sizeof(HeadState) / sizeof(float)) + dim;
-}
-
 /// States of one head over a number of splits, `stride` floats apart.
 struct SplitStates {
   const float* first;
@@ -25,9 +20,7 @@ struct SplitStates {
   [[nodiscard]] KOKKOS_FUNCTION const HeadState& head(int split) const {
     return *reinterpret_cast<const HeadState*>(first + split * stride);
   }
-  [[nodiscard]] KOKKOS_FUNCTION const float* sum(int split) const {
-    return first + split * stride + sizeof(HeadState) / sizeof(float);
-  }
+  [[nodiscard]] KOKKOS_FUNCTION const float* sum(int split) const { return first + split * stride + head_state_floats; }
 };
 
 /// Brings all states to the largest reference and adds them up, in order of the splits: always the same bits.
@@ -67,7 +60,7 @@ KOKKOS_FUNCTION void merge_sums(const Group& group, const SplitStates& states, c
   });
 }
 
-/// Natural log of the sum of exponentials; -infinity where nothing was visible.
+/// log2 of the sum of exponentials; -infinity where nothing was visible.
 KOKKOS_INLINE_FUNCTION float log2_mass(const HeadState& total) {
   return total.mass == 0.F ? -lanes::infinity : total.reference + lanes::log2(total.mass);
 }

@@ -37,8 +37,7 @@ class ExactRule {
   /// The reference exponent to start a head with; empty: the first tile sets it.
   KOKKOS_FUNCTION static float initial_reference(int /*head*/) { return empty_reference; }
 
-  KOKKOS_FORCEINLINE_FUNCTION void draw(const ScoredTile<Group>& tile, const float* /*reference*/, bool /*with_spread*/,
-                                        Drawn<Group>& drawn) {
+  KOKKOS_FORCEINLINE_FUNCTION void draw(const ScoredTile<Group>& tile, bool /*with_spread*/, Drawn<Group>& drawn) {
     draw_every_row(_group, tile, drawn);
   }
 

@@ -123,8 +123,7 @@ class MassUnitRule {
 
   KOKKOS_FUNCTION static float initial_reference(int /*head*/) { return empty_reference; }
 
-  KOKKOS_FORCEINLINE_FUNCTION void draw(const ScoredTile<Group>& tile, const float* /*reference*/, bool with_spread,
-                                        Drawn<Group>& drawn) {
+  KOKKOS_FORCEINLINE_FUNCTION void draw(const ScoredTile<Group>& tile, bool with_spread, Drawn<Group>& drawn) {
     drawn.rows = 0;
     if constexpr (draws == Draws::joint) {
       Vector<float> ratio = -lanes::infinity;

@@ -79,6 +79,7 @@ class SystematicRule {
       const std::int64_t row = unit.head_row(arguments, head);
       _total[head] = arguments.work.panel_prefix[row * (arguments.panels + 1) + arguments.panels];
       _density[head] = _total[head] > 0. ? static_cast<double>(arguments.budget.samples) / _total[head] : 0.;
+      _unit_weight[head] = static_cast<float>(_total[head] * 0x1p-40 / static_cast<double>(arguments.budget.samples));
       _offset[head] = key.uniform(static_cast<std::uint16_t>(unit.first_head + head), 0);
       _running[head] = 0;
     }
@@ -89,19 +90,17 @@ class SystematicRule {
     return _arguments.work.reference[_unit.head_row(_arguments, head)];
   }
 
-  KOKKOS_FORCEINLINE_FUNCTION void draw(const ScoredTile<Group>& tile, const float* /*reference*/, bool with_spread,
-                                        Drawn<Group>& drawn) {
+  KOKKOS_FORCEINLINE_FUNCTION void draw(const ScoredTile<Group>& tile, bool with_spread, Drawn<Group>& drawn) {
     if (_every_row) return draw_every_row(_group, tile, drawn);
     drawn.rows = 0;
     const auto panel = static_cast<std::int32_t>(tile.number / (panel_keys / tile_keys));
     if (panel != _panel) enter(panel);
     for (int head = 0; head < tile.heads; ++head) {
       const Vector<std::int32_t> count = counts(tile.score[head], head);
-      const float unit = static_cast<float>(_total[head] * 0x1p-40 / static_cast<double>(_arguments.budget.samples));
-      drawn.weight[head] = lanes::convert<float>(count) * Vector<float>(unit);
-      if (with_spread) drawn.spread[head] = drawn.weight[head] * Vector<float>(unit);
+      drawn.weight[head] = lanes::convert<float>(count) * Vector<float>(_unit_weight[head]);
+      if (with_spread) drawn.spread[head] = drawn.weight[head] * Vector<float>(_unit_weight[head]);
       drawn.rows |= _group.ballot(count > Vector<std::int32_t>(0));
-      _samples += static_cast<std::uint32_t>(_group.last(_group.inclusive_scan(count)));
+      _samples += static_cast<std::uint32_t>(_group.sum(count));
     }
   }
 
@@ -150,6 +149,7 @@ class SystematicRule {
   double _total[max_heads];
   double _density[max_heads];
   double _offset[max_heads];
+  float _unit_weight[max_heads];  // of one draw
   float _panel_reference[max_heads];
   PanelPlace _place[max_heads];
   std::uint64_t _running[max_heads];
