@@ -28,8 +28,8 @@ struct Drawn {
   using Vector = typename Group::template Vector<T>;
 
   std::uint32_t rows = 0;
-  Vector<float> weight[max_heads];  // expectation over draws: the tile's own weights
-  Vector<float> spread[max_heads];  // the row's share of the variance, per |v - c|^2; only filled when asked for
+  Vector<float> weight[Group::max_heads];  // expectation over draws: the tile's own weights
+  Vector<float> spread[Group::max_heads];  // the row's share of the variance, per |v - c|^2; only filled when asked for
 };
 
 /// Sums of inclusion probabilities, by which a budget steers.

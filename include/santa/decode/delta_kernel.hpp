@@ -41,7 +41,7 @@ struct DeltaKernel : Context {
   }
 
   KOKKOS_FUNCTION void read_all(const Group& group, const Unit& unit) const {
-    for (int head = 0; head < unit.heads; ++head) set(group, unit, head, -lanes::infinity);
+    group.for_heads(unit.heads, [&](int head) { set(group, unit, head, -lanes::infinity); });
   }
 
   /// Uses the carried deltas if all of the slice are finite numbers.
@@ -51,9 +51,10 @@ struct DeltaKernel : Context {
     const auto log_delta = [&](int head) {
       return a.state_log_ratio[unit.head_row(a, head)] + a.state_lse[unit.head_row(a, head)];
     };
-    for (int head = 0; head < unit.heads; ++head)
-      if (!(Kokkos::fabs(log_delta(head)) < lanes::infinity)) return false;
-    for (int head = 0; head < unit.heads; ++head) set(group, unit, head, log_delta(head));
+    bool finite = true;
+    group.for_heads(unit.heads, [&](int head) { finite &= Kokkos::fabs(log_delta(head)) < lanes::infinity; });
+    if (!finite) return false;
+    group.for_heads(unit.heads, [&](int head) { set(group, unit, head, log_delta(head)); });
     return true;
   }
 
@@ -62,23 +63,23 @@ struct DeltaKernel : Context {
     const Subset subset(unit.start, unit.length);
     float* stored = a.work.subset + unit.slice_row(a) * a.slice_heads * a.work.subset_capacity;
     const auto at = [&](int head, std::int64_t slot) { return stored + head * a.work.subset_capacity + slot; };
-    float lse[max_heads];
+    float lse[Group::max_heads];
     score_subset(group, tile, unit, subset, at, lse);
     const auto relative = [&](int head, std::int64_t slot) {
       return lanes::max(Float(-lanes::infinity), group.load(at(head, slot)) - Float(lse[head]));
     };
     const auto joint = [&](std::int64_t slot) {
       Float largest = -lanes::infinity;
-      for (int head = 0; head < unit.heads; ++head) largest = lanes::max(largest, relative(head, slot));
+      group.for_heads(unit.heads, [&](int head) { largest = lanes::max(largest, relative(head, slot)); });
       return largest;
     };
     float shared = draws == Draws::joint ? solve_log_delta(group, subset, rows, joint) : 0.F;
-    for (int head = 0; head < unit.heads; ++head) {
+    group.for_heads(unit.heads, [&](int head) {
       if constexpr (draws == Draws::separate)
         shared = solve_log_delta(group, subset, rows, [&](std::int64_t slot) { return relative(head, slot); });
       // A head that saw no finite score has nothing to relate delta to: read what there is.
       set(group, unit, head, lse[head] > -lanes::infinity ? shared + lse[head] : -lanes::infinity);
-    }
+    });
   }
 
   /// Scores of the subset, kept in memory, and each head's log2 of the mass they stand for; NaN counts as nothing.
@@ -86,13 +87,13 @@ struct DeltaKernel : Context {
   KOKKOS_FUNCTION void score_subset(const Group& group, const Tile& tile, const Unit& unit, const Subset& subset,
                                     const At& at, float* lse) const {
     const auto keys = this->keys(group, tile, unit);
-    Float largest[max_heads];
-    for (int head = 0; head < unit.heads; ++head) largest[head] = Float(empty_reference);
+    Float largest[Group::max_heads];
+    group.for_heads(unit.heads, [&](int head) { largest[head] = Float(empty_reference); });
     subset.for_each_tile([&](std::int64_t first, std::int64_t step, int count, std::int64_t slot, float) {
       score_and_keep(
           group, keys, unit.heads, first, step, count, [&](int head) { return at(head, slot); }, largest);
     });
-    for (int head = 0; head < unit.heads; ++head) {
+    group.for_heads(unit.heads, [&](int head) {
       const float reference = lanes::ceil(group.max(largest[head]));
       Float sum = 0.F;
       subset.for_each_tile([&](std::int64_t, std::int64_t, int, std::int64_t slot, float stands_for) {
@@ -101,7 +102,7 @@ struct DeltaKernel : Context {
       });
       const float mass = group.sum(sum);
       lse[head] = mass > 0.F ? reference + lanes::log2(mass) : -lanes::infinity;
-    }
+    });
   }
 };
 

@@ -80,12 +80,12 @@ template <class Group, class Keys, class At>
 KOKKOS_FORCEINLINE_FUNCTION void score_and_keep(const Group& group, const Keys& keys, int heads, std::int64_t first,
                                                 std::int64_t step, int count, const At& at,
                                                 typename Group::template Vector<float>* largest) {
-  typename Group::template Vector<float> score[max_heads];
+  typename Group::template Vector<float> score[Group::max_heads];
   keys.scores(first, step, count, score);
-  for (int head = 0; head < heads; ++head) {
+  group.for_heads(heads, [&](int head) {
     largest[head] = lanes::max(largest[head], score[head]);
     group.store(score[head], at(head));
-  }
+  });
 }
 
 }  // namespace santa::detail

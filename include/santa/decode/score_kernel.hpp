@@ -34,7 +34,7 @@ struct ScoreKernel : Context {
     for (std::int64_t panel = split_begin / panel_keys; panel * panel_keys < split_end && panel < a.panels; ++panel)
       score_panel(group, keys, store, unit, panel);
     this->when_all_arrived(group, unit, [&](const Unit& slice) {
-      for (int head = 0; head < slice.heads; ++head) group.single([&] { sum_panels(a, slice.head_row(a, head)); });
+      group.for_heads(slice.heads, [&](int head) { group.single([&] { sum_panels(a, slice.head_row(a, head)); }); });
     });
   }
 
@@ -46,13 +46,13 @@ struct ScoreKernel : Context {
     const std::int64_t panel_begin = panel * panel_keys;
     const std::int64_t begin = panel_begin > unit.begin ? panel_begin : unit.begin;
     const std::int64_t end = panel_begin + panel_keys < unit.end ? panel_begin + panel_keys : unit.end;
-    Float largest[max_heads];
-    for (int head = 0; head < unit.heads; ++head) largest[head] = Float(empty_reference);
+    Float largest[Group::max_heads];
+    group.for_heads(unit.heads, [&](int head) { largest[head] = Float(empty_reference); });
     for (std::int64_t first = begin; first < end; first += Group::size)
       score_and_keep(
           group, keys, unit.heads, first, 1, keys_of_tile<Group>(unit, first),
           [&](int head) { return store.at(head, first); }, largest);
-    for (int head = 0; head < unit.heads; ++head) {
+    group.for_heads(unit.heads, [&](int head) {
       const float reference = lanes::ceil(group.max(largest[head]));
       std::uint64_t mass = 0;
       for (std::int64_t first = begin; first < end; first += Group::size)
@@ -62,7 +62,7 @@ struct ScoreKernel : Context {
         a.work.panel_reference[row] = reference;
         a.work.panel_mass[row] = mass;
       });
-    }
+    });
   }
 };
 

@@ -43,15 +43,15 @@ struct SweepKernel : Context {
     Rule<Group> rule(group, a, unit);
     GroupState<Group, Tile, typename Context::Rows> state(group, tile, this->addresses.values(unit.batch, unit.kv_head),
                                                           queue_scratch, a, unit);
-    for (int head = 0; head < unit.heads; ++head) state.set_reference(head, rule.initial_reference(head));
+    group.for_heads(unit.heads, [&](int head) { state.set_reference(head, rule.initial_reference(head)); });
     const auto source = [&] {
       if constexpr (stored_scores)
         return StoredScores<Group>(group, a, unit);
       else
         return this->keys(group, tile, unit);
     }();
-    Float score[max_heads];
-    Float weight[max_heads];
+    Float score[Group::max_heads];
+    Float weight[Group::max_heads];
     Drawn<Group> drawn;
     for (std::int64_t first = unit.begin; first < unit.end; first += Group::size) {
       source.scores(first, 1, keys_of_tile<Group>(unit, first), score);

@@ -35,10 +35,10 @@ class GroupState {
         _dim(arguments.dim),
         _center(arguments.center ? &arguments.center(unit.batch, unit.kv_head) : nullptr),
         _with_spread(static_cast<bool>(arguments.error)) {
-    for (int head = 0; head < unit.heads; ++head) {
+    _group.for_heads(unit.heads, [&](int head) {
       _mass[head] = _used[head] = _squares[head] = Float(0.F);
       _variance[head] = 0.F;
-    }
+    });
   }
 
   KOKKOS_FUNCTION void set_reference(int head, float reference) { _reference[head] = reference; }
@@ -47,22 +47,22 @@ class GroupState {
 
   /// Turns a tile's scores into weights and adds up their mass.
   KOKKOS_FORCEINLINE_FUNCTION void weigh(const Float* score, Float* weight) {
-    for (int head = 0; head < _unit.heads; ++head) {
+    _group.for_heads(_unit.heads, [&](int head) {
       if (_group.any(score[head] > Float(_reference[head] + headroom))) raise_reference(head, score[head]);
       weight[head] = lanes::exp2(score[head] - Float(_reference[head]));
       _mass[head] += weight[head];
-    }
+    });
   }
 
   /// Queues the drawn rows of a tile; `first` is its first key.
   KOKKOS_FORCEINLINE_FUNCTION void add(std::int64_t first, const Drawn<Group>& drawn) {
     if (drawn.rows == 0) return;
     const auto chosen = _group.lanes_of(drawn.rows);
-    for (int head = 0; head < _unit.heads; ++head) {
+    _group.for_heads(_unit.heads, [&](int head) {
       const Float weight = lanes::select(chosen, drawn.weight[head], Float(0.F));
       _used[head] += weight;
       _squares[head] = lanes::fma(weight, weight, _squares[head]);
-    }
+    });
     const int before = _queue.size();
     _queue.push(_group, static_cast<std::int32_t>(first - _unit.begin), drawn);
     _rows += static_cast<std::uint32_t>(_queue.size() - before);
@@ -115,9 +115,10 @@ class GroupState {
   KOKKOS_FUNCTION void add_variance(int at, int count) {
     for (int i = at; i < at + count; ++i) {
       const float distance = _tile.squared_distance(_values[_unit.begin + _queue.index()[i]], _center);
-      for (int head = 0; head < _unit.heads; ++head)
+      _group.for_heads(_unit.heads, [&](int head) {
         if (const float spread = _queue.spread(head)[i]; spread > 0.F)
           _variance[head] = lanes::fma(spread, distance, _variance[head]);
+      });
     }
   }
 
@@ -142,11 +143,11 @@ class GroupState {
   const float* _center;
   bool _with_spread;
   std::uint32_t _rows = 0;
-  float _reference[max_heads];
-  float _variance[max_heads];
-  Float _mass[max_heads];
-  Float _used[max_heads];
-  Float _squares[max_heads];
+  float _reference[Group::max_heads];
+  float _variance[Group::max_heads];
+  Float _mass[Group::max_heads];
+  Float _used[Group::max_heads];
+  Float _squares[Group::max_heads];
 };
 
 }  // namespace santa::detail

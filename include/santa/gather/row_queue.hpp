@@ -37,10 +37,10 @@ class RowQueue {
   KOKKOS_FORCEINLINE_FUNCTION void push(const Group& group, std::int32_t first, const Drawn<Group>& drawn) {
     using Index = typename Group::template Vector<std::int32_t>;
     group.compact(drawn.rows, group.lane() + Index(first), _index + _size);
-    for (int head = 0; head < _heads; ++head) {
+    group.for_heads(_heads, [&](int head) {
       group.compact(drawn.rows, drawn.weight[head], _weight + head * capacity + _size);
       if (_with_spread) group.compact(drawn.rows, drawn.spread[head], _spread + head * capacity + _size);
-    }
+    });
     _size += Kokkos::popcount(drawn.rows);
     group.sync();
   }
@@ -74,10 +74,10 @@ class RowQueue {
   KOKKOS_FUNCTION void drop_front(const Group& group, int count) {
     const int left = _size - count;
     group.move(_index + count, _index, left);
-    for (int head = 0; head < _heads; ++head) {
+    group.for_heads(_heads, [&](int head) {
       group.move(_weight + head * capacity + count, _weight + head * capacity, left);
       if (_with_spread) group.move(_spread + head * capacity + count, _spread + head * capacity, left);
-    }
+    });
     _size = left;
     _asked = _asked > count ? _asked - count : 0;
     group.sync();

@@ -1,6 +1,7 @@
 // The lane group of a host: one thread that works on vectors of 32 lanes.
 #pragma once
 
+#include <santa/core/shape.hpp>
 #include <santa/lanes/math.hpp>
 #include <santa/lanes/simd.hpp>
 
@@ -16,6 +17,7 @@ namespace santa::lanes {
 /// Everything else is uniform over the group. Sums over lanes have one fixed order on all backends.
 struct HostGroup {
   static constexpr int size = 32;
+  static constexpr int max_heads = santa::max_heads;
   static constexpr int groups_per_team = 1;
   static constexpr int scratch_level = 1;  // level 0 is 32 KiB on host backends, too small for 16 heads of 256
 
@@ -124,6 +126,13 @@ struct HostGroup {
     alignas(native_bytes) T each[size];
     values.store(each);
     for (; bits != 0; bits &= bits - 1) *to++ = each[__builtin_ctz(bits)];
+  }
+
+  /// Calls f(head) for each of `heads` heads. On a device this is unrolled, so that arrays over heads live in
+  /// registers.
+  template <class F>
+  SANTA_INLINE static void for_heads(int heads, F&& f) {
+    for (int head = 0; head < heads; ++head) f(head);
   }
 
   /// Calls f once for the group.

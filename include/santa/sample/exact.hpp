@@ -21,11 +21,11 @@ KOKKOS_FORCEINLINE_FUNCTION void draw_every_row(const Group& group, const Scored
                                                 Drawn<Group>& drawn) {
   using Float = typename Group::template Vector<float>;
   drawn.rows = 0;
-  for (int head = 0; head < tile.heads; ++head) {
+  group.for_heads(tile.heads, [&](int head) {
     drawn.rows |= group.ballot(tile.score[head] != Float(-lanes::infinity));
     drawn.weight[head] = tile.weight[head];
     drawn.spread[head] = Float(0.F);
-  }
+  });
 }
 
 /// The rule of Exact. A rule is constructed once for a unit of work and asked for every tile of it, in order.

@@ -114,11 +114,11 @@ class MassUnitRule {
  public:
   KOKKOS_FUNCTION MassUnitRule(const Group& group, const Arguments& arguments, const Unit& unit)
       : _group(group), _key(stream_key(arguments, unit)), _first_head(static_cast<std::uint16_t>(unit.first_head)) {
-    for (int head = 0; head < unit.heads; ++head) {
+    _group.for_heads(unit.heads, [&](int head) {
       _log_delta[head] = arguments.work.log_delta[unit.head_row(arguments, head)];
       _certain[head] = 0;
       _uncertain[head] = 0;
-    }
+    });
   }
 
   KOKKOS_FUNCTION static float initial_reference(int /*head*/) { return empty_reference; }
@@ -127,12 +127,12 @@ class MassUnitRule {
     drawn.rows = 0;
     if constexpr (draws == Draws::joint) {
       Vector<float> ratio = -lanes::infinity;
-      for (int head = 0; head < tile.heads; ++head) ratio = lanes::max(ratio, log_ratio(tile, head));
+      _group.for_heads(tile.heads, [&](int head) { ratio = lanes::max(ratio, log_ratio(tile, head)); });
       const Sweep<Group> sweep = this->sweep(tile, ratio, 0);
-      for (int head = 0; head < tile.heads; ++head) give_weights(tile, sweep, head, with_spread, drawn);
+      _group.for_heads(tile.heads, [&](int head) { give_weights(tile, sweep, head, with_spread, drawn); });
       drawn.rows = sweep.rows;
     } else {
-      for (int head = 0; head < tile.heads; ++head) {
+      _group.for_heads(tile.heads, [&](int head) {
         const Sweep<Group> sweep =
             this->sweep(tile, lanes::max(Vector<float>(-lanes::infinity), log_ratio(tile, head)), head);
         give_weights(tile, sweep, head, with_spread, drawn);
@@ -141,7 +141,7 @@ class MassUnitRule {
         drawn.spread[head] = lanes::select(chosen, drawn.spread[head], Vector<float>(0.F));
         drawn.rows |= sweep.rows;
         _samples += static_cast<std::uint32_t>(Kokkos::popcount(sweep.rows));
-      }
+      });
     }
   }
 
@@ -178,9 +178,9 @@ class MassUnitRule {
   StreamKey _key;
   std::uint16_t _first_head;
   std::uint32_t _samples = 0;
-  float _log_delta[max_heads];
-  std::uint32_t _certain[max_heads];
-  std::uint64_t _uncertain[max_heads];
+  float _log_delta[Group::max_heads];
+  std::uint32_t _certain[Group::max_heads];
+  std::uint64_t _uncertain[Group::max_heads];
 };
 
 }  // namespace detail

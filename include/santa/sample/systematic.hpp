@@ -75,14 +75,14 @@ class SystematicRule {
   KOKKOS_FUNCTION SystematicRule(const Group& group, const Arguments& arguments, const Unit& unit)
       : _group(group), _arguments(arguments), _unit(unit), _every_row(arguments.budget.samples >= unit.visible()) {
     const StreamKey key = stream_key(arguments, unit);
-    for (int head = 0; head < unit.heads; ++head) {
+    _group.for_heads(unit.heads, [&](int head) {
       const std::int64_t row = unit.head_row(arguments, head);
       _total[head] = arguments.work.panel_prefix[row * (arguments.panels + 1) + arguments.panels];
       _density[head] = _total[head] > 0. ? static_cast<double>(arguments.budget.samples) / _total[head] : 0.;
       _unit_weight[head] = static_cast<float>(_total[head] * 0x1p-40 / static_cast<double>(arguments.budget.samples));
       _offset[head] = key.uniform(static_cast<std::uint16_t>(unit.first_head + head), 0);
       _running[head] = 0;
-    }
+    });
   }
 
   /// All tiles count in units of the head's largest score.
@@ -95,13 +95,13 @@ class SystematicRule {
     drawn.rows = 0;
     const auto panel = static_cast<std::int32_t>(tile.number / (panel_keys / tile_keys));
     if (panel != _panel) enter(panel);
-    for (int head = 0; head < tile.heads; ++head) {
+    _group.for_heads(tile.heads, [&](int head) {
       const Vector<std::int32_t> count = counts(tile.score[head], head);
       drawn.weight[head] = lanes::convert<float>(count) * Vector<float>(_unit_weight[head]);
       if (with_spread) drawn.spread[head] = drawn.weight[head] * Vector<float>(_unit_weight[head]);
       drawn.rows |= _group.ballot(count > Vector<std::int32_t>(0));
       _samples += static_cast<std::uint32_t>(_group.sum(count));
-    }
+    });
   }
 
   [[nodiscard]] KOKKOS_FUNCTION static ExpectedRows expected_rows(int /*head*/) { return {}; }
@@ -110,13 +110,13 @@ class SystematicRule {
  private:
   KOKKOS_FUNCTION void enter(std::int32_t panel) {
     _panel = panel;
-    for (int head = 0; head < _unit.heads; ++head) {
+    _group.for_heads(_unit.heads, [&](int head) {
       const std::int64_t row = _unit.head_row(_arguments, head);
       _panel_reference[head] = _arguments.work.panel_reference[row * _arguments.panels + panel];
       _place[head] = {_arguments.work.panel_prefix[row * (_arguments.panels + 1) + panel],
                       panel_scale(_panel_reference[head], _arguments.work.reference[row])};
       _running[head] = 0;
-    }
+    });
   }
 
   /// How many of the head's points fall into each lane's part of the cumulative sum.
@@ -146,13 +146,13 @@ class SystematicRule {
   bool _every_row;
   std::int32_t _panel = -1;
   std::uint32_t _samples = 0;
-  double _total[max_heads];
-  double _density[max_heads];
-  double _offset[max_heads];
-  float _unit_weight[max_heads];  // of one draw
-  float _panel_reference[max_heads];
-  PanelPlace _place[max_heads];
-  std::uint64_t _running[max_heads];
+  double _total[Group::max_heads];
+  double _density[Group::max_heads];
+  double _offset[Group::max_heads];
+  float _unit_weight[Group::max_heads];  // of one draw
+  float _panel_reference[Group::max_heads];
+  PanelPlace _place[Group::max_heads];
+  std::uint64_t _running[Group::max_heads];
 };
 
 }  // namespace detail

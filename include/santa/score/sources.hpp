@@ -39,11 +39,11 @@ class KeyScores {
     _tile.scores(_keys, first, step, count, ahead, score);
     const auto hidden = static_cast<std::int32_t>(_unit.start > first ? (_unit.start - first + step - 1) / step : 0);
     const auto inside = _group.lanes_between(hidden, count);
-    for (int head = 0; head < _unit.heads; ++head) {
+    _group.for_heads(_unit.heads, [&](int head) {
       Float value = _modifier.apply(score[head]);
       value = lanes::select(value >= Float(lanes::infinity), Float(lanes::not_a_number), value);
       score[head] = lanes::select(inside, value, Float(-lanes::infinity));
-    }
+    });
   }
 
  private:
@@ -70,7 +70,7 @@ class StoredScores {
 
   KOKKOS_FORCEINLINE_FUNCTION void scores(std::int64_t first, std::int64_t /*step*/, int /*count*/,
                                           Float* score) const {
-    for (int head = 0; head < _heads; ++head) score[head] = _group.load(at(head, first));
+    _group.for_heads(_heads, [&](int head) { score[head] = _group.load(at(head, first)); });
   }
 
   /// Where the scores of a tile are kept: whole tiles, so that lanes without a key are written too.
