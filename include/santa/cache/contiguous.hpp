@@ -40,6 +40,13 @@ struct ContiguousAddresses {
   const T* value_data;
   std::int64_t key_stride[3], value_stride[3];  // batch, row, head
 
+  /// True if every row begins at a multiple of 16 bytes, which loads of 16 bytes need.
+  [[nodiscard]] bool aligned() const {
+    std::uintptr_t bits = reinterpret_cast<std::uintptr_t>(key_data) | reinterpret_cast<std::uintptr_t>(value_data);
+    for (int i = 0; i < 3; ++i) bits |= static_cast<std::uintptr_t>(key_stride[i] | value_stride[i]) * sizeof(T);
+    return bits % 16 == 0;
+  }
+
   [[nodiscard]] KOKKOS_FUNCTION ContiguousRows<T> keys(std::int64_t batch, std::int64_t head) const {
     return {key_data + batch * key_stride[0] + head * key_stride[2], key_stride[1]};
   }

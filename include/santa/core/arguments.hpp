@@ -105,7 +105,8 @@ struct Arguments {
   std::int32_t batch = 0, heads = 0, kv_heads = 0, dim = 0;
   std::int32_t slices = 1, slice_heads = 1;  // a group's heads, in slices of at most max_heads
   std::int32_t splits = 1, panels = 1;
-  std::int64_t keys_per_split = 0, storage = 0;
+  std::int64_t keys_per_split = 0;  // 0: visible keys are shared out evenly, in whole panels
+  std::int64_t storage = 0;
   float score_factor = 0.F;  // scale * log2(e): scores are in log2 units inside the kernels
 
   // Inputs and outputs; every pointer of an optional one may be null.
@@ -165,6 +166,12 @@ KOKKOS_INLINE_FUNCTION std::int64_t slice_rows(const Arguments& a) {
   return std::int64_t{a.batch} * a.kv_heads * a.slices;
 }
 
+/// Keys of each of `splits` even shares, in whole panels.
+KOKKOS_INLINE_FUNCTION std::int64_t keys_of_share(std::int64_t keys, std::int64_t splits) {
+  const std::int64_t share = (keys + splits - 1) / splits;
+  return (share + panel_keys - 1) / panel_keys * panel_keys;
+}
+
 /// Units in the order (batch, split, kv head, slice), the last fastest: neighbours in time read neighbouring memory
 /// when heads lie next to each other (a token-major cache), and it makes no difference when they don't.
 template <class Modifier>
@@ -182,10 +189,12 @@ KOKKOS_INLINE_FUNCTION Unit unit_of(const Arguments& a, const Modifier& modifier
   unit.heads = group - before < a.slice_heads ? group - before : a.slice_heads;
   unit.length = length_of(a, unit.batch);
   unit.start = modifier.first_key(unit.length);
-  const std::int64_t begin = unit.split * a.keys_per_split;
+  const std::int64_t origin = a.keys_per_split > 0 ? 0 : unit.start / panel_keys * panel_keys;
+  const std::int64_t keys = a.keys_per_split > 0 ? a.keys_per_split : keys_of_share(unit.length - origin, a.splits);
+  const std::int64_t begin = origin + unit.split * keys;
   const std::int64_t first_tile = unit.start / tile_keys * tile_keys;
   unit.begin = begin > first_tile ? begin : first_tile;
-  unit.end = begin + a.keys_per_split < unit.length ? begin + a.keys_per_split : unit.length;
+  unit.end = begin + keys < unit.length ? begin + keys : unit.length;
   if (unit.start >= unit.length) unit.end = unit.begin;
   return unit;
 }

@@ -32,16 +32,17 @@ struct DeltaKernel : Context {
     const double rows = a.budget.rows_of(unit.visible());
     if (rows >= static_cast<double>(unit.visible())) return read_all(group, unit);
     if (carried(group, unit)) return;
-    choose(group, this->tile(this->scratch(group, member), unit), unit, rows);
+    choose(group, this->scratch(group, member), unit, rows);
   }
 
  private:
   KOKKOS_FUNCTION void set(const Group& group, const Unit& unit, int head, float log_delta) const {
-    group.single([&] { this->arguments.work.log_delta[unit.head_row(this->arguments, head)] = log_delta; });
+    if (group.rank() == 0)
+      group.single([&] { this->arguments.work.log_delta[unit.head_row(this->arguments, head)] = log_delta; });
   }
 
   KOKKOS_FUNCTION void read_all(const Group& group, const Unit& unit) const {
-    group.for_heads(unit.heads, [&](int head) { set(group, unit, head, -lanes::infinity); });
+    for (int head = 0; head < unit.heads; ++head) set(group, unit, head, -lanes::infinity);
   }
 
   /// Uses the carried deltas if all of the slice are finite numbers.
@@ -51,20 +52,23 @@ struct DeltaKernel : Context {
     const auto log_delta = [&](int head) {
       return a.state_log_ratio[unit.head_row(a, head)] + a.state_lse[unit.head_row(a, head)];
     };
-    bool finite = true;
-    group.for_heads(unit.heads, [&](int head) { finite &= Kokkos::fabs(log_delta(head)) < lanes::infinity; });
-    if (!finite) return false;
-    group.for_heads(unit.heads, [&](int head) { set(group, unit, head, log_delta(head)); });
+    for (int head = 0; head < unit.heads; ++head)
+      if (!(Kokkos::fabs(log_delta(head)) < lanes::infinity)) return false;
+    for (int head = 0; head < unit.heads; ++head) set(group, unit, head, log_delta(head));
     return true;
   }
 
-  KOKKOS_FUNCTION void choose(const Group& group, const Tile& tile, const Unit& unit, double rows) const {
+  /// The groups of the team share the tiles of the subset.
+  KOKKOS_FUNCTION void choose(const Group& group, float* scratch, const Unit& unit, double rows) const {
     const Arguments& a = this->arguments;
+    Tile tile = this->tile(group, scratch, unit);
+    auto* exchange = reinterpret_cast<std::uint64_t*>(this->queue_scratch(group, scratch) -
+                                                      group.rank() * Context::group_floats(a.slice_heads, a.dim));
     const Subset subset(unit.start, unit.length);
     float* stored = a.work.subset + unit.slice_row(a) * a.slice_heads * a.work.subset_capacity;
     const auto at = [&](int head, std::int64_t slot) { return stored + head * a.work.subset_capacity + slot; };
     float lse[Group::max_heads];
-    score_subset(group, tile, unit, subset, at, lse);
+    score_subset(group, tile, unit, subset, at, lse, exchange);
     const auto relative = [&](int head, std::int64_t slot) {
       return lanes::max(Float(-lanes::infinity), group.load(at(head, slot)) - Float(lse[head]));
     };
@@ -73,10 +77,11 @@ struct DeltaKernel : Context {
       group.for_heads(unit.heads, [&](int head) { largest = lanes::max(largest, relative(head, slot)); });
       return largest;
     };
-    float shared = draws == Draws::joint ? solve_log_delta(group, subset, rows, joint) : 0.F;
+    float shared = draws == Draws::joint ? solve_log_delta(group, subset, rows, joint, exchange) : 0.F;
     group.for_heads(unit.heads, [&](int head) {
       if constexpr (draws == Draws::separate)
-        shared = solve_log_delta(group, subset, rows, [&](std::int64_t slot) { return relative(head, slot); });
+        shared = solve_log_delta(
+            group, subset, rows, [&](std::int64_t slot) { return relative(head, slot); }, exchange);
       // A head that saw no finite score has nothing to relate delta to: read what there is.
       set(group, unit, head, lse[head] > -lanes::infinity ? shared + lse[head] : -lanes::infinity);
     });
@@ -84,24 +89,32 @@ struct DeltaKernel : Context {
 
   /// Scores of the subset, kept in memory, and each head's log2 of the mass they stand for; NaN counts as nothing.
   template <class At>
-  KOKKOS_FUNCTION void score_subset(const Group& group, const Tile& tile, const Unit& unit, const Subset& subset,
-                                    const At& at, float* lse) const {
+  KOKKOS_FUNCTION void score_subset(const Group& group, Tile& tile, const Unit& unit, const Subset& subset,
+                                    const At& at, float* lse, std::uint64_t* exchange) const {
     const auto keys = this->keys(group, tile, unit);
     Float largest[Group::max_heads];
     group.for_heads(unit.heads, [&](int head) { largest[head] = Float(empty_reference); });
-    subset.for_each_tile([&](std::int64_t first, std::int64_t step, int count, std::int64_t slot, float) {
-      score_and_keep(
-          group, keys, unit.heads, first, step, count, [&](int head) { return at(head, slot); }, largest);
-    });
+    subset.for_each_tile(
+        [&](std::int64_t first, std::int64_t step, int count, std::int64_t slot, float) {
+          score_and_keep(
+              group, keys, unit.heads, first, step, count, [&](int head) { return at(head, slot); }, largest);
+        },
+        group.rank(), Group::groups_per_team);
+    constexpr float mass_unit = 0x1p20F;
     group.for_heads(unit.heads, [&](int head) {
-      const float reference = lanes::ceil(group.max(largest[head]));
-      Float sum = 0.F;
-      subset.for_each_tile([&](std::int64_t, std::int64_t, int, std::int64_t slot, float stands_for) {
-        const Float weight = lanes::exp2(group.load(at(head, slot)) - Float(reference));
-        sum = lanes::fma(lanes::select(weight > Float(0.F), weight, Float(0.F)), Float(stands_for), sum);
-      });
-      const float mass = group.sum(sum);
-      lse[head] = mass > 0.F ? reference + lanes::log2(mass) : -lanes::infinity;
+      const float most = group.team_max(group.max(largest[head]), reinterpret_cast<float*>(exchange));
+      const float reference = lanes::ceil(most);
+      std::uint64_t mass = 0;
+      subset.for_each_tile(
+          [&](std::int64_t, std::int64_t, int, std::int64_t slot, float stands_for) {
+            const Float weight =
+                lanes::exp2(group.load(at(head, slot)) - Float(reference)) * Float(stands_for * mass_unit);
+            const Float known = lanes::select(weight > Float(0.F), weight, Float(0.F));
+            mass += group.sum(lanes::bit_cast<std::uint32_t>(lanes::convert<std::int32_t>(known)));
+          },
+          group.rank(), Group::groups_per_team);
+      mass = group.team_sum(mass, exchange);
+      lse[head] = mass > 0 ? reference + lanes::log2(static_cast<float>(mass) * (1.F / mass_unit)) : -lanes::infinity;
     });
   }
 };

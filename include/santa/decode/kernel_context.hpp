@@ -13,10 +13,11 @@
 namespace santa::detail {
 
 /// What the kernels of one method share: where data lies, how it is scored, and the group that works on it.
-template <class Space, class Addresses, class Modifier>
+template <class Space, class Addresses, class Modifier, class KernelExtents>
 struct KernelContext {
-  using Group = lanes::GroupOf<Space>;
-  using Tile = lanes::TileOf<Space, typename Addresses::Element>;
+  using Extents = KernelExtents;
+  using Group = lanes::GroupOf<Space, Extents>;
+  using Tile = lanes::TileOf<Space, typename Addresses::Element, Extents>;
   using Rows = decltype(Addresses{}.keys(0, 0));
   using Keys = KeyScores<Group, Tile, Rows, Modifier>;
 
@@ -31,16 +32,25 @@ struct KernelContext {
     return group.template scratch<float>(member, scratch_floats(arguments.slice_heads, arguments.dim));
   }
 
-  /// The tile products of a unit, with its queries taken; uses the front of a group's scratch.
-  [[nodiscard]] KOKKOS_FUNCTION Tile tile(float* scratch, const Unit& unit) const {
+  /// Where the scratch of a group begins: after what the team shares.
+  [[nodiscard]] KOKKOS_FUNCTION float* group_scratch(const Group& group, float* scratch) const {
     const Arguments& a = arguments;
-    Tile tile(scratch, unit.heads, a.dim);
+    return scratch + Tile::shared_floats(a.slice_heads, a.dim) + group.rank() * group_floats(a.slice_heads, a.dim);
+  }
+  [[nodiscard]] KOKKOS_FUNCTION float* queue_scratch(const Group& group, float* scratch) const {
+    return group_scratch(group, scratch) + Tile::scratch_floats(arguments.slice_heads, arguments.dim);
+  }
+
+  /// The tile products of a unit, with its queries taken; uses the team's scratch and the front of the group's.
+  [[nodiscard]] KOKKOS_FUNCTION Tile tile(const Group& group, float* scratch, const Unit& unit) const {
+    const Arguments& a = arguments;
+    Tile tile(scratch, group_scratch(group, scratch), unit.heads, a.dim);
     tile.begin(a.query, unit.batch * a.query_stride[0] + unit.first_head * a.query_stride[1], a.query_stride[1],
                a.score_factor);
     return tile;
   }
 
-  [[nodiscard]] KOKKOS_FUNCTION Keys keys(const Group& group, const Tile& tile, const Unit& unit) const {
+  [[nodiscard]] KOKKOS_FUNCTION Keys keys(const Group& group, Tile& tile, const Unit& unit) const {
     const std::int64_t next = unit_rank(arguments, unit.batch, unit.split, unit.kv_head, unit.slice) + 1;
     const Unit after = this->unit(next < all_units(arguments) ? next : 0);
     return {group,
@@ -52,9 +62,21 @@ struct KernelContext {
             unit};
   }
 
-  /// Scratch of one lane group, in floats.
-  static std::size_t scratch_floats(int heads, int dim) {
-    return Tile::scratch_floats(heads, dim) + static_cast<std::size_t>(RowQueue<Group>::scratch_words(heads));
+  /// Scratch of one lane group, in floats: whole vectors.
+  KOKKOS_FUNCTION static std::size_t group_floats(int heads, int dim) {
+    return (Tile::scratch_floats(heads, dim) + static_cast<std::size_t>(RowQueue<Group>::scratch_words(heads)) + 15) /
+           16 * 16;
+  }
+  /// The state of a group.
+  KOKKOS_FUNCTION static std::size_t group_state_floats(int heads, int dim) {
+    return static_cast<std::size_t>(heads) * static_cast<std::size_t>(state_floats(dim));
+  }
+  /// Scratch of a team: what its groups work with, and afterwards a state of each of them.
+  KOKKOS_FUNCTION static std::size_t scratch_floats(int heads, int dim) {
+    constexpr std::size_t groups = Group::groups_per_team;
+    const std::size_t working = Tile::shared_floats(heads, dim) + groups * group_floats(heads, dim);
+    const std::size_t merging = groups * (group_state_floats(heads, dim) + sizeof(UnitCounts) / sizeof(float));
+    return groups > 1 && merging > working ? merging : working;
   }
 
   /// Calls f(unit) for every slice of a kv head, once all units of the kv head have arrived: by the group of the last
@@ -68,6 +90,13 @@ struct KernelContext {
       f(unit_of(a, modifier, unit_rank(a, unit.batch, 0, unit.kv_head, slice)));
   }
 };
+
+/// Calls f(first key) for the tiles of the unit that are this group's: every one of a host, each n-th of a team's.
+template <class Group, class F>
+KOKKOS_FORCEINLINE_FUNCTION void for_each_tile(const Group& group, const Unit& unit, F&& f) {
+  constexpr int turn = Group::groups_per_team * Group::size;
+  for (std::int64_t first = unit.begin + group.rank() * Group::size; first < unit.end; first += turn) f(first);
+}
 
 template <class Group>
 KOKKOS_FORCEINLINE_FUNCTION int keys_of_tile(const Unit& unit, std::int64_t first) {

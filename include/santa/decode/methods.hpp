@@ -30,7 +30,8 @@ void launch(const char* label, const Space& space, std::int64_t units, const Ker
   static_assert(sizeof(Kernel) <= 512, "santa::launch: kernels must stay under 512 bytes");
   if (units == 0) return;
   const Arguments& a = kernel.arguments;
-  const auto policy = lanes::team_policy(space, units, Kernel::scratch_floats(a.slice_heads, a.dim));
+  const auto policy = lanes::Seam<Space>::template policy<typename Kernel::Extents>(
+      space, units, Kernel::scratch_floats(a.slice_heads, a.dim));
   Kokkos::parallel_for(
       label, Kokkos::Experimental::require(policy, Kokkos::Experimental::WorkItemProperty::HintLightWeight), kernel);
 }

@@ -54,7 +54,7 @@ class DecodePlan {
     detail::require(options.keys_per_split >= 0 && options.keys_per_split % detail::panel_keys == 0, "keys_per_split",
                     options.keys_per_split, "a multiple of 256, or 0");
     if (!std::isfinite(options.scale)) detail::reject("scale", std::to_string(options.scale), "a finite number");
-    lay_out(options);
+    lay_out(space, options);
     _workspace = detail::Workspace<Space>(space, _arguments, detail::Recipe<M>::needs());
     _arguments.work = _workspace.pointers();
   }
@@ -92,9 +92,13 @@ class DecodePlan {
                   "santa::DecodePlan::run: views must be accessible from the execution space");
     detail::Arguments arguments = bind(query, cache, out);
     bind(arguments, options);
-    const detail::KernelContext<Space, typename Cache::Addresses, Modifier> context{arguments, cache.addresses(),
-                                                                                    _modifier};
-    if (arguments.batch > 0) detail::Recipe<M>::run(space, _method, context);
+    if (arguments.batch == 0) return;
+    const auto addresses = cache.addresses();
+    lanes::Seam<Space>::template with_extents<typename Cache::Addresses::Element>(
+        arguments.slice_heads, arguments.dim, addresses.aligned(), [&](auto extents) {
+          using Context = detail::KernelContext<Space, typename Cache::Addresses, Modifier, decltype(extents)>;
+          detail::Recipe<M>::run(space, _method, Context{arguments, addresses, _modifier});
+        });
   }
 
   /// What the plan does and costs, in a few lines for people.
@@ -103,7 +107,7 @@ class DecodePlan {
     return std::string("santa::") + detail::Recipe<M>::name + " for batch " + number(_shape.batch) + ", heads " +
            number(_shape.heads) + "/" + number(_shape.kv_heads) + ", dim " + number(_shape.dim) + ", up to " +
            number(_shape.length) + " keys\n  tiles of " + number(detail::tile_keys) + " keys, " +
-           number(_arguments.splits) + " splits of " + number(_arguments.keys_per_split) + " keys, slices of " +
+           number(_arguments.splits) + " splits of " + number(keys_per_split()) + " keys, slices of " +
            number(_arguments.slice_heads) + " heads\n  workspace " +
            number(static_cast<std::int64_t>(_workspace.bytes())) + " bytes\n  reads all " +
            number(_shape.batch * _shape.kv_heads * _shape.length * _shape.dim) + " key elements and " +
@@ -111,7 +115,7 @@ class DecodePlan {
   }
 
  private:
-  void lay_out(const Options& options) {
+  void lay_out(const Space& space, const Options& options) {
     detail::Arguments& a = _arguments;
     a.batch = static_cast<std::int32_t>(_shape.batch);
     a.heads = static_cast<std::int32_t>(_shape.heads);
@@ -122,9 +126,11 @@ class DecodePlan {
     a.slice_heads = (group + a.slices - 1) / a.slices;
     a.storage = _shape.length;
     a.panels = static_cast<std::int32_t>((_shape.length + detail::panel_keys - 1) / detail::panel_keys);
-    a.keys_per_split = options.keys_per_split > 0 ? options.keys_per_split : lanes::keys_per_split(_shape.length);
-    a.splits = static_cast<std::int32_t>((_shape.length + a.keys_per_split - 1) / a.keys_per_split);
-    if (a.splits == 0) a.splits = 1;
+    lanes::Division division = lanes::Seam<Space>::divide(space, detail::slice_rows(a), _shape.length);
+    if (options.keys_per_split > 0)
+      division = {options.keys_per_split, (_shape.length + options.keys_per_split - 1) / options.keys_per_split};
+    a.keys_per_split = division.keys_per_split;
+    a.splits = static_cast<std::int32_t>(division.splits > 0 ? division.splits : 1);
     detail::require(detail::all_units(a) < (std::int64_t{1} << 31), "batch * kv_heads * splits", detail::all_units(a),
                     "less than 2^31: give a larger keys_per_split");
     const float scale = options.scale != 0.F ? options.scale : 1.F / std::sqrt(static_cast<float>(_shape.dim));
@@ -221,6 +227,11 @@ class DecodePlan {
                       std::string(meaning[i]) + " (" + std::to_string(expected[i]) + ")");
     }
     detail::require_rows(name, view);
+  }
+
+  [[nodiscard]] std::int64_t keys_per_split() const {
+    return _arguments.keys_per_split > 0 ? _arguments.keys_per_split
+                                         : detail::keys_of_share(_shape.length, _arguments.splits);
   }
 
   [[nodiscard]] std::string expected_rows() const {

@@ -26,7 +26,7 @@ struct ScoreKernel : Context {
     const Arguments& a = this->arguments;
     const Unit unit = this->unit(member.league_rank());
     const Group group(member);
-    const Tile tile = this->tile(this->scratch(group, member), unit);
+    Tile tile = this->tile(group, this->scratch(group, member), unit);
     const auto keys = this->keys(group, tile, unit);
     const StoredScores<Group> store(group, a, unit);
     const std::int64_t split_begin = unit.split * a.keys_per_split;

@@ -31,18 +31,18 @@ struct SweepKernel : Context {
     const Unit unit = this->unit(member.league_rank());
     const Group group(member);
     float* scratch = this->scratch(group, member);
-    Tile tile = this->tile(scratch, unit);
-    sweep(group, tile, unit, scratch + Tile::scratch_floats(unit.heads, a.dim));
+    sweep(group, unit, scratch);
     this->when_all_arrived(group, unit,
                            [&](const Unit& slice) { write_outputs(group, a, slice, multinomial_error, scratch); });
   }
 
  private:
-  KOKKOS_FUNCTION void sweep(const Group& group, Tile& tile, const Unit& unit, float* queue_scratch) const {
+  KOKKOS_FUNCTION void sweep(const Group& group, const Unit& unit, float* scratch) const {
     const Arguments& a = this->arguments;
+    Tile tile = this->tile(group, scratch, unit);
     Rule<Group> rule(group, a, unit);
     GroupState<Group, Tile, typename Context::Rows> state(group, tile, this->addresses.values(unit.batch, unit.kv_head),
-                                                          queue_scratch, a, unit);
+                                                          this->queue_scratch(group, scratch), a, unit);
     group.for_heads(unit.heads, [&](int head) { state.set_reference(head, rule.initial_reference(head)); });
     const auto source = [&] {
       if constexpr (stored_scores)
@@ -53,16 +53,48 @@ struct SweepKernel : Context {
     Float score[Group::max_heads];
     Float weight[Group::max_heads];
     Drawn<Group> drawn;
-    for (std::int64_t first = unit.begin; first < unit.end; first += Group::size) {
-      source.scores(first, 1, keys_of_tile<Group>(unit, first), score);
+    for_each_tile(group, unit, [&](std::int64_t first) {
+      const std::int64_t next = first + Group::groups_per_team * Group::size;
+      source.scores(first, 1, keys_of_tile<Group>(unit, first), score, next, keys_of_tile<Group>(unit, next));
       state.weigh(score, weight);
       rule.draw({static_cast<std::uint32_t>(first / Group::size), unit.heads, score, weight}, state.with_spread(),
                 drawn);
       state.add(first, drawn);
-    }
+    });
+    finish(group, unit, state, rule, scratch);
+  }
+
+  /// Writes the state of the unit: the group's, or that of all groups of the team together.
+  template <class State>
+  KOKKOS_FUNCTION void finish(const Group& group, const Unit& unit, State& state, const Rule<Group>& rule,
+                              float* scratch) const {
+    const Arguments& a = this->arguments;
     const std::int64_t row = unit.slice_row(a) * a.splits + unit.split;
-    state.finish(rule, a.work.states + row * a.slice_heads * state_floats(a.dim));
-    group.single([&] { a.work.counts[row] = {state.rows(), rule.samples(state.rows())}; });
+    float* states = a.work.states + row * a.slice_heads * state_floats(a.dim);
+    state.gather_all();
+    const UnitCounts counts{state.rows(), rule.samples(state.rows())};
+    if constexpr (Group::groups_per_team == 1) {
+      state.store(rule, states);
+      a.work.counts[row] = counts;
+    } else {
+      group.team_barrier();  // from here on, scratch holds states
+      const std::int64_t stride = Context::group_state_floats(a.slice_heads, a.dim);
+      float* parts = scratch + sizeof(UnitCounts) / sizeof(float) * Group::groups_per_team;
+      state.store(rule, parts + group.rank() * stride);
+      group.single([&] { reinterpret_cast<UnitCounts*>(scratch)[group.rank()] = counts; });
+      group.team_barrier();
+      merge_groups(group, parts, stride, unit.heads, a.dim, states);
+      if (group.rank() == 0) group.single([&] { a.work.counts[row] = sum_counts(scratch); });
+    }
+  }
+
+  KOKKOS_FUNCTION static UnitCounts sum_counts(const float* scratch) {
+    UnitCounts sum;
+    for (int i = 0; i < Group::groups_per_team; ++i) {
+      sum.rows += reinterpret_cast<const UnitCounts*>(scratch)[i].rows;
+      sum.samples += reinterpret_cast<const UnitCounts*>(scratch)[i].samples;
+    }
+    return sum;
   }
 };
 

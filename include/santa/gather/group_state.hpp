@@ -47,8 +47,14 @@ class GroupState {
 
   /// Turns a tile's scores into weights and adds up their mass.
   KOKKOS_FORCEINLINE_FUNCTION void weigh(const Float* score, Float* weight) {
+    typename Group::Mask above(0);
+    _group.for_heads(_unit.heads,
+                     [&](int head) { above = above | (score[head] > Float(_reference[head] + headroom)); });
+    if (_group.any(above))
+      _group.for_heads(_unit.heads, [&](int head) {
+        if (_group.any(score[head] > Float(_reference[head] + headroom))) raise_reference(head, score[head]);
+      });
     _group.for_heads(_unit.heads, [&](int head) {
-      if (_group.any(score[head] > Float(_reference[head] + headroom))) raise_reference(head, score[head]);
       weight[head] = lanes::exp2(score[head] - Float(_reference[head]));
       _mass[head] += weight[head];
     });
@@ -66,15 +72,17 @@ class GroupState {
     const int before = _queue.size();
     _queue.push(_group, static_cast<std::int32_t>(first - _unit.begin), drawn);
     _rows += static_cast<std::uint32_t>(_queue.size() - before);
-    ask();
-    gather(2 * RowQueue<Group>::batch);  // the newest rows are still on their way
+    if constexpr (Group::newest_kept > 0) ask();
+    gather(RowQueue<Group>::batch + Group::newest_kept);
   }
 
-  /// Gathers what still waits and writes the state of all heads: [heads][8 + dim].
+  /// Gathers what still waits.
+  KOKKOS_FUNCTION void gather_all() { gather(0); }
+
+  /// Writes the state of all heads: [heads][8 + dim].
   template <class Rule>
-  KOKKOS_FUNCTION void finish(const Rule& rule, float* to) {
-    gather(0);
-    for (int head = 0; head < _unit.heads; ++head, to += state_floats(_dim)) {
+  KOKKOS_FUNCTION void store(const Rule& rule, float* to) const {
+    _group.for_heads(_unit.heads, [&](int head) {
       const ExpectedRows expected = rule.expected_rows(head);
       HeadState state;
       state.reference = _reference[head];
@@ -84,15 +92,16 @@ class GroupState {
       state.variance = _variance[head];
       state.certain = expected.certain;
       state.uncertain = expected.uncertain;
-      _group.single([&] { *reinterpret_cast<HeadState*>(to) = state; });
-      _tile.store_sum(head, to + head_state_floats);
-    }
+      float* place = to + head * state_floats(_dim);
+      _group.single([&] { *reinterpret_cast<HeadState*>(place) = state; });
+      _tile.store_sum(head, place + head_state_floats);
+    });
   }
 
  private:
   /// Asks for a few of the newest rows; more would stop everything else, and are asked for beside the sums of older
   /// ones.
-  KOKKOS_FORCEINLINE_FUNCTION void ask() {
+  KOKKOS_FUNCTION void ask() {
     constexpr int few = 8;
     for (int i = _queue.asked(); i < _queue.size() && i < _queue.asked() + few; ++i)
       _group.prefetch(_values[_unit.begin + _queue.index()[i]], _dim * int{sizeof(typename Tile::Element)});

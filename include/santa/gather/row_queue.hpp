@@ -49,16 +49,14 @@ class RowQueue {
   [[nodiscard]] KOKKOS_FUNCTION int asked() const { return _asked; }
   KOKKOS_FUNCTION void ask(int count) { _asked = _asked + count < _size ? _asked + count : _size; }
 
-  /// Hands rows to take(at, count) until fewer than `keep` are left, in batches; with keep = 0 the last may be smaller.
+  /// Hands rows to take(at, count) in batches until fewer than `keep` (a batch or more) are left; with keep = 0 all,
+  /// the last batch may be smaller.
   template <class Take>
   KOKKOS_FORCEINLINE_FUNCTION void drain(const Group& group, int keep, Take&& take) {
+    const int least = keep > 0 ? keep : 1;
     int at = 0;
-    for (; _size - at >= batch && _size - at >= keep; at += batch) take(at, batch);
-    if (keep == 0 && at < _size) {
-      take(at, _size - at);
-      at = _size;
-    }
-    if (at > 0) drop_front(group, at);
+    for (; _size - at >= least; at += batch) take(at, _size - at < batch ? _size - at : batch);
+    if (at > 0) drop_front(group, at < _size ? at : _size);
   }
 
   /// Brings waiting rows of a head to another reference.
@@ -74,10 +72,10 @@ class RowQueue {
   KOKKOS_FUNCTION void drop_front(const Group& group, int count) {
     const int left = _size - count;
     group.move(_index + count, _index, left);
-    group.for_heads(_heads, [&](int head) {
+    for (int head = 0; head < _heads; ++head) {
       group.move(_weight + head * capacity + count, _weight + head * capacity, left);
       if (_with_spread) group.move(_spread + head * capacity + count, _spread + head * capacity, left);
-    });
+    }
     _size = left;
     _asked = _asked > count ? _asked - count : 0;
     group.sync();

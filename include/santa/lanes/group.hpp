@@ -1,8 +1,12 @@
 // Which lane group and tile products an execution space has: the seam between backends.
 #pragma once
 
+#include <santa/lanes/extents.hpp>
 #include <santa/lanes/host_group.hpp>
 #include <santa/lanes/host_tile.hpp>
+#include <santa/lanes/mma_tile.hpp>
+#include <santa/lanes/plain_tile.hpp>
+#include <santa/lanes/warp_group.hpp>
 
 #include <Kokkos_Core.hpp>
 
@@ -16,42 +20,113 @@ template <class Space>
 inline constexpr bool is_host_space = std::is_same_v<typename Space::memory_space, Kokkos::HostSpace>&&
     Kokkos::SpaceAccessibility<Kokkos::DefaultHostExecutionSpace, typename Space::memory_space>::accessible;
 
-namespace detail {
+/// How the units of a plan are cut, and how many run at once.
+struct Division {
+  std::int64_t keys_per_split = 0;  // 0: the visible keys of a request are shared out evenly
+  std::int64_t splits = 1;
+};
 
+/// The seam of an execution space; the general one is the host's.
+///   Group<Extents>, Tile<T, Extents>   lane group and tile products
+///   with_extents(...)                  calls f with the extents that a shape's kernels are compiled for
+///   policy(...)                        a league of `units` teams
+///   divide(...)                        how many units a plan makes
 template <class Space>
 struct Seam {
   static_assert(is_host_space<Space>, "santa::lanes: no lane group for this execution space");
+
+  template <class Extents>
   using Group = HostGroup;
-  template <class T>
+  template <class T, class Extents>
   using Tile = HostTile<T>;
+
+  template <class T, class F>
+  static void with_extents(int /*heads*/, int /*dim*/, bool /*aligned*/, F&& f) {
+    f(Extents<max_heads, max_dim, false>{});
+  }
+
+  template <class Extents>
+  static auto policy(const Space& space, std::int64_t units, std::size_t scratch_floats) {
+    using Policy = Kokkos::TeamPolicy<Space, Kokkos::Schedule<Kokkos::Dynamic>>;
+    const auto bytes = static_cast<int>(scratch_floats * sizeof(float) + native_bytes);
+    return Policy(space, static_cast<int>(units), 1, 1)
+        .set_scratch_size(HostGroup::scratch_level, Kokkos::PerTeam(bytes));
+  }
+
+  /// Few enough keys a unit that the rows of all kv heads of a token-major cache, read one head after the other, stay
+  /// within the reach of the address translation, and independent of the number of threads.
+  static Division divide(const Space& /*space*/, std::int64_t /*rows*/, std::int64_t length) {
+    std::int64_t keys = 256;
+    while (length / keys > 1024) keys *= 2;
+    return {keys, (length + keys - 1) / keys};
+  }
 };
 
-}  // namespace detail
+#if defined(KOKKOS_ENABLE_CUDA)
+
+template <>
+struct Seam<Kokkos::Cuda> {
+  /// Warps a team: fewer where sums of heads and features need many registers.
+  template <class Extents>
+  static constexpr int warps = Extents::heads* Extents::dim > 8 * 128 ? 4 : 8;
+  /// Teams that a multiprocessor holds, by registers.
+  static constexpr int teams_per_multiprocessor = 2;
+
+  template <class Extents>
+  using Group = WarpGroup<Extents::heads, warps<Extents>>;
+  template <class T, class Extents>
+  using Tile = std::conditional_t<Extents::tensor_cores, MmaTile<Group<Extents>, T, Extents::dim>,
+                                  PlainTile<Group<Extents>, T, Extents::dim>>;
+
+  template <class T, class F>
+  static void with_extents(int heads, int dim, bool aligned, F&& f) {
+    const auto with_heads = [&](auto padded_dim, auto tensor_cores) {
+      constexpr int d = decltype(padded_dim)::value;
+      constexpr bool fast = decltype(tensor_cores)::value;
+      if (heads <= 4) return f(Extents<4, d, fast>{});
+      if (heads <= 8) return f(Extents<8, d, fast>{});
+      return f(Extents<16, d, fast>{});
+    };
+    using std::integral_constant, std::bool_constant;
+    if constexpr (sizeof(T) == 2) {
+      if (aligned) {
+        if (dim <= 64) return with_heads(integral_constant<int, 64>{}, bool_constant<true>{});
+        if (dim <= 128) return with_heads(integral_constant<int, 128>{}, bool_constant<true>{});
+        return with_heads(integral_constant<int, 256>{}, bool_constant<true>{});
+      }
+    }
+    with_heads(integral_constant<int, 256>{}, bool_constant<false>{});
+  }
+
+  template <class Extents>
+  static auto policy(const Kokkos::Cuda& space, std::int64_t units, std::size_t scratch_floats) {
+    using Bounds = Kokkos::LaunchBounds<32 * warps<Extents>, teams_per_multiprocessor>;
+    return Kokkos::TeamPolicy<Kokkos::Cuda, Bounds>(space, static_cast<int>(units), warps<Extents>, 32)
+        .set_scratch_size(0, Kokkos::PerTeam(static_cast<int>(scratch_floats * sizeof(float) + 16)));
+  }
+
+  /// As many units as run at once, or twice as many where each still has a lot to do: the second half evens out what
+  /// multiprocessors differ in.
+  static Division divide(const Kokkos::Cuda& space, std::int64_t rows, std::int64_t length) {
+    const std::int64_t resident = std::int64_t{teams_per_multiprocessor} * space.cuda_device_prop().multiProcessorCount;
+    const std::int64_t panels = (length + 255) / 256;
+    const auto splits_for = [&](std::int64_t units) {
+      const std::int64_t splits = units / rows < 1 ? 1 : units / rows;
+      return splits < panels ? splits : (panels < 1 ? 1 : panels);
+    };
+    const bool twice = rows * length >= resident * 4096 * 4;
+    return {0, splits_for(twice ? 2 * resident : resident)};
+  }
+};
+
+#endif
 
 /// The lane group of an execution space: the threads that work on one tile together.
-template <class Space>
-using GroupOf = typename detail::Seam<Space>::Group;
+template <class Space, class Extents = Extents<max_heads, max_dim, false>>
+using GroupOf = typename Seam<Space>::template Group<Extents>;
 
 /// The tile products of an execution space for rows of T.
-template <class Space, class T>
-using TileOf = typename detail::Seam<Space>::template Tile<T>;
-
-/// Keys that a unit of work takes: on a host few enough that the rows of all kv heads of a token-major cache, read one
-/// head after the other, stay within the reach of the address translation, and independent of the number of threads.
-inline std::int64_t keys_per_split(std::int64_t length) {
-  std::int64_t keys = 256;
-  while (length / keys > 1024) keys *= 2;
-  return keys;
-}
-
-/// A league of `units` teams, each with `scratch_floats` of scratch per lane group.
-template <class Space>
-auto team_policy(const Space& space, std::int64_t units, std::size_t scratch_floats) {
-  using Group = GroupOf<Space>;
-  using Policy = Kokkos::TeamPolicy<Space, Kokkos::Schedule<Kokkos::Dynamic>>;
-  const auto bytes = static_cast<int>((scratch_floats * sizeof(float) + native_bytes) * Group::groups_per_team);
-  return Policy(space, static_cast<int>(units), Group::groups_per_team, 1)
-      .set_scratch_size(Group::scratch_level, Kokkos::PerTeam(bytes));
-}
+template <class Space, class T, class Extents = Extents<max_heads, max_dim, false>>
+using TileOf = typename Seam<Space>::template Tile<T, Extents>;
 
 }  // namespace santa::lanes

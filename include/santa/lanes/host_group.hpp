@@ -19,6 +19,7 @@ struct HostGroup {
   static constexpr int size = 32;
   static constexpr int max_heads = santa::max_heads;
   static constexpr int groups_per_team = 1;
+  static constexpr int newest_kept = 16;   // drawn rows that are still on their way when older ones are gathered
   static constexpr int scratch_level = 1;  // level 0 is 32 KiB on host backends, too small for 16 heads of 256
 
   template <class T>
@@ -44,8 +45,18 @@ struct HostGroup {
     return true;
   }
 
+  /// Which group of the team this is.
   [[nodiscard]] static constexpr int rank() { return 0; }
+  /// Makes memory written by one lane seen by the others of the group.
   static void sync() {}
+  /// Waits for all groups of the team.
+  static void team_barrier() {}
+  /// The sum, and the largest, of one value of each group of the team; `exchange` is room for one a group.
+  template <class T>
+  static T team_sum(T value, T* /*exchange*/) {
+    return value;
+  }
+  static float team_max(float value, float* /*exchange*/) { return value; }
 
   /// Lane numbers 0 to 31.
   SANTA_INLINE static Vector<std::int32_t> lane() {
@@ -116,6 +127,26 @@ struct HostGroup {
   template <class T>
   SANTA_INLINE static void store(const Vector<T>& values, T* to) {
     values.store(to);
+  }
+  /// The first `count` lanes from memory, `rest` in the others; reads nothing beyond them.
+  template <class T>
+  SANTA_INLINE static Vector<T> load(const T* from, int count, T rest) {
+    return count >= size ? Vector<T>::load(from) : load_strided(from, 1, count, rest);
+  }
+  /// The same of elements `stride` apart.
+  template <class T>
+  static Vector<T> load_strided(const T* from, std::int64_t stride, int count, T rest) {
+    alignas(native_bytes) T each[size];
+    for (int i = 0; i < size; ++i) each[i] = i < count ? from[i * stride] : rest;
+    return Vector<T>::load(each);
+  }
+  /// Writes the first `count` lanes.
+  template <class T>
+  SANTA_INLINE static void store(const Vector<T>& values, T* to, int count) {
+    alignas(native_bytes) T each[size];
+    if (count >= size) return values.store(to);
+    values.store(each);
+    for (int i = 0; i < count; ++i) to[i] = each[i];
   }
 
   /// Writes the values of the lanes in `bits` next to each other, in lane order; no other element of `to` is touched

@@ -85,11 +85,13 @@ class HostTile {
   static constexpr int rows_ahead = 24;
 
   static constexpr int padded(int dim) { return (dim + Block::size - 1) / Block::size * Block::size; }
+  static constexpr float weight_scale = 1.F;
+  static constexpr std::size_t shared_floats(int /*heads*/, int /*dim*/) { return 0; }
   static constexpr std::size_t scratch_floats(int heads, int dim) {
     return 2 * static_cast<std::size_t>(heads) * static_cast<std::size_t>(padded(dim));
   }
 
-  SANTA_INLINE HostTile(float* scratch, int heads, int dim)
+  SANTA_INLINE HostTile(float* /*shared*/, float* scratch, int heads, int dim)
       : _query(scratch), _sum(scratch + heads * padded(dim)), _heads(heads), _dim(dim), _stride(padded(dim)) {}
 
   /// Takes query rows of `heads` heads, times `factor`, and clears the sums.

@@ -1,8 +1,7 @@
-// Merging partial states into outputs.
+// Merging partial states.
 #pragma once
 
 #include <santa/core/arguments.hpp>
-#include <santa/core/drawn.hpp>
 #include <santa/lanes/math.hpp>
 
 #include <Kokkos_Core.hpp>
@@ -11,7 +10,7 @@
 
 namespace santa::detail {
 
-/// States of one head over a number of splits, `stride` floats apart.
+/// States of one head over parts of the keys, `stride` floats apart.
 struct SplitStates {
   const float* first;
   std::int64_t stride;
@@ -21,48 +20,94 @@ struct SplitStates {
     return *reinterpret_cast<const HeadState*>(first + split * stride);
   }
   [[nodiscard]] KOKKOS_FUNCTION const float* sum(int split) const { return first + split * stride + head_state_floats; }
+
+  /// A member of the states of lanes `begin`, `begin + 1`, ...; `rest` beyond the last.
+  template <class Group>
+  [[nodiscard]] KOKKOS_FUNCTION auto lanes_of(const Group& group, const float HeadState::*member, int begin,
+                                              float rest) const {
+    return group.load_strided(&(head(begin).*member), stride, count - begin, rest);
+  }
 };
 
-/// Brings all states to the largest reference and adds them up, in order of the splits: always the same bits.
-KOKKOS_INLINE_FUNCTION HeadState merge_heads(const SplitStates& states) {
+/// Brings all states to the largest reference and adds them up in one fixed order: always the same bits.
+template <class Group>
+KOKKOS_FUNCTION HeadState merge_heads(const Group& group, const SplitStates& states) {
+  using Float = typename Group::template Vector<float>;
+  Float largest = empty_reference;
+  for (int begin = 0; begin < states.count; begin += Group::size)
+    largest = lanes::max(largest, states.lanes_of(group, &HeadState::reference, begin, empty_reference));
   HeadState total;
-  for (int split = 0; split < states.count; ++split)
-    total.reference = lanes::max(total.reference, states.head(split).reference);
+  total.reference = group.max(largest);
+  Float mass = 0.F, used = 0.F, squares = 0.F, variance = 0.F, certain = 0.F, uncertain = 0.F;
+  for (int begin = 0; begin < states.count; begin += Group::size) {
+    const auto part = [&](const float HeadState::*member) { return states.lanes_of(group, member, begin, 0.F); };
+    const Float factor =
+        lanes::exp2(states.lanes_of(group, &HeadState::reference, begin, empty_reference) - Float(total.reference));
+    mass += part(&HeadState::mass) * factor;
+    used += part(&HeadState::used) * factor;
+    squares += part(&HeadState::squares) * factor * factor;
+    variance += part(&HeadState::variance) * factor * factor;
+    certain += part(&HeadState::certain);
+    uncertain += part(&HeadState::uncertain);
+  }
+  total.mass = group.sum(mass);
+  total.used = group.sum(used);
+  total.squares = group.sum(squares);
+  total.variance = group.sum(variance);
+  total.certain = group.sum(certain);
+  total.uncertain = group.sum(uncertain);
+  return total;
+}
+
+/// N of all states at one reference, features begin to begin + 31, those from dim on as 0.
+template <class Group>
+KOKKOS_FUNCTION auto merge_sum(const Group& group, const SplitStates& states, float reference, int begin, int dim) {
+  using Float = typename Group::template Vector<float>;
+  Float total = 0.F;
   for (int split = 0; split < states.count; ++split) {
     const HeadState& part = states.head(split);
-    const float factor = lanes::exp2(part.reference - total.reference);
-    total.mass += part.mass * factor;
-    total.used += part.used * factor;
-    total.squares += part.squares * factor * factor;
-    total.variance += part.variance * factor * factor;
-    total.certain += part.certain;
-    total.uncertain += part.uncertain;
+    const Float sum = group.load(states.sum(split) + begin, dim - begin, 0.F);
+    const float factor = lanes::exp2(part.reference - reference);
+    total =
+        lanes::fma(part.used == 0.F ? Float(0.F) : sum, Float(factor), total);  // N of an empty one is not looked at
   }
   return total;
 }
 
-/// out = (N + (Z - W) c) / Z, or 0 where nothing was visible. `sum` is room for dim floats, used by one lane group.
+/// out = (N + (Z - W) c) / Z, or 0 where nothing was visible, for features begin to end - 1: to[begin..end).
 template <class Group>
-KOKKOS_FUNCTION void merge_sums(const Group& group, const SplitStates& states, const HeadState& total, int dim,
-                                const float* center, float* sum) {
-  group.for_each(dim, [&](int d) { sum[d] = 0.F; });
-  for (int split = 0; split < states.count; ++split) {
-    if (states.head(split).used == 0.F) continue;  // N is 0 as well
-    const float factor = lanes::exp2(states.head(split).reference - total.reference);
-    const float* part = states.sum(split);
-    group.for_each(dim, [&](int d) { sum[d] = lanes::fma(part[d], factor, sum[d]); });
-  }
-  const bool empty = total.mass == 0.F;
+KOKKOS_FUNCTION void merge_output(const Group& group, const SplitStates& states, const HeadState& total, int begin,
+                                  int end, const float* center, float* to) {
+  using Float = typename Group::template Vector<float>;
   const float rest = total.mass - total.used;
-  group.for_each(dim, [&](int d) {
-    const float whole = center != nullptr && rest != 0.F ? lanes::fma(rest, center[d], sum[d]) : sum[d];
-    sum[d] = empty ? 0.F : whole / total.mass;
-  });
+  for (; begin < end; begin += Group::size) {
+    Float whole = merge_sum(group, states, total.reference, begin, end);
+    if (center != nullptr && rest != 0.F)
+      whole = lanes::fma(Float(rest), group.load(center + begin, end - begin, 0.F), whole);
+    group.store(total.mass == 0.F ? Float(0.F) : whole / Float(total.mass), to + begin, end - begin);
+  }
 }
 
 /// log2 of the sum of exponentials; -infinity where nothing was visible.
 KOKKOS_INLINE_FUNCTION float log2_mass(const HeadState& total) {
   return total.mass == 0.F ? -lanes::infinity : total.reference + lanes::log2(total.mass);
+}
+
+/// The states of a team's groups, each `stride` floats apart in scratch, as one state per head: [heads][8 + dim].
+/// The groups share out the work.
+template <class Group>
+KOKKOS_FUNCTION void merge_groups(const Group& group, const float* parts, std::int64_t stride, int heads, int dim,
+                                  float* to) {
+  const int chunks = (dim + Group::size - 1) / Group::size;
+  for (int i = group.rank(); i < heads * chunks; i += Group::groups_per_team) {
+    const int head = i / chunks;
+    const int begin = i % chunks * Group::size;
+    const SplitStates states{parts + head * state_floats(dim), stride, Group::groups_per_team};
+    const HeadState total = merge_heads(group, states);
+    float* place = to + head * state_floats(dim);
+    group.store(merge_sum(group, states, total.reference, begin, dim), place + head_state_floats + begin, dim - begin);
+    if (begin == 0) group.single([&] { *reinterpret_cast<HeadState*>(place) = total; });
+  }
 }
 
 }  // namespace santa::detail

@@ -38,49 +38,72 @@ KOKKOS_INLINE_FUNCTION void carry(const Arguments& a, const Unit& unit, int head
   a.state_lse[unit.head_row(a, head)] = log2_sum;
 }
 
-KOKKOS_INLINE_FUNCTION void add_statistics(const Arguments& a, const Unit& unit, float smallest_sample) {
-  const UnitCounts* counts = a.work.counts + unit.slice_row(a) * a.splits;
-  std::int64_t rows = 0;
-  std::int64_t samples = 0;
-  for (std::int32_t split = 0; split < a.splits; ++split) {
-    rows += counts[split].rows;
-    samples += counts[split].samples;
-  }
-  Statistics& total = a.statistics(unit.batch, unit.kv_head);
-  if (unit.slice == 0) total = {0, 0, smallest_sample, 0};
-  total.rows_read += rows;
-  total.samples += samples;
-  if (smallest_sample < total.effective_sample_size) total.effective_sample_size = smallest_sample;
-  if (a.lengths.get(unit.batch, a.storage) != unit.length) total.flags |= Statistics::length_clamped;
+/// States of a slice's head over all splits.
+KOKKOS_INLINE_FUNCTION SplitStates states_of(const Arguments& a, const Unit& unit, int head) {
+  const std::int64_t stride = a.slice_heads * state_floats(a.dim);
+  return {a.work.states + unit.slice_row(a) * a.splits * stride + head * state_floats(a.dim), stride, a.splits};
 }
 
-/// Writes the outputs of one slice from the states of its splits.
+/// Counts and effective sample size; by one group.
 template <class Group>
-KOKKOS_FUNCTION void write_outputs(const Group& group, const Arguments& a, const Unit& unit, bool multinomial_error,
-                                   float* scratch) {
-  const std::int64_t row = unit.slice_row(a);
-  const std::int64_t stride = a.slice_heads * state_floats(a.dim);
-  const float* center = a.center ? &a.center(unit.batch, unit.kv_head) : nullptr;
+KOKKOS_FUNCTION void add_statistics(const Group& group, const Arguments& a, const Unit& unit) {
   float smallest_sample = lanes::infinity;
   for (int head = 0; head < unit.heads; ++head) {
-    const SplitStates states{a.work.states + row * a.splits * stride + head * state_floats(a.dim), stride, a.splits};
-    const HeadState total = merge_heads(states);
-    merge_sums(group, states, total, a.dim, center, scratch);
-    const std::int64_t query_head = unit.first_head + head;
-    const std::int64_t offset = unit.batch * a.out_stride[0] + query_head * a.out_stride[1];
-    group.for_each(a.dim, [&](int d) { a.out.store(offset + d, scratch[d]); });
-    const float log2_sum = log2_mass(total);
-    group.single([&] {
-      if (a.lse) a.lse(unit.batch, query_head) = log2_sum * lanes::ln_of_2;
-      if (a.error) a.error(unit.batch, query_head) = error_bar(a, total, center, scratch, multinomial_error);
-      if (a.state_lse != nullptr) carry(a, unit, head, total, log2_sum);
-    });
+    const HeadState total = merge_heads(group, states_of(a, unit, head));
     const float sample = total.squares > 0.F ? total.used * total.used / total.squares : 0.F;
     smallest_sample = sample < smallest_sample ? sample : smallest_sample;
   }
   group.single([&] {
-    if (a.statistics) add_statistics(a, unit, smallest_sample);
+    const UnitCounts* counts = a.work.counts + unit.slice_row(a) * a.splits;
+    std::int64_t rows = 0;
+    std::int64_t samples = 0;
+    for (std::int32_t split = 0; split < a.splits; ++split) {
+      rows += counts[split].rows;
+      samples += counts[split].samples;
+    }
+    Statistics& total = a.statistics(unit.batch, unit.kv_head);
+    if (unit.slice == 0) total = {0, 0, smallest_sample, 0};
+    total.rows_read += rows;
+    total.samples += samples;
+    if (smallest_sample < total.effective_sample_size) total.effective_sample_size = smallest_sample;
+    if (a.lengths.get(unit.batch, a.storage) != unit.length) total.flags |= Statistics::length_clamped;
   });
+}
+
+/// Writes the outputs of one slice from the states of its splits; the groups of a team share out heads and features.
+/// `scratch` is room for [heads][dim] floats.
+template <class Group>
+KOKKOS_FUNCTION void write_outputs(const Group& group, const Arguments& a, const Unit& unit, bool multinomial_error,
+                                   float* scratch) {
+  const float* center = a.center ? &a.center(unit.batch, unit.kv_head) : nullptr;
+  constexpr int part = 64;  // features at a time
+  const int parts = (a.dim + part - 1) / part;
+  for (int i = group.rank(); i < unit.heads * parts; i += Group::groups_per_team) {
+    const int head = i / parts;
+    const int begin = i % parts * part;
+    const int end = begin + part < a.dim ? begin + part : a.dim;
+    const SplitStates states = states_of(a, unit, head);
+    float* result = scratch + head * a.dim;
+    merge_output(group, states, merge_heads(group, states), begin, end, center, result);
+    group.sync();
+    const std::int64_t offset = unit.batch * a.out_stride[0] + (unit.first_head + head) * a.out_stride[1];
+    group.for_each(end - begin, [&](int d) { a.out.store(offset + begin + d, result[begin + d]); });
+  }
+  group.team_barrier();
+  if (a.lse || a.error || a.state_lse != nullptr)
+    for (int head = group.rank(); head < unit.heads; head += Group::groups_per_team) {
+      const HeadState total = merge_heads(group, states_of(a, unit, head));
+      const std::int64_t query_head = unit.first_head + head;
+      const float log2_sum = log2_mass(total);
+      group.single([&] {
+        if (a.lse) a.lse(unit.batch, query_head) = log2_sum * lanes::ln_of_2;
+        if (a.error)
+          a.error(unit.batch, query_head) = error_bar(a, total, center, scratch + head * a.dim, multinomial_error);
+        if (a.state_lse != nullptr) carry(a, unit, head, total, log2_sum);
+      });
+    }
+  if (a.statistics && group.rank() == 0) add_statistics(group, a, unit);
+  group.team_barrier();  // before scratch is used for the next slice
 }
 
 }  // namespace santa::detail

@@ -47,15 +47,17 @@ struct Subset {
     return (strided + head_keys + tail_keys + 4 * tile_keys) / tile_keys * tile_keys;
   }
 
-  /// Calls f(first key, step, count, slot, stands for) for tiles that cover the subset.
+  /// Calls f(first key, step, count, slot, stands for) for tiles that cover the subset: all of them, or group `rank`'s
+  /// share of them.
   template <class F>
-  KOKKOS_FUNCTION void for_each_tile(F&& f) const {
-    std::int64_t slot = 0;
+  KOKKOS_FUNCTION void for_each_tile(F&& f, int rank = 0, int groups = 1) const {
+    std::int64_t base = 0;
     const auto part = [&](std::int64_t from, std::int64_t step, std::int64_t count, float stands_for) {
-      for (std::int64_t i = 0; i < count; i += tile_keys, slot += tile_keys) {
+      for (std::int64_t i = std::int64_t{rank} * tile_keys; i < count; i += std::int64_t{groups} * tile_keys) {
         const std::int64_t left = count - i;
-        f(from + i * step, step, static_cast<int>(left < tile_keys ? left : tile_keys), slot, stands_for);
+        f(from + i * step, step, static_cast<int>(left < tile_keys ? left : tile_keys), base + i, stands_for);
       }
+      base += (count + tile_keys - 1) / tile_keys * tile_keys;
     };
     part(_start, 1, first - _start < _length - _start ? first - _start : _length - _start, 1.F);
     part(first, stride, strided, weight());
@@ -68,23 +70,30 @@ struct Subset {
 
 /// Solves sum_i c_i min(1, exp2(y_i - lambda)) = rows for lambda by bisection, over the tiles of a subset; c_i is what
 /// key i stands for and y_i its log2 weight relative to the whole. `y(slot)` gives a tile's values. Returns -infinity
-/// (read all) where even that gives fewer rows.
+/// (read all) where even that gives fewer rows. The groups of a team share the tiles; `exchange` is room for a number
+/// of each. Sums are in integers, so that they have no order and all backends find the same delta.
 template <class Group, class Values>
-KOKKOS_FUNCTION float solve_log_delta(const Group& group, const Subset& subset, double rows, const Values& y) {
+KOKKOS_FUNCTION float solve_log_delta(const Group& group, const Subset& subset, double rows, const Values& y,
+                                      std::uint64_t* exchange = nullptr) {
   using Float = typename Group::template Vector<float>;
+  constexpr float unit = 0x1p20F;  // with 32 keys of at most 33: below 2^32
   const auto expected = [&](float lambda) {
-    Float sum = 0.F;
-    subset.for_each_tile([&](std::int64_t, std::int64_t, int, std::int64_t slot, float stands_for) {
-      const Float above = y(slot) - Float(lambda);
-      sum = lanes::fma(lanes::exp2(lanes::select(above > Float(0.F), Float(0.F), above)), Float(stands_for), sum);
-    });
-    return static_cast<double>(group.sum(sum));
+    std::uint64_t sum = 0;
+    subset.for_each_tile(
+        [&](std::int64_t, std::int64_t, int, std::int64_t slot, float stands_for) {
+          const Float above = y(slot) - Float(lambda);
+          const Float part =
+              lanes::exp2(lanes::select(above > Float(0.F), Float(0.F), above)) * Float(stands_for * unit);
+          sum += group.sum(lanes::bit_cast<std::uint32_t>(lanes::convert<std::int32_t>(part)));
+        },
+        group.rank(), Group::groups_per_team);
+    return static_cast<double>(group.team_sum(sum, exchange)) * (1. / unit);
   };
   // Normalised weights sum to 1: with lambda = -log2(rows) at most `rows` rows are expected, and below -160 all count.
   float low = -160.F;
   float high = 1.F;
   if (expected(low) <= rows) return -lanes::infinity;
-  for (int i = 0; i < 32; ++i) {
+  for (int i = 0; i < 24; ++i) {  // to 1e-5
     const float middle = 0.5F * (low + high);
     (expected(middle) > rows ? low : high) = middle;
   }

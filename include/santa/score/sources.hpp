@@ -10,6 +10,17 @@
 
 namespace santa::detail {
 
+/// What follows a tile. `row(i)` is where row i of the tile and those that come after it lie, in the order of their
+/// use as far as it is known; `first` and `count` name the keys of the group's next tile (count 0: none).
+template <class RowAt>
+struct ComingRows {
+  RowAt row;
+  std::int64_t first;
+  int count;
+
+  KOKKOS_FORCEINLINE_FUNCTION auto operator()(std::int64_t i) const { return row(i); }
+};
+
 /// Scores of a lane group's heads by the product of query and key rows, then the modifier. `Tile` holds the query.
 /// Bytes: `count` key rows a tile.
 template <class Group, class Tile, class Rows, class Modifier>
@@ -19,7 +30,7 @@ class KeyScores {
  public:
   /// `after` are the keys of the unit that likely follows, from its first row on: a hint, by which no time is lost
   /// between units.
-  KOKKOS_FUNCTION KeyScores(const Group& group, const Tile& tile, const Rows& keys, const Rows& after,
+  KOKKOS_FUNCTION KeyScores(const Group& group, Tile& tile, const Rows& keys, const Rows& after,
                             std::int64_t after_begin, const Modifier& modifier, const Unit& unit)
       : _group(group),
         _tile(tile),
@@ -31,12 +42,14 @@ class KeyScores {
 
   /// Scores in log2 units of keys first, first + step, ... (`count` of them); -infinity in lanes without a visible key.
   /// A score of +infinity has no softmax and becomes NaN, as exp(inf - inf) is.
-  KOKKOS_FORCEINLINE_FUNCTION void scores(std::int64_t first, std::int64_t step, int count, Float* score) const {
-    const auto ahead = [&](std::int64_t i) {
+  /// `next` is the first of the `next_count` keys of the group's next tile.
+  KOKKOS_FORCEINLINE_FUNCTION void scores(std::int64_t first, std::int64_t step, int count, Float* score,
+                                          std::int64_t next = 0, int next_count = 0) const {
+    const auto row = [&](std::int64_t i) {
       const std::int64_t key = first + i * step;
       return key < _unit.end ? _keys[key] : _after[_after_begin + (key - _unit.end) / step];
     };
-    _tile.scores(_keys, first, step, count, ahead, score);
+    _tile.scores(_keys, first, step, count, ComingRows<decltype(row)>{row, next, next_count}, score);
     const auto hidden = static_cast<std::int32_t>(_unit.start > first ? (_unit.start - first + step - 1) / step : 0);
     const auto inside = _group.lanes_between(hidden, count);
     _group.for_heads(_unit.heads, [&](int head) {
@@ -48,7 +61,7 @@ class KeyScores {
 
  private:
   const Group& _group;
-  const Tile& _tile;
+  Tile& _tile;
   Rows _keys;
   Rows _after;
   std::int64_t _after_begin;
@@ -68,8 +81,8 @@ class StoredScores {
         _stride(static_cast<std::int64_t>(arguments.panels) * panel_keys),
         _heads(unit.heads) {}
 
-  KOKKOS_FORCEINLINE_FUNCTION void scores(std::int64_t first, std::int64_t /*step*/, int /*count*/,
-                                          Float* score) const {
+  KOKKOS_FORCEINLINE_FUNCTION void scores(std::int64_t first, std::int64_t /*step*/, int /*count*/, Float* score,
+                                          std::int64_t /*next*/ = 0, int /*next_count*/ = 0) const {
     _group.for_heads(_heads, [&](int head) { score[head] = _group.load(at(head, first)); });
   }
 

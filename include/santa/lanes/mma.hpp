@@ -1,0 +1,67 @@
+// Tensor-core product and loads of CUDA, as the tile products use them.
+#pragma once
+
+#include <santa/core/element.hpp>
+
+#include <cstdint>
+#include <type_traits>
+
+#if defined(KOKKOS_ENABLE_CUDA)
+
+namespace santa::lanes {
+
+/// sum += A B for A of 16 x 16 and B of 16 x 8 elements of T (bfloat16 or half), sums in float. With g = lane / 4 and
+/// t = lane % 4, a lane holds of A: rows g and g + 8, columns 2t, 2t + 1 (a0, a1) and 2t + 8, 2t + 9 (a2, a3); of B:
+/// column g, rows 2t, 2t + 1 (b0) and 2t + 8, 2t + 9 (b1); of the sum: columns 2t, 2t + 1 of row g (0, 1) and of row
+/// g + 8 (2, 3). Source: PTX ISA, mma.m16n8k16.
+template <class T>
+__device__ __forceinline__ void mma(float (&sum)[4], std::uint32_t a0, std::uint32_t a1, std::uint32_t a2,
+                                    std::uint32_t a3, std::uint32_t b0, std::uint32_t b1) {
+  static_assert(std::is_same_v<T, bfloat16> || std::is_same_v<T, half>);
+  if constexpr (std::is_same_v<T, bfloat16>)
+    asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3},{%4,%5,%6,%7},{%8,%9},{%0,%1,%2,%3};"
+        : "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3])
+        : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
+  else
+    asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3},{%4,%5,%6,%7},{%8,%9},{%0,%1,%2,%3};"
+        : "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3])
+        : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
+}
+
+/// 16 bytes of a cache row: read once, so kept out of the first-level cache; the rest of the row is asked for with it.
+__device__ __forceinline__ uint4 load_piece(const void* from) {
+  uint4 piece;
+  asm volatile("ld.global.nc.L1::no_allocate.L2::256B.v4.u32 {%0,%1,%2,%3},[%4];"
+               : "=r"(piece.x), "=r"(piece.y), "=r"(piece.z), "=r"(piece.w)
+               : "l"(from));
+  return piece;
+}
+
+/// Word i of 16 bytes; i is known when compiled.
+__device__ __forceinline__ std::uint32_t word(const uint4& piece, int i) {
+  return i == 0 ? piece.x : i == 1 ? piece.y : i == 2 ? piece.z : piece.w;
+}
+
+/// Two floats as T in one word, the first in the lower half.
+template <class T>
+__device__ __forceinline__ std::uint32_t pack(float first, float second) {
+  std::uint32_t both;
+  if constexpr (std::is_same_v<T, bfloat16>)
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(both) : "f"(second), "f"(first));
+  else
+    asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(both) : "f"(second), "f"(first));
+  return both;
+}
+
+/// What `pack` rounded away, packed itself: hi + lo has twice the bits of T.
+template <class T>
+__device__ __forceinline__ std::uint32_t pack_rest(float first, float second, std::uint32_t packed) {
+  T low, high;
+  low.bits = static_cast<std::uint16_t>(packed);
+  high.bits = static_cast<std::uint16_t>(packed >> 16);
+  return pack<T>(first - static_cast<float>(low), second - static_cast<float>(high));
+}
+
+}  // namespace santa::lanes
+
+#endif

@@ -1,0 +1,106 @@
+// The two tile products of a device in plain loops: any element type, any alignment.
+#pragma once
+
+#include <santa/core/element.hpp>
+#include <santa/lanes/math.hpp>
+
+#include <Kokkos_Core.hpp>
+
+#include <cstdint>
+
+namespace santa::lanes {
+
+/// Queries of a team's heads in its scratch, and running weighted sums in a group's registers. Scores: lane i works on
+/// row i. Sums: lane i works on features i, i + 32, ... up to `Dim`.
+template <class Group, class T, int Dim>
+class PlainTile {
+  static constexpr int parts = Dim / Group::size;
+
+ public:
+  using Element = T;
+  static constexpr float weight_scale = 1.F;
+
+  static constexpr std::size_t shared_floats(int heads, int dim) {
+    return static_cast<std::size_t>(heads) * static_cast<std::size_t>(dim);
+  }
+  static constexpr std::size_t scratch_floats(int /*heads*/, int /*dim*/) { return 0; }
+
+  KOKKOS_FUNCTION PlainTile(float* shared, float* /*scratch*/, int heads, int dim)
+      : _query(shared), _heads(heads), _dim(dim) {}
+
+  KOKKOS_FUNCTION void begin(const AnyInput& query, std::int64_t offset, std::int64_t head_stride, float factor) {
+    for (int head = Group::rank(); head < _heads; head += Group::groups_per_team)
+      Group::for_each(_dim, [&](int d) {
+        float q = 0.F;
+        query.read(offset + head * head_stride + d, 1, &q);
+        _query[head * _dim + d] = q * factor;
+      });
+    Group::team_barrier();
+    for (auto& head : _sum)
+      for (float& x : head) x = 0.F;
+  }
+
+  template <class Rows, class Coming>
+  KOKKOS_FUNCTION void scores(const Rows& rows, std::int64_t first, std::int64_t step, int count,
+                              const Coming& /*coming*/, float* scores) const {
+    const int lane = Group::lane();
+    const T* row = rows[first + step * (lane < count ? lane : count - 1)];
+    Group::for_heads(_heads, [&](int head) { scores[head] = 0.F; });
+    for (int d = 0; d < _dim; d += 8) {
+      float key[8];
+      for (int k = 0; k < 8; ++k) key[k] = static_cast<float>(row[d + k]);
+      Group::for_heads(_heads, [&](int head) {
+        for (int k = 0; k < 8; ++k) scores[head] = fma(_query[head * _dim + d + k], key[k], scores[head]);
+      });
+    }
+  }
+
+  template <class Rows, class Ahead>
+  KOKKOS_FUNCTION void add_rows(const Rows& rows, std::int64_t first, const std::int32_t* index, int count,
+                                const Ahead& /*ahead*/, const float* weight, int weight_stride) {
+    for (int i = 0; i < count; ++i) {
+      const T* row = rows[first + index[i]];
+      float value[parts];
+      for (int p = 0; p < parts; ++p) {
+        const int d = Group::lane() + p * Group::size;
+        value[p] = d < _dim ? static_cast<float>(row[d]) : 0.F;
+      }
+      Group::for_heads(_heads, [&](int head) {
+        const float w = weight[head * weight_stride + i];
+        for (int p = 0; p < parts; ++p) _sum[head][p] = fma(w, value[p], _sum[head][p]);
+      });
+    }
+  }
+
+  KOKKOS_FUNCTION float squared_distance(const T* row, const float* center) const {
+    float total = 0.F;
+    for (int d = Group::lane(); d < _dim; d += Group::size) {
+      const float difference = static_cast<float>(row[d]) - (center != nullptr ? center[d] : 0.F);
+      total = fma(difference, difference, total);
+    }
+    return Group::sum(total);
+  }
+
+  KOKKOS_FUNCTION void rescale(int head, float factor) {
+    Group::for_heads(_heads, [&](int h) {
+      for (int p = 0; p < parts; ++p) _sum[h][p] *= h == head ? factor : 1.F;
+    });
+  }
+
+  KOKKOS_FUNCTION void store_sum(int head, float* to) const {
+    Group::for_heads(_heads, [&](int h) {
+      for (int p = 0; p < parts; ++p) {
+        const int d = Group::lane() + p * Group::size;
+        if (h == head && d < _dim) to[d] = _sum[h][p];
+      }
+    });
+  }
+
+ private:
+  float* _query;  // [head][dim]
+  int _heads;
+  int _dim;
+  float _sum[Group::max_heads][parts];
+};
+
+}  // namespace santa::lanes

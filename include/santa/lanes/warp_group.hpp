@@ -1,0 +1,174 @@
+// The lane group of a CUDA device: one warp of a team of several.
+#pragma once
+
+#include <santa/lanes/math.hpp>
+
+#include <Kokkos_Core.hpp>
+
+#include <cstdint>
+
+#if defined(KOKKOS_ENABLE_CUDA)
+
+namespace santa::lanes {
+
+/// 32 threads of a warp that work through tiles of 32 keys together; lane i owns key i of the tile. The same members as
+/// HostGroup, with a plain T for a Vector<T>. `Heads` is the largest number of heads, by which arrays are sized.
+template <int Heads, int Groups>
+struct WarpGroup {
+  static constexpr int size = 32;
+  static constexpr int max_heads = Heads;
+  static constexpr int groups_per_team = Groups;
+  static constexpr int scratch_level = 0;
+  static constexpr int newest_kept = 0;  // drawn rows are gathered as soon as a batch is full
+
+  template <class T>
+  using Vector = T;
+  using Mask = bool;
+
+  template <class Member>
+  KOKKOS_FUNCTION explicit WarpGroup(const Member& /*team*/) {}
+
+  template <class T, class Member>
+  KOKKOS_FUNCTION static T* scratch(const Member& team, std::size_t count) {
+    return static_cast<T*>(team.team_scratch(scratch_level).get_shmem_aligned(count * sizeof(T), 16));
+  }
+
+  static constexpr unsigned everyone = 0xffffffffU;
+
+  /// Which group of the team this is.
+  __device__ static int rank() { return static_cast<int>(threadIdx.y); }
+  __device__ static std::int32_t lane() { return static_cast<std::int32_t>(threadIdx.x); }
+  /// Makes memory written by one lane seen by the others of the group.
+  __device__ static void sync() { __syncwarp(); }
+  __device__ static void team_barrier() { __syncthreads(); }
+
+  template <class T>
+  __device__ static T team_sum(T value, T* exchange) {
+    hand_out(value, exchange);
+    T total{};
+    for (int i = 0; i < Groups; ++i) total += exchange[i];
+    __syncthreads();
+    return total;
+  }
+  __device__ static float team_max(float value, float* exchange) {
+    hand_out(value, exchange);
+    float largest = exchange[0];
+    for (int i = 1; i < Groups; ++i) largest = exchange[i] > largest ? exchange[i] : largest;
+    __syncthreads();
+    return largest;
+  }
+
+  __device__ static bool last_of(std::int32_t& arrived, std::int32_t expected) {
+    __threadfence();
+    __syncthreads();
+    bool last = false;
+    if (threadIdx.x == 0 && threadIdx.y == 0) {
+      last = atomicAdd(&arrived, 1) == expected - 1;
+      if (last) arrived = 0;
+    }
+    last = __syncthreads_or(last) != 0;
+    __threadfence();
+    return last;
+  }
+
+  __device__ static bool lanes_between(std::int32_t begin, std::int32_t end) { return lane() >= begin && lane() < end; }
+
+  template <class T>
+  __device__ static T sum(T value) {
+#pragma unroll
+    for (int width = size / 2; width > 0; width /= 2) value += __shfl_xor_sync(everyone, value, width);
+    return value;
+  }
+
+  __device__ static float max(float value) {
+#pragma unroll
+    for (int width = size / 2; width > 0; width /= 2) {
+      const float other = __shfl_xor_sync(everyone, value, width);
+      value = other > value ? other : value;
+    }
+    return value;
+  }
+
+  __device__ static std::uint32_t ballot(bool mask) { return __ballot_sync(everyone, mask); }
+  __device__ static bool lanes_of(std::uint32_t bits) { return ((bits >> threadIdx.x) & 1U) != 0; }
+  __device__ static bool any(bool mask) { return __any_sync(everyone, mask) != 0; }
+
+  template <class Integer>
+  __device__ static Integer inclusive_scan(Integer value) {
+#pragma unroll
+    for (int width = 1; width < size; width *= 2) {
+      const Integer below = __shfl_up_sync(everyone, value, width);
+      if (lane() >= width) value += below;
+    }
+    return value;
+  }
+
+  template <class T>
+  __device__ static T last(T value) {
+    return __shfl_sync(everyone, value, size - 1);
+  }
+
+  template <class T>
+  __device__ static T load(const T* from) {
+    return from[lane()];
+  }
+  template <class T>
+  __device__ static T load(const T* from, int count, T rest) {
+    return lane() < count ? from[lane()] : rest;
+  }
+  template <class T>
+  __device__ static T load_strided(const T* from, std::int64_t stride, int count, T rest) {
+    return lane() < count ? from[lane() * stride] : rest;
+  }
+  template <class T>
+  __device__ static void store(T value, T* to) {
+    to[lane()] = value;
+  }
+  template <class T>
+  __device__ static void store(T value, T* to, int count) {
+    if (lane() < count) to[lane()] = value;
+  }
+
+  template <class T>
+  __device__ static void compact(std::uint32_t bits, T value, T* to) {
+    if (lanes_of(bits)) to[__popc(bits & ((1U << threadIdx.x) - 1U))] = value;
+  }
+
+  template <class F>
+  __device__ static void for_heads(int heads, F&& f) {
+#pragma unroll
+    for (int head = 0; head < Heads; ++head)
+      if (head < heads) f(head);
+  }
+
+  template <class F>
+  __device__ static void single(F&& f) {
+    if (threadIdx.x == 0) f();
+  }
+
+  template <class F>
+  __device__ static void for_each(int count, F&& f) {
+    for (int i = lane(); i < count; i += size) f(i);
+  }
+
+  template <class T>
+  __device__ static void move(const T* from, T* to, int count) {
+    for (int begin = 0; begin < count; begin += size) {
+      const int i = begin + lane();
+      const T value = i < count ? from[i] : T{};
+      __syncwarp();
+      if (i < count) to[i] = value;
+    }
+  }
+
+ private:
+  template <class T>
+  __device__ static void hand_out(T value, T* exchange) {
+    if (threadIdx.x == 0) exchange[threadIdx.y] = value;
+    __syncthreads();
+  }
+};
+
+}  // namespace santa::lanes
+
+#endif
