@@ -2,7 +2,7 @@
 #pragma once
 
 #include <santa/core/arguments.hpp>
-#include <santa/gather/row_queue.hpp>
+#include <santa/gather/group_state.hpp>
 #include <santa/lanes/group.hpp>
 #include <santa/score/sources.hpp>
 
@@ -64,7 +64,8 @@ struct KernelContext {
 
   /// Scratch of one lane group, in floats: whole vectors.
   KOKKOS_FUNCTION static std::size_t group_floats(int heads, int dim) {
-    return (Tile::scratch_floats(heads, dim) + static_cast<std::size_t>(RowQueue<Group>::scratch_words(heads)) + 15) /
+    return (Tile::scratch_floats(heads, dim) +
+            static_cast<std::size_t>(GroupState<Group, Tile, Rows>::scratch_words(heads)) + 15) /
            16 * 16;
   }
   /// The state of a group.

@@ -188,8 +188,8 @@ class DecodePlan {
 
   /// The state as two packed arrays, for methods that carry one.
   void bind_state(detail::Arguments& a, const State& state) const {
-    for (const auto& view : {state.log_ratio, state.log2_sum}) {
-      const auto packed = optional("state", view, a.batch, _shape.heads);
+    for (const auto* view : {&state.log_ratio, &state.log2_sum}) {
+      const auto packed = optional("state", *view, a.batch, _shape.heads);
       detail::require(!packed || packed.stride[0] == _shape.heads, "state.stride(0)", packed.stride[0],
                       "heads (" + std::to_string(_shape.heads) + "): a state that DecodeState made");
     }

@@ -25,20 +25,28 @@ class GroupState {
  public:
   static constexpr float headroom = 8.F;
 
+  /// Scratch in 4-byte words: the queue, and sums that change once a batch of rows.
+  static constexpr int scratch_words(int heads) {
+    return RowQueue<Group>::scratch_words(heads) + heads * (2 * Group::size + 1);
+  }
+
   KOKKOS_FUNCTION GroupState(const Group& group, Tile& tile, const Rows& values, float* scratch,
                              const Arguments& arguments, const Unit& unit)
       : _group(group),
         _tile(tile),
         _values(values),
         _queue(scratch, unit.heads, static_cast<bool>(arguments.error)),
+        _used(scratch + RowQueue<Group>::scratch_words(unit.heads)),
+        _squares(_used + unit.heads * Group::size),
+        _variance(_squares + unit.heads * Group::size),
         _unit(unit),
         _dim(arguments.dim),
         _center(arguments.center ? &arguments.center(unit.batch, unit.kv_head) : nullptr),
         _with_spread(static_cast<bool>(arguments.error)) {
-    _group.for_heads(unit.heads, [&](int head) {
-      _mass[head] = _used[head] = _squares[head] = Float(0.F);
-      _variance[head] = 0.F;
-    });
+    _group.for_heads(unit.heads, [&](int head) { _mass[head] = Float(0.F); });
+    for (int i = 0; i < 2 * unit.heads; ++i) _group.store(Float(0.F), _used + i * Group::size);
+    _group.for_each(unit.heads, [&](int head) { _variance[head] = 0.F; });
+    _group.sync();
   }
 
   KOKKOS_FUNCTION void set_reference(int head, float reference) { _reference[head] = reference; }
@@ -63,12 +71,6 @@ class GroupState {
   /// Queues the drawn rows of a tile; `first` is its first key.
   KOKKOS_FORCEINLINE_FUNCTION void add(std::int64_t first, const Drawn<Group>& drawn) {
     if (drawn.rows == 0) return;
-    const auto chosen = _group.lanes_of(drawn.rows);
-    _group.for_heads(_unit.heads, [&](int head) {
-      const Float weight = lanes::select(chosen, drawn.weight[head], Float(0.F));
-      _used[head] += weight;
-      _squares[head] = lanes::fma(weight, weight, _squares[head]);
-    });
     const int before = _queue.size();
     _queue.push(_group, static_cast<std::int32_t>(first - _unit.begin), drawn);
     _rows += static_cast<std::uint32_t>(_queue.size() - before);
@@ -87,8 +89,8 @@ class GroupState {
       HeadState state;
       state.reference = _reference[head];
       state.mass = _group.sum(_mass[head]);
-      state.used = _group.sum(_used[head]);
-      state.squares = _group.sum(_squares[head]);
+      state.used = _group.sum(_group.load(_used + head * Group::size));
+      state.squares = _group.sum(_group.load(_squares + head * Group::size));
       state.variance = _variance[head];
       state.certain = expected.certain;
       state.uncertain = expected.uncertain;
@@ -117,8 +119,21 @@ class GroupState {
       _tile.add_rows(_values, _unit.begin, _queue.index() + at, count, ahead, _queue.weight(0) + at,
                      RowQueue<Group>::capacity);
       _queue.ask(count);
+      add_weights(at, count);
       if (_with_spread) add_variance(at, count);
     });
+  }
+
+  /// Sums of the weights given to rows read, by their place in the batch.
+  KOKKOS_FORCEINLINE_FUNCTION void add_weights(int at, int count) {
+    const auto present = _group.lanes_between(0, count);
+    for (int head = 0; head < _unit.heads; ++head) {
+      const Float weight = lanes::select(present, _group.load(_queue.weight(head) + at), Float(0.F));
+      float* used = _used + head * Group::size;
+      float* squares = _squares + head * Group::size;
+      _group.store(_group.load(used) + weight, used);
+      _group.store(lanes::fma(weight, weight, _group.load(squares)), squares);
+    }
   }
 
   KOKKOS_FUNCTION void add_variance(int at, int count) {
@@ -126,7 +141,7 @@ class GroupState {
       const float distance = _tile.squared_distance(_values[_unit.begin + _queue.index()[i]], _center);
       _group.for_heads(_unit.heads, [&](int head) {
         if (const float spread = _queue.spread(head)[i]; spread > 0.F)
-          _variance[head] = lanes::fma(spread, distance, _variance[head]);
+          _group.single([&] { _variance[head] = lanes::fma(spread, distance, _variance[head]); });
       });
     }
   }
@@ -135,9 +150,11 @@ class GroupState {
     const float raised = lanes::ceil(_group.max(lanes::max(Float(empty_reference), score)));
     const float factor = lanes::exp2(_reference[head] - raised);
     _mass[head] = _mass[head] * Float(factor);
-    _used[head] = _used[head] * Float(factor);
-    _squares[head] = _squares[head] * Float(factor * factor);
-    _variance[head] *= factor * factor;
+    float* used = _used + head * Group::size;
+    float* squares = _squares + head * Group::size;
+    _group.store(_group.load(used) * Float(factor), used);
+    _group.store(_group.load(squares) * Float(factor * factor), squares);
+    _group.single([&] { _variance[head] *= factor * factor; });
     _queue.rescale(_group, head, factor);
     _tile.rescale(head, factor);
     _reference[head] = raised;
@@ -147,16 +164,16 @@ class GroupState {
   Tile& _tile;
   Rows _values;
   RowQueue<Group> _queue;
+  float* _used;      // [head][lane]
+  float* _squares;   // [head][lane]
+  float* _variance;  // [head]
   const Unit& _unit;
   int _dim;
   const float* _center;
   bool _with_spread;
   std::uint32_t _rows = 0;
   float _reference[Group::max_heads];
-  float _variance[Group::max_heads];
   Float _mass[Group::max_heads];
-  Float _used[Group::max_heads];
-  Float _squares[Group::max_heads];
 };
 
 }  // namespace santa::detail

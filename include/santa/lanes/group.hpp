@@ -1,6 +1,7 @@
 // Which lane group and tile products an execution space has: the seam between backends.
 #pragma once
 
+#include <santa/core/check.hpp>
 #include <santa/lanes/extents.hpp>
 #include <santa/lanes/host_group.hpp>
 #include <santa/lanes/host_tile.hpp>
@@ -66,11 +67,13 @@ struct Seam {
 
 template <>
 struct Seam<Kokkos::Cuda> {
-  /// Warps a team: fewer where sums of heads and features need many registers.
+#ifndef SANTA_WARPS
+#define SANTA_WARPS 4
+#define SANTA_TEAMS 3
+#endif
   template <class Extents>
-  static constexpr int warps = Extents::heads* Extents::dim > 8 * 128 ? 4 : 8;
-  /// Teams that a multiprocessor holds, by registers.
-  static constexpr int teams_per_multiprocessor = 2;
+  static constexpr int warps = SANTA_WARPS;
+  static constexpr int teams_per_multiprocessor = SANTA_TEAMS;
 
   template <class Extents>
   using Group = WarpGroup<Extents::heads, warps<Extents>>;
@@ -78,8 +81,17 @@ struct Seam<Kokkos::Cuda> {
   using Tile = std::conditional_t<Extents::tensor_cores, MmaTile<Group<Extents>, T, Extents::dim>,
                                   PlainTile<Group<Extents>, T, Extents::dim>>;
 
+  /// Each combination is a kernel to compile. A program that knows its models saves most of that time by naming the
+  /// one it needs, -DSANTA_ONLY_EXTENTS=<heads>,<dim> (4, 8 or 16; 64, 128 or 256): others are then refused.
   template <class T, class F>
   static void with_extents(int heads, int dim, bool aligned, F&& f) {
+#if defined(SANTA_ONLY_EXTENTS)
+    using Only = Extents<SANTA_ONLY_EXTENTS, sizeof(T) == 2>;
+    santa::detail::require(heads <= Only::heads, "heads / kv_heads", heads, "at most what SANTA_ONLY_EXTENTS says");
+    santa::detail::require(dim <= Only::dim, "dim", dim, "at most what SANTA_ONLY_EXTENTS says");
+    santa::detail::require(aligned || !Only::tensor_cores, "alignment of rows", 0, "16 bytes with SANTA_ONLY_EXTENTS");
+    return f(Only{});
+#else
     const auto with_heads = [&](auto padded_dim, auto tensor_cores) {
       constexpr int d = decltype(padded_dim)::value;
       constexpr bool fast = decltype(tensor_cores)::value;
@@ -96,6 +108,7 @@ struct Seam<Kokkos::Cuda> {
       }
     }
     with_heads(integral_constant<int, 256>{}, bool_constant<false>{});
+#endif
   }
 
   template <class Extents>

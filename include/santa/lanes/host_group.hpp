@@ -120,6 +120,12 @@ struct HostGroup {
     return values[size - 1];
   }
 
+  /// The value of one lane, for all.
+  template <class T>
+  SANTA_INLINE static T value_of(const Vector<T>& values, int lane) {
+    return values[lane];
+  }
+
   template <class T>
   SANTA_INLINE static Vector<T> load(const T* from) {
     return Vector<T>::load(from);
@@ -131,7 +137,8 @@ struct HostGroup {
   /// The first `count` lanes from memory, `rest` in the others; reads nothing beyond them.
   template <class T>
   SANTA_INLINE static Vector<T> load(const T* from, int count, T rest) {
-    return count >= size ? Vector<T>::load(from) : load_strided(from, 1, count, rest);
+    if (count >= size) return Vector<T>::load(from);
+    return count <= 0 ? Vector<T>(rest) : load_strided(from, 1, count, rest);
   }
   /// The same of elements `stride` apart.
   template <class T>
@@ -165,6 +172,15 @@ struct HostGroup {
   SANTA_INLINE static void for_heads(int heads, F&& f) {
     for (int head = 0; head < heads; ++head) f(head);
   }
+
+  /// A number of each of the group's tiles in turn, f(tile).
+  template <class T>
+  struct PerTile {
+    template <class F>
+    SANTA_INLINE T get(std::uint32_t tile, F&& f) {
+      return f(tile);
+    }
+  };
 
   /// Calls f once for the group.
   template <class F>

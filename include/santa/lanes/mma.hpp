@@ -37,6 +37,15 @@ __device__ __forceinline__ uint4 load_piece(const void* from) {
   return piece;
 }
 
+/// 16 bytes of scratch, read anew each time: kept in registers over a loop, they would push out what is on its way.
+__device__ __forceinline__ uint4 load_shared(const uint4* from) {
+  uint4 piece;
+  asm volatile("ld.shared.v4.u32 {%0,%1,%2,%3},[%4];"
+               : "=r"(piece.x), "=r"(piece.y), "=r"(piece.z), "=r"(piece.w)
+               : "r"(static_cast<std::uint32_t>(__cvta_generic_to_shared(from))));
+  return piece;
+}
+
 /// Word i of 16 bytes; i is known when compiled.
 __device__ __forceinline__ std::uint32_t word(const uint4& piece, int i) {
   return i == 0 ? piece.x : i == 1 ? piece.y : i == 2 ? piece.z : piece.w;

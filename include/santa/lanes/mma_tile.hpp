@@ -253,7 +253,7 @@ class MmaTile {
       for (int part = 0; part < parts; ++part)
 #pragma unroll
         for (int i = 0; i < steps; ++i) {
-          const uint4 q = _query[((part * blocks + b) * steps + i) * 32 + Group::lane()];
+          const uint4 q = load_shared(_query + ((part * blocks + b) * steps + i) * 32 + Group::lane());
           mma<T>(c, rows[0][i].x, rows[1][i].x, rows[0][i].y, rows[1][i].y, q.x, q.y);
           mma<T>(c, rows[0][i].z, rows[1][i].z, rows[0][i].w, rows[1][i].w, q.z, q.w);
         }

@@ -5,6 +5,14 @@
 
 #include <type_traits>
 
+// Unrolls the loop that follows on a device, so that loads of several turns are on their way at once.
+#if defined(__CUDA_ARCH__)
+#define SANTA_UNROLL_PRAGMA(text) _Pragma(#text)
+#define SANTA_UNROLL(count) SANTA_UNROLL_PRAGMA(unroll count)
+#else
+#define SANTA_UNROLL(count)
+#endif
+
 namespace santa::lanes {
 
 template <class T>

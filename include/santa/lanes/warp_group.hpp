@@ -30,7 +30,7 @@ struct WarpGroup {
 
   template <class T, class Member>
   KOKKOS_FUNCTION static T* scratch(const Member& team, std::size_t count) {
-    return static_cast<T*>(team.team_scratch(scratch_level).get_shmem_aligned(count * sizeof(T), 16));
+    return static_cast<T*>(team.team_scratch(int{scratch_level}).get_shmem_aligned(count * sizeof(T), 16));
   }
 
   static constexpr unsigned everyone = 0xffffffffU;
@@ -109,6 +109,11 @@ struct WarpGroup {
   }
 
   template <class T>
+  __device__ static T value_of(T value, int lane) {
+    return __shfl_sync(everyone, value, lane);
+  }
+
+  template <class T>
   __device__ static T load(const T* from) {
     return from[lane()];
   }
@@ -140,6 +145,22 @@ struct WarpGroup {
     for (int head = 0; head < Heads; ++head)
       if (head < heads) f(head);
   }
+
+  /// f of the group's next 32 tiles at once, one in each lane.
+  template <class T>
+  struct PerTile {
+    template <class F>
+    __device__ T get(std::uint32_t tile, F&& f) {
+      if (_next == 0) _ahead = f(tile + static_cast<std::uint32_t>(lane() * Groups));
+      const T result = __shfl_sync(everyone, _ahead, _next);
+      _next = (_next + 1) % size;
+      return result;
+    }
+
+   private:
+    T _ahead{};
+    int _next = 0;
+  };
 
   template <class F>
   __device__ static void single(F&& f) {

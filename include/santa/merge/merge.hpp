@@ -59,32 +59,43 @@ KOKKOS_FUNCTION HeadState merge_heads(const Group& group, const SplitStates& sta
   return total;
 }
 
-/// N of all states at one reference, features begin to begin + 31, those from dim on as 0.
+/// Features that are merged at once: two vectors, so that more loads are on their way.
+inline constexpr int merge_features = 2 * tile_keys;
+
+/// Sets sum to N of all states at one reference, for features begin to begin + 63; those from `end` on are 0.
 template <class Group>
-KOKKOS_FUNCTION auto merge_sum(const Group& group, const SplitStates& states, float reference, int begin, int dim) {
+KOKKOS_FUNCTION void merge_sum(const Group& group, const SplitStates& states, float reference, int begin, int end,
+                               typename Group::template Vector<float> (&sum)[2]) {
   using Float = typename Group::template Vector<float>;
-  Float total = 0.F;
-  for (int split = 0; split < states.count; ++split) {
-    const HeadState& part = states.head(split);
-    const Float sum = group.load(states.sum(split) + begin, dim - begin, 0.F);
-    const float factor = lanes::exp2(part.reference - reference);
-    total =
-        lanes::fma(part.used == 0.F ? Float(0.F) : sum, Float(factor), total);  // N of an empty one is not looked at
+  sum[0] = sum[1] = Float(0.F);
+  for (int base = 0; base < states.count; base += Group::size) {
+    const Float factor =
+        lanes::exp2(states.lanes_of(group, &HeadState::reference, base, empty_reference) - Float(reference));
+    const int count = states.count - base < Group::size ? states.count - base : Group::size;
+    SANTA_UNROLL(8)
+    for (int i = 0; i < count; ++i) {
+      const float* from = states.sum(base + i) + begin;
+      const Float by = group.value_of(factor, i);
+      sum[0] = lanes::fma(group.load(from, end - begin, 0.F), by, sum[0]);
+      sum[1] = lanes::fma(group.load(from + Group::size, end - begin - Group::size, 0.F), by, sum[1]);
+    }
   }
-  return total;
 }
 
-/// out = (N + (Z - W) c) / Z, or 0 where nothing was visible, for features begin to end - 1: to[begin..end).
+/// out = (N + (Z - W) c) / Z, or 0 where nothing was visible, for at most `merge_features` features from `begin` on:
+/// to[begin..end).
 template <class Group>
 KOKKOS_FUNCTION void merge_output(const Group& group, const SplitStates& states, const HeadState& total, int begin,
                                   int end, const float* center, float* to) {
   using Float = typename Group::template Vector<float>;
   const float rest = total.mass - total.used;
-  for (; begin < end; begin += Group::size) {
-    Float whole = merge_sum(group, states, total.reference, begin, end);
+  Float sum[2];
+  merge_sum(group, states, total.reference, begin, end, sum);
+  for (int k = 0; k < 2; ++k) {
+    const int at = begin + k * Group::size;
     if (center != nullptr && rest != 0.F)
-      whole = lanes::fma(Float(rest), group.load(center + begin, end - begin, 0.F), whole);
-    group.store(total.mass == 0.F ? Float(0.F) : whole / Float(total.mass), to + begin, end - begin);
+      sum[k] = lanes::fma(Float(rest), group.load(center + at, end - at, 0.F), sum[k]);
+    group.store(total.mass == 0.F ? Float(0.F) : sum[k] / Float(total.mass), to + at, end - at);
   }
 }
 
@@ -98,14 +109,20 @@ KOKKOS_INLINE_FUNCTION float log2_mass(const HeadState& total) {
 template <class Group>
 KOKKOS_FUNCTION void merge_groups(const Group& group, const float* parts, std::int64_t stride, int heads, int dim,
                                   float* to) {
-  const int chunks = (dim + Group::size - 1) / Group::size;
+  using Float = typename Group::template Vector<float>;
+  const int chunks = (dim + merge_features - 1) / merge_features;
   for (int i = group.rank(); i < heads * chunks; i += Group::groups_per_team) {
     const int head = i / chunks;
-    const int begin = i % chunks * Group::size;
+    const int begin = i % chunks * merge_features;
     const SplitStates states{parts + head * state_floats(dim), stride, Group::groups_per_team};
     const HeadState total = merge_heads(group, states);
     float* place = to + head * state_floats(dim);
-    group.store(merge_sum(group, states, total.reference, begin, dim), place + head_state_floats + begin, dim - begin);
+    Float sum[2];
+    merge_sum(group, states, total.reference, begin, dim, sum);
+    for (int k = 0; k < 2; ++k) {
+      const int at = begin + k * Group::size;
+      group.store(sum[k], place + head_state_floats + at, dim - at);
+    }
     if (begin == 0) group.single([&] { *reinterpret_cast<HeadState*>(place) = total; });
   }
 }

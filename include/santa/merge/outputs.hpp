@@ -76,12 +76,11 @@ template <class Group>
 KOKKOS_FUNCTION void write_outputs(const Group& group, const Arguments& a, const Unit& unit, bool multinomial_error,
                                    float* scratch) {
   const float* center = a.center ? &a.center(unit.batch, unit.kv_head) : nullptr;
-  constexpr int part = 64;  // features at a time
-  const int parts = (a.dim + part - 1) / part;
+  const int parts = (a.dim + merge_features - 1) / merge_features;
   for (int i = group.rank(); i < unit.heads * parts; i += Group::groups_per_team) {
     const int head = i / parts;
-    const int begin = i % parts * part;
-    const int end = begin + part < a.dim ? begin + part : a.dim;
+    const int begin = i % parts * merge_features;
+    const int end = begin + merge_features < a.dim ? begin + merge_features : a.dim;
     const SplitStates states = states_of(a, unit, head);
     float* result = scratch + head * a.dim;
     merge_output(group, states, merge_heads(group, states), begin, end, center, result);

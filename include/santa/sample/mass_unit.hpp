@@ -161,7 +161,9 @@ class MassUnitRule {
 
   KOKKOS_FORCEINLINE_FUNCTION Sweep<Group> sweep(const ScoredTile<Group>& tile, const Vector<float>& ratio, int head) {
     const auto stream = static_cast<std::uint16_t>(_first_head + head);
-    const Sweep<Group> sweep(_group, ratio, _key.integer(stream, tile.number, probability_bits));
+    const std::uint32_t phase = _phase[head].get(
+        tile.number, [&](std::uint32_t number) { return _key.integer(stream, number, probability_bits); });
+    const Sweep<Group> sweep(_group, ratio, phase);
     _certain[head] += static_cast<std::uint32_t>(Kokkos::popcount(sweep.certain));
     _uncertain[head] += sweep.uncertain;
     return sweep;
@@ -177,6 +179,7 @@ class MassUnitRule {
   const Group& _group;
   StreamKey _key;
   std::uint16_t _first_head;
+  typename Group::template PerTile<std::uint32_t> _phase[Group::max_heads];
   std::uint32_t _samples = 0;
   float _log_delta[Group::max_heads];
   std::uint32_t _certain[Group::max_heads];

@@ -1,0 +1,93 @@
+// Random caches of a shape in the memory of a device: several copies, taken in turn, so that no cache holds them.
+#pragma once
+
+#include <santa/santa.hpp>
+
+#include <Kokkos_Core.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+
+namespace santa_bench {
+
+/// A standard normal number that depends on (seed, i) alone.
+KOKKOS_INLINE_FUNCTION float normal(std::uint32_t seed, std::uint64_t i) {
+  const auto random = santa::Philox4x32::generate(
+      {{static_cast<std::uint32_t>(i), static_cast<std::uint32_t>(i >> 32), 0, 0}}, {{seed, 7}});
+  const float u = (static_cast<float>(random.word[0] >> 8) + 1.F) * 0x1p-24F;
+  const float v = static_cast<float>(random.word[1] >> 8) * 0x1p-24F;
+  return Kokkos::sqrt(-2.F * Kokkos::log(u)) * Kokkos::cos(6.2831853F * v);
+}
+
+/// Keys and values of bfloat16, and queries whose scores have standard deviation `sharpness`.
+template <class Space>
+class Caches {
+ public:
+  using Memory = typename Space::memory_space;
+  using Rows = Kokkos::View<santa::bfloat16****, Kokkos::LayoutRight, Memory, Kokkos::MemoryTraits<Kokkos::Unmanaged>>;
+  using Queries = Kokkos::View<santa::bfloat16***, Kokkos::LayoutRight, Memory>;
+  using Outputs = Kokkos::View<float***, Kokkos::LayoutRight, Memory>;
+
+  Caches(const Space& space, const santa::Shape& extents, float sharpness, std::size_t at_least)
+      : shape(extents),
+        query("query", size(shape.batch), size(shape.heads), size(shape.dim)),
+        _elements(size(shape.batch * shape.length * shape.kv_heads * shape.dim)),
+        _copies(std::max<std::size_t>(2, (at_least + bytes() - 1) / bytes())),
+        _pool(Kokkos::view_alloc(space, Kokkos::WithoutInitializing, "pool"), 2 * _elements * _copies) {
+    fill(space, sharpness);
+  }
+
+  /// Public, as lambdas for a device must be in a function of known name.
+  void fill(const Space& space, float sharpness) const {
+    const auto pool = _pool;
+    Kokkos::parallel_for(
+        "santa::bench::fill",
+        Kokkos::RangePolicy<Space, Kokkos::IndexType<std::int64_t>>(space, 0, static_cast<std::int64_t>(pool.size())),
+        KOKKOS_LAMBDA(const std::int64_t i) {
+          pool(static_cast<std::size_t>(i)) = santa::bfloat16(normal(1, static_cast<std::uint64_t>(i)));
+        });
+    const auto queries = query;
+    const auto heads = shape.heads;
+    const auto dim = shape.dim;
+    Kokkos::parallel_for(
+        "santa::bench::queries", Kokkos::RangePolicy<Space>(space, 0, shape.batch * heads),
+        KOKKOS_LAMBDA(const std::int64_t row) {
+          float norm = 0.F;
+          for (std::int64_t d = 0; d < dim; ++d) {
+            const float x = normal(2, static_cast<std::uint64_t>(row * dim + d));
+            norm += x * x;
+          }
+          const float factor = sharpness * Kokkos::sqrt(static_cast<float>(dim) / norm);
+          for (std::int64_t d = 0; d < dim; ++d)
+            queries(row / heads, row % heads, d) =
+                santa::bfloat16(factor * normal(2, static_cast<std::uint64_t>(row * dim + d)));
+        });
+    space.fence();
+  }
+
+  [[nodiscard]] std::size_t bytes() const { return 2 * _elements * sizeof(santa::bfloat16); }
+  [[nodiscard]] std::size_t copies() const { return _copies; }
+  [[nodiscard]] const std::byte* data(std::size_t copy) const {
+    return reinterpret_cast<const std::byte*>(_pool.data() + copy * 2 * _elements);
+  }
+  [[nodiscard]] auto cache(std::size_t copy) const {
+    santa::bfloat16* keys = _pool.data() + copy * 2 * _elements;
+    return santa::ContiguousCache{rows(keys), rows(keys + _elements)};
+  }
+
+  santa::Shape shape;
+  Queries query;
+
+ private:
+  static std::size_t size(std::int64_t value) { return static_cast<std::size_t>(value); }
+  [[nodiscard]] Rows rows(santa::bfloat16* from) const {
+    return Rows(from, size(shape.batch), size(shape.length), size(shape.kv_heads), size(shape.dim));
+  }
+
+  std::size_t _elements, _copies;
+  Kokkos::View<santa::bfloat16*, Memory> _pool;
+};
+
+}  // namespace santa_bench

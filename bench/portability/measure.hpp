@@ -1,0 +1,115 @@
+// One method at one shape: time, bytes that must be read, rows, error.
+#pragma once
+
+#include "cache.hpp"
+#include "ceiling.hpp"
+#include "timing.hpp"
+#include <santa/santa.hpp>
+
+#include <Kokkos_Core.hpp>
+
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace santa_bench {
+
+struct Measured {
+  double launch_microseconds = 0.;
+  double graph_microseconds = 0.;  // 0 where there are no graphs
+  double rows_fraction = 0.;
+  double bytes = 0.;
+  std::vector<float> out;
+
+  [[nodiscard]] double microseconds() const {
+    return graph_microseconds > 0. ? graph_microseconds : launch_microseconds;
+  }
+};
+
+/// Times work(copy) over all copies: microseconds of one copy.
+template <class Space, class Work>
+Measured time_copies(const Space& space, std::size_t copies, int repeats, const Work& work) {
+  const auto all = [&] {
+    for (std::size_t copy = 0; copy < copies; ++copy) work(copy);
+  };
+  Measured result;
+  result.launch_microseconds = time_launches(space, repeats, all) / static_cast<double>(copies);
+#if defined(KOKKOS_ENABLE_CUDA)
+  if constexpr (std::is_same_v<Space, Kokkos::Cuda>) {
+    const Graph graph(space, all);
+    std::vector<double> times;
+    for (int i = 0; i < repeats + 2; ++i) {
+      const double time = graph.replay();
+      if (i >= 2) times.push_back(time / static_cast<double>(copies));
+    }
+    result.graph_microseconds = median(times);
+  }
+#endif
+  return result;
+}
+
+/// Bytes that `rows` of a cache's value rows have, with all its keys.
+inline double bytes_to_read(const santa::Shape& shape, double rows_fraction) {
+  return static_cast<double>(shape.batch * shape.length * shape.kv_heads * shape.dim) * sizeof(santa::bfloat16) *
+         (1. + rows_fraction);
+}
+
+template <class Space, class Method>
+Measured measure(const Space& space, const Caches<Space>& caches, const Method& method, int repeats,
+                 bool first_steps = false) {
+  using Memory = typename Space::memory_space;
+  const santa::Shape& shape = caches.shape;
+  const auto size = [](std::int64_t value) { return static_cast<std::size_t>(value); };
+  typename Caches<Space>::Outputs out("out", size(shape.batch), size(shape.heads), size(shape.dim));
+  Kokkos::View<santa::Statistics**, Kokkos::LayoutRight, Memory> statistics("statistics", size(shape.batch),
+                                                                            size(shape.kv_heads));
+  const santa::DecodePlan plan(space, method, shape);
+  std::vector<santa::DecodeState<Memory>> states;
+  if (!first_steps)
+    for (std::size_t copy = 0; copy < caches.copies(); ++copy) states.emplace_back(space, shape);
+  std::uint32_t step = 0;
+  const auto run = [&](std::size_t copy, bool count) {
+    santa::RunOptions<Memory> options{.seed = 7, .step = step};
+    if (!first_steps) options.state = states[copy];
+    if (count) options.statistics = statistics;
+    plan.run(space, caches.query, caches.cache(copy), out, options);
+  };
+  for (step = 0; step < 5; ++step)  // until the carried deltas have settled
+    for (std::size_t copy = 0; copy < caches.copies(); ++copy) run(copy, false);
+  Measured result = time_copies(space, caches.copies(), repeats, [&](std::size_t copy) { run(copy, false); });
+
+  run(0, true);
+  space.fence();
+  const auto counts = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, statistics);
+  double rows = 0.;
+  for (std::size_t i = 0; i < counts.size(); ++i) rows += static_cast<double>(counts.data()[i].rows_read);
+  result.rows_fraction = rows / static_cast<double>(shape.batch * shape.kv_heads * shape.length);
+  result.bytes = bytes_to_read(shape, result.rows_fraction);
+  const auto outputs = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, out);
+  result.out.assign(outputs.data(), outputs.data() + outputs.size());
+  return result;
+}
+
+/// |a - b| / |b|.
+inline double relative_error(const std::vector<float>& a, const std::vector<float>& b) {
+  double difference = 0.;
+  double norm = 0.;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    difference += std::pow(static_cast<double>(a[i]) - static_cast<double>(b[i]), 2);
+    norm += std::pow(static_cast<double>(b[i]), 2);
+  }
+  return std::sqrt(difference / norm);
+}
+
+/// GB/s at which a shape's keys and values can be read.
+template <class Space>
+double ceiling(const Space& space, const Caches<Space>& caches, int repeats) {
+  const Kokkos::View<std::uint32_t, typename Space::memory_space> sink("sink");
+  const Measured read = time_copies(space, caches.copies(), repeats, [&](std::size_t copy) {
+    read_all(space, caches.data(copy), caches.bytes(), sink.data());
+  });
+  return static_cast<double>(caches.bytes()) / read.microseconds() * 1e-3;
+}
+
+}  // namespace santa_bench

@@ -1,0 +1,192 @@
+// The portability benchmark: one program for every backend. Time of each method against the streaming-read ceiling of
+// the device in the same run, over shapes of decode attention; results as a table and as JSON.
+#include "measure.hpp"
+#include <santa/santa.hpp>
+
+#include <Kokkos_Core.hpp>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <exception>
+#include <fstream>
+#include <string>
+#include <vector>
+
+namespace {
+
+using Space = Kokkos::DefaultExecutionSpace;
+
+struct Options {
+  double share = 0.1;
+  float sharpness = 3.F;
+  int repeats = 21;
+  bool quick = false;
+  std::string only;  // a method
+  std::string shape;
+  std::string json;
+};
+
+constexpr const char* usage =
+    "santa_portability [options]\n"
+    "  --share S       share of the value rows that sampling methods read (0.1)\n"
+    "  --sharpness S   standard deviation of the scores (3)\n"
+    "  --repeats N     timed repetitions (21)\n"
+    "  --shape B,H,KVH,L,D   only this shape\n"
+    "  --method NAME   only this method and exact: mass-unit, mass-unit-first, systematic\n"
+    "  --quick         only the small shapes\n"
+    "  --json FILE     results as JSON\n";
+
+std::string device_name() {
+#if defined(KOKKOS_ENABLE_CUDA)
+  if constexpr (std::is_same_v<Space, Kokkos::Cuda>) return Space{}.cuda_device_prop().name;
+#endif
+  std::ifstream info("/proc/cpuinfo");
+  for (std::string line; std::getline(info, line);)
+    if (line.rfind("model name", 0) == 0) return line.substr(line.find(':') + 2);
+  return "unknown";
+}
+
+std::vector<santa::Shape> shapes(const Options& options) {
+  if (!options.shape.empty()) {
+    santa::Shape s;
+    if (std::sscanf(options.shape.c_str(), "%ld,%ld,%ld,%ld,%ld", &s.batch, &s.heads, &s.kv_heads, &s.length, &s.dim) !=
+        5)
+      throw std::runtime_error("--shape needs B,H,KVH,L,D");
+    return {s};
+  }
+  std::vector<santa::Shape> all;
+  const std::int64_t sizes[][2] = {{1, 8}, {1, 32}, {1, 128}, {4, 32}, {16, 32}, {4, 128}, {64, 8}};
+  for (const auto& [batch, k] : sizes)
+    if (!options.quick || batch * k <= 32) all.push_back({batch, 32, 8, k * 1024, 128});
+  const std::int64_t geometries[][3] = {{28, 4, 128}, {64, 8, 128}, {9, 3, 64}, {8, 1, 256}};
+  for (const auto& [heads, kv_heads, dim] : geometries) {
+    all.push_back({1, heads, kv_heads, 32 * 1024, dim});
+    if (!options.quick) all.push_back({16, heads, kv_heads, 32 * 1024, dim});
+  }
+  return all;
+}
+
+class Report {
+ public:
+  explicit Report(const Options& options) : _options(options) {
+    char date[32];
+    const std::time_t now = std::time(nullptr);
+    std::strftime(date, sizeof date, "%Y-%m-%d", std::gmtime(&now));
+    _json = "{\"device\": \"" + device_name() + "\", \"backend\": \"" + Space::name() + "\", \"date\": \"" + date +
+            "\", \"results\": [";
+    std::printf("%s, %s\n%-22s %-16s %6s %9s %9s %8s %8s %8s %9s\n", device_name().c_str(), Space::name(),
+                "b, h/kvh/d, n", "method", "rows", "us", "launch us", "ceiling", "of it", "speed-up", "error");
+  }
+
+  void add(const santa::Shape& s, const std::string& method, std::int64_t samples, double budget, double ceiling,
+           const santa_bench::Measured& m, double speedup, double error) {
+    const double fraction = m.bytes / m.microseconds() * 1e-3 / ceiling;
+    char shape[64];
+    std::snprintf(shape, sizeof shape, "%ld, %ld/%ld/%ld, %ldk", s.batch, s.heads, s.kv_heads, s.dim, s.length / 1024);
+    std::printf("%-22s %-16s %5.1f%% %9.1f %9.1f %8.0f %8.3f %8.2f %9.2g\n", shape, method.c_str(),
+                100. * m.rows_fraction, m.microseconds(), m.launch_microseconds, ceiling, fraction, speedup, error);
+    std::fflush(stdout);
+    char text[768];
+    const auto number = [](double value) { return value > 0. ? std::to_string(value) : std::string("null"); };
+    std::snprintf(
+        text, sizeof text,
+        "%s\n  {\"method\": \"%s\", \"score_stage\": \"bf16\", \"rescored\": false, \"batch\": %ld, \"length\": %ld, "
+        "\"heads\": %ld, \"kv_heads\": %ld, \"dim\": %ld, \"dtype\": \"bf16\", \"sharpness\": %g, \"samples\": %s, "
+        "\"rows_budget\": %s, \"rows_read_fraction\": %.5f, \"microseconds\": %.3f, \"launch_microseconds\": %.3f, "
+        "\"bytes_read\": %.0f, \"ceiling_gb_s\": %.1f, \"ceiling_fraction\": %.4f, \"speedup_over_exact\": %.4f, "
+        "\"relative_error\": %.4g}",
+        _first ? "" : ",", method.c_str(), s.batch, s.length, s.heads, s.kv_heads, s.dim,
+        static_cast<double>(_options.sharpness), samples > 0 ? std::to_string(samples).c_str() : "null",
+        number(budget).c_str(), m.rows_fraction, m.microseconds(), m.launch_microseconds, m.bytes, ceiling, fraction,
+        speedup, error);
+    _json += text;
+    _first = false;
+  }
+
+  void write() const {
+    if (_options.json.empty()) return;
+    std::ofstream file(_options.json);
+    file << _json << "\n]}\n";
+    if (!file) throw std::runtime_error("can't write " + _options.json);
+  }
+
+ private:
+  const Options& _options;
+  std::string _json;
+  bool _first = true;
+};
+
+void run(const Options& options) {
+  const Space space;
+  Report report(options);
+  for (const santa::Shape& shape : shapes(options)) {
+    constexpr std::size_t at_least = std::size_t{512} << 20;
+    const santa_bench::Caches<Space> caches(space, shape, options.sharpness, at_least);
+    const double ceiling = santa_bench::ceiling(space, caches, options.repeats);
+    const auto exact = santa_bench::measure(space, caches, santa::Exact{}, options.repeats);
+    report.add(shape, "exact", 0, 0., ceiling, exact, 1., 0.);
+    const auto wanted = [&](const char* name) { return options.only.empty() || options.only == name; };
+    const auto add = [&](const char* name, const auto& method, std::int64_t samples, double budget, bool first) {
+      const auto measured = santa_bench::measure(space, caches, method, options.repeats, first);
+      report.add(shape, name, samples, budget, ceiling, measured, exact.microseconds() / measured.microseconds(),
+                 santa_bench::relative_error(measured.out, exact.out));
+      return measured;
+    };
+    const double rows = options.share * static_cast<double>(shape.length);
+    const santa::MassUnit mass_unit{.rows = santa::share(options.share)};
+    if (wanted("mass-unit")) add("mass-unit", mass_unit, 0, rows, false);
+    if (wanted("mass-unit-first")) add("mass-unit-first", mass_unit, 0, rows, true);
+    if (wanted("systematic")) {
+      const auto samples = static_cast<std::int64_t>(rows);
+      add("systematic", santa::Systematic{.samples = samples}, samples, 0., false);
+    }
+  }
+  report.write();
+}
+
+Options parse(int argc, char** argv) {
+  Options options;
+  for (int i = 1; i < argc; ++i) {
+    const std::string name = argv[i];
+    const auto value = [&]() -> std::string {
+      if (++i == argc) throw std::runtime_error(name + " needs a value");
+      return argv[i];
+    };
+    if (name == "--share")
+      options.share = std::stod(value());
+    else if (name == "--sharpness")
+      options.sharpness = std::stof(value());
+    else if (name == "--repeats")
+      options.repeats = std::stoi(value());
+    else if (name == "--shape")
+      options.shape = value();
+    else if (name == "--method")
+      options.only = value();
+    else if (name == "--json")
+      options.json = value();
+    else if (name == "--quick")
+      options.quick = true;
+    else if (name == "--help") {
+      std::fputs(usage, stdout);
+      std::exit(0);
+    } else
+      throw std::runtime_error("unknown option " + name + "\n" + usage);
+  }
+  return options;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    const Options options = parse(argc, argv);
+    const Kokkos::ScopeGuard kokkos(argc, argv);
+    run(options);
+    return 0;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "santa_portability: %s\n", error.what());
+    return 2;
+  }
+}
