@@ -96,8 +96,8 @@ class GroupState {
       state.uncertain = expected.uncertain;
       float* place = to + head * state_floats(_dim);
       _group.single([&] { *reinterpret_cast<HeadState*>(place) = state; });
-      _tile.store_sum(head, place + head_state_floats);
     });
+    _tile.store_sums(to + head_state_floats, static_cast<int>(state_floats(_dim)));
   }
 
  private:

@@ -166,6 +166,11 @@ class HostTile {
     for (int at = 0; at < _stride; ++at) _sum[head * _stride + at] *= factor;
   }
 
+  /// Writes the sums of all heads in natural order: to[head * head_stride + 0..dim).
+  void store_sums(float* to, int head_stride) const {
+    for (int head = 0; head < _heads; ++head) store_sum(head, to + head * head_stride);
+  }
+
   /// Writes the sum of a head in natural order: to[0..dim).
   void store_sum(int head, float* to) const {
     float natural[max_dim];

@@ -186,23 +186,20 @@ class MmaTile {
       }
   }
 
-  /// Writes the sum of a head in natural order: to[0..dim).
-  __device__ void store_sum(int head, float* to) const {
+  /// Writes the sums of all heads in natural order: to[head * head_stride + 0..dim).
+  __device__ void store_sums(float* to, int head_stride) const {
 #pragma unroll
     for (int b = 0; b < blocks; ++b)
 #pragma unroll
-      for (int k = 0; k < 2; ++k) {
-        const int mine = packed ? 2 * quarter() + k : b * 8 + 2 * quarter() + k;
+      for (int j = 0; j < 4 * pieces; ++j)
 #pragma unroll
-        for (int j = 0; j < 4 * pieces; ++j)
-#pragma unroll
-          for (int odd = 0; odd < 2; ++odd) {
-            float value = _sum[b][j][k + 2 * odd];
-            if constexpr (packed) value += __shfl_xor_sync(Group::everyone, value, 2);  // the rounded part and its rest
-            const int d = (column() * pieces + j / 4) * 8 + (j % 4) * 2 + odd;
-            if (mine == head && d < _dim) to[d] = value * (1.F / weight_scale);
-          }
-      }
+        for (int k = 0; k < 4; ++k) {
+          float value = _sum[b][j][k];
+          if constexpr (packed) value += __shfl_xor_sync(Group::everyone, value, 2);  // the rounded part and its rest
+          const int head = b * 8 + 2 * quarter() + k % 2;
+          const int d = (column() * pieces + j / 4) * 8 + j % 4 * 2 + k / 2;
+          if (head < _heads && d < _dim) to[head * head_stride + d] = value * (1.F / weight_scale);
+        }
   }
 
  private:

@@ -87,11 +87,11 @@ class PlainTile {
     });
   }
 
-  KOKKOS_FUNCTION void store_sum(int head, float* to) const {
-    Group::for_heads(_heads, [&](int h) {
+  KOKKOS_FUNCTION void store_sums(float* to, int head_stride) const {
+    Group::for_heads(_heads, [&](int head) {
       for (int p = 0; p < parts; ++p) {
         const int d = Group::lane() + p * Group::size;
-        if (h == head && d < _dim) to[d] = _sum[h][p];
+        if (d < _dim) to[head * head_stride + d] = _sum[head][p];
       }
     });
   }
