@@ -108,7 +108,7 @@ SANTA_SPACE_TEST_CASE("all_arrangements_of_a_cache_give_the_same_bits") {
   }
 }
 
-SANTA_SPACE_TEST_CASE("lengths_around_tiles_and_panels_match_the_reference") {
+SANTA_SPACE_TEST_CASE("lengths_around_tiles_and_splits_match_the_reference") {
   const std::vector<std::int64_t> lengths = {0, 1, 31, 32, 33, 255, 256, 257, 1000};
   const Shape shape{.batch = 9, .heads = 4, .kv_heads = 2, .length = 1000, .dim = 64};
   for (const auto arrangement : {Arrangement::token_major, Arrangement::head_major}) {

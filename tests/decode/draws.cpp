@@ -275,7 +275,7 @@ SANTA_SPACE_TEST_CASE("systematic_counts_are_floor_or_ceil_and_add_up_to_the_sam
   }
 }
 
-SANTA_SPACE_TEST_CASE("systematic_counts_add_up_over_panels_splits_and_lengths") {
+SANTA_SPACE_TEST_CASE("systematic_counts_add_up_over_tiles_splits_and_lengths") {
   // Values of one feature are 1: that feature of the output is the sum of all counts over the samples.
   Problem<Space, float> problem({.batch = 3, .heads = 4, .kv_heads = 2, .length = 3000, .dim = 8});
   problem.fill(6, 4.F);

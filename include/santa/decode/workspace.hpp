@@ -14,7 +14,7 @@ namespace santa::detail {
 /// Which arrays a method needs besides states, counts and counters.
 struct WorkspaceNeeds {
   bool deltas = false;  // MassUnit: delta, and scores of the first step's subset
-  bool scores = false;  // two-pass rules: scores of all keys, panel sums
+  bool scores = false;  // two-pass rules: scores of all keys, masses of tiles
 };
 
 /// All of a plan's memory in one allocation, cut into arrays by one function that also counts the bytes.
@@ -53,11 +53,12 @@ class Workspace {
       take(p.subset, slices * a.slice_heads * p.subset_capacity);
     }
     if (needs.scores) {
-      take(p.scores, head_rows * a.panels * panel_keys);
-      take(p.panel_reference, head_rows * a.panels);
-      take(p.panel_mass, head_rows * a.panels);
-      take(p.panel_prefix, head_rows * (a.panels + 1));
+      take(p.scores, head_rows * a.tiles * tile_keys);
+      take(p.tile_reference, head_rows * a.tile_stride());
+      take(p.tile_mass, head_rows * a.tile_stride());
+      take(p.tile_prefix, head_rows * a.tile_stride());
       take(p.reference, head_rows);
+      take(p.total, head_rows);
     }
     _pointers = p;
     return used;
