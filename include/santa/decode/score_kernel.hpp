@@ -30,13 +30,14 @@ struct ScoreKernel : Context {
     const auto keys = this->keys(group, tile, unit);
     const StoredScores<Group> store(group, a, unit);
     Float score[Group::max_heads];
-    for (std::int64_t first = unit.begin + group.rank() * Group::size; first < unit.end;
-         first += Group::ranks * Group::size) {
-      keys.scores(first, 1, keys_of_tile<Group>(unit, first), score);
+    for_each_tile(group, unit, [&](std::int64_t first) {
+      const std::int64_t next = first + Group::groups_per_team * Group::size;
+      keys.scores(first, 1, keys_of_tile<Group>(unit, first), score, next, keys_of_tile<Group>(unit, next));
       group.for_heads(unit.heads, [&](int head) { keep(group, store, unit, first, head, score[head]); });
-    }
+    });
     this->when_all_arrived(group, unit, [&](const Unit& slice) {
-      for (int head = group.rank(); head < slice.heads; head += Group::ranks) sum_tiles(group, a, slice, head);
+      for (int head = group.rank(); head < slice.heads; head += Group::groups_per_team)
+        sum_tiles(group, a, slice, head);
     });
   }
 
