@@ -46,7 +46,7 @@ TEST_CASE("a_subset_counts_every_key_about_once_and_none_twice") {
       });
       CHECK(good);
       CHECK(weight == doctest::Approx(static_cast<double>(length - start)).epsilon(1e-5));
-      CHECK(slots <= Subset::capacity(length));
+      CHECK(slots <= Subset::capacity((length + 31) / 32));
       // The first few and the last ones are always there.
       for (std::int64_t i = start; i < length; ++i)
         if (i < start + Subset::head_keys || i >= length - Subset::tail_keys)
@@ -82,15 +82,16 @@ struct Scores {
   }
 
   [[nodiscard]] float solve(double rows) const {
-    std::vector<float> slots(static_cast<std::size_t>(Subset::capacity(static_cast<std::int64_t>(y.size()))),
+    std::vector<float> slots(static_cast<std::size_t>(Subset::capacity(static_cast<std::int64_t>(y.size() + 31) / 32)),
                              -HUGE_VALF);
     subset.for_each_tile([&](std::int64_t first, std::int64_t step, int count, std::int64_t slot, float) {
       for (int i = 0; i < count; ++i)
         slots[static_cast<std::size_t>(slot + i)] = y[static_cast<std::size_t>(first + i * step)];
     });
     const Group group(Team{});
-    return detail::solve_log_delta(group, subset, rows,
-                                   [&](std::int64_t slot) { return Float::load(slots.data() + slot); });
+    return detail::solve_log_delta(group, subset, rows, [&](std::int64_t slot, float lambda) {
+      return detail::Inclusion<Group>(Float::load(slots.data() + slot) - Float(lambda)).probability;
+    });
   }
 };
 

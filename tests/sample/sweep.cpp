@@ -29,7 +29,7 @@ struct Team {};
 Sweep sweep(const std::vector<float>& ratio, std::uint32_t phase) {
   std::vector<float> padded = ratio;
   padded.resize(32, never);
-  return Sweep(Group(Team{}), Float::load(padded.data()), phase);
+  return Sweep(Group(Team{}), detail::Inclusion<Group>(Float::load(padded.data())), phase);
 }
 
 /// P of each lane in units; the sum over the lanes that are swept is the sweep's own.

@@ -22,7 +22,7 @@ struct Tiles {
   detail::Arguments arguments;
   detail::Unit unit{};
   std::vector<float> references, reference = {0.F};
-  std::vector<std::uint64_t> masses, prefixes, total = {0};
+  std::vector<std::uint64_t> sums, total = {0};  // masses, then prefixes
 
   Tiles(std::int64_t start, std::int64_t length) {
     arguments.batch = arguments.heads = arguments.kv_heads = unit.heads = 1;
@@ -31,11 +31,9 @@ struct Tiles {
     unit.length = length;
     const auto stride = static_cast<std::size_t>(arguments.tile_stride());
     references.assign(stride, 90.F);  // what another run may have left
-    masses.assign(stride, (std::uint64_t{1} << 45) - 1);
-    prefixes.assign(stride, 0);
+    sums.assign(stride, (std::uint64_t{1} << 45) - 1);
     arguments.work.tile_reference = references.data();
-    arguments.work.tile_mass = masses.data();
-    arguments.work.tile_prefix = prefixes.data();
+    arguments.work.tile_prefix = sums.data();
     arguments.work.reference = reference.data();
     arguments.work.total = total.data();
   }
@@ -85,21 +83,23 @@ TEST_CASE("prefixes_are_plain_sums_over_the_visible_tiles") {
       for (std::int64_t t = start / 32; t < tiles.arguments.tiles; ++t) {
         const auto at = static_cast<std::size_t>(t);
         tiles.references[at] = random() % 7 == 0 ? detail::empty_reference : static_cast<float>(random() % 90) - 60.F;
-        tiles.masses[at] = tiles.references[at] == detail::empty_reference ? 0 : random() >> 19;
+        tiles.sums[at] = tiles.references[at] == detail::empty_reference ? 0 : random() >> 19;
         largest = std::fmax(largest, tiles.references[at]);
       }
+      const std::vector<std::uint64_t> masses = tiles.sums;
       tiles.sum();
       CHECK(tiles.reference[0] == largest);
       std::uint64_t sum = 0;
       int wrong = 0;
       for (std::int64_t t = start / 32; t < tiles.arguments.tiles; ++t) {
         const auto at = static_cast<std::size_t>(t);
-        wrong += tiles.prefixes[at] != sum;
+        wrong += tiles.sums[at] != sum;
         const double apart = static_cast<double>(largest) - static_cast<double>(tiles.references[at]);
-        if (apart < 60.) sum += tiles.masses[at] >> static_cast<int>(apart);
+        if (apart < 60.) sum += masses[at] >> static_cast<int>(apart);
       }
       CHECK(wrong == 0);
       CHECK(tiles.total[0] == sum);
+      CHECK(tiles.sums[static_cast<std::size_t>(tiles.arguments.tiles)] == sum);
     }
 }
 
@@ -115,7 +115,7 @@ TEST_CASE("tiles_without_any_score_leave_nothing_of_other_runs") {
   Tiles tiles(0, 100);
   for (std::size_t t = 0; t < 4; ++t) {
     tiles.references[t] = detail::empty_reference;
-    tiles.masses[t] = 0;
+    tiles.sums[t] = 0;
   }
   tiles.sum();
   CHECK(tiles.total[0] == 0);

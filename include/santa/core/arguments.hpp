@@ -79,6 +79,7 @@ struct Budget {
   double rows = 0.;
   double share = 0.;
   std::int64_t samples = 0;
+  std::int32_t tile = 0;  // keys of a tile that gets samples of its own
 
   KOKKOS_FUNCTION double rows_of(std::int64_t visible) const {
     return share > 0. ? share * static_cast<double>(visible) : rows;
@@ -87,18 +88,19 @@ struct Budget {
 
 /// Memory of a plan. Sizes and order are told by `Workspace` (decode/workspace.hpp).
 struct WorkspacePointers {
-  float* states = nullptr;             // [slice rows][splits][slice heads][8 + dim]: HeadState and N
-  UnitCounts* counts = nullptr;        // [slice rows][splits]
-  std::int32_t* arrived = nullptr;     // [batch][kv heads]: units that have finished; zero between runs
-  float* log_delta = nullptr;          // [batch][heads], log2
-  float* subset = nullptr;             // [slice rows][slice heads][subset_capacity]: scores of the first step's subset
-  float* scores = nullptr;             // [batch][heads][tiles * tile_keys], log2
-  float* tile_reference = nullptr;     // [batch][heads][tile_stride]
-  std::uint64_t* tile_mass = nullptr;  // [batch][heads][tile_stride], units of 2^(tile_reference - 40)
-  std::uint64_t* tile_prefix = nullptr;  // [batch][heads][tile_stride], units of 2^(reference - position_bits)
+  float* states = nullptr;          // [slice rows][splits][slice heads][8 + dim]: HeadState and N
+  UnitCounts* counts = nullptr;     // [slice rows][splits]
+  std::int32_t* arrived = nullptr;  // [batch][kv heads]: units that have finished; zero between runs
+  float* log_delta = nullptr;       // [batch][heads], log2
+  float* subset = nullptr;          // [slice rows][slice heads][Subset::capacity]: scores of the first step's subset
+  float* scores = nullptr;          // [batch][heads][tiles * tile_keys], log2
+  float* tile_reference = nullptr;  // [batch][heads][tile_stride]
+  std::uint64_t* tile_prefix = nullptr;  // [batch][heads][tile_stride], units of 2^(reference - position_bits); at
+                                         // first the tile's own mass, units of 2^(tile_reference - mass_bits)
   float* reference = nullptr;            // [batch][heads]: the largest of a head's tiles
   std::uint64_t* total = nullptr;        // [batch][heads], units as tile_prefix
-  std::int64_t subset_capacity = 0;
+  std::uint32_t* points =
+      nullptr;  // [batch][heads]: Multinomial's before each cell, ProportionalTileBudget's of each tile
 };
 
 struct Arguments {
@@ -106,10 +108,10 @@ struct Arguments {
   std::int32_t batch = 0, heads = 0, kv_heads = 0, dim = 0;
   std::int32_t slices = 1, slice_heads = 1;  // a group's heads, in slices of at most max_heads
   std::int32_t splits = 1;
+  float score_factor = 0.F;         // scale * log2(e): scores are in log2 units inside the kernels
   std::int64_t tiles = 0;           // of the plan's storage
   std::int64_t keys_per_split = 0;  // 0: visible keys are shared out evenly, in multiples of split_keys
   std::int64_t storage = 0;
-  float score_factor = 0.F;  // scale * log2(e): scores are in log2 units inside the kernels
 
   // Inputs and outputs; every pointer of an optional one may be null.
   AnyInput query;
@@ -132,10 +134,8 @@ struct Arguments {
   float* state_lse = nullptr;        // [batch][heads]
   WorkspacePointers work;
 
-  /// Tiles are stored in whole vectors.
-  [[nodiscard]] KOKKOS_FUNCTION std::int64_t tile_stride() const {
-    return (tiles + tile_keys - 1) / tile_keys * tile_keys;
-  }
+  /// Tiles are stored in whole vectors, with one more than there are.
+  [[nodiscard]] KOKKOS_FUNCTION std::int64_t tile_stride() const { return (tiles / tile_keys + 1) * tile_keys; }
 };
 
 /// One unit of work: a split of the keys of one request, for the query heads of one slice of one kv head.

@@ -135,7 +135,7 @@ class DecodePlan {
                     "less than 2^31: give a larger keys_per_split");
     const float scale = options.scale != 0.F ? options.scale : 1.F / std::sqrt(static_cast<float>(_shape.dim));
     a.score_factor = scale * lanes::log2_of_e;
-    a.budget = detail::Recipe<M>::budget(_method);
+    a.budget = detail::Recipe<M>::budget(_method, _shape.length);
   }
 
   template <class QueryView, class Cache, class OutView>

@@ -12,7 +12,7 @@
 namespace santa::detail {
 
 /// First pass of a two-pass rule: scores to memory, and the masses of tiles; the last unit of a kv head turns these
-/// into prefixes. Reads: the keys. Writes: 4 bytes a key and head, 20 bytes a tile and head.
+/// into prefixes. Reads: the keys. Writes: 4 bytes a key and head, 12 bytes a tile and head.
 template <class Context>
 struct ScoreKernel : Context {
   using typename Context::Group;
@@ -51,7 +51,7 @@ struct ScoreKernel : Context {
     group.store(score, store.at(head, first));
     group.single([&] {
       a.work.tile_reference[at] = reference;
-      a.work.tile_mass[at] = mass;
+      a.work.tile_prefix[at] = mass;  // until all are known
     });
   }
 };

@@ -37,9 +37,20 @@ struct EqualPoints {
   }
 };
 
-/// The second pass of rules whose draws are points in each head's cumulative sum, for one unit of work. `Points` is
-/// made for each head and asked how many points lie below a position in a tile. Nothing is carried from tile to tile:
-/// the first pass has left where each of them begins.
+/// Gives the rows of a tile the weight of so many draws of `unit_weight` each.
+template <class Group>
+KOKKOS_FORCEINLINE_FUNCTION void give_counts(const Group& group,
+                                             const typename Group::template Vector<std::int32_t>& count, int head,
+                                             float unit_weight, bool with_spread, Drawn<Group>& drawn) {
+  using Float = typename Group::template Vector<float>;
+  drawn.weight[head] = lanes::convert<float>(count) * Float(unit_weight);
+  if (with_spread) drawn.spread[head] = drawn.weight[head] * Float(unit_weight);
+  drawn.rows |= group.ballot(count > typename Group::template Vector<std::int32_t>(0));
+}
+
+/// The second pass of rules whose draws are points in each head's cumulative sum, for one unit of work. `Points` says
+/// how many points of a head lie below a position in a tile: below(head, tile number, position). Nothing is carried
+/// from tile to tile: the first pass has left where each of them begins.
 template <class Group, template <class> class Points>
 class PointRule {
   template <class T>
@@ -52,14 +63,12 @@ class PointRule {
         _arguments(arguments),
         _unit(unit),
         _every_row(arguments.budget.samples >= unit.visible()),
-        _bits(position_bits(unit.visible())) {
-    if (_every_row) return;
-    const StreamKey key = stream_key(arguments, unit);
+        _bits(position_bits(unit.visible())),
+        _points(group, arguments, unit) {
     const float unit_of_mass = lanes::exp2(static_cast<float>(-_bits));
     _group.for_heads(unit.heads, [&](int head) {
       const std::int64_t row = unit.head_row(arguments, head);
       const double mass = static_cast<double>(arguments.work.total[row]) * static_cast<double>(unit_of_mass);
-      _points[head] = Points<Group>(arguments, key, row, static_cast<std::uint16_t>(unit.first_head + head));
       _unit_weight[head] = static_cast<float>(mass / static_cast<double>(arguments.budget.samples));
     });
   }
@@ -74,9 +83,7 @@ class PointRule {
     drawn.rows = 0;
     _group.for_heads(tile.heads, [&](int head) {
       const Vector<std::int32_t> count = counts(tile, head);
-      drawn.weight[head] = lanes::convert<float>(count) * Vector<float>(_unit_weight[head]);
-      if (with_spread) drawn.spread[head] = drawn.weight[head] * Vector<float>(_unit_weight[head]);
-      drawn.rows |= _group.ballot(count > Vector<std::int32_t>(0));
+      give_counts(_group, count, head, _unit_weight[head], with_spread, drawn);
       _samples += static_cast<std::uint32_t>(_group.sum(count));
     });
   }
@@ -97,7 +104,7 @@ class PointRule {
     const Mass prefix = Mass(_arguments.work.tile_prefix[at]);
     const Mass after = prefix + (sum >> shift);
     const Mass before = prefix + ((sum - mass) >> shift);
-    return _points[head].below(after) - _points[head].below(before);
+    return _points.below(head, tile.number, after) - _points.below(head, tile.number, before);
   }
 
   const Group& _group;
@@ -105,8 +112,8 @@ class PointRule {
   const Unit& _unit;
   bool _every_row;
   int _bits;
+  Points<Group> _points;
   std::uint32_t _samples = 0;
-  Points<Group> _points[Group::max_heads];
   float _unit_weight[Group::max_heads];  // of one draw
 };
 

@@ -27,13 +27,29 @@ struct Systematic {
 
 namespace detail {
 
-/// Systematic's points of one head.
+/// Systematic's points.
 template <class Group>
-struct SystematicPoints : EqualPoints<Group> {
-  SystematicPoints() = default;
-  KOKKOS_FUNCTION SystematicPoints(const Arguments& a, const StreamKey& key, std::int64_t head_row, std::uint16_t head)
-      : EqualPoints<Group>(static_cast<std::uint32_t>(a.budget.samples), a.work.total[head_row], key.uniform(head, 0)) {
+class SystematicPoints {
+  template <class T>
+  using Vector = typename Group::template Vector<T>;
+
+ public:
+  KOKKOS_FUNCTION SystematicPoints(const Group& group, const Arguments& arguments, const Unit& unit) {
+    const StreamKey key = stream_key(arguments, unit);
+    group.for_heads(unit.heads, [&](int head) {
+      _head[head] = EqualPoints<Group>(static_cast<std::uint32_t>(arguments.budget.samples),
+                                       arguments.work.total[unit.head_row(arguments, head)],
+                                       key.uniform(static_cast<std::uint16_t>(unit.first_head + head), 0));
+    });
   }
+
+  [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION Vector<std::int32_t> below(int head, std::uint32_t /*tile*/,
+                                                                       const Vector<std::uint64_t>& position) const {
+    return _head[head].below(position);
+  }
+
+ private:
+  EqualPoints<Group> _head[Group::max_heads];
 };
 
 template <class Group>

@@ -45,21 +45,21 @@ KOKKOS_FORCEINLINE_FUNCTION Float tile_shift(const Float& apart, int bits) {
   return lanes::select(shift < Float(63.F), shift, Float(63.F));
 }
 
-/// Turns the tiles' masses of one head into prefixes: exact, so that they don't depend on who adds them up. Also finds
-/// the head's reference and whole mass. Work: a vector of tiles at a time, twice over the visible tiles.
+/// Turns the tiles' masses of one head into prefixes: exact, so that they don't depend on who adds them up. The one
+/// after the last tile is the whole mass. Also finds the head's reference. Work: a vector of tiles at a time, twice
+/// over the visible tiles.
 template <class Group>
 KOKKOS_FUNCTION void sum_tiles(const Group& group, const Arguments& a, const Unit& unit, int head) {
   using Float = typename Group::template Vector<float>;
   using Mass = typename Group::template Vector<std::uint64_t>;
   const std::int64_t row = unit.head_row(a, head);
   const float* references = a.work.tile_reference + row * a.tile_stride();
-  const std::uint64_t* masses = a.work.tile_mass + row * a.tile_stride();
-  std::uint64_t* prefixes = a.work.tile_prefix + row * a.tile_stride();
+  std::uint64_t* sums = a.work.tile_prefix + row * a.tile_stride();
   const std::int64_t begin = unit.start / tile_keys;
   const std::int64_t end = unit.visible() > 0 ? (unit.length + tile_keys - 1) / tile_keys : begin;
   // Calls f(first tile, references); -infinity outside of the visible tiles, where other runs' masses may be.
   const auto for_each_vector = [&](auto&& f) {
-    for (std::int64_t first = begin / Group::size * Group::size; first < end; first += Group::size) {
+    for (std::int64_t first = begin / Group::size * Group::size; first <= end; first += Group::size) {
       const auto inside =
           group.lanes_between(static_cast<std::int32_t>(begin > first ? begin - first : 0),
                               static_cast<std::int32_t>(end - first < Group::size ? end - first : Group::size));
@@ -73,9 +73,9 @@ KOKKOS_FUNCTION void sum_tiles(const Group& group, const Arguments& a, const Uni
   std::uint64_t sum = 0;
   for_each_vector([&](std::int64_t first, const Float& own) {
     const Float shift = tile_shift(Float(reference) - own, bits);
-    const Mass mass = group.load(masses + first) >> lanes::convert<std::uint64_t>(shift);
+    const Mass mass = group.load(sums + first) >> lanes::convert<std::uint64_t>(shift);
     const Mass after = group.inclusive_scan(mass) + Mass(sum);
-    group.store(after - mass, prefixes + first);
+    group.store(after - mass, sums + first);
     sum = group.last(after);
   });
   group.single([&] {
