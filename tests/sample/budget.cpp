@@ -2,7 +2,11 @@
 #include "support/statistics.hpp"
 #include <santa/lanes/host_group.hpp>
 #include <santa/sample/budget.hpp>
+#include <santa/sample/fixed_tile_budget.hpp>
 #include <santa/sample/mass_unit.hpp>
+#include <santa/sample/multinomial.hpp>
+#include <santa/sample/proportional_tile_budget.hpp>
+#include <santa/sample/stratified.hpp>
 #include <santa/sample/systematic.hpp>
 
 #include <doctest/doctest.h>
@@ -157,6 +161,12 @@ TEST_CASE("bad_budgets_are_rejected_with_name_given_and_accepted") {
   reject(Systematic{.samples = 0}, "santa: Systematic.samples is 0; accepted: 1 to 2^30");
   reject(Systematic{.samples = -1}, "santa: Systematic.samples is -1; accepted: 1 to 2^30");
   reject(Systematic{.samples = (1 << 30) + 1}, "santa: Systematic.samples is 1073741825; accepted: 1 to 2^30");
+  reject(Stratified{.samples = 0}, "santa: Stratified.samples is 0; accepted: 1 to 2^30");
+  reject(Multinomial{.samples = -5}, "santa: Multinomial.samples is -5; accepted: 1 to 2^30");
+  reject(FixedTileBudget{.samples = 0}, "santa: FixedTileBudget.samples is 0; accepted: 1 to 2^30");
+  reject(FixedTileBudget{.tile = 128}, "santa: FixedTileBudget.tile is 128; accepted: 32, 64 or 256");
+  reject(ProportionalTileBudget{.samples = 0}, "santa: ProportionalTileBudget.samples is 0; accepted: 1 to 2^30");
+  reject(ProportionalTileBudget{.tile = 0}, "santa: ProportionalTileBudget.tile is 0; accepted: 32, 64 or 256");
   for (const double bad : {std::nan(""), HUGE_VAL, -HUGE_VAL}) {
     CHECK_THROWS_AS((MassUnit{.rows = bad}.check()), std::invalid_argument);
     CHECK_THROWS_AS((MassUnit{.rows = share(bad)}.check()), std::invalid_argument);
