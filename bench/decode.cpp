@@ -153,7 +153,17 @@ int main(int argc, char** argv) {
   for (const Case& at : cases()) {
     add("Exact", at, santa::Exact{});
     add("MassUnit", at, santa::MassUnit{.rows = santa::share(0.1)});
-    add("Systematic", at, santa::Systematic{.samples = at.shape.length / 10});
+    add("MassUnitL2", at, santa::MassUnit{.rows = santa::share(0.1), .draws = santa::Draws::joint_l2});
+    add("MassUnitSeparate", at, santa::MassUnit{.rows = santa::share(0.1), .draws = santa::Draws::separate});
+    const std::int64_t samples = at.shape.length / 10;
+    add("Systematic", at, santa::Systematic{.samples = samples});
+    add("Stratified", at, santa::Stratified{.samples = samples});
+    add("Multinomial", at, santa::Multinomial{.samples = samples});
+    for (const int tile : {32, 256}) {
+      const std::string name = "TileBudget" + std::to_string(tile);
+      add("Fixed" + name, at, santa::FixedTileBudget{.samples = samples, .tile = tile});
+      add("Proportional" + name, at, santa::ProportionalTileBudget{.samples = samples, .tile = tile});
+    }
   }
   benchmark::AddCustomContext("backend", Space::name());
   benchmark::AddCustomContext("threads", std::to_string(Space().concurrency()));

@@ -96,12 +96,14 @@ class Bench {
   void calibrate(Runner<T>& runner) {
     const double wanted = _options.budget.rows_of(_shape.length) / static_cast<double>(_shape.length);
     Budget budget = _options.budget;
-    budget.samples = samples_for(wanted, _shape.length, [&](std::int64_t samples) {
+    const auto rows_read = [&](std::int64_t samples) {
       budget.samples = samples;
       bind(runner, budget);
       decode_all(runner, "calibrating");
       return runner.result.rows_read;
-    });
+    };
+    budget.samples =
+        samples_for(wanted, _shape.length, rows_read, fewest_samples(runner.result.parameters, _shape.length));
     bind(runner, budget);
   }
 

@@ -2,7 +2,11 @@
 #pragma once
 
 #include <santa/sample/exact.hpp>
+#include <santa/sample/fixed_tile_budget.hpp>
 #include <santa/sample/mass_unit.hpp>
+#include <santa/sample/multinomial.hpp>
+#include <santa/sample/proportional_tile_budget.hpp>
+#include <santa/sample/stratified.hpp>
 #include <santa/sample/systematic.hpp>
 
 #include <cstdint>
@@ -24,7 +28,8 @@ struct Budget {
 };
 
 /// Any of the library's methods, chosen at run time.
-using AnyMethod = std::variant<Exact, Systematic, MassUnit>;
+using AnyMethod =
+    std::variant<Exact, Multinomial, Stratified, Systematic, FixedTileBudget, ProportionalTileBudget, MassUnit>;
 
 /// A method's row in the table of all.
 struct MethodEntry {
@@ -36,6 +41,9 @@ struct MethodEntry {
 
 /// Draws a query head, for methods that have such a number.
 std::optional<std::int64_t> samples_of(const AnyMethod& method);
+
+/// The fewest draws that a method takes for so many keys, of those that have such a number.
+std::int64_t fewest_samples(const AnyMethod& method, std::int64_t length);
 
 /// All methods, the exact one first.
 const std::vector<MethodEntry>& all_methods();

@@ -28,7 +28,7 @@ struct Typed {
 std::string footer() {
   std::string text = "Methods:\n";
   for (const MethodEntry& method : all_methods())
-    text += "  " + std::string(method.name) + std::string(20 - method.name.size(), ' ') +
+    text += "  " + std::string(method.name) + std::string(26 - method.name.size(), ' ') +
             std::string(method.description) + "\n";
   return text +
          "\nWhat is reported, as an average over the captured positions and layers (a step is one of each):\n"
@@ -63,7 +63,7 @@ void add_options(CLI::App& app, Typed& typed) {
       ->capture_default_str()
       ->type_name("N");
   app.add_option("--samples", typed.samples,
-                 "Draws a query head of systematic; default: as many as read about --rows rows")
+                 "Draws a query head, for methods that are told them; default: as many as read about --rows rows")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 30))
       ->type_name("N");
   app.add_option("--seed", typed.seed, "Seed of all draws, and of synthetic data")

@@ -12,6 +12,10 @@
 #include <santa/random/philox.hpp>
 #include <santa/random/stream_key.hpp>
 #include <santa/sample/exact.hpp>
+#include <santa/sample/fixed_tile_budget.hpp>
 #include <santa/sample/mass_unit.hpp>
+#include <santa/sample/multinomial.hpp>
+#include <santa/sample/proportional_tile_budget.hpp>
+#include <santa/sample/stratified.hpp>
 #include <santa/sample/systematic.hpp>
 #include <santa/score/modifiers.hpp>

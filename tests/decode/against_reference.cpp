@@ -19,13 +19,11 @@ double lse_error(const Result& result, const Reference& reference) {
   return largest;
 }
 
-/// Exact, and both samplers with budgets that cover every row, against the reference.
+/// Exact, and all samplers with budgets that cover every row, against the reference.
 template <class Space, class T, class Q, class O>
 void check_complete(const Problem<Space, T, Q>& problem, double tolerance) {
   const Reference reference = exact_reference(problem);
-  for (const AnyMethod& method : {AnyMethod(Exact{}), AnyMethod(MassUnit{.rows = problem.shape.length + 1}),
-                                  AnyMethod(MassUnit{.rows = problem.shape.length + 1, .draws = Draws::separate}),
-                                  AnyMethod(Systematic{.samples = problem.shape.length + 1})}) {
+  for (const AnyMethod& method : exact_and_samplers(problem.shape.length + 1)) {
     CAPTURE(method.index());
     Runner<Space, T, Q, O> runner(problem, method);
     const Result& result = runner.run();
@@ -90,9 +88,7 @@ SANTA_SPACE_TEST_CASE("all_arrangements_of_a_cache_give_the_same_bits") {
     Runner<Space, T, Q> runner(problem, method);
     return runner.run();
   };
-  for (const AnyMethod& method :
-       {AnyMethod(Exact{}), AnyMethod(MassUnit{.rows = 60}), AnyMethod(MassUnit{.rows = 60, .draws = Draws::separate}),
-        AnyMethod(Systematic{.samples = 64})}) {
+  for (const AnyMethod& method : exact_and_samplers(60)) {
     const auto check = [&]<class T, class Q>() {
       const Result first = outputs.template operator()<T, Q>(Arrangement::token_major, method);
       for (const auto other : {Arrangement::head_major, Arrangement::fused}) {
@@ -108,16 +104,14 @@ SANTA_SPACE_TEST_CASE("all_arrangements_of_a_cache_give_the_same_bits") {
   }
 }
 
-SANTA_SPACE_TEST_CASE("lengths_around_tiles_and_panels_match_the_reference") {
+SANTA_SPACE_TEST_CASE("lengths_around_tiles_and_splits_match_the_reference") {
   const std::vector<std::int64_t> lengths = {0, 1, 31, 32, 33, 255, 256, 257, 1000};
   const Shape shape{.batch = 9, .heads = 4, .kv_heads = 2, .length = 1000, .dim = 64};
   for (const auto arrangement : {Arrangement::token_major, Arrangement::head_major}) {
     Problem<Space, float> problem(shape, arrangement);
     problem.fill(11).set_lengths(lengths).upload();
     const Reference reference = exact_reference(problem);
-    for (const AnyMethod& method :
-         {AnyMethod(Exact{}), AnyMethod(MassUnit{.rows = 1000}),
-          AnyMethod(MassUnit{.rows = 1000, .draws = Draws::separate}), AnyMethod(Systematic{.samples = 1000})})
+    for (const AnyMethod& method : exact_and_samplers(1000))
       for (const std::int64_t keys_per_split : {0, 256, 512, 1024}) {
         Runner<Space, float> runner(problem, method, {.keys_per_split = keys_per_split});
         const Result& result = runner.run();
@@ -165,8 +159,10 @@ SANTA_SPACE_TEST_CASE("a_budget_that_covers_the_length_gives_exact_bit_for_bit")
       CHECK(same_bits(result.out, expected.out));
       CHECK(same_bits(result.lse, expected.lse));
     }
-  Runner<Space, float> systematic(problem, Systematic{.samples = 600});
-  CHECK(relative_error(systematic.run().out, expected.out) < 1e-6);
+  for (const AnyMethod& method : samplers(600)) {
+    Runner<Space, float> runner(problem, method);
+    CHECK(relative_error(runner.run().out, expected.out) < 1e-6);
+  }
 }
 
 SANTA_SPACE_TEST_CASE("scale_is_one_over_root_dim_unless_given") {
@@ -185,9 +181,8 @@ SANTA_SPACE_TEST_CASE("samplers_come_close_to_the_reference_and_know_lse_exactly
   Problem<Space, float> problem({.batch = 2, .heads = 8, .kv_heads = 2, .length = 2000, .dim = 64});
   problem.fill(3, 3.F).set_lengths({2000, 1500}).upload();
   const Reference reference = exact_reference(problem);
-  for (const AnyMethod& method :
-       {AnyMethod(MassUnit{.rows = 400}), AnyMethod(MassUnit{.rows = 400, .draws = Draws::separate}),
-        AnyMethod(Systematic{.samples = 400})}) {
+  for (const AnyMethod& method : samplers(400)) {
+    CAPTURE(method.index());
     Runner<Space, float> runner(problem, method);
     const Result& result = runner.run();
     CHECK(relative_error(result.out, reference.out) < 0.25);

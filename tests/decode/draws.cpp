@@ -1,6 +1,5 @@
 // Which rows are drawn, and with what weight: values that are unit vectors show it in the output.
-#include "support/reference.hpp"
-#include "support/runner.hpp"
+#include "decode/one_hot.hpp"
 #include "support/statistics.hpp"
 
 #include <cmath>
@@ -8,40 +7,9 @@
 
 using namespace santa;
 using namespace santa::test;
+using namespace santa::test::unit_rows;
 
 namespace {
-
-constexpr std::int64_t n = 256;
-constexpr std::int64_t heads = 6;
-constexpr std::int64_t group = 3;
-
-/// Six heads over 256 keys with known float scores; value row i is unit vector i.
-template <class Space>
-Problem<Space, float> one_hot(std::int64_t batch = 1) {
-  Problem<Space, float> problem({.batch = batch, .heads = heads, .kv_heads = 2, .length = n, .dim = n});
-  std::mt19937 random(8);
-  std::normal_distribution<float> normal;
-  problem.fill_scores([&](auto, auto, auto) { return 1.5F * normal(random); },
-                      [](std::int64_t h) { return 1.F - 0.3F * static_cast<float>(h % group); });
-  return problem.fill_one_hot();
-}
-
-/// The scores of a head in log2 units as a kernel has them: one product, rounded once.
-template <class Problem>
-std::vector<float> kernel_scores(const Problem& problem, std::int64_t b, std::int64_t h) {
-  const float scale = 1.F / std::sqrt(static_cast<float>(problem.shape.dim));
-  const float query = problem.query(b, h, 0) * (scale * lanes::log2_of_e);
-  std::vector<float> scores;
-  for (std::int64_t i = 0; i < problem.lengths[static_cast<std::size_t>(b)]; ++i)
-    scores.push_back(problem.key(b, i, h / problem.shape.group(), 0) * query);
-  return scores;
-}
-
-double mass_of(const std::vector<float>& scores) {
-  double sum = 0.;
-  for (const float s : scores) sum += std::exp2(static_cast<double>(s));
-  return sum;
-}
 
 /// Deltas for all heads that give some certain, some likely and some rare rows.
 template <class Problem>
@@ -275,7 +243,7 @@ SANTA_SPACE_TEST_CASE("systematic_counts_are_floor_or_ceil_and_add_up_to_the_sam
   }
 }
 
-SANTA_SPACE_TEST_CASE("systematic_counts_add_up_over_panels_splits_and_lengths") {
+SANTA_SPACE_TEST_CASE("systematic_counts_add_up_over_tiles_splits_and_lengths") {
   // Values of one feature are 1: that feature of the output is the sum of all counts over the samples.
   Problem<Space, float> problem({.batch = 3, .heads = 4, .kv_heads = 2, .length = 3000, .dim = 8});
   problem.fill(6, 4.F);
@@ -297,9 +265,7 @@ SANTA_SPACE_TEST_CASE("systematic_counts_add_up_over_panels_splits_and_lengths")
 SANTA_SPACE_TEST_CASE("the_same_names_draw_the_same_bits_and_other_names_others") {
   Problem<Space, float> problem({.batch = 2, .heads = 4, .kv_heads = 2, .length = 900, .dim = 64});
   problem.fill(1).upload();
-  for (const AnyMethod& method :
-       {AnyMethod(MassUnit{.rows = 90}), AnyMethod(MassUnit{.rows = 90, .draws = Draws::separate}),
-        AnyMethod(Systematic{.samples = 90})}) {
+  for (const AnyMethod& method : samplers(90)) {
     Runner<Space, float> runner(problem, method);
     const Settings<Space> name{.seed = 5, .step = 6, .stream = 7, .requests = {8, 9}};
     const Result first = runner.run(name);
@@ -340,9 +306,7 @@ SANTA_SPACE_TEST_CASE("a_request_keeps_its_draws_in_another_slot_with_other_mate
         }
   }
   swapped.set_lengths({731, 900}).upload();
-  for (const AnyMethod& method :
-       {AnyMethod(Exact{}), AnyMethod(MassUnit{.rows = 90}), AnyMethod(MassUnit{.rows = 90, .draws = Draws::separate}),
-        AnyMethod(Systematic{.samples = 90})}) {
+  for (const AnyMethod& method : exact_and_samplers(90)) {
     Runner<Space, float> runner(problem, method);
     Runner<Space, float> swapped_runner(swapped, method);
     Result a = runner.run({.requests = {17, 4}});

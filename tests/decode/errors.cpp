@@ -43,6 +43,10 @@ SANTA_SPACE_TEST_CASE("plans_reject_bad_shapes_methods_and_options") {
   shape.heads = 5;
   CHECK(plan(shape, MassUnit{}) == "santa: heads is 5; accepted: a multiple of kv_heads (2)");
   CHECK(plan(good, Systematic{.samples = 0}) == "santa: Systematic.samples is 0; accepted: 1 to 2^30");
+  CHECK(plan(good, FixedTileBudget{.samples = 1, .tile = 32}) ==
+        "santa: FixedTileBudget.samples is 1; accepted: at least one for each of the 2 tiles of the plan's length");
+  CHECK(plan(good, FixedTileBudget{.samples = 1, .tile = 64}) == "");
+  CHECK(plan(good, ProportionalTileBudget{.samples = 1, .tile = 32}) == "");
   CHECK(starts(plan(good, MassUnit{.rows = -1}), "santa: MassUnit.rows is -1"));
   CHECK(starts(plan(good, MassUnit{.rows = std::nan("")}), "santa: MassUnit.rows is "));
   CHECK(plan(good, Exact{}, {.keys_per_split = 100}) ==

@@ -11,8 +11,24 @@ using namespace santa::test;
 
 namespace {
 
-const std::vector<AnyMethod> methods = {Exact{}, MassUnit{.rows = 40}, MassUnit{.rows = 40, .draws = Draws::separate},
-                                        Systematic{.samples = 40}};
+const std::vector<AnyMethod> methods = exact_and_samplers(40);
+
+/// Kernels of one run.
+std::size_t kernels_of(const AnyMethod& method) {
+  switch (method.index()) {
+    case 0:
+    case 5: return 1;  // Exact, FixedTileBudget
+    case 1:
+    case 2:
+    case 3: return 2;   // MassUnit, Systematic, Stratified
+    default: return 3;  // Multinomial, ProportionalTileBudget
+  }
+}
+
+/// What a plan may keep: 8 bytes a key and head, and what doesn't grow with the length.
+constexpr std::size_t most_bytes(const Shape& shape) {
+  return static_cast<std::size_t>(shape.batch * shape.heads * (8 * shape.length + 4096));
+}
 
 }  // namespace
 
@@ -30,7 +46,7 @@ SANTA_SPACE_TEST_CASE("a_warm_run_neither_allocates_nor_fences_and_its_kernels_h
     }
     CHECK(Events::allocations == 0);
     CHECK(Events::fences.empty());
-    CHECK(Events::kernels.size() == (method.index() == 0 ? 3U : 6U));
+    CHECK(Events::kernels.size() == 3 * kernels_of(method));
     for (const std::string& label : Events::kernels) CHECK(label.rfind("santa::", 0) == 0);
     Space{}.fence();
   }
@@ -61,6 +77,10 @@ SANTA_SPACE_TEST_CASE("plans_describe_their_splits_workspace_and_reads") {
   CHECK(has(text(Exact{}, 512), "2 splits of 512 keys"));
   CHECK(has(text(Systematic{.samples = 33}), "santa::Systematic"));
   CHECK(has(text(Systematic{.samples = 33}), "at most 33 a query head"));
+  CHECK(has(text(Stratified{.samples = 33}), "santa::Stratified"));
+  CHECK(has(text(Multinomial{.samples = 33}), "santa::Multinomial"));
+  CHECK(has(text(FixedTileBudget{.samples = 33}), "santa::FixedTileBudget"));
+  CHECK(has(text(ProportionalTileBudget{.samples = 33}), "santa::ProportionalTileBudget"));
 }
 
 SANTA_SPACE_TEST_CASE("one_plan_serves_smaller_batches_and_storages") {
@@ -81,8 +101,7 @@ SANTA_SPACE_TEST_CASE("one_plan_serves_smaller_batches_and_storages") {
       }
   };
   check(Exact{});
-  check(MassUnit{.rows = 1500});
-  check(Systematic{.samples = 1500});
+  for (const AnyMethod& any : samplers(1500)) std::visit(check, any);
 }
 
 SANTA_SPACE_TEST_CASE("seed_and_step_may_lie_in_memory") {
@@ -107,8 +126,7 @@ SANTA_SPACE_TEST_CASE("seed_and_step_may_lie_in_memory") {
         CHECK(same_bits(in_memory, to_host<float>(flat)));
       }
   };
-  check(MassUnit{.rows = 60});
-  check(Systematic{.samples = 60});
+  for (const AnyMethod& any : samplers(60)) std::visit(check, any);
 }
 
 SANTA_SPACE_TEST_CASE("error_bars_and_statistics_change_nothing_else") {
@@ -157,4 +175,18 @@ SANTA_SPACE_TEST_CASE("effective_sample_size_of_exact_is_that_of_the_softmax") {
     CHECK(static_cast<double>(result.statistics[static_cast<std::size_t>(kv)].effective_sample_size) ==
           doctest::Approx(smallest).epsilon(1e-4));
   }
+}
+
+SANTA_SPACE_TEST_CASE("a_workspace_holds_no_more_than_eight_bytes_a_key_and_head") {
+  for (const std::int64_t length : {1024, 30000})
+    for (const std::int64_t samples : {length / 8, length - 1}) {
+      const Shape shape{.batch = 2, .heads = 4, .kv_heads = 2, .length = length, .dim = 8};
+      for (const AnyMethod& any : samplers(samples))
+        std::visit(
+            [&](const auto& method) {
+              CAPTURE(any.index());
+              CHECK(DecodePlan(Space{}, method, shape).workspace_bytes() <= most_bytes(shape));
+            },
+            any);
+    }
 }

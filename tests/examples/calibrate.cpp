@@ -29,3 +29,13 @@ TEST_CASE("all_rows_take_as_many_draws_as_rows_and_fewer_never_do") {
   CHECK(samples_for(0.5, 100, rows_read) < 100);
   CHECK(samples_for(0.5, 1, rows_read) == 1);
 }
+
+TEST_CASE("no_number_below_the_fewest_is_tried") {
+  const auto rows_read = [](std::int64_t samples) {
+    CHECK(samples >= 40);
+    return static_cast<double>(samples) / 1000.;
+  };
+  CHECK(samples_for(0.1, 1000, rows_read, 40) == doctest::Approx(100).epsilon(0.05));
+  CHECK(samples_for(0.01, 1000, rows_read, 40) == 40);
+  CHECK(samples_for(0.5, 30, rows_read, 40) == 40);
+}

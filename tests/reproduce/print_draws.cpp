@@ -72,6 +72,13 @@ int main(int argc, char* argv[]) {
     const Data data(static_cast<std::size_t>(keys));
     print("joint", data, santa::MassUnit{.rows = santa::share(0.1)});
     print("separate", data, santa::MassUnit{.rows = santa::share(0.1), .draws = santa::Draws::separate});
+    print("joint-l2", data, santa::MassUnit{.rows = santa::share(0.1), .draws = santa::Draws::joint_l2});
     print("systematic", data, santa::Systematic{.samples = keys / 8});
+    print("stratified", data, santa::Stratified{.samples = keys / 8});
+    print("multinomial", data, santa::Multinomial{.samples = keys / 8});
+    for (const int tile : {32, 64, 256}) {
+      print("fixed", data, santa::FixedTileBudget{.samples = keys / 8, .tile = tile});
+      print("proportional", data, santa::ProportionalTileBudget{.samples = keys / 8, .tile = tile});
+    }
   }
 }

@@ -2,7 +2,11 @@
 #include "support/statistics.hpp"
 #include <santa/lanes/host_group.hpp>
 #include <santa/sample/budget.hpp>
+#include <santa/sample/fixed_tile_budget.hpp>
 #include <santa/sample/mass_unit.hpp>
+#include <santa/sample/multinomial.hpp>
+#include <santa/sample/proportional_tile_budget.hpp>
+#include <santa/sample/stratified.hpp>
 #include <santa/sample/systematic.hpp>
 
 #include <doctest/doctest.h>
@@ -46,7 +50,7 @@ TEST_CASE("a_subset_counts_every_key_about_once_and_none_twice") {
       });
       CHECK(good);
       CHECK(weight == doctest::Approx(static_cast<double>(length - start)).epsilon(1e-5));
-      CHECK(slots <= Subset::capacity(length));
+      CHECK(slots <= Subset::capacity((length + 31) / 32));
       // The first few and the last ones are always there.
       for (std::int64_t i = start; i < length; ++i)
         if (i < start + Subset::head_keys || i >= length - Subset::tail_keys)
@@ -82,15 +86,16 @@ struct Scores {
   }
 
   [[nodiscard]] float solve(double rows) const {
-    std::vector<float> slots(static_cast<std::size_t>(Subset::capacity(static_cast<std::int64_t>(y.size()))),
+    std::vector<float> slots(static_cast<std::size_t>(Subset::capacity(static_cast<std::int64_t>(y.size() + 31) / 32)),
                              -HUGE_VALF);
     subset.for_each_tile([&](std::int64_t first, std::int64_t step, int count, std::int64_t slot, float) {
       for (int i = 0; i < count; ++i)
         slots[static_cast<std::size_t>(slot + i)] = y[static_cast<std::size_t>(first + i * step)];
     });
     const Group group(Team{});
-    return detail::solve_log_delta(group, subset, rows,
-                                   [&](std::int64_t slot) { return Float::load(slots.data() + slot); });
+    return detail::solve_log_delta(group, subset, rows, [&](std::int64_t slot, float lambda) {
+      return detail::Inclusion<Group>(Float::load(slots.data() + slot) - Float(lambda)).probability;
+    });
   }
 };
 
@@ -156,6 +161,12 @@ TEST_CASE("bad_budgets_are_rejected_with_name_given_and_accepted") {
   reject(Systematic{.samples = 0}, "santa: Systematic.samples is 0; accepted: 1 to 2^30");
   reject(Systematic{.samples = -1}, "santa: Systematic.samples is -1; accepted: 1 to 2^30");
   reject(Systematic{.samples = (1 << 30) + 1}, "santa: Systematic.samples is 1073741825; accepted: 1 to 2^30");
+  reject(Stratified{.samples = 0}, "santa: Stratified.samples is 0; accepted: 1 to 2^30");
+  reject(Multinomial{.samples = -5}, "santa: Multinomial.samples is -5; accepted: 1 to 2^30");
+  reject(FixedTileBudget{.samples = 0}, "santa: FixedTileBudget.samples is 0; accepted: 1 to 2^30");
+  reject(FixedTileBudget{.tile = 128}, "santa: FixedTileBudget.tile is 128; accepted: 32, 64 or 256");
+  reject(ProportionalTileBudget{.samples = 0}, "santa: ProportionalTileBudget.samples is 0; accepted: 1 to 2^30");
+  reject(ProportionalTileBudget{.tile = 0}, "santa: ProportionalTileBudget.tile is 0; accepted: 32, 64 or 256");
   for (const double bad : {std::nan(""), HUGE_VAL, -HUGE_VAL}) {
     CHECK_THROWS_AS((MassUnit{.rows = bad}.check()), std::invalid_argument);
     CHECK_THROWS_AS((MassUnit{.rows = share(bad)}.check()), std::invalid_argument);

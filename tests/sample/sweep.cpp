@@ -29,7 +29,7 @@ struct Team {};
 Sweep sweep(const std::vector<float>& ratio, std::uint32_t phase) {
   std::vector<float> padded = ratio;
   padded.resize(32, never);
-  return Sweep(Group(Team{}), Float::load(padded.data()), phase);
+  return Sweep(Group(Team{}), detail::Inclusion<Group>(Float::load(padded.data())), phase);
 }
 
 /// P of each lane in units; the sum over the lanes that are swept is the sweep's own.
@@ -277,7 +277,8 @@ TEST_CASE("joint_draws_read_no_more_rows_than_separate_ones_at_the_same_delta") 
 }
 
 TEST_CASE_TEMPLATE("weights_of_a_rule_are_unbiased_for_every_head_and_row", Draw,
-                   std::integral_constant<Draws, Draws::joint>, std::integral_constant<Draws, Draws::separate>) {
+                   std::integral_constant<Draws, Draws::joint>, std::integral_constant<Draws, Draws::joint_l2>,
+                   std::integral_constant<Draws, Draws::separate>) {
   const auto scores = two_heads();
   Rule<Draw::value> rule(scores);
   MeanTest weights([&] {
@@ -295,6 +296,36 @@ TEST_CASE_TEMPLATE("weights_of_a_rule_are_unbiased_for_every_head_and_row", Draw
     weights.add(given);
   }
   CHECK(weights.largest_z() < weights.bound());
+}
+
+TEST_CASE("the_probability_of_a_row_is_the_root_of_the_sum_of_squares_over_heads") {
+  auto scores = two_heads();
+  scores[0][3] = 0.F;                   // certain for one head alone
+  scores[0][4] = scores[1][4] = -0.4F;  // certain for both together
+  scores[1][5] = never;
+  scores[0][6] = scores[1][6] = never;
+  Rule<Draws::joint_l2> rule(scores);
+  std::uint32_t seen = 0;
+  double expected = 0.;
+  for (std::size_t i = 0; i < 32; ++i)
+    expected += std::fmin(
+        1., std::hypot(std::exp2(static_cast<double>(scores[0][i])), std::exp2(static_cast<double>(scores[1][i]))));
+  for (std::uint64_t seed = 0; seed < 2000; ++seed) {
+    const auto drawn = rule.draw(seed);
+    seen |= drawn.rows;
+    CHECK((drawn.rows & 0b11000U) == 0b11000U);
+    for (std::size_t h = 0; h < 2; ++h)
+      for (int i = 0; i < 32; ++i) {
+        if (((drawn.rows >> i) & 1U) == 0) continue;
+        const double first = std::exp2(static_cast<double>(scores[0][static_cast<std::size_t>(i)]));
+        const double second = std::exp2(static_cast<double>(scores[1][static_cast<std::size_t>(i)]));
+        const double pi = std::fmin(1., std::hypot(first, second));
+        CHECK(static_cast<double>(drawn.weight[h][i]) == doctest::Approx((h == 0 ? first : second) / pi).epsilon(1e-5));
+      }
+  }
+  CHECK(seen == ~(1U << 6));
+  CHECK(static_cast<double>(rule.expected.certain + rule.expected.uncertain) ==
+        doctest::Approx(expected).epsilon(1e-5));
 }
 
 TEST_CASE("the_spread_of_a_row_is_its_variance_per_squared_distance") {

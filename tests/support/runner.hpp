@@ -13,7 +13,28 @@
 
 namespace santa::test {
 
-using AnyMethod = std::variant<Exact, MassUnit, Systematic>;
+using AnyMethod =
+    std::variant<Exact, MassUnit, Systematic, Stratified, Multinomial, FixedTileBudget, ProportionalTileBudget>;
+
+/// Every method that samples, in all its forms, with a budget of `rows` rows or samples.
+inline std::vector<AnyMethod> samplers(std::int64_t rows) {
+  return {MassUnit{.rows = rows},
+          MassUnit{.rows = rows, .draws = Draws::joint_l2},
+          MassUnit{.rows = rows, .draws = Draws::separate},
+          Systematic{.samples = rows},
+          Stratified{.samples = rows},
+          Multinomial{.samples = rows},
+          FixedTileBudget{.samples = rows, .tile = 32},
+          FixedTileBudget{.samples = rows, .tile = 64},
+          FixedTileBudget{.samples = rows, .tile = 256},
+          ProportionalTileBudget{.samples = rows, .tile = 32},
+          ProportionalTileBudget{.samples = rows, .tile = 256}};
+}
+inline std::vector<AnyMethod> exact_and_samplers(std::int64_t rows) {
+  std::vector<AnyMethod> methods = samplers(rows);
+  methods.insert(methods.begin(), Exact{});
+  return methods;
+}
 
 /// Options of a run, on the host.
 template <class Space>
@@ -56,7 +77,9 @@ class Runner {
 
  private:
   const Problem<Space, T, Q>& _problem;
-  std::variant<Plan<Exact>, Plan<MassUnit>, Plan<Systematic>> _plan;
+  std::variant<Plan<Exact>, Plan<MassUnit>, Plan<Systematic>, Plan<Stratified>, Plan<Multinomial>,
+               Plan<FixedTileBudget>, Plan<ProportionalTileBudget>>
+      _plan;
   Kokkos::View<O*, Memory> _out;
   Kokkos::View<float*, Memory> _lse, _error;
   Kokkos::View<Statistics*, Memory> _statistics;

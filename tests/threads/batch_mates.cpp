@@ -6,8 +6,7 @@ using namespace santa::test;
 
 namespace {
 
-const std::vector<AnyMethod> methods = {Exact{}, MassUnit{.rows = 60}, MassUnit{.rows = 60, .draws = Draws::separate},
-                                        Systematic{.samples = 60}};
+const std::vector<AnyMethod> methods = exact_and_samplers(60);
 
 }  // namespace
 

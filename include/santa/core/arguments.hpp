@@ -13,8 +13,8 @@ namespace santa::detail {
 /// Keys of a tile: lane i of a group owns key i.
 inline constexpr int tile_keys = 32;
 
-/// Keys of a panel: the unit in which two-pass rules sum masses, hence what splits are made of.
-inline constexpr int panel_keys = 256;
+/// Splits are made of so many keys.
+inline constexpr int split_keys = 256;
 
 /// Reference exponent of an empty state: below every finite score in use.
 inline constexpr float empty_reference = -0x1p127F;
@@ -79,6 +79,7 @@ struct Budget {
   double rows = 0.;
   double share = 0.;
   std::int64_t samples = 0;
+  std::int32_t tile = 0;  // keys of a tile that gets samples of its own
 
   KOKKOS_FUNCTION double rows_of(std::int64_t visible) const {
     return share > 0. ? share * static_cast<double>(visible) : rows;
@@ -87,27 +88,30 @@ struct Budget {
 
 /// Memory of a plan. Sizes and order are told by `Workspace` (decode/workspace.hpp).
 struct WorkspacePointers {
-  float* states = nullptr;              // [slice rows][splits][slice heads][8 + dim]: HeadState and N
-  UnitCounts* counts = nullptr;         // [slice rows][splits]
-  std::int32_t* arrived = nullptr;      // [batch][kv heads]: units that have finished; zero between runs
-  float* log_delta = nullptr;           // [batch][heads], log2
-  float* subset = nullptr;              // [slice rows][slice heads][subset_capacity]: scores of the first step's subset
-  float* scores = nullptr;              // [batch][heads][panels * panel_keys], log2
-  float* panel_reference = nullptr;     // [batch][heads][panels]
-  std::uint64_t* panel_mass = nullptr;  // [batch][heads][panels], units of 2^(panel_reference - 40)
-  double* panel_prefix = nullptr;       // [batch][heads][panels + 1], units of 2^(reference - 40)
-  float* reference = nullptr;           // [batch][heads]
-  std::int64_t subset_capacity = 0;
+  float* states = nullptr;          // [slice rows][splits][slice heads][8 + dim]: HeadState and N
+  UnitCounts* counts = nullptr;     // [slice rows][splits]
+  std::int32_t* arrived = nullptr;  // [batch][kv heads]: units that have finished; zero between runs
+  float* log_delta = nullptr;       // [batch][heads], log2
+  float* subset = nullptr;          // [slice rows][slice heads][Subset::capacity]: scores of the first step's subset
+  float* scores = nullptr;          // [batch][heads][tiles * tile_keys], log2
+  float* tile_reference = nullptr;  // [batch][heads][tile_stride]
+  std::uint64_t* tile_prefix = nullptr;  // [batch][heads][tile_stride], units of 2^(reference - position_bits); at
+                                         // first the tile's own mass, units of 2^(tile_reference - mass_bits)
+  float* reference = nullptr;            // [batch][heads]: the largest of a head's tiles
+  std::uint64_t* total = nullptr;        // [batch][heads], units as tile_prefix
+  std::uint32_t* points =
+      nullptr;  // [batch][heads]: Multinomial's before each cell, ProportionalTileBudget's of each tile
 };
 
 struct Arguments {
   // Shape, and how it is cut into units of work.
   std::int32_t batch = 0, heads = 0, kv_heads = 0, dim = 0;
   std::int32_t slices = 1, slice_heads = 1;  // a group's heads, in slices of at most max_heads
-  std::int32_t splits = 1, panels = 1;
-  std::int64_t keys_per_split = 0;  // 0: visible keys are shared out evenly, in whole panels
+  std::int32_t splits = 1;
+  float score_factor = 0.F;         // scale * log2(e): scores are in log2 units inside the kernels
+  std::int64_t tiles = 0;           // of the plan's storage
+  std::int64_t keys_per_split = 0;  // 0: visible keys are shared out evenly, in multiples of split_keys
   std::int64_t storage = 0;
-  float score_factor = 0.F;  // scale * log2(e): scores are in log2 units inside the kernels
 
   // Inputs and outputs; every pointer of an optional one may be null.
   AnyInput query;
@@ -129,6 +133,9 @@ struct Arguments {
   float* state_log_ratio = nullptr;  // [batch][heads], carried from step to step
   float* state_lse = nullptr;        // [batch][heads]
   WorkspacePointers work;
+
+  /// Tiles are stored in whole vectors, with one more than there are.
+  [[nodiscard]] KOKKOS_FUNCTION std::int64_t tile_stride() const { return (tiles / tile_keys + 1) * tile_keys; }
 };
 
 /// One unit of work: a split of the keys of one request, for the query heads of one slice of one kv head.
@@ -166,10 +173,10 @@ KOKKOS_INLINE_FUNCTION std::int64_t slice_rows(const Arguments& a) {
   return std::int64_t{a.batch} * a.kv_heads * a.slices;
 }
 
-/// Keys of each of `splits` even shares, in whole panels.
+/// Keys of each of `splits` even shares, in multiples of split_keys.
 KOKKOS_INLINE_FUNCTION std::int64_t keys_of_share(std::int64_t keys, std::int64_t splits) {
   const std::int64_t share = (keys + splits - 1) / splits;
-  return (share + panel_keys - 1) / panel_keys * panel_keys;
+  return (share + split_keys - 1) / split_keys * split_keys;
 }
 
 /// Units in the order (batch, split, kv head, slice), the last fastest: neighbours in time read neighbouring memory
@@ -189,7 +196,7 @@ KOKKOS_INLINE_FUNCTION Unit unit_of(const Arguments& a, const Modifier& modifier
   unit.heads = group - before < a.slice_heads ? group - before : a.slice_heads;
   unit.length = length_of(a, unit.batch);
   unit.start = modifier.first_key(unit.length);
-  const std::int64_t origin = a.keys_per_split > 0 ? 0 : unit.start / panel_keys * panel_keys;
+  const std::int64_t origin = a.keys_per_split > 0 ? 0 : unit.start / split_keys * split_keys;
   const std::int64_t keys = a.keys_per_split > 0 ? a.keys_per_split : keys_of_share(unit.length - origin, a.splits);
   const std::int64_t begin = origin + unit.split * keys;
   const std::int64_t first_tile = unit.start / tile_keys * tile_keys;

@@ -21,6 +21,11 @@ inline void require(bool good, std::string_view argument, std::int64_t given, st
   if (!good) reject(argument, std::to_string(given), accepted);
 }
 
+/// Tiles that share out samples are whole tiles of the kernels, and splits are whole numbers of them.
+inline void require_draw_tile(int tile, std::string_view argument) {
+  require(tile == 32 || tile == 64 || tile == 256, argument, tile, "32, 64 or 256");
+}
+
 /// True if no extent is 0. Not `size()`: from Kokkos 5 on that is 0 for a view of null data, whatever its extents.
 template <class View>
 bool has_elements(const View& view) {

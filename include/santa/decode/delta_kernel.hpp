@@ -25,9 +25,7 @@ struct DeltaKernel : Context {
   template <class Member>
   KOKKOS_FUNCTION void operator()(const Member& member) const {
     const Arguments& a = this->arguments;
-    const std::int64_t slices = std::int64_t{a.kv_heads} * a.slices;  // of one request
-    const std::int64_t rank = member.league_rank();
-    const Unit unit = this->unit(rank / slices * slices * a.splits + rank % slices);
+    const Unit unit = this->whole_unit(member.league_rank());
     const Group group(member);
     const double rows = a.budget.rows_of(unit.visible());
     if (rows >= static_cast<double>(unit.visible())) return read_all(group, unit);
@@ -65,23 +63,27 @@ struct DeltaKernel : Context {
     auto* exchange = reinterpret_cast<std::uint64_t*>(this->queue_scratch(group, scratch) -
                                                       group.rank() * Context::group_floats(a.slice_heads, a.dim));
     const Subset subset(unit.start, unit.length);
-    float* stored = a.work.subset + unit.slice_row(a) * a.slice_heads * a.work.subset_capacity;
-    const auto at = [&](int head, std::int64_t slot) { return stored + head * a.work.subset_capacity + slot; };
+    const std::int64_t capacity = Subset::capacity(a.tiles);
+    float* stored = a.work.subset + unit.slice_row(a) * a.slice_heads * capacity;
+    const auto at = [&](int head, std::int64_t slot) { return stored + head * capacity + slot; };
     float lse[Group::max_heads];
     score_subset(group, tile, unit, subset, at, lse, exchange);
     const auto relative = [&](int head, std::int64_t slot) {
       return lanes::max(Float(-lanes::infinity), group.load(at(head, slot)) - Float(lse[head]));
     };
-    const auto joint = [&](std::int64_t slot) {
-      Float largest = -lanes::infinity;
-      group.for_heads(unit.heads, [&](int head) { largest = lanes::max(largest, relative(head, slot)); });
-      return largest;
+    const auto joint = [&](std::int64_t slot, float lambda) {
+      const auto ratio = [&](int head) { return relative(head, slot) - Float(lambda); };
+      return Inclusion<Group>::template of_heads<draws>(group, unit.heads, ratio).probability;
     };
-    float shared = draws == Draws::joint ? solve_log_delta(group, subset, rows, joint, exchange) : 0.F;
+    float shared = draws == Draws::separate ? 0.F : solve_log_delta(group, subset, rows, joint, exchange);
     group.for_heads(unit.heads, [&](int head) {
       if constexpr (draws == Draws::separate)
         shared = solve_log_delta(
-            group, subset, rows, [&](std::int64_t slot) { return relative(head, slot); }, exchange);
+            group, subset, rows,
+            [&](std::int64_t slot, float lambda) {
+              return Inclusion<Group>(relative(head, slot) - Float(lambda)).probability;
+            },
+            exchange);
       // A head that saw no finite score has nothing to relate delta to: read what there is.
       set(group, unit, head, lse[head] > -lanes::infinity ? shared + lse[head] : -lanes::infinity);
     });

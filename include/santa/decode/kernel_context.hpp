@@ -26,6 +26,11 @@ struct KernelContext {
   Modifier modifier;
 
   [[nodiscard]] KOKKOS_FUNCTION Unit unit(std::int64_t rank) const { return unit_of(arguments, modifier, rank); }
+  /// The first unit of a slice row, for kernels that have one unit each.
+  [[nodiscard]] KOKKOS_FUNCTION Unit whole_unit(std::int64_t row) const {
+    const std::int64_t slices = std::int64_t{arguments.kv_heads} * arguments.slices;  // of one request
+    return unit(row / slices * slices * arguments.splits + row % slices);
+  }
 
   template <class Member>
   [[nodiscard]] KOKKOS_FUNCTION float* scratch(const Group& group, const Member& member) const {

@@ -3,12 +3,17 @@
 
 #include <santa/core/arguments.hpp>
 #include <santa/decode/delta_kernel.hpp>
+#include <santa/decode/head_kernel.hpp>
 #include <santa/decode/score_kernel.hpp>
 #include <santa/decode/sweep_kernel.hpp>
 #include <santa/decode/workspace.hpp>
 #include <santa/lanes/group.hpp>
 #include <santa/sample/exact.hpp>
+#include <santa/sample/fixed_tile_budget.hpp>
 #include <santa/sample/mass_unit.hpp>
+#include <santa/sample/multinomial.hpp>
+#include <santa/sample/proportional_tile_budget.hpp>
+#include <santa/sample/stratified.hpp>
 #include <santa/sample/systematic.hpp>
 
 #include <Kokkos_Core.hpp>
@@ -21,6 +26,8 @@ namespace santa::detail {
 template <class Group>
 using JointRule = MassUnitRule<Group, Draws::joint>;
 template <class Group>
+using JointL2Rule = MassUnitRule<Group, Draws::joint_l2>;
+template <class Group>
 using SeparateRule = MassUnitRule<Group, Draws::separate>;
 
 /// Launches a kernel over `units` units. Kernels are small enough to be passed by value at launch: a larger one would
@@ -31,7 +38,7 @@ void launch(const char* label, const Space& space, std::int64_t units, const Ker
   if (units == 0) return;
   const Arguments& a = kernel.arguments;
   const auto policy = lanes::Seam<Space>::template policy<typename Kernel::Extents>(
-      space, units, Kernel::scratch_floats(a.slice_heads, a.dim));
+      space, units, kernel.scratch_floats(a.slice_heads, a.dim));
   Kokkos::parallel_for(
       label, Kokkos::Experimental::require(policy, Kokkos::Experimental::WorkItemProperty::HintLightWeight), kernel);
 }
@@ -44,7 +51,7 @@ template <>
 struct Recipe<Exact> {
   static constexpr const char* name = "Exact";
   static WorkspaceNeeds needs() { return {}; }
-  static Budget budget(const Exact& /*method*/) { return {}; }
+  static Budget budget(const Exact& /*method*/, std::int64_t /*length*/) { return {}; }
 
   template <class Space, class Context>
   static void run(const Space& space, const Exact& /*method*/, const Context& context) {
@@ -56,14 +63,17 @@ template <>
 struct Recipe<MassUnit> {
   static constexpr const char* name = "MassUnit";
   static WorkspaceNeeds needs() { return {.deltas = true}; }
-  static Budget budget(const MassUnit& method) { return {method.rows.rows, method.rows.share, 0}; }
+  static Budget budget(const MassUnit& method, std::int64_t /*length*/) {
+    return {.rows = method.rows.rows, .share = method.rows.share};
+  }
 
   template <class Space, class Context>
   static void run(const Space& space, const MassUnit& method, const Context& context) {
-    if (method.draws == Draws::joint)
-      run<Draws::joint, JointRule>(space, context);
-    else
-      run<Draws::separate, SeparateRule>(space, context);
+    switch (method.draws) {
+      case Draws::joint: return run<Draws::joint, JointRule>(space, context);
+      case Draws::joint_l2: return run<Draws::joint_l2, JointL2Rule>(space, context);
+      case Draws::separate: return run<Draws::separate, SeparateRule>(space, context);
+    }
   }
 
  private:
@@ -74,17 +84,96 @@ struct Recipe<MassUnit> {
   }
 };
 
+/// What the rules have in common that score in a first pass and draw `samples` points a head in a second.
+struct PointRecipe {
+  template <class M>
+  static Budget budget(const M& method, std::int64_t /*length*/) {
+    return {.samples = method.samples};
+  }
+
+  template <class Space, class Context>
+  static void score(const Space& space, const Context& context) {
+    launch("santa::score", space, all_units(context.arguments), ScoreKernel<Context>(context));
+  }
+  template <template <class> class Rule, class Space, class Context>
+  static void sweep(const char* label, const Space& space, const Context& context) {
+    launch(label, space, all_units(context.arguments), SweepKernel<Context, Rule, true, true>(context));
+  }
+  template <class Work, class Space, class Context>
+  static void for_each_head(const char* label, const Space& space, const Context& context) {
+    launch(label, space, slice_rows(context.arguments), HeadKernel<Context, Work>(context));
+  }
+};
+
 template <>
-struct Recipe<Systematic> {
+struct Recipe<Systematic> : PointRecipe {
   static constexpr const char* name = "Systematic";
   static WorkspaceNeeds needs() { return {.scores = true}; }
-  static Budget budget(const Systematic& method) { return {0., 0., method.samples}; }
 
   template <class Space, class Context>
   static void run(const Space& space, const Systematic& /*method*/, const Context& context) {
-    const std::int64_t units = all_units(context.arguments);
-    launch("santa::score", space, units, ScoreKernel<Context>(context));
-    launch("santa::systematic", space, units, SweepKernel<Context, SystematicRule, true, true>(context));
+    score(space, context);
+    sweep<SystematicRule>("santa::systematic", space, context);
+  }
+};
+
+template <>
+struct Recipe<Stratified> : PointRecipe {
+  static constexpr const char* name = "Stratified";
+  static WorkspaceNeeds needs() { return {.scores = true}; }
+
+  template <class Space, class Context>
+  static void run(const Space& space, const Stratified& /*method*/, const Context& context) {
+    score(space, context);
+    sweep<StratifiedRule>("santa::stratified", space, context);
+  }
+};
+
+template <>
+struct Recipe<Multinomial> : PointRecipe {
+  static constexpr const char* name = "Multinomial";
+  static WorkspaceNeeds needs() { return {.scores = true, .cells = true}; }
+
+  template <class Space, class Context>
+  static void run(const Space& space, const Multinomial& /*method*/, const Context& context) {
+    for_each_head<DrawCells>("santa::cells", space, context);
+    score(space, context);
+    sweep<MultinomialRule>("santa::multinomial", space, context);
+  }
+};
+
+template <>
+struct Recipe<ProportionalTileBudget> : PointRecipe {
+  static constexpr const char* name = "ProportionalTileBudget";
+  static WorkspaceNeeds needs() { return {.scores = true, .budgets = true}; }
+  static Budget budget(const ProportionalTileBudget& method, std::int64_t /*length*/) {
+    return {.samples = method.samples, .tile = method.tile};
+  }
+
+  template <class Space, class Context>
+  static void run(const Space& space, const ProportionalTileBudget& /*method*/, const Context& context) {
+    score(space, context);
+    for_each_head<ShareSamples>("santa::tile_budgets", space, context);
+    sweep<ProportionalRule>("santa::proportional", space, context);
+  }
+};
+
+template <>
+struct Recipe<FixedTileBudget> {
+  static constexpr const char* name = "FixedTileBudget";
+  static WorkspaceNeeds needs() { return {}; }
+  /// Samples that cover the plan's length give every tile as many as it has keys.
+  static Budget budget(const FixedTileBudget& method, std::int64_t length) {
+    method.check(length);
+    const std::int64_t tiles = method.tiles(length);
+    const std::int64_t samples = method.samples >= length ? tiles * method.tile : method.samples;
+    return {.samples = samples, .tile = method.tile};
+  }
+
+  template <class Space, class Context>
+  static void run(const Space& space, const FixedTileBudget& /*method*/, const Context& context) {
+    launch("santa::fixed_tile_budget", space, all_units(context.arguments),
+           SweepKernel<Context, FixedTileRule, false>(context));
   }
 };
 
@@ -92,7 +181,7 @@ struct Recipe<Systematic> {
 
 namespace santa {
 
-/// A way to decode: Exact, MassUnit, Systematic.
+/// A way to decode: Exact, MassUnit, Systematic, Stratified, Multinomial, FixedTileBudget, ProportionalTileBudget.
 template <class T>
 concept Method = requires(const T method) {
   method.check();

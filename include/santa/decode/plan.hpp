@@ -51,7 +51,7 @@ class DecodePlan {
     method.check();
     modifier.check();
     detail::check_shape(shape);
-    detail::require(options.keys_per_split >= 0 && options.keys_per_split % detail::panel_keys == 0, "keys_per_split",
+    detail::require(options.keys_per_split >= 0 && options.keys_per_split % detail::split_keys == 0, "keys_per_split",
                     options.keys_per_split, "a multiple of 256, or 0");
     if (!std::isfinite(options.scale)) detail::reject("scale", std::to_string(options.scale), "a finite number");
     lay_out(space, options);
@@ -125,7 +125,7 @@ class DecodePlan {
     a.slices = (group + max_heads - 1) / max_heads;
     a.slice_heads = (group + a.slices - 1) / a.slices;
     a.storage = _shape.length;
-    a.panels = static_cast<std::int32_t>((_shape.length + detail::panel_keys - 1) / detail::panel_keys);
+    a.tiles = (_shape.length + detail::tile_keys - 1) / detail::tile_keys;
     lanes::Division division = lanes::Seam<Space>::divide(space, detail::slice_rows(a), _shape.length);
     if (options.keys_per_split > 0)
       division = {options.keys_per_split, (_shape.length + options.keys_per_split - 1) / options.keys_per_split};
@@ -135,7 +135,7 @@ class DecodePlan {
                     "less than 2^31: give a larger keys_per_split");
     const float scale = options.scale != 0.F ? options.scale : 1.F / std::sqrt(static_cast<float>(_shape.dim));
     a.score_factor = scale * lanes::log2_of_e;
-    a.budget = detail::Recipe<M>::budget(_method);
+    a.budget = detail::Recipe<M>::budget(_method, _shape.length);
   }
 
   template <class QueryView, class Cache, class OutView>

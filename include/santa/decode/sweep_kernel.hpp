@@ -23,14 +23,24 @@ struct SweepKernel : Context {
   using typename Context::Tile;
   using Float = typename Group::template Vector<float>;
 
+  /// Whether the rule sees all of a tile of its own, several of the kernel's, before it draws.
+  static constexpr bool looks_ahead = requires(const Arguments& a) { Rule<Group>::scratch_floats(a); };
+
   explicit SweepKernel(const Context& context) : Context(context) {}
+
+  /// Scratch of a team: the usual, and behind it what the rule needs in each group.
+  [[nodiscard]] KOKKOS_FUNCTION std::size_t scratch_floats(int heads, int dim) const {
+    std::size_t floats = Context::scratch_floats(heads, dim);
+    if constexpr (looks_ahead) floats += Group::groups_per_team * Rule<Group>::scratch_floats(this->arguments);
+    return floats;
+  }
 
   template <class Member>
   KOKKOS_FUNCTION void operator()(const Member& member) const {
     const Arguments& a = this->arguments;
     const Unit unit = this->unit(member.league_rank());
     const Group group(member);
-    float* scratch = this->scratch(group, member);
+    float* scratch = group.template scratch<float>(member, scratch_floats(a.slice_heads, a.dim));
     sweep(group, unit, scratch);
     this->when_all_arrived(group, unit,
                            [&](const Unit& slice) { write_outputs(group, a, slice, multinomial_error, scratch); });
@@ -40,7 +50,7 @@ struct SweepKernel : Context {
   KOKKOS_FUNCTION void sweep(const Group& group, const Unit& unit, float* scratch) const {
     const Arguments& a = this->arguments;
     Tile tile = this->tile(group, scratch, unit);
-    Rule<Group> rule(group, a, unit);
+    Rule<Group> rule = make_rule(group, unit, scratch);
     GroupState<Group, Tile, typename Context::Rows> state(group, tile, this->addresses.values(unit.batch, unit.kv_head),
                                                           this->queue_scratch(group, scratch), a, unit);
     group.for_heads(unit.heads, [&](int head) { state.set_reference(head, rule.initial_reference(head)); });
@@ -53,15 +63,55 @@ struct SweepKernel : Context {
     Float score[Group::max_heads];
     Float weight[Group::max_heads];
     Drawn<Group> drawn;
-    for_each_tile(group, unit, [&](std::int64_t first) {
-      const std::int64_t next = first + Group::groups_per_team * Group::size;
-      source.scores(first, 1, keys_of_tile<Group>(unit, first), score, next, keys_of_tile<Group>(unit, next));
-      state.weigh(score, weight);
+    const auto draw = [&](std::int64_t first) {
       rule.draw({static_cast<std::uint32_t>(first / Group::size), unit.heads, score, weight}, state.with_spread(),
                 drawn);
       state.add(first, drawn);
-    });
+    };
+    if constexpr (looks_ahead) {
+      for_each_draw_tile(group, unit, [&](std::int64_t begin, std::int64_t end, std::int64_t next) {
+        rule.begin(begin, end);
+        for (std::int64_t first = begin; first < end; first += Group::size) {
+          const std::int64_t coming = first + Group::size < end ? first + Group::size : next;
+          source.scores(first, 1, keys_of_tile<Group>(unit, first), score, coming, keys_of_tile<Group>(unit, coming));
+          state.weigh(score, weight);
+          rule.keep(first, score);
+        }
+        rule.settle([&](int head) { return state.reference(head); });
+        for (std::int64_t first = begin; first < end; first += Group::size) {
+          rule.scores(first, score);
+          state.weights(score, weight);
+          draw(first);
+        }
+      });
+    } else {
+      for_each_tile(group, unit, [&](std::int64_t first) {
+        const std::int64_t next = first + Group::groups_per_team * Group::size;
+        source.scores(first, 1, keys_of_tile<Group>(unit, first), score, next, keys_of_tile<Group>(unit, next));
+        state.weigh(score, weight);
+        draw(first);
+      });
+    }
     finish(group, unit, state, rule, scratch);
+  }
+
+  KOKKOS_FUNCTION Rule<Group> make_rule(const Group& group, const Unit& unit, float* scratch) const {
+    const Arguments& a = this->arguments;
+    if constexpr (looks_ahead)
+      return Rule<Group>(
+          group, a, unit,
+          scratch + Context::scratch_floats(a.slice_heads, a.dim) + group.rank() * Rule<Group>::scratch_floats(a));
+    else
+      return Rule<Group>(group, a, unit);
+  }
+
+  /// Calls f(begin, end, begin of the next) for the group's share of the rule's tiles, cut to the unit's keys.
+  template <class F>
+  KOKKOS_FUNCTION void for_each_draw_tile(const Group& group, const Unit& unit, F&& f) const {
+    const std::int64_t keys = this->arguments.budget.tile;
+    const std::int64_t turn = Group::groups_per_team * keys;
+    for (std::int64_t at = unit.begin / keys * keys + group.rank() * keys; at < unit.end; at += turn)
+      f(at > unit.begin ? at : unit.begin, at + keys < unit.end ? at + keys : unit.end, at + turn);
   }
 
   /// Writes the state of the unit: the group's, or that of all groups of the team together.

@@ -3,6 +3,7 @@
 
 #include <santa/core/arguments.hpp>
 #include <santa/sample/budget.hpp>
+#include <santa/sample/multinomial.hpp>
 
 #include <Kokkos_Core.hpp>
 
@@ -13,8 +14,10 @@ namespace santa::detail {
 
 /// Which arrays a method needs besides states, counts and counters.
 struct WorkspaceNeeds {
-  bool deltas = false;  // MassUnit: delta, and scores of the first step's subset
-  bool scores = false;  // two-pass rules: scores of all keys, panel sums
+  bool deltas = false;   // MassUnit: delta, and scores of the first step's subset
+  bool scores = false;   // two-pass rules: scores of all keys, masses of tiles
+  bool cells = false;    // Multinomial: points of equal cells
+  bool budgets = false;  // ProportionalTileBudget: samples of tiles
 };
 
 /// All of a plan's memory in one allocation, cut into arrays by one function that also counts the bytes.
@@ -48,17 +51,19 @@ class Workspace {
     take(p.states, slices * a.splits * a.slice_heads * state_floats(a.dim));
     take(p.counts, slices * a.splits);
     if (needs.deltas) {
-      p.subset_capacity = Subset::capacity(a.storage);
       take(p.log_delta, head_rows);
-      take(p.subset, slices * a.slice_heads * p.subset_capacity);
+      take(p.subset, slices * a.slice_heads * Subset::capacity(a.tiles));
     }
     if (needs.scores) {
-      take(p.scores, head_rows * a.panels * panel_keys);
-      take(p.panel_reference, head_rows * a.panels);
-      take(p.panel_mass, head_rows * a.panels);
-      take(p.panel_prefix, head_rows * (a.panels + 1));
+      take(p.scores, head_rows * a.tiles * tile_keys);
+      take(p.tile_reference, head_rows * a.tile_stride());
+      take(p.tile_prefix, head_rows * a.tile_stride());
       take(p.reference, head_rows);
+      take(p.total, head_rows);
     }
+    // Samples that cover the length are not drawn.
+    if (needs.cells && a.budget.samples < a.storage) take(p.points, head_rows * cell_entries(a.budget.samples));
+    if (needs.budgets) take(p.points, head_rows * a.tiles);
     _pointers = p;
     return used;
   }

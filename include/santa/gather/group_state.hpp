@@ -53,6 +53,13 @@ class GroupState {
   [[nodiscard]] KOKKOS_FUNCTION bool with_spread() const { return _with_spread; }
   [[nodiscard]] KOKKOS_FUNCTION std::uint32_t rows() const { return _rows; }
 
+  [[nodiscard]] KOKKOS_FUNCTION float reference(int head) const { return _reference[head]; }
+
+  /// Turns scores that have been weighed before into weights again.
+  KOKKOS_FORCEINLINE_FUNCTION void weights(const Float* score, Float* weight) const {
+    _group.for_heads(_unit.heads, [&](int head) { weight[head] = lanes::exp2(score[head] - Float(_reference[head])); });
+  }
+
   /// Turns a tile's scores into weights and adds up their mass.
   KOKKOS_FORCEINLINE_FUNCTION void weigh(const Float* score, Float* weight) {
     typename Group::Mask above(0);

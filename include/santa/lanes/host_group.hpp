@@ -147,6 +147,13 @@ struct HostGroup {
     for (int i = 0; i < size; ++i) each[i] = i < count ? from[i * stride] : rest;
     return Vector<T>::load(each);
   }
+  /// The elements at each lane's own index.
+  template <class T>
+  static Vector<T> gather(const T* from, const Vector<std::int32_t>& index) {
+    alignas(native_bytes) T each[size];
+    for (int i = 0; i < size; ++i) each[i] = from[index[i]];
+    return Vector<T>::load(each);
+  }
   /// Writes the first `count` lanes.
   template <class T>
   SANTA_INLINE static void store(const Vector<T>& values, T* to, int count) {

@@ -33,4 +33,6 @@ template <class To, class From>
 KOKKOS_FORCEINLINE_FUNCTION float fma(float a, float b, float c) { return Kokkos::fma(a, b, c); }
 KOKKOS_FORCEINLINE_FUNCTION double fma(double a, double b, double c) { return Kokkos::fma(a, b, c); }
 
+KOKKOS_FORCEINLINE_FUNCTION float sqrt(float x) { return Kokkos::sqrt(x); }
+
 }  // namespace santa::lanes

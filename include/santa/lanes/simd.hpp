@@ -107,6 +107,9 @@ struct Simd {
   SANTA_INLINE friend Simd operator|(const Simd& a, const Simd& b) {
     return map([](Part x, Part y) SANTA_INLINE_LAMBDA { return x | y; }, a, b);
   }
+  SANTA_INLINE friend Simd operator^(const Simd& a, const Simd& b) {
+    return map([](Part x, Part y) SANTA_INLINE_LAMBDA { return x ^ y; }, a, b);
+  }
   SANTA_INLINE friend Simd operator<<(const Simd& a, int bits) {
     return map([bits](Part x) SANTA_INLINE_LAMBDA { return x << bits; }, a);
   }
@@ -170,6 +173,27 @@ SANTA_INLINE Simd<To, N> bit_cast(const Simd<From, N>& from) {
   static_for<Simd<To, N>::parts>(
       [&](auto i) SANTA_INLINE_LAMBDA { result.part[i] = (typename Simd<To, N>::Part)from.part[i]; });
   return result;
+}
+
+/// 64-bit products of a number and each lane, as two words.
+template <int N>
+SANTA_INLINE void multiply_wide(std::uint32_t factor, const Simd<std::uint32_t, N>& words, Simd<std::uint32_t, N>& high,
+                                Simd<std::uint32_t, N>& low) {
+  alignas(native_bytes) std::uint32_t word[N];
+  alignas(native_bytes) std::uint32_t top[N];
+  words.store(word);
+  for (int i = 0; i < N; ++i) top[i] = static_cast<std::uint32_t>((std::uint64_t{factor} * word[i]) >> 32);
+  high = Simd<std::uint32_t, N>::load(top);
+  low = words * Simd<std::uint32_t, N>(factor);
+}
+
+/// The square root, correctly rounded.
+template <int N>
+SANTA_INLINE Simd<float, N> sqrt(const Simd<float, N>& x) {
+  alignas(native_bytes) float each[N];
+  x.store(each);
+  for (float& value : each) value = std::sqrt(value);
+  return Simd<float, N>::load(each);
 }
 
 /// a * b + c with one rounding, in every build: compilers that contract on their own differ, an explicit fma does not.

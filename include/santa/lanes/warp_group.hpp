@@ -126,6 +126,10 @@ struct WarpGroup {
     return lane() < count ? from[lane() * stride] : rest;
   }
   template <class T>
+  __device__ static T gather(const T* from, std::int32_t index) {
+    return from[index];
+  }
+  template <class T>
   __device__ static void store(T value, T* to) {
     to[lane()] = value;
   }

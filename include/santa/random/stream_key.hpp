@@ -11,7 +11,7 @@ namespace santa {
 /// it, the split it falls into, or the other requests of the batch.
 ///
 /// Bit packing: key = seed (low word, high word); counter = (index, request, step, stream << 16 | head), with `index`
-/// the tile (MassUnit) or draw, `head` the query head, or the first one of heads that draw together.
+/// the tile or draw, `head` the query head, or the first one of heads that draw together.
 struct StreamKey {
   std::uint64_t seed = 0;
   std::uint32_t step = 0;     // decode step
@@ -19,9 +19,19 @@ struct StreamKey {
   std::uint32_t request = 0;  // identity of the request, by default its batch index
 
   KOKKOS_FUNCTION Philox4x32::Counter draw(std::uint16_t head, std::uint32_t index) const {
-    const std::uint32_t tag = (static_cast<std::uint32_t>(stream) << 16) | head;
-    return Philox4x32::generate({{index, request, step, tag}},
-                                {{static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)}});
+    Philox4x32::Counter random;
+    draw(head, index, random.word);
+    return random;
+  }
+
+  /// The same for an index, or a vector of indices, one for each lane.
+  template <class Word>
+  KOKKOS_FORCEINLINE_FUNCTION void draw(std::uint16_t head, const Word& index, Word (&random)[4]) const {
+    random[0] = index;
+    random[1] = Word(request);
+    random[2] = Word(step);
+    random[3] = Word((static_cast<std::uint32_t>(stream) << 16) | head);
+    Philox4x32::generate(random, {{static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)}});
   }
 
   /// A uniform integer in [0, 2^bits), bits <= 32.

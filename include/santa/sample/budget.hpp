@@ -41,9 +41,9 @@ struct Subset {
   [[nodiscard]] KOKKOS_FUNCTION float weight() const {
     return strided > 0 ? static_cast<float>(tail - first) / static_cast<float>(strided) : 1.F;
   }
-  /// Slots for scores: every part is padded to whole tiles.
-  [[nodiscard]] static std::int64_t capacity(std::int64_t length) {
-    const std::int64_t strided = length / most_stride + 2 * fewest;
+  /// Slots for scores of a subset of so many tiles: every part is padded to whole tiles.
+  [[nodiscard]] KOKKOS_FUNCTION static std::int64_t capacity(std::int64_t tiles) {
+    const std::int64_t strided = tiles * tile_keys / most_stride + 2 * fewest;
     return (strided + head_keys + tail_keys + 4 * tile_keys) / tile_keys * tile_keys;
   }
 
@@ -68,12 +68,12 @@ struct Subset {
   std::int64_t _start, _length;
 };
 
-/// Solves sum_i c_i min(1, exp2(y_i - lambda)) = rows for lambda by bisection, over the tiles of a subset; c_i is what
-/// key i stands for and y_i its log2 weight relative to the whole. `y(slot)` gives a tile's values. Returns -infinity
-/// (read all) where even that gives fewer rows. The groups of a team share the tiles; `exchange` is room for a number
-/// of each. Sums are in integers, so that they have no order and all backends find the same delta.
+/// Solves sum_i c_i pi_i(lambda) = rows for lambda by bisection, over the tiles of a subset; c_i is what key i stands
+/// for and pi_i its inclusion probability where log2(delta / Z) is lambda. `pi(slot, lambda)` gives a tile's values.
+/// Returns -infinity (read all) where even that gives fewer rows. The groups of a team share the tiles; `exchange` is
+/// room for a number of each. Sums are in integers, so that they have no order and all backends find the same delta.
 template <class Group, class Values>
-KOKKOS_FUNCTION float solve_log_delta(const Group& group, const Subset& subset, double rows, const Values& y,
+KOKKOS_FUNCTION float solve_log_delta(const Group& group, const Subset& subset, double rows, const Values& pi,
                                       std::uint64_t* exchange = nullptr) {
   using Float = typename Group::template Vector<float>;
   constexpr float unit = 0x1p20F;  // with 32 keys of at most 33: below 2^32
@@ -81,9 +81,7 @@ KOKKOS_FUNCTION float solve_log_delta(const Group& group, const Subset& subset, 
     std::uint64_t sum = 0;
     subset.for_each_tile(
         [&](std::int64_t, std::int64_t, int, std::int64_t slot, float stands_for) {
-          const Float above = y(slot) - Float(lambda);
-          const Float part =
-              lanes::exp2(lanes::select(above > Float(0.F), Float(0.F), above)) * Float(stands_for * unit);
+          const Float part = pi(slot, lambda) * Float(stands_for * unit);
           sum += group.sum(lanes::bit_cast<std::uint32_t>(lanes::convert<std::int32_t>(part)));
         },
         group.rank(), Group::groups_per_team);

@@ -34,13 +34,13 @@ inline RowBudget share(double part) {
 /// How MassUnit draws for the query heads that share one kv head.
 enum class Draws : std::uint8_t {
   joint,     // once for all heads: pi = min(1, max over heads of w / delta)
+  joint_l2,  // once for all heads: pi = min(1, root of the sum over heads of (w / delta)^2)
   separate,  // head by head: pi = min(1, w / delta); the rows read are the union
 };
 
 /// Draws rows in proportion to their weight, in one pass over the keys and without a sort.
-/// Computes: rows read and weight w_h / pi, with pi = min(1, max_h w_h / delta_h); delta_h is fixed before the draw,
-/// from a
-///           strided subset of the keys at the first step and from the last step afterwards.
+/// Computes: rows read and weight w_h / pi, with pi = min(1, max_h w_h / delta_h), or as `draws` says; delta_h is fixed
+///           before the draw, from a strided subset of the keys at the first step and from the last step afterwards.
 /// Units:    rows is the number of distinct value rows to read per (batch, kv head), or a share of the visible length;
 ///           with separate draws, per query head.
 /// Requires: rows > 0. A budget that covers the visible length reads every row: the result is Exact's.
@@ -67,9 +67,49 @@ namespace detail {
 inline constexpr int probability_bits = 26;
 inline constexpr float probability_unit = 0x1p26F;
 
-/// The systematic sweep of one tile. `ratio` holds log2(w / delta) by lane, -infinity for lanes to leave out.
-/// `phase` is a uniform integer below 2^26. Lanes at or above 0 are certain and keep out of the sweep; row i of the
-/// others is read when floor((phase + P_0 + ... + P_i) / 2^26) changes at it.
+/// Inclusion probabilities of a tile's rows, by lane, for the given log2(w / delta) of the heads that draw together:
+/// one head, or the largest of several.
+template <class Group>
+struct Inclusion {
+  template <class T>
+  using Vector = typename Group::template Vector<T>;
+
+  Vector<float> probability;     // at most 1
+  typename Group::Mask certain;  // rows that are read in any case
+  typename Group::Mask present;  // rows of any weight at all
+
+  KOKKOS_FORCEINLINE_FUNCTION explicit Inclusion(const Vector<float>& ratio)
+      : certain(ratio >= Vector<float>(0.F)), present(ratio >= Vector<float>(lanes::lowest)) {
+    probability = lanes::exp2(lanes::select(certain, Vector<float>(0.F), ratio));
+  }
+
+  /// Those of heads that draw together, with log2(w / delta) of a head from ratio_of(head).
+  template <Draws draws, class RatioOf>
+  KOKKOS_FORCEINLINE_FUNCTION static Inclusion of_heads(const Group& group, int heads, const RatioOf& ratio_of) {
+    Vector<float> largest = -lanes::infinity;
+    group.for_heads(heads, [&](int head) { largest = lanes::max(largest, ratio_of(head)); });
+    Inclusion result(largest);
+    if constexpr (draws == Draws::joint_l2) result.take_root_of_squares(group, heads, ratio_of);
+    return result;
+  }
+
+ private:
+  /// In the order of the heads, each product and sum rounded once: the same on every backend.
+  template <class RatioOf>
+  KOKKOS_FORCEINLINE_FUNCTION void take_root_of_squares(const Group& group, int heads, const RatioOf& ratio_of) {
+    Vector<float> sum = 0.F;
+    group.for_heads(heads, [&](int head) {
+      const Vector<float> ratio = lanes::max(Vector<float>(-lanes::infinity), ratio_of(head));
+      const Vector<float> part = lanes::exp2(lanes::select(certain, Vector<float>(0.F), ratio));
+      sum = lanes::fma(part, part, sum);
+    });
+    certain = certain | (sum >= Vector<float>(1.F));
+    probability = lanes::select(certain, Vector<float>(1.F), lanes::sqrt(sum));
+  }
+};
+
+/// The systematic sweep of one tile. `phase` is a uniform integer below 2^26. Certain lanes keep out of the sweep; row
+/// i of the others is read when floor((phase + P_0 + ... + P_i) / 2^26) changes at it.
 template <class Group>
 struct Sweep {
   template <class T>
@@ -81,16 +121,14 @@ struct Sweep {
   std::uint32_t certain;    // lanes with pi = 1
   std::uint32_t uncertain;  // sum of P over the other lanes
 
-  KOKKOS_FORCEINLINE_FUNCTION Sweep(const Group& group, const Vector<float>& ratio, std::uint32_t phase) {
+  KOKKOS_FORCEINLINE_FUNCTION Sweep(const Group& group, const Inclusion<Group>& rows_in, std::uint32_t phase) {
     using lanes::bit_cast, lanes::convert, lanes::select;
-    const auto sure = ratio >= Vector<float>(0.F);
-    // A lane below every finite number has probability 0; every other lane gets at least one unit, so that it can be
-    // read.
-    const auto present = ratio >= Vector<float>(lanes::lowest);
-    certain = group.ballot(sure);
-    const Vector<float> scaled = lanes::exp2(select(sure, Vector<float>(0.F), ratio)) * Vector<float>(probability_unit);
+    certain = group.ballot(rows_in.certain);
+    // Every lane of any weight gets at least one unit, so that it can be read.
+    const Vector<float> scaled = rows_in.probability * Vector<float>(probability_unit);
     const Vector<float> rounded = select(scaled < Vector<float>(1.F), Vector<float>(1.F), scaled + Vector<float>(0.5F));
-    const Vector<float> swept = select(sure, Vector<float>(0.F), select(present, rounded, Vector<float>(0.F)));
+    const Vector<float> swept =
+        select(rows_in.certain, Vector<float>(0.F), select(rows_in.present, rounded, Vector<float>(0.F)));
     const auto units = convert<std::int32_t>(swept);
     const auto prefix = group.inclusive_scan(bit_cast<std::uint32_t>(units));
     const auto after = prefix + Vector<std::uint32_t>(phase);
@@ -99,7 +137,7 @@ struct Sweep {
     rows = group.ballot(crossed) | certain;
     uncertain = group.last(prefix);
     const Vector<float> pi =
-        select(sure, Vector<float>(1.F), convert<float>(units) * Vector<float>(1.F / probability_unit));
+        select(rows_in.certain, Vector<float>(1.F), convert<float>(units) * Vector<float>(1.F / probability_unit));
     inverse = Vector<float>(1.F) / pi;
     doubt = Vector<float>(1.F) - pi;
   }
@@ -125,16 +163,16 @@ class MassUnitRule {
 
   KOKKOS_FORCEINLINE_FUNCTION void draw(const ScoredTile<Group>& tile, bool with_spread, Drawn<Group>& drawn) {
     drawn.rows = 0;
-    if constexpr (draws == Draws::joint) {
-      Vector<float> ratio = -lanes::infinity;
-      _group.for_heads(tile.heads, [&](int head) { ratio = lanes::max(ratio, log_ratio(tile, head)); });
-      const Sweep<Group> sweep = this->sweep(tile, ratio, 0);
+    if constexpr (draws != Draws::separate) {
+      const auto rows = Inclusion<Group>::template of_heads<draws>(_group, tile.heads,
+                                                                   [&](int head) { return log_ratio(tile, head); });
+      const Sweep<Group> sweep = this->sweep(tile, rows, 0);
       _group.for_heads(tile.heads, [&](int head) { give_weights(tile, sweep, head, with_spread, drawn); });
       drawn.rows = sweep.rows;
     } else {
       _group.for_heads(tile.heads, [&](int head) {
-        const Sweep<Group> sweep =
-            this->sweep(tile, lanes::max(Vector<float>(-lanes::infinity), log_ratio(tile, head)), head);
+        const Sweep<Group> sweep = this->sweep(
+            tile, Inclusion<Group>(lanes::max(Vector<float>(-lanes::infinity), log_ratio(tile, head))), head);
         give_weights(tile, sweep, head, with_spread, drawn);
         const auto chosen = _group.lanes_of(sweep.rows);
         drawn.weight[head] = lanes::select(chosen, drawn.weight[head], Vector<float>(0.F));
@@ -146,12 +184,12 @@ class MassUnitRule {
   }
 
   [[nodiscard]] KOKKOS_FUNCTION ExpectedRows expected_rows(int head) const {
-    const int draw = draws == Draws::joint ? 0 : head;
+    const int draw = draws == Draws::separate ? head : 0;
     return {static_cast<float>(_certain[draw]),
             static_cast<float>(static_cast<double>(_uncertain[draw]) / probability_unit)};
   }
   [[nodiscard]] KOKKOS_FUNCTION std::uint32_t samples(std::uint32_t rows) const {
-    return draws == Draws::joint ? rows : _samples;
+    return draws == Draws::separate ? _samples : rows;
   }
 
  private:
@@ -159,11 +197,12 @@ class MassUnitRule {
     return tile.score[head] - Vector<float>(_log_delta[head]);
   }
 
-  KOKKOS_FORCEINLINE_FUNCTION Sweep<Group> sweep(const ScoredTile<Group>& tile, const Vector<float>& ratio, int head) {
+  KOKKOS_FORCEINLINE_FUNCTION Sweep<Group> sweep(const ScoredTile<Group>& tile, const Inclusion<Group>& rows_in,
+                                                 int head) {
     const auto stream = static_cast<std::uint16_t>(_first_head + head);
     const std::uint32_t phase = _phase[head].get(
         tile.number, [&](std::uint32_t number) { return _key.integer(stream, number, probability_bits); });
-    const Sweep<Group> sweep(_group, ratio, phase);
+    const Sweep<Group> sweep(_group, rows_in, phase);
     _certain[head] += static_cast<std::uint32_t>(Kokkos::popcount(sweep.certain));
     _uncertain[head] += sweep.uncertain;
     return sweep;

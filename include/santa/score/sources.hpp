@@ -77,8 +77,8 @@ class StoredScores {
  public:
   KOKKOS_FUNCTION StoredScores(const Group& group, const Arguments& arguments, const Unit& unit)
       : _group(group),
-        _first(arguments.work.scores + unit.head_row(arguments, 0) * arguments.panels * panel_keys),
-        _stride(static_cast<std::int64_t>(arguments.panels) * panel_keys),
+        _first(arguments.work.scores + unit.head_row(arguments, 0) * arguments.tiles * tile_keys),
+        _stride(arguments.tiles * tile_keys),
         _heads(unit.heads) {}
 
   KOKKOS_FORCEINLINE_FUNCTION void scores(std::int64_t first, std::int64_t /*step*/, int /*count*/, Float* score,

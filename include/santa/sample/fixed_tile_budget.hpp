@@ -1,0 +1,160 @@
+// FixedTileBudget: the same number of samples for every tile, in one pass.
+#pragma once
+
+#include <santa/core/arguments.hpp>
+#include <santa/core/check.hpp>
+#include <santa/core/drawn.hpp>
+#include <santa/lanes/math.hpp>
+#include <santa/sample/exact.hpp>
+#include <santa/sample/points.hpp>
+#include <santa/sample/tile_masses.hpp>
+
+#include <Kokkos_Core.hpp>
+
+#include <cstdint>
+#include <string>
+
+namespace santa {
+
+/// Draws `samples` rows per query head, the same number in each tile of `tile` keys, at equally spaced points of the
+/// tile's own cumulative sum; a row's weight is count * mass of the tile / samples of the tile. Unbiased.
+/// Shares:   of N tiles in the plan's length, tile t gets floor((t + 1) * samples / N) - floor(t * samples / N). The
+/// last
+///           tile, which may have fewer keys, gets a whole share, and so does one that a window cuts. A request shorter
+///           than the plan has fewer tiles and so fewer samples. A tile whose share covers its keys is read whole.
+/// Requires: samples at least N and at most 2^30, tile 32, 64 or 256. Samples that cover the plan's length read every
+///           row: the result is Exact's.
+/// Errors:   std::invalid_argument from the plan: name, given, accepted.
+/// Passes:   one. The error bar is an upper bound: it takes the rows of a tile as independent and ignores their mean,
+///           which `center` makes up for.
+/// Bytes:    all keys, the union over a group's heads of the rows drawn.
+/// Random:   one 53-bit uniform per query head and tile, key (seed; step, stream, request, head, tile).
+/// Source:   S2ANTA-Flash, arXiv 2605.01910.
+struct FixedTileBudget {
+  std::int64_t samples = 1024;
+  int tile = 256;
+
+  void check() const {
+    detail::require(samples >= 1 && samples <= (1 << 30), "FixedTileBudget.samples", samples, "1 to 2^30");
+    detail::require_draw_tile(tile, "FixedTileBudget.tile");
+  }
+  /// What depends on the plan's length.
+  void check(std::int64_t length) const {
+    detail::require(samples >= tiles(length), "FixedTileBudget.samples", samples,
+                    "at least one for each of the " + std::to_string(tiles(length)) + " tiles of the plan's length");
+  }
+  [[nodiscard]] std::int64_t tiles(std::int64_t length) const { return (length + tile - 1) / tile; }
+};
+
+namespace detail {
+
+/// The rule of FixedTileBudget for one unit of work. It sees all scores of a tile before it draws the first row of it:
+/// `keep` for each part of 32 keys, `settle`, then `draw` for each of them in order. Scores wait in `scratch`.
+template <class Group>
+class FixedTileRule {
+  template <class T>
+  using Vector = typename Group::template Vector<T>;
+  using Float = Vector<float>;
+  using Mass = Vector<std::uint64_t>;
+
+ public:
+  /// Floats of scratch a group.
+  [[nodiscard]] KOKKOS_FUNCTION static std::size_t scratch_floats(const Arguments& a) {
+    return static_cast<std::size_t>(a.slice_heads) * static_cast<std::size_t>(a.budget.tile);
+  }
+
+  KOKKOS_FUNCTION FixedTileRule(const Group& group, const Arguments& arguments, const Unit& unit, float* scratch)
+      : _group(group),
+        _unit(unit),
+        _budget(arguments.budget),
+        _tiles((arguments.tiles * tile_keys + _budget.tile - 1) / _budget.tile),
+        _key(stream_key(arguments, unit)),
+        _scratch(scratch) {}
+
+  KOKKOS_FUNCTION static float initial_reference(int /*head*/) { return empty_reference; }
+
+  /// Begins the tile of keys `begin` to `end` - 1.
+  KOKKOS_FUNCTION void begin(std::int64_t begin, std::int64_t end) {
+    _begin = begin;
+    _end = end;
+    const std::int64_t keys = end - (begin > _unit.start ? begin : _unit.start);
+    _number = begin / _budget.tile;
+    _share = (_number + 1) * _budget.samples / _tiles - _number * _budget.samples / _tiles;
+    _every_row = _share >= keys;
+    _group.for_heads(_unit.heads, [&](int head) { _reference[head] = empty_reference; });
+  }
+
+  /// Keeps the scores of a part; its first key is `first`.
+  KOKKOS_FORCEINLINE_FUNCTION void keep(std::int64_t first, const Float* score) {
+    _group.for_heads(_unit.heads, [&](int head) {
+      _group.store(score[head], at(head, first));
+      const float reference = tile_reference(_group, score[head]);
+      _reference[head] = reference > _reference[head] ? reference : _reference[head];
+    });
+  }
+  KOKKOS_FORCEINLINE_FUNCTION void scores(std::int64_t first, Float* score) const {
+    _group.for_heads(_unit.heads, [&](int head) { score[head] = _group.load(at(head, first)); });
+  }
+
+  /// Once all parts are kept: chooses each head's points. `reference(head)` is what weights are relative to from here
+  /// to the end of the tile; no score exceeds it by much.
+  template <class Reference>
+  KOKKOS_FORCEINLINE_FUNCTION void settle(const Reference& reference) {
+    _group.sync();
+    if (_every_row) return;
+    _group.for_heads(_unit.heads, [&](int head) {
+      Mass sum = Mass(0U);
+      for (std::int64_t first = _begin; first < _end; first += Group::size)
+        sum += key_masses<Group>(_group.load(at(head, first)), _reference[head]);
+      const std::uint64_t mass = _group.sum(sum);
+      _points[head] = EqualPoints<Group>(
+          static_cast<std::uint32_t>(_share), mass,
+          _key.uniform(static_cast<std::uint16_t>(_unit.first_head + head), static_cast<std::uint32_t>(_number)));
+      _unit_weight[head] = static_cast<float>(static_cast<double>(mass) * 0x1p-40 / static_cast<double>(_share)) *
+                           lanes::exp2(_reference[head] - reference(head));
+      _position[head] = 0;
+    });
+  }
+
+  KOKKOS_FORCEINLINE_FUNCTION void draw(const ScoredTile<Group>& tile, bool with_spread, Drawn<Group>& drawn) {
+    if (_every_row) {
+      draw_every_row(_group, tile, drawn);
+      _samples += static_cast<std::uint32_t>(Kokkos::popcount(drawn.rows));
+      return;
+    }
+    drawn.rows = 0;
+    _group.for_heads(tile.heads, [&](int head) {
+      const Mass mass = key_masses<Group>(tile.score[head], _reference[head]);
+      const Mass after = _group.inclusive_scan(mass) + Mass(_position[head]);
+      const Vector<std::int32_t> count = _points[head].below(after) - _points[head].below(after - mass);
+      _position[head] = _group.last(after);
+      give_counts(_group, count, head, _unit_weight[head], with_spread, drawn);
+      _samples += static_cast<std::uint32_t>(_group.sum(count));
+    });
+  }
+
+  [[nodiscard]] KOKKOS_FUNCTION static ExpectedRows expected_rows(int /*head*/) { return {}; }
+  [[nodiscard]] KOKKOS_FUNCTION std::uint32_t samples(std::uint32_t /*rows*/) const { return _samples; }
+
+ private:
+  [[nodiscard]] KOKKOS_FUNCTION float* at(int head, std::int64_t first) const {
+    return _scratch + head * _budget.tile + (first - _begin);
+  }
+
+  const Group& _group;
+  const Unit& _unit;
+  const Budget& _budget;
+  std::int64_t _tiles;  // in the plan's length
+  StreamKey _key;
+  float* _scratch;  // [head][key of the tile]
+  std::int64_t _begin = 0, _end = 0, _number = 0, _share = 0;
+  bool _every_row = false;
+  std::uint32_t _samples = 0;
+  float _reference[Group::max_heads];
+  float _unit_weight[Group::max_heads];  // of one draw
+  EqualPoints<Group> _points[Group::max_heads];
+  std::uint64_t _position[Group::max_heads];  // within the tile
+};
+
+}  // namespace detail
+}  // namespace santa

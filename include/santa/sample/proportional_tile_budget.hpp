@@ -1,0 +1,180 @@
+// ProportionalTileBudget: samples shared out over tiles by their mass, systematic within a tile. Biased.
+#pragma once
+
+#include <santa/core/arguments.hpp>
+#include <santa/core/check.hpp>
+#include <santa/sample/points.hpp>
+
+#include <Kokkos_Core.hpp>
+
+#include <cstdint>
+
+namespace santa {
+
+/// Draws `samples` rows per query head: each tile of `tile` keys gets samples * mass / Z of them, rounded by largest
+/// remainder (of equal ones, the first tiles), at equally spaced points with a random offset of its own. Weight
+/// count / samples.
+/// BIASED: which tiles are rounded down doesn't change from draw to draw; flat tails of less mass than half a sample a
+/// tile are never read. For comparison with published results.
+/// Requires: 1 <= samples <= 2^30, tile 32, 64 or 256. Samples that cover the visible length read every row.
+/// Errors:   std::invalid_argument from the plan: name, given, accepted.
+/// Passes:   two, as Systematic, and between them one over the tiles.
+/// Bytes:    all keys, the scores twice, the union over a group's heads of the rows drawn.
+/// Random:   one 53-bit uniform per query head and tile, key (seed; step, stream, request, head, tile).
+/// Source:   S2ANTA-Prop, arXiv 2605.01910.
+struct ProportionalTileBudget {
+  std::int64_t samples = 1024;
+  int tile = 256;
+
+  void check() const {
+    detail::require(samples >= 1 && samples <= (1 << 30), "ProportionalTileBudget.samples", samples, "1 to 2^30");
+    detail::require_draw_tile(tile, "ProportionalTileBudget.tile");
+  }
+};
+
+namespace detail {
+
+/// The tiles of `tile` keys of a unit's request, each of several tiles of the kernels.
+struct DrawTiles {
+  std::int64_t parts;       // kernel tiles of a whole one
+  std::int64_t begin, end;  // visible kernel tiles
+
+  KOKKOS_FUNCTION DrawTiles(const Arguments& a, const Unit& unit)
+      : parts(a.budget.tile / tile_keys),
+        begin(unit.start / tile_keys),
+        end(unit.visible() > 0 ? (unit.length + tile_keys - 1) / tile_keys : begin) {}
+
+  [[nodiscard]] KOKKOS_FUNCTION std::int64_t first() const { return begin / parts; }
+  [[nodiscard]] KOKKOS_FUNCTION std::int64_t last() const { return (end + parts - 1) / parts; }
+  /// Where the visible part of a draw tile begins, and where it ends for the one before.
+  [[nodiscard]] KOKKOS_FUNCTION std::int64_t edge(std::int64_t tile) const {
+    const std::int64_t at = tile * parts;
+    return at < begin ? begin : (at > end ? end : at);
+  }
+};
+
+/// Shares a head's samples out over its draw tiles, by the first pass's prefixes.
+struct ShareSamples {
+  template <class Group>
+  KOKKOS_FUNCTION static void run(const Group& group, const Arguments& a, const Unit& unit, int head) {
+    using Word = typename Group::template Vector<std::uint32_t>;
+    using Int = typename Group::template Vector<std::int32_t>;
+    if (a.budget.samples >= unit.visible()) return;
+    const DrawTiles tiles(a, unit);
+    const std::int64_t row = unit.head_row(a, head);
+    const std::uint64_t* prefix = a.work.tile_prefix + row * a.tile_stride();
+    std::uint32_t* budget = a.work.points + row * a.tiles;
+    const std::uint64_t total = a.work.total[row];
+    const double density = total > 0 ? static_cast<double>(a.budget.samples) / static_cast<double>(total) : 0.;
+    const auto for_each_vector = [&](auto&& f) {
+      for (std::int64_t first = tiles.first(); first < tiles.last(); first += Group::size)
+        f(first, static_cast<int>(tiles.last() - first < Group::size ? tiles.last() - first : Group::size));
+    };
+    const auto quota = [&](std::int64_t first, int count) {
+      return SampleQuota<Group>(group, tiles, prefix, first, count, density);
+    };
+    // How many samples whole quotas leave, and the remainders.
+    std::uint64_t given = 0;
+    for_each_vector([&](std::int64_t first, int count) {
+      const auto share = quota(first, count);
+      given += group.sum(share.whole);
+      group.store(share.remainder, budget + first, count);
+    });
+    group.sync();
+    const auto left = static_cast<std::uint32_t>(static_cast<std::uint64_t>(total > 0 ? a.budget.samples : 0) - given);
+    const auto above = [&](std::uint32_t limit) {
+      std::uint32_t tiles_above = 0;
+      for_each_vector([&](std::int64_t first, int count) {
+        const Word remainder = group.load(budget + first, count, std::uint32_t{0});
+        tiles_above += static_cast<std::uint32_t>(Kokkos::popcount(group.ballot(remainder > Word(limit))));
+      });
+      return tiles_above;
+    };
+    // The smallest limit that no more than `left` remainders exceed; those equal to it get what is left then, in order.
+    std::uint32_t limit = 0;
+    for (std::uint32_t bit = std::uint32_t{1} << 31; bit > 0; bit >>= 1)
+      if (above(limit + (bit - 1)) > left) limit += bit;
+    std::uint32_t spare = left - above(limit);
+    for_each_vector([&](std::int64_t first, int count) {
+      const Word remainder = group.load(budget + first, count, std::uint32_t{0});
+      const auto inside = group.lanes_between(0, count);
+      const auto equal = inside & (remainder >= Word(limit)) & (Word(limit) >= remainder);
+      const Int order = group.inclusive_scan(lanes::select(equal, Int(1), Int(0)));
+      const auto lucky = equal & (order < Int(static_cast<std::int32_t>(spare) + 1));
+      const auto more = lucky | (remainder > Word(limit));
+      const Word whole = quota(first, count).whole;
+      group.store(whole + lanes::select(more, Word(1U), Word(0U)), budget + first, count);
+      const auto used = static_cast<std::uint32_t>(Kokkos::popcount(group.ballot(lucky)));
+      spare -= used;
+    });
+  }
+
+ private:
+  /// samples * mass / Z of a vector of draw tiles: whole samples, and the rest in units of 2^-32.
+  template <class Group>
+  struct SampleQuota {
+    template <class T>
+    using Vector = typename Group::template Vector<T>;
+
+    Vector<std::uint32_t> whole, remainder;
+
+    KOKKOS_FUNCTION SampleQuota(const Group& group, const DrawTiles& tiles, const std::uint64_t* prefix,
+                                std::int64_t first, int count, double density) {
+      using Int = Vector<std::int32_t>;
+      using Double = Vector<double>;
+      const auto edge = [&](std::int64_t tile) {
+        const Int at =
+            (group.lane() + Int(static_cast<std::int32_t>(tile))) * Int(static_cast<std::int32_t>(tiles.parts));
+        const Int begin = static_cast<std::int32_t>(tiles.begin);
+        const Int end = static_cast<std::int32_t>(tiles.end);
+        return lanes::select(at < begin, begin, lanes::select(at < end, at, end));
+      };
+      const auto mass = group.gather(prefix, edge(first + 1)) - group.gather(prefix, edge(first));
+      const Double samples = lanes::convert<double>(mass) * Double(density);
+      const auto inside = group.lanes_between(0, count);
+      const Vector<std::uint32_t> floor = lanes::convert<std::uint32_t>(samples);
+      const Double rest =
+          lanes::fma(lanes::convert<double>(mass), Double(density), Double(0.) - lanes::convert<double>(floor));
+      const Double limited = lanes::select(rest > Double(0.), rest, Double(0.)) * Double(0x1p32);
+      const auto part =
+          lanes::convert<std::uint32_t>(lanes::select(limited < Double(0x1p32 - 1.), limited, Double(0x1p32 - 1.)));
+      whole = lanes::select(inside, floor, Vector<std::uint32_t>(0U));
+      remainder = lanes::select(inside, part, Vector<std::uint32_t>(0U));
+    }
+  };
+};
+
+/// ProportionalTileBudget's points: those of each draw tile relative to where it begins.
+template <class Group>
+class ProportionalPoints {
+  template <class T>
+  using Vector = typename Group::template Vector<T>;
+
+ public:
+  KOKKOS_FUNCTION ProportionalPoints(const Group& /*group*/, const Arguments& arguments, const Unit& unit)
+      : _arguments(arguments), _unit(unit), _key(stream_key(arguments, unit)), _tiles(arguments, unit) {}
+
+  [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION Vector<std::int32_t> below(int head, std::uint32_t tile,
+                                                                       const Vector<std::uint64_t>& position) const {
+    const std::int64_t row = _unit.head_row(_arguments, head);
+    const std::uint64_t* prefix = _arguments.work.tile_prefix + row * _arguments.tile_stride();
+    const std::int64_t number = tile / _tiles.parts;
+    const std::uint64_t begin = prefix[_tiles.edge(number)];
+    const EqualPoints<Group> points(
+        _arguments.work.points[row * _arguments.tiles + number], prefix[_tiles.edge(number + 1)] - begin,
+        _key.uniform(static_cast<std::uint16_t>(_unit.first_head + head), static_cast<std::uint32_t>(number)));
+    return points.below(position - Vector<std::uint64_t>(begin));
+  }
+
+ private:
+  const Arguments& _arguments;
+  const Unit& _unit;
+  StreamKey _key;
+  DrawTiles _tiles;
+};
+
+template <class Group>
+using ProportionalRule = PointRule<Group, ProportionalPoints>;
+
+}  // namespace detail
+}  // namespace santa

@@ -1,0 +1,61 @@
+// Stratified: one random point in each of S equal strata of each head's cumulative distribution.
+#pragma once
+
+#include <santa/core/arguments.hpp>
+#include <santa/core/check.hpp>
+#include <santa/sample/points.hpp>
+#include <santa/sample/strata.hpp>
+
+#include <cstdint>
+
+namespace santa {
+
+/// Draws `samples` rows per query head: one at a uniform point of each of `samples` equal strata of the softmax
+/// distribution's cumulative sum. Weight count / samples. Unbiased, and never worse than independent draws.
+/// Requires: 1 <= samples <= 2^30. Samples that cover the visible length read every row: the result is Exact's.
+/// Errors:   std::invalid_argument from the plan: name, given, accepted.
+/// Passes:   two, as Systematic.
+/// Bytes:    all keys, the scores twice, the union over a group's heads of the rows drawn.
+/// Random:   32 bits a point: word k % 4 of key (seed; step, stream, request, head, k / 4) for stratum k.
+/// Source:   S2ANTA, arXiv 2605.01910.
+struct Stratified {
+  std::int64_t samples = 1024;
+
+  void check() const {
+    detail::require(samples >= 1 && samples <= (1 << 30), "Stratified.samples", samples, "1 to 2^30");
+  }
+};
+
+namespace detail {
+
+/// Stratified's points.
+template <class Group>
+class StratifiedPoints {
+  template <class T>
+  using Vector = typename Group::template Vector<T>;
+
+ public:
+  KOKKOS_FUNCTION StratifiedPoints(const Group& /*group*/, const Arguments& arguments, const Unit& unit)
+      : _arguments(arguments), _unit(unit), _key(stream_key(arguments, unit)) {}
+
+  [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION Vector<std::int32_t> below(int head, std::uint32_t /*tile*/,
+                                                                       const Vector<std::uint64_t>& position) const {
+    using Word = Vector<std::uint32_t>;
+    const StratumPlace<Group> place(position, _arguments.work.total[_unit.head_row(_arguments, head)],
+                                    static_cast<double>(_arguments.budget.samples));
+    const Word word = point_words<Group>(_key, static_cast<std::uint16_t>(_unit.first_head + head),
+                                         lanes::bit_cast<std::uint32_t>(place.stratum));
+    return place.stratum + lanes::select(word < place.threshold, Vector<std::int32_t>(1), Vector<std::int32_t>(0));
+  }
+
+ private:
+  const Arguments& _arguments;
+  const Unit& _unit;
+  StreamKey _key;
+};
+
+template <class Group>
+using StratifiedRule = PointRule<Group, StratifiedPoints>;
+
+}  // namespace detail
+}  // namespace santa
