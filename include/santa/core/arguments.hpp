@@ -150,8 +150,9 @@ struct Unit {
   [[nodiscard]] KOKKOS_FUNCTION std::int64_t slice_row(const Arguments& a) const {
     return (static_cast<std::int64_t>(batch) * a.kv_heads + kv_head) * a.slices + slice;
   }
+  /// The row of per-head arrays; of the last head for those beyond it.
   [[nodiscard]] KOKKOS_FUNCTION std::int64_t head_row(const Arguments& a, int head) const {
-    return static_cast<std::int64_t>(batch) * a.heads + first_head + head;
+    return static_cast<std::int64_t>(batch) * a.heads + first_head + (head < heads ? head : heads - 1);
   }
   [[nodiscard]] KOKKOS_FUNCTION std::int64_t visible() const { return length > start ? length - start : 0; }
 };

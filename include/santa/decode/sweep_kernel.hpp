@@ -53,7 +53,7 @@ struct SweepKernel : Context {
     Rule<Group> rule = make_rule(group, unit, scratch);
     GroupState<Group, Tile, typename Context::Rows> state(group, tile, this->addresses.values(unit.batch, unit.kv_head),
                                                           this->queue_scratch(group, scratch), a, unit);
-    group.for_heads(unit.heads, [&](int head) { state.set_reference(head, rule.initial_reference(head)); });
+    group.for_all_heads(unit.heads, [&](int head) { state.set_reference(head, rule.initial_reference(head)); });
     const auto source = [&] {
       if constexpr (stored_scores)
         return StoredScores<Group>(group, a, unit);

@@ -27,7 +27,7 @@ class GroupState {
 
   /// Scratch in 4-byte words: the queue, and sums that change once a batch of rows.
   static constexpr int scratch_words(int heads) {
-    return RowQueue<Group>::scratch_words(heads) + heads * (2 * Group::size + 1);
+    return RowQueue<Group>::scratch_words(Group::padded(heads)) + Group::padded(heads) * (2 * Group::size + 1);
   }
 
   KOKKOS_FUNCTION GroupState(const Group& group, Tile& tile, const Rows& values, float* scratch,
@@ -35,17 +35,17 @@ class GroupState {
       : _group(group),
         _tile(tile),
         _values(values),
-        _queue(scratch, unit.heads, static_cast<bool>(arguments.error)),
-        _used(scratch + RowQueue<Group>::scratch_words(unit.heads)),
-        _squares(_used + unit.heads * Group::size),
-        _variance(_squares + unit.heads * Group::size),
+        _queue(scratch, Group::padded(unit.heads), static_cast<bool>(arguments.error)),
+        _used(scratch + RowQueue<Group>::scratch_words(Group::padded(unit.heads))),
+        _squares(_used + Group::padded(unit.heads) * Group::size),
+        _variance(_squares + Group::padded(unit.heads) * Group::size),
         _unit(unit),
         _dim(arguments.dim),
         _center(arguments.center ? &arguments.center(unit.batch, unit.kv_head) : nullptr),
         _with_spread(static_cast<bool>(arguments.error)) {
-    _group.for_heads(unit.heads, [&](int head) { _mass[head] = Float(0.F); });
-    for (int i = 0; i < 2 * unit.heads; ++i) _group.store(Float(0.F), _used + i * Group::size);
-    _group.for_each(unit.heads, [&](int head) { _variance[head] = 0.F; });
+    _group.for_all_heads(unit.heads, [&](int head) { _mass[head] = Float(0.F); });
+    for (int i = 0; i < 2 * Group::padded(unit.heads); ++i) _group.store(Float(0.F), _used + i * Group::size);
+    _group.for_each(Group::padded(unit.heads), [&](int head) { _variance[head] = 0.F; });
     _group.sync();
   }
 
@@ -57,19 +57,20 @@ class GroupState {
 
   /// Turns scores that have been weighed before into weights again.
   KOKKOS_FORCEINLINE_FUNCTION void weights(const Float* score, Float* weight) const {
-    _group.for_heads(_unit.heads, [&](int head) { weight[head] = lanes::exp2(score[head] - Float(_reference[head])); });
+    _group.for_all_heads(_unit.heads,
+                         [&](int head) { weight[head] = lanes::exp2(score[head] - Float(_reference[head])); });
   }
 
   /// Turns a tile's scores into weights and adds up their mass.
   KOKKOS_FORCEINLINE_FUNCTION void weigh(const Float* score, Float* weight) {
     typename Group::Mask above(0);
-    _group.for_heads(_unit.heads,
-                     [&](int head) { above = above | (score[head] > Float(_reference[head] + headroom)); });
+    _group.for_all_heads(_unit.heads,
+                         [&](int head) { above = above | (score[head] > Float(_reference[head] + headroom)); });
     if (_group.any(above))
-      _group.for_heads(_unit.heads, [&](int head) {
+      _group.for_all_heads(_unit.heads, [&](int head) {
         if (_group.any(score[head] > Float(_reference[head] + headroom))) raise_reference(head, score[head]);
       });
-    _group.for_heads(_unit.heads, [&](int head) {
+    _group.for_all_heads(_unit.heads, [&](int head) {
       weight[head] = lanes::exp2(score[head] - Float(_reference[head]));
       _mass[head] += weight[head];
     });

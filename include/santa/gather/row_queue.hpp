@@ -37,7 +37,7 @@ class RowQueue {
   KOKKOS_FORCEINLINE_FUNCTION void push(const Group& group, std::int32_t first, const Drawn<Group>& drawn) {
     using Index = typename Group::template Vector<std::int32_t>;
     group.compact(drawn.rows, group.lane() + Index(first), _index + _size);
-    group.for_heads(_heads, [&](int head) {
+    group.for_all_heads(_heads, [&](int head) {
       group.compact(drawn.rows, drawn.weight[head], _weight + head * capacity + _size);
       if (_with_spread) group.compact(drawn.rows, drawn.spread[head], _spread + head * capacity + _size);
     });

@@ -173,6 +173,16 @@ struct HostGroup {
     for (; bits != 0; bits &= bits - 1) *to++ = each[__builtin_ctz(bits)];
   }
 
+  /// Heads that scratch has room for, and that `for_all_heads` goes through.
+  static constexpr int padded(int heads) { return heads; }
+
+  /// Calls f(head) for `padded(heads)` heads. A device always goes through as many as its kernel is compiled for,
+  /// without a branch: f must do no harm beyond `heads`, where scores are -infinity.
+  template <class F>
+  SANTA_INLINE static void for_all_heads(int heads, F&& f) {
+    for (int head = 0; head < heads; ++head) f(head);
+  }
+
   /// Calls f(head) for each of `heads` heads. On a device this is unrolled, so that arrays over heads live in
   /// registers.
   template <class F>

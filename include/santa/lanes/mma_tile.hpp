@@ -106,7 +106,7 @@ class MmaTile {
     Group::sync();
 #pragma unroll
     for (int head = 0; head < heads_max; ++head)
-      if (head < _heads) scores[head] = _scores[Group::lane() * heads_max + head] * _factor[head];
+      scores[head] = head < _heads ? _scores[Group::lane() * heads_max + head] * _factor[head] : -infinity;
     Group::sync();
   }
 
@@ -124,11 +124,11 @@ class MmaTile {
     std::uint32_t b[blocks * parts][2];
 #pragma unroll
     for (int block = 0; block < blocks; ++block) {
-      const int head = packed ? column() % 4 : block * 8 + column();
+      const int head = packed ? column() % 4 : block * 8 + column();  // the queue has room for all of them
       float w[4];
 #pragma unroll
       for (int k = 0; k < 4; ++k)
-        w[k] = head < _heads && place[k] < count ? weight[head * weight_stride + place[k]] * weight_scale : 0.F;
+        w[k] = place[k] < count ? weight[head * weight_stride + place[k]] * weight_scale : 0.F;
 #pragma unroll
       for (int k = 0; k < 2; ++k) {
         const std::uint32_t rounded = pack<T>(w[2 * k], w[2 * k + 1]);

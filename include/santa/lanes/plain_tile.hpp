@@ -45,7 +45,7 @@ class PlainTile {
                               const Coming& /*coming*/, float* scores) const {
     const int lane = Group::lane();
     const T* row = rows[first + step * (lane < count ? lane : count - 1)];
-    Group::for_heads(_heads, [&](int head) { scores[head] = 0.F; });
+    Group::for_all_heads(_heads, [&](int head) { scores[head] = head < _heads ? 0.F : -infinity; });
     for (int d = 0; d < _dim; d += 8) {
       float key[8];
       for (int k = 0; k < 8; ++k) key[k] = static_cast<float>(row[d + k]);

@@ -143,6 +143,14 @@ struct WarpGroup {
     if (lanes_of(bits)) to[__popc(bits & ((1U << threadIdx.x) - 1U))] = value;
   }
 
+  KOKKOS_FUNCTION static constexpr int padded(int /*heads*/) { return Heads; }
+
+  template <class F>
+  __device__ static void for_all_heads(int /*heads*/, F&& f) {
+#pragma unroll
+    for (int head = 0; head < Heads; ++head) f(head);
+  }
+
   template <class F>
   __device__ static void for_heads(int heads, F&& f) {
 #pragma unroll

@@ -21,7 +21,7 @@ KOKKOS_FORCEINLINE_FUNCTION void draw_every_row(const Group& group, const Scored
                                                 Drawn<Group>& drawn) {
   using Float = typename Group::template Vector<float>;
   drawn.rows = 0;
-  group.for_heads(tile.heads, [&](int head) {
+  group.for_all_heads(tile.heads, [&](int head) {
     drawn.rows |= group.ballot(tile.score[head] != Float(-lanes::infinity));
     drawn.weight[head] = tile.weight[head];
     drawn.spread[head] = Float(0.F);

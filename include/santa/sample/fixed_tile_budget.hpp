@@ -60,7 +60,7 @@ class FixedTileRule {
  public:
   /// Floats of scratch a group.
   [[nodiscard]] KOKKOS_FUNCTION static std::size_t scratch_floats(const Arguments& a) {
-    return static_cast<std::size_t>(a.slice_heads) * static_cast<std::size_t>(a.budget.tile);
+    return static_cast<std::size_t>(Group::padded(a.slice_heads)) * static_cast<std::size_t>(a.budget.tile);
   }
 
   KOKKOS_FUNCTION FixedTileRule(const Group& group, const Arguments& arguments, const Unit& unit, float* scratch)
@@ -81,19 +81,19 @@ class FixedTileRule {
     _number = begin / _budget.tile;
     _share = (_number + 1) * _budget.samples / _tiles - _number * _budget.samples / _tiles;
     _every_row = _share >= keys;
-    _group.for_heads(_unit.heads, [&](int head) { _reference[head] = empty_reference; });
+    _group.for_all_heads(_unit.heads, [&](int head) { _reference[head] = empty_reference; });
   }
 
   /// Keeps the scores of a part; its first key is `first`.
   KOKKOS_FORCEINLINE_FUNCTION void keep(std::int64_t first, const Float* score) {
-    _group.for_heads(_unit.heads, [&](int head) {
+    _group.for_all_heads(_unit.heads, [&](int head) {
       _group.store(score[head], at(head, first));
       const float reference = tile_reference(_group, score[head]);
       _reference[head] = reference > _reference[head] ? reference : _reference[head];
     });
   }
   KOKKOS_FORCEINLINE_FUNCTION void scores(std::int64_t first, Float* score) const {
-    _group.for_heads(_unit.heads, [&](int head) { score[head] = _group.load(at(head, first)); });
+    _group.for_all_heads(_unit.heads, [&](int head) { score[head] = _group.load(at(head, first)); });
   }
 
   /// Once all parts are kept: chooses each head's points. `reference(head)` is what weights are relative to from here
@@ -102,7 +102,7 @@ class FixedTileRule {
   KOKKOS_FORCEINLINE_FUNCTION void settle(const Reference& reference) {
     _group.sync();
     if (_every_row) return;
-    _group.for_heads(_unit.heads, [&](int head) {
+    _group.for_all_heads(_unit.heads, [&](int head) {
       Mass sum = Mass(0U);
       for (std::int64_t first = _begin; first < _end; first += Group::size)
         sum += key_masses<Group>(_group.load(at(head, first)), _reference[head]);
@@ -123,7 +123,7 @@ class FixedTileRule {
       return;
     }
     drawn.rows = 0;
-    _group.for_heads(tile.heads, [&](int head) {
+    _group.for_all_heads(tile.heads, [&](int head) {
       const Mass mass = key_masses<Group>(tile.score[head], _reference[head]);
       const Mass after = _group.inclusive_scan(mass) + Mass(_position[head]);
       const Vector<std::int32_t> count = _points[head].below(after) - _points[head].below(after - mass);

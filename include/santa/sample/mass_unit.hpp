@@ -87,7 +87,7 @@ struct Inclusion {
   template <Draws draws, class RatioOf>
   KOKKOS_FORCEINLINE_FUNCTION static Inclusion of_heads(const Group& group, int heads, const RatioOf& ratio_of) {
     Vector<float> largest = -lanes::infinity;
-    group.for_heads(heads, [&](int head) { largest = lanes::max(largest, ratio_of(head)); });
+    group.for_all_heads(heads, [&](int head) { largest = lanes::max(largest, ratio_of(head)); });
     Inclusion result(largest);
     if constexpr (draws == Draws::joint_l2) result.take_root_of_squares(group, heads, ratio_of);
     return result;
@@ -98,7 +98,7 @@ struct Inclusion {
   template <class RatioOf>
   KOKKOS_FORCEINLINE_FUNCTION void take_root_of_squares(const Group& group, int heads, const RatioOf& ratio_of) {
     Vector<float> sum = 0.F;
-    group.for_heads(heads, [&](int head) {
+    group.for_all_heads(heads, [&](int head) {
       const Vector<float> ratio = lanes::max(Vector<float>(-lanes::infinity), ratio_of(head));
       const Vector<float> part = lanes::exp2(lanes::select(certain, Vector<float>(0.F), ratio));
       sum = lanes::fma(part, part, sum);
@@ -152,7 +152,7 @@ class MassUnitRule {
  public:
   KOKKOS_FUNCTION MassUnitRule(const Group& group, const Arguments& arguments, const Unit& unit)
       : _group(group), _key(stream_key(arguments, unit)), _first_head(static_cast<std::uint16_t>(unit.first_head)) {
-    _group.for_heads(unit.heads, [&](int head) {
+    _group.for_all_heads(unit.heads, [&](int head) {
       _log_delta[head] = arguments.work.log_delta[unit.head_row(arguments, head)];
       _certain[head] = 0;
       _uncertain[head] = 0;
@@ -167,10 +167,10 @@ class MassUnitRule {
       const auto rows = Inclusion<Group>::template of_heads<draws>(_group, tile.heads,
                                                                    [&](int head) { return log_ratio(tile, head); });
       const Sweep<Group> sweep = this->sweep(tile, rows, 0);
-      _group.for_heads(tile.heads, [&](int head) { give_weights(tile, sweep, head, with_spread, drawn); });
+      _group.for_all_heads(tile.heads, [&](int head) { give_weights(tile, sweep, head, with_spread, drawn); });
       drawn.rows = sweep.rows;
     } else {
-      _group.for_heads(tile.heads, [&](int head) {
+      _group.for_all_heads(tile.heads, [&](int head) {
         const Sweep<Group> sweep = this->sweep(
             tile, Inclusion<Group>(lanes::max(Vector<float>(-lanes::infinity), log_ratio(tile, head))), head);
         give_weights(tile, sweep, head, with_spread, drawn);

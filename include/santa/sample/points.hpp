@@ -66,7 +66,7 @@ class PointRule {
         _bits(position_bits(unit.visible())),
         _points(group, arguments, unit) {
     const float unit_of_mass = lanes::exp2(static_cast<float>(-_bits));
-    _group.for_heads(unit.heads, [&](int head) {
+    _group.for_all_heads(unit.heads, [&](int head) {
       const std::int64_t row = unit.head_row(arguments, head);
       const double mass = static_cast<double>(arguments.work.total[row]) * static_cast<double>(unit_of_mass);
       _unit_weight[head] = static_cast<float>(mass / static_cast<double>(arguments.budget.samples));
@@ -81,7 +81,7 @@ class PointRule {
   KOKKOS_FORCEINLINE_FUNCTION void draw(const ScoredTile<Group>& tile, bool with_spread, Drawn<Group>& drawn) {
     if (_every_row) return draw_every_row(_group, tile, drawn);
     drawn.rows = 0;
-    _group.for_heads(tile.heads, [&](int head) {
+    _group.for_all_heads(tile.heads, [&](int head) {
       const Vector<std::int32_t> count = counts(tile, head);
       give_counts(_group, count, head, _unit_weight[head], with_spread, drawn);
       _samples += static_cast<std::uint32_t>(_group.sum(count));

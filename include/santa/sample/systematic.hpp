@@ -36,7 +36,7 @@ class SystematicPoints {
  public:
   KOKKOS_FUNCTION SystematicPoints(const Group& group, const Arguments& arguments, const Unit& unit) {
     const StreamKey key = stream_key(arguments, unit);
-    group.for_heads(unit.heads, [&](int head) {
+    group.for_all_heads(unit.heads, [&](int head) {
       _head[head] = EqualPoints<Group>(static_cast<std::uint32_t>(arguments.budget.samples),
                                        arguments.work.total[unit.head_row(arguments, head)],
                                        key.uniform(static_cast<std::uint16_t>(unit.first_head + head), 0));

@@ -52,7 +52,7 @@ class KeyScores {
     _tile.scores(_keys, first, step, count, ComingRows<decltype(row)>{row, next, next_count}, score);
     const auto hidden = static_cast<std::int32_t>(_unit.start > first ? (_unit.start - first + step - 1) / step : 0);
     const auto inside = _group.lanes_between(hidden, count);
-    _group.for_heads(_unit.heads, [&](int head) {
+    _group.for_all_heads(_unit.heads, [&](int head) {
       Float value = _modifier.apply(score[head]);
       value = lanes::select(value >= Float(lanes::infinity), Float(lanes::not_a_number), value);
       score[head] = lanes::select(inside, value, Float(-lanes::infinity));
@@ -83,7 +83,9 @@ class StoredScores {
 
   KOKKOS_FORCEINLINE_FUNCTION void scores(std::int64_t first, std::int64_t /*step*/, int /*count*/, Float* score,
                                           std::int64_t /*next*/ = 0, int /*next_count*/ = 0) const {
-    _group.for_heads(_heads, [&](int head) { score[head] = _group.load(at(head, first)); });
+    _group.for_all_heads(_heads, [&](int head) {
+      score[head] = head < _heads ? _group.load(at(head, first)) : Float(-lanes::infinity);
+    });
   }
 
   /// Where the scores of a tile are kept: whole tiles, so that lanes without a key are written too.
