@@ -22,7 +22,7 @@ endif()
 
 if(SANTA_SANITIZE)
   target_compile_options(santa_project_options INTERFACE
-    -fsanitize=${SANTA_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+    -fsanitize=${SANTA_SANITIZE} -fno-sanitize=null,object-size,vptr -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(santa_project_options INTERFACE -fsanitize=${SANTA_SANITIZE})
 endif()
 

@@ -218,9 +218,11 @@ struct HostGroup {
   }
 
   /// Asks for the cache lines of [address, address + bytes) ahead of their use: into the second-level cache, which can
-  /// have more lines on their way than the first.
+  /// have more lines on their way than the first, or (`level` 1) past it into the first.
+  template <int level = 2>
   SANTA_INLINE static void prefetch(const void* address, int bytes) {
-    for (int at = 0; at < bytes; at += 64) __builtin_prefetch(static_cast<const char*>(address) + at, 0, 2);
+    for (int at = 0; at < bytes; at += 64)
+      __builtin_prefetch(static_cast<const char*>(address) + at, 0, level == 1 ? 0 : 2);
   }
 };
 

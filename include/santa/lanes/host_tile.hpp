@@ -3,77 +3,15 @@
 
 #include <santa/core/element.hpp>
 #include <santa/core/shape.hpp>
+#include <santa/lanes/feature_block.hpp>
 #include <santa/lanes/host_group.hpp>
 #include <santa/lanes/simd.hpp>
 
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 namespace santa::lanes {
-
-/// 32 consecutive features of a row as two vectors of floats. Which feature is where depends on the storage type
-/// (`feature`): products may permute features as long as both factors agree, and bfloat16 unpacks fastest as the even
-/// and the odd ones.
-template <class T>
-struct FeatureBlock {
-  static constexpr int size = 32;
-  Simd<float, 16> part[2];
-
-  /// The feature at lane `lane` of `part[h]`.
-  static constexpr int feature(int h, int lane) { return std::is_same_v<T, bfloat16> ? 2 * lane + h : 16 * h + lane; }
-
-  SANTA_INLINE static FeatureBlock load(const T* from) {
-    FeatureBlock block;
-    if constexpr (std::is_same_v<T, bfloat16>) {
-      unpack(Simd<std::uint32_t, 16>::load_bytes(from), block);
-    } else if constexpr (std::is_same_v<T, half>) {
-      static_for<2>([&](auto h) SANTA_INLINE_LAMBDA { block.part[h] = widen(from + 16 * h); });
-    } else {
-      static_for<2>([&](auto h) SANTA_INLINE_LAMBDA { block.part[h] = Simd<float, 16>::load(from + 16 * h); });
-    }
-    return block;
-  }
-
-  /// The first `count` features (a multiple of 8), the rest as zero; reads nothing beyond them.
-  SANTA_INLINE static FeatureBlock load(const T* from, int count) {
-    FeatureBlock block;
-    if constexpr (std::is_same_v<T, bfloat16>) {
-      unpack(Simd<std::uint32_t, 16>::load_bytes(from, count / 2), block);
-    } else if constexpr (std::is_same_v<T, half>) {
-      half padded[size] = {};
-      for (int i = 0; i < count; ++i) padded[i] = from[i];
-      return load(padded);
-    } else {
-      block.part[0] = Simd<float, 16>::load_bytes(from, count < 16 ? count : 16);
-      block.part[1] = Simd<float, 16>::load_bytes(from + 16, count < 16 ? 0 : count - 16);
-    }
-    return block;
-  }
-
- private:
-  SANTA_INLINE static void unpack(const Simd<std::uint32_t, 16>& pairs, FeatureBlock& block) {
-    block.part[0] = bit_cast<float>(pairs << 16);
-    block.part[1] = bit_cast<float>(pairs & Simd<std::uint32_t, 16>(0xffff0000U));
-  }
-
-  SANTA_INLINE static Simd<float, 16> widen(const half* from) {
-#if defined(__AVX512F__)
-    Simd<float, 16> result;
-    result.part[0] = _mm512_maskz_cvtph_ps(0xffff, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
-    return result;
-#elif defined(__AVX2__) && defined(__F16C__)
-    Simd<float, 16> result;
-    static_for<2>([&](auto i) SANTA_INLINE_LAMBDA {
-      result.part[i] = _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from + 8 * i)));
-    });
-    return result;
-#else
-    float each[16];
-    for (int i = 0; i < 16; ++i) each[i] = static_cast<float>(from[i]);
-    return Simd<float, 16>::load(each);
-#endif
-  }
-};
 
 /// Query and running weighted sum of a group's heads, both in the order of FeatureBlock<T> and padded to whole blocks.
 template <class T>
@@ -82,7 +20,13 @@ class HostTile {
   using Element = T;
   using Block = FeatureBlock<T>;
 
+  // Key rows are asked for this many rows ahead, into this level of the caches: as measured, see bench/RESULTS.md.
   static constexpr int rows_ahead = 24;
+#if defined(__znver3__) || defined(__znver4__) || defined(__znver5__)
+  static constexpr int key_level = 1;
+#else
+  static constexpr int key_level = 2;
+#endif
 
   static constexpr int padded(int dim) { return (dim + Block::size - 1) / Block::size * Block::size; }
   static constexpr float weight_scale = 1.F;
@@ -111,45 +55,31 @@ class HostTile {
   template <class Rows, class Ahead>
   void scores(const Rows& rows, std::int64_t first, std::int64_t step, int count, const Ahead& ahead,
               Simd<float, 32>* scores) const {
-    const auto row = [&](int i) SANTA_INLINE_LAMBDA { return rows[first + step * (i < count ? i : count - 1)]; };
-    const auto coming = [&](int i) SANTA_INLINE_LAMBDA { return ahead(i + rows_ahead); };
-    const auto nothing = [](int) SANTA_INLINE_LAMBDA { return nullptr; };  // the first heads have asked already
-    switch (_heads) {
-      case 1: return score_heads<1>(row, coming, count, 0, scores);
-      case 2: return score_heads<2>(row, coming, count, 0, scores);
-      case 3: return score_heads<3>(row, coming, count, 0, scores);
-      default: score_heads<4>(row, coming, count, 0, scores);
+    const T* row[HostGroup::size];
+    const T* next[HostGroup::size];
+    for (int i = 0; i < HostGroup::size; ++i) {
+      row[i] = rows[first + step * (i < count ? i : count - 1)];
+      next[i] = ahead(i + rows_ahead);
     }
-    int head = 4;
-    for (; head + 4 <= _heads; head += 4) score_heads<4>(row, nothing, count, head, scores);
-    switch (_heads - head) {
-      case 1: return score_heads<1>(row, nothing, count, head, scores);
-      case 2: return score_heads<2>(row, nothing, count, head, scores);
-      case 3: return score_heads<3>(row, nothing, count, head, scores);
-      default: return;
-    }
+    specialised([&](auto heads, auto dim, int head) {
+      score_heads_of<heads, dim>(row, head == 0 ? next : row, count, head, scores + head);
+    });
   }
 
-  /// sum[head] += weight[head * weight_stride + i] * rows[first + index[i]] over i < count.
+  /// sum[head] += weight[head * weight_stride + i] * rows[first + index[i]] over i < count, which is at most 32.
   /// `ahead(i)` is a row that will be wanted after these, asked for beside row i.
   template <class Rows, class Ahead>
   void add_rows(const Rows& rows, std::int64_t first, const std::int32_t* index, int count, const Ahead& ahead,
                 const float* weight, int weight_stride) {
-    const auto row = [&](int i) SANTA_INLINE_LAMBDA { return rows[first + index[i]]; };
-    const auto nothing = [](int) SANTA_INLINE_LAMBDA { return nullptr; };  // the first heads have asked already
-    const auto add = [&](auto heads, int head, const auto& coming) SANTA_INLINE_LAMBDA {
-      add_heads<heads>(row, coming, count, weight + head * weight_stride, weight_stride, head);
-    };
-    const auto add_some = [&](int head, int some, const auto& coming) {
-      switch (some) {
-        case 1: return add(std::integral_constant<int, 1>{}, head, coming);
-        case 2: return add(std::integral_constant<int, 2>{}, head, coming);
-        case 3: return add(std::integral_constant<int, 3>{}, head, coming);
-        default: return add(std::integral_constant<int, 4>{}, head, coming);
-      }
-    };
-    add_some(0, _heads, ahead);
-    for (int head = 4; head < _heads; head += 4) add_some(head, _heads - head, nothing);
+    const T* row[HostGroup::size];
+    const T* next[HostGroup::size];
+    for (int i = 0; i < count; ++i) {
+      row[i] = rows[first + index[i]];
+      next[i] = ahead(i);
+    }
+    specialised([&](auto heads, auto dim, int head) {
+      add_heads_of<heads, dim>(row, head == 0 ? next : row, count, weight + head * weight_stride, weight_stride, head);
+    });
   }
 
   /// |row - center|^2, with center in natural order or null for 0.
@@ -188,80 +118,119 @@ class HostTile {
         for (int part = 0; part < 2; ++part) f(block + 16 * part + lane, block + Block::feature(part, lane));
   }
 
+  /// Calls f(heads, dim, head) for up to four heads at a time from `head` on, with constants for their number and for
+  /// the usual dimensions (0 for others). What f calls is not inlined and knows rows by their addresses alone: it is
+  /// compiled once a storage type, not once a kernel. It always asks for rows ahead, as a branch would cost more; later
+  /// heads ask for the rows that they are about to read, which are here.
+  template <class F>
+  SANTA_INLINE void specialised(F&& f) const {
+    const auto with_dim = [&](auto heads, int head) {
+      switch (_dim) {
+        case 64: return f(heads, std::integral_constant<int, 64>{}, head);
+        case 80: return f(heads, std::integral_constant<int, 80>{}, head);
+        case 96: return f(heads, std::integral_constant<int, 96>{}, head);
+        case 128: return f(heads, std::integral_constant<int, 128>{}, head);
+        case 256: return f(heads, std::integral_constant<int, 256>{}, head);
+        default: return f(heads, std::integral_constant<int, 0>{}, head);
+      }
+    };
+    for (int head = 0; head < _heads; head += 4) switch (_heads - head) {
+        case 1: with_dim(std::integral_constant<int, 1>{}, head); break;
+        case 2: with_dim(std::integral_constant<int, 2>{}, head); break;
+        case 3: with_dim(std::integral_constant<int, 3>{}, head); break;
+        default: with_dim(std::integral_constant<int, 4>{}, head);
+      }
+  }
+
+  /// Calls f(at, blocks, load) for the blocks of a row, `most` at a time as long as there are as many, where
+  /// load(address) reads one; the last may be short.
+  template <int most, class F>
+  SANTA_INLINE static void for_each_block(int dim, F&& f) {
+    constexpr auto one = std::integral_constant<int, 1>{};
+    constexpr auto whole = [](const T* p) SANTA_INLINE_LAMBDA { return Block::load(p); };
+    int at = 0;
+    for (; at + most * Block::size <= dim; at += most * Block::size) f(at, std::integral_constant<int, most>{}, whole);
+    if constexpr (most > 1)
+      for (; at + Block::size <= dim; at += Block::size) f(at, one, whole);
+    if (at < dim) f(at, one, [&](const T* p) SANTA_INLINE_LAMBDA { return Block::load(p, dim - at); });
+  }
+
   /// Scores of `Heads` heads, 16 / Heads rows at a time: up to 16 running sums in registers, added up together at the
   /// end.
-  template <int Heads, class RowAt, class Coming>
-  SANTA_INLINE void score_heads(const RowAt& row, const Coming& coming, int count, int head,
+  template <int Heads>
+  SANTA_INLINE void score_heads(int dim, int stride, const T* const* row, const T* const* next, int count, int head,
                                 Simd<float, 32>* scores) const {
     constexpr int rows = Heads == 3 ? 4 : 16 / Heads;
-    constexpr bool ahead = !std::is_same_v<decltype(coming(0)), std::nullptr_t>;
-    alignas(native_bytes) float out[Heads][32] = {};
+    alignas(native_bytes) float out[Heads][HostGroup::size] = {};
     for (int i = 0; i < count; i += rows) {
-      const T* from[rows];
-      const T* next[rows];
-      static_for<rows>([&](auto r) SANTA_INLINE_LAMBDA {
-        from[r] = row(i + r);
-        next[r] = coming(i + r);
-      });
       Simd<float, 16> total[16];  // [head][row]
       static_for<16>([&](auto k) SANTA_INLINE_LAMBDA { total[k] = 0.F; });
-      const auto add = [&](int at, auto load) SANTA_INLINE_LAMBDA {
-        const float* query = _query + head * _stride + at;
+      for_each_block<1>(dim, [&](int at, auto /*blocks*/, auto load) SANTA_INLINE_LAMBDA {
+        const float* query = _query + head * stride + at;
         Block keys[rows];
         static_for<rows>([&](auto r) SANTA_INLINE_LAMBDA {
-          keys[r] = load(from[r] + at);
-          if constexpr (ahead) HostGroup::prefetch(next[r] + at, Block::size * int{sizeof(T)});
+          keys[r] = load(row[i + r] + at);
+          HostGroup::prefetch<key_level>(next[i + r] + at, Block::size * int{sizeof(T)});
         });
         static_for<2>([&](auto half) SANTA_INLINE_LAMBDA {
           static_for<Heads>([&](auto h) SANTA_INLINE_LAMBDA {
-            const auto q = Simd<float, 16>::load(query + h * _stride + 16 * half);
+            const auto q = Simd<float, 16>::load(query + h * stride + 16 * half);
             static_for<rows>([&](auto r) SANTA_INLINE_LAMBDA {
               total[h * rows + r] = fma(keys[r].part[half], q, total[h * rows + r]);
             });
           });
         });
-      };
-      int at = 0;
-      for (; at + Block::size <= _dim; at += Block::size)
-        add(at, [](const T* p) SANTA_INLINE_LAMBDA { return Block::load(p); });
-      if (at < _dim) add(at, [&](const T* p) SANTA_INLINE_LAMBDA { return Block::load(p, _dim - at); });
+      });
       alignas(native_bytes) float sums[16];
       sum_each(total).store(sums);
       static_for<Heads>([&](auto h)
                             SANTA_INLINE_LAMBDA { std::memcpy(out[h] + i, sums + h * rows, rows * sizeof(float)); });
     }
-    static_for<Heads>([&](auto h) SANTA_INLINE_LAMBDA { scores[head + h] = Simd<float, 32>::load(out[h]); });
+    static_for<Heads>([&](auto h) SANTA_INLINE_LAMBDA { scores[h] = Simd<float, 32>::load(out[h]); });
   }
 
-  template <int Heads, class RowAt, class Coming>
-  SANTA_INLINE void add_heads(const RowAt& row, const Coming& coming, int count, const float* weight, int weight_stride,
-                              int head) {
-    const auto add = [&](int at, auto load) SANTA_INLINE_LAMBDA {
-      float* sum = _sum + head * _stride + at;
-      Simd<float, 16> total[Heads][2];
+  /// Adds rows to the sums of `Heads` heads, two blocks of features at a time where registers hold their sums: lines
+  /// next to each other are then asked for together.
+  template <int Heads>
+  SANTA_INLINE void add_heads(int dim, int stride, const T* const* row, const T* const* next, int count,
+                              const float* weight, int weight_stride, int head) {
+    for_each_block<(native_bytes == 64 ? 2 : 1)>(dim, [&](int at, auto blocks, auto load) SANTA_INLINE_LAMBDA {
+      constexpr int parts = 2 * blocks;
+      float* sum = _sum + head * stride + at;
+      Simd<float, 16> total[Heads][parts];
       static_for<Heads>([&](auto h) SANTA_INLINE_LAMBDA {
-        static_for<2>([&](auto half) SANTA_INLINE_LAMBDA {
-          total[h][half] = Simd<float, 16>::load(sum + h * _stride + 16 * half);
+        static_for<parts>([&](auto part) SANTA_INLINE_LAMBDA {
+          total[h][part] = Simd<float, 16>::load(sum + h * stride + 16 * part);
         });
       });
       for (int i = 0; i < count; ++i) {
-        const Block values = load(row(i) + at);
-        if constexpr (!std::is_same_v<decltype(coming(0)), std::nullptr_t>)
-          HostGroup::prefetch(coming(i) + at, Block::size * int{sizeof(T)});
+        Block values[blocks];
+        static_for<blocks>([&](auto b) SANTA_INLINE_LAMBDA { values[b] = load(row[i] + at + b * Block::size); });
+        HostGroup::prefetch(next[i] + at, blocks * Block::size * int{sizeof(T)});
         static_for<Heads>([&](auto h) SANTA_INLINE_LAMBDA {
           const Simd<float, 16> w = weight[h * weight_stride + i];
-          static_for<2>([&](auto half)
-                            SANTA_INLINE_LAMBDA { total[h][half] = fma(values.part[half], w, total[h][half]); });
+          static_for<parts>([&](auto part) SANTA_INLINE_LAMBDA {
+            total[h][part] = fma(values[part / 2].part[part % 2], w, total[h][part]);
+          });
         });
       }
       static_for<Heads>([&](auto h) SANTA_INLINE_LAMBDA {
-        static_for<2>([&](auto half) SANTA_INLINE_LAMBDA { total[h][half].store(sum + h * _stride + 16 * half); });
+        static_for<parts>([&](auto part) SANTA_INLINE_LAMBDA { total[h][part].store(sum + h * stride + 16 * part); });
       });
-    };
-    int at = 0;
-    for (; at + Block::size <= _dim; at += Block::size)
-      add(at, [](const T* p) SANTA_INLINE_LAMBDA { return Block::load(p); });
-    if (at < _dim) add(at, [&](const T* p) SANTA_INLINE_LAMBDA { return Block::load(p, _dim - at); });
+    });
+  }
+
+  // The same for a constant dimension, or with 0 for any, as functions that exist once.
+  template <int Heads, int Dim>
+  [[gnu::noinline]] void score_heads_of(const T* const* row, const T* const* next, int count, int head,
+                                        Simd<float, 32>* scores) const {
+    score_heads<Heads>(Dim != 0 ? Dim : _dim, Dim != 0 ? padded(Dim) : _stride, row, next, count, head, scores);
+  }
+  template <int Heads, int Dim>
+  [[gnu::noinline]] void add_heads_of(const T* const* row, const T* const* next, int count, const float* weight,
+                                      int weight_stride, int head) {
+    add_heads<Heads>(Dim != 0 ? Dim : _dim, Dim != 0 ? padded(Dim) : _stride, row, next, count, weight, weight_stride,
+                     head);
   }
 
   float* _query;

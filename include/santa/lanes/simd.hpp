@@ -13,9 +13,15 @@
 
 namespace santa::lanes {
 
-// Vectors stay in registers only where everything that touches them is inlined, lambdas included.
+// Vectors stay in registers only where everything that touches them is inlined, lambdas included. Sanitizers would
+// check every copy of that code, which takes their builds from seconds to a quarter of an hour a file.
+#if defined(__SANITIZE_ADDRESS__)
+#define SANTA_INLINE inline
+#define SANTA_INLINE_LAMBDA
+#else
 #define SANTA_INLINE [[gnu::always_inline]] inline
 #define SANTA_INLINE_LAMBDA __attribute__((always_inline))
+#endif
 
 /// Bytes of one native vector register.
 #if defined(__AVX512F__)
