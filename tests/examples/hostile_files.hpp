@@ -1,13 +1,11 @@
 // Broken captures, made from a right one by systematic mutations of its bytes, header and data.
 #pragma once
 
-#include "files.hpp"
+#include "right_file.hpp"
 
 #include <nlohmann/json.hpp>
 
 #include <cstdint>
-#include <fstream>
-#include <iterator>
 #include <limits>
 #include <string>
 #include <vector>
@@ -19,25 +17,9 @@ struct HostileFile {
   std::string bytes;
 };
 
-/// The right capture in parts, so that each can be spoilt by itself.
-class HostileFiles {
+/// The mutations, by what they spoil.
+class HostileFiles : public RightFile {
  public:
-  HostileFiles() {
-    const Folder folder;
-    write_safetensors(folder / "file", small_capture({0, 5}), {{"scale", "0.25"}});
-    std::ifstream stream(folder / "file", std::ios::binary);
-    _whole.assign(std::istreambuf_iterator<char>(stream), {});
-    for (unsigned i = 8; i-- > 0;) _header_bytes = _header_bytes << 8 | static_cast<unsigned char>(_whole[i]);
-    _header = nlohmann::json::parse(header());
-  }
-
-  [[nodiscard]] const std::string& whole() const { return _whole; }
-  [[nodiscard]] std::string header() const { return _whole.substr(8, _header_bytes); }
-  [[nodiscard]] std::string data() const { return _whole.substr(8 + _header_bytes); }
-  [[nodiscard]] std::string with_header(const std::string& text) const {
-    return length_bytes(text.size()) + text + data();
-  }
-
   /// Every one of them must be refused.
   [[nodiscard]] std::vector<HostileFile> all() const {
     std::vector<HostileFile> files;
@@ -285,30 +267,11 @@ class HostileFiles {
                          with_data(_header[name]["data_offsets"][0], &position, sizeof position)});
   }
 
-  [[nodiscard]] std::string with_data(std::uint64_t at, const void* from, std::size_t bytes) const {
-    std::string result = _whole;
-    std::memcpy(result.data() + 8 + _header_bytes + at, from, bytes);
-    return result;
-  }
-
-  /// The header's text with one member of an entry as given.
-  [[nodiscard]] std::string replaced(const std::string& name, const std::string& member,
-                                     const std::string& value) const {
-    nlohmann::json spoilt = _header;
-    spoilt[name][member] = "@";
-    std::string text = spoilt.dump();
-    return text.replace(text.find("\"@\""), 3, value);
-  }
-
   static std::string repeated(const std::string& text, std::size_t times) {
     std::string result;
     for (std::size_t i = 0; i < times; ++i) result += text;
     return result;
   }
-
-  std::string _whole;
-  std::uint64_t _header_bytes = 0;
-  nlohmann::json _header;
 };
 
 }  // namespace santa::example::test
