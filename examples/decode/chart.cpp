@@ -227,7 +227,7 @@ LogAxis::LogAxis(const std::vector<double>& numbers) {
     for (int step = 1; step < 10; ++step) {
       const double tick = step * std::pow(10., power);
       if (tick < low * 0.999 || tick > high * 1.001) continue;
-      const bool has_label = step == 1 || (decades <= 3.5 && (step == 2 || step == 5));
+      const bool has_label = step == 1 || (decades <= 4.2 && (step == 2 || step == 5));
       (has_label ? labelled : others).push_back(tick);
     }
 }
