@@ -108,6 +108,49 @@ TEST_CASE("the_sum_of_spreads_is_the_variance_of_what_is_drawn") {
   CHECK(told / squares == doctest::Approx(1.).epsilon(0.1));
 }
 
+TEST_CASE("weights_that_grow_along_the_rows_lose_nothing") {
+  constexpr std::size_t rows = 1000;
+  const Weights log_weights("test::log_weights", 1, rows);
+  for (std::size_t i = 0; i < rows; ++i) log_weights(0, i) = 0.06F * static_cast<float>(i);  // by 2^86 in all
+  double log_sum = 0.;
+  const auto p = probabilities(log_weights, 0, log_sum);
+  const Drawn drawn(HostSpace{}, 1, rows);
+  draw_rows(HostSpace{}, Exact{}, log_weights, drawn);
+  REQUIRE(drawn.count(0) == rows);
+  for (std::size_t i = 0; i < rows; ++i)
+    CHECK(static_cast<double>(drawn.weights(0, i)) == doctest::Approx(p[i]).epsilon(1e-4).scale(0.));
+  draw_rows(HostSpace{}, MassUnit{.rows = 40}, log_weights, drawn);
+  const DrawnList list = drawn.list(0);
+  for (std::int64_t i = 0; i < list.count; ++i) {
+    // pi = p / weight, and the row's variance (1 - pi) weight^2.
+    const double weight = static_cast<double>(list.weights[i]);
+    const double pi = p[static_cast<std::size_t>(list.rows[i])] / weight;
+    CHECK(pi < 1.001);
+    if (pi < 0.9)
+      CHECK(static_cast<double>(list.spreads[i]) ==
+            doctest::Approx((1. - pi) * weight * weight).epsilon(1e-2).scale(0.));
+  }
+}
+
+TEST_CASE("rows_listed_before_much_larger_weights_come_are_brought_to_scale") {
+  constexpr std::size_t rows = 256;
+  const Weights log_weights("test::log_weights", 1, rows);
+  for (std::size_t i = 0; i < rows; ++i) log_weights(0, i) = i < 128 ? 0.F : 8.F;
+  double log_sum = 0.;
+  const auto p = probabilities(log_weights, 0, log_sum);
+  const Drawn drawn(HostSpace{}, 1, rows);
+  draw_rows(HostSpace{}, MassUnit{.rows = 168}, log_weights, drawn);  // all of the heavy rows, 40 of the others
+  const DrawnList list = drawn.list(0);
+  REQUIRE(list.count > 150);
+  for (std::int64_t i = 0; i < list.count; ++i) {
+    const double weight = static_cast<double>(list.weights[i]);
+    const double pi = p[static_cast<std::size_t>(list.rows[i])] / weight;
+    CHECK(pi == doctest::Approx(list.rows[i] < 128 ? 40. / 128. : 1.).epsilon(0.2));
+    const double spread = list.rows[i] < 128 ? (1. - pi) * weight * weight : 0.;
+    CHECK(static_cast<double>(list.spreads[i]) == doctest::Approx(spread).epsilon(1e-3).scale(1e-12));
+  }
+}
+
 TEST_CASE("log_weights_may_be_doubles_of_any_strides_and_one_vector") {
   constexpr std::size_t rows = 700;
   const Weights log_weights = random_log_weights(2, rows, 7);
