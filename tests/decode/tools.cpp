@@ -1,10 +1,18 @@
 // What a tool of Kokkos sees of a run: labels, the region, and on which instance everything happens.
+#include "support/data.hpp"
 #include "support/events.hpp"
-#include "support/runner.hpp"
+#include "support/spaces.hpp"
+#include <santa/santa.hpp>
 
 #include <algorithm>
+#include <atomic>
+#include <optional>
 #include <string>
 #include <vector>
+
+#if defined(KOKKOS_ENABLE_OPENMP)
+#include <omp.h>
+#endif
 
 using namespace santa;
 using namespace santa::test;
@@ -16,7 +24,7 @@ using Strings = std::vector<std::string>;
 /// An instance that is not the default one: a stream, or threads, of its own.
 template <class Space>
 Space other_instance() {
-  return Kokkos::Experimental::partition_space(Space{}, 1)[0];
+  return Kokkos::Experimental::partition_space(Space{}, 1, 1)[1];
 }
 
 template <class Space>
@@ -59,6 +67,11 @@ SANTA_SPACE_TEST_CASE("each_method_runs_the_kernels_that_its_name_tells") {
   CHECK(labels_of<Space>(MassUnit{.rows = 40, .draws = Draws::separate}) ==
         Strings{"santa::delta", "santa::mass_unit"});
   CHECK(labels_of<Space>(Systematic{.samples = 40}) == Strings{"santa::score", "santa::systematic"});
+  CHECK(labels_of<Space>(Stratified{.samples = 40}) == Strings{"santa::score", "santa::stratified"});
+  CHECK(labels_of<Space>(Multinomial{.samples = 40}) == Strings{"santa::cells", "santa::score", "santa::multinomial"});
+  CHECK(labels_of<Space>(FixedTileBudget{.samples = 40}) == Strings{"santa::fixed_tile_budget"});
+  CHECK(labels_of<Space>(ProportionalTileBudget{.samples = 40}) ==
+        Strings{"santa::score", "santa::tile_budgets", "santa::proportional"});
 }
 
 SANTA_SPACE_TEST_CASE("a_run_is_a_region_around_its_kernels") {
@@ -76,19 +89,19 @@ SANTA_SPACE_TEST_CASE("a_run_is_a_region_around_its_kernels") {
 
 SANTA_SPACE_TEST_CASE("everything_happens_on_the_instance_given") {
   const Space space = other_instance<Space>();
-  REQUIRE(id_of(space) != id_of(Space{}));
+  // OpenMP gives all of its instances one number: see the next test.
+  if (std::string(Space::name()) != "OpenMP") REQUIRE(id_of(space) != id_of(Space{}));
   const auto problem = small_problem<Space>();
   const Outputs<Space> to;
   const auto check = [&](const auto& method) {
-    {
-      const Events events;
-      const DecodePlan plan(space, method, problem.shape);
-      const DecodeState<typename Space::memory_space> state(space, problem.shape);
-      state.reset(space);
-      plan.run(space, problem.queries(), problem.cache(), to.out, {.state = state});
-      plan.run(space, problem.queries(), problem.cache(), to.out, {.state = state});
-      space.fence("test");
-    }
+    std::optional<Events> events(std::in_place);
+    const DecodePlan plan(space, method, problem.shape);
+    const DecodeState<typename Space::memory_space> state(space, problem.shape);
+    state.reset(space);
+    plan.run(space, problem.queries(), problem.cache(), to.out, {.state = state});
+    plan.run(space, problem.queries(), problem.cache(), to.out, {.state = state});
+    space.fence("test");
+    events.reset();  // before memory is freed: then Kokkos fences everything
     CHECK(!Events::kernels.empty());
     for (std::size_t i = 0; i < Events::kernels.size(); ++i) {
       CAPTURE(Events::kernels[i]);
@@ -105,6 +118,41 @@ SANTA_SPACE_TEST_CASE("everything_happens_on_the_instance_given") {
   check(MassUnit{.rows = 40, .draws = Draws::separate});
   check(Systematic{.samples = 40});
 }
+
+#if defined(KOKKOS_ENABLE_OPENMP)
+
+namespace {
+
+/// Notes the most threads that ever worked on a kernel together.
+struct ThreadsSeen : Identity {
+  static inline std::atomic<int> most = 0;
+
+  template <class Float>
+  static Float apply(const Float& score) {
+    const int threads = omp_get_num_threads();
+    for (int seen = most; threads > seen && !most.compare_exchange_weak(seen, threads);) {
+    }
+    return score;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("kernels_run_on_the_threads_of_the_instance_given") {
+  const auto problem = small_problem<Kokkos::OpenMP>();
+  const Outputs<Kokkos::OpenMP> to;
+  const auto threads_of = [&](const Kokkos::OpenMP& space) {
+    ThreadsSeen::most = 0;
+    const DecodePlan plan(space, Systematic{.samples = 40}, problem.shape, {}, ThreadsSeen{});
+    plan.run(space, problem.queries(), problem.cache(), to.out);
+    space.fence("test");
+    return ThreadsSeen::most.load();
+  };
+  CHECK(threads_of(Kokkos::OpenMP(1)) == 1);
+  CHECK(threads_of(Kokkos::OpenMP{}) == Kokkos::OpenMP{}.concurrency());
+}
+
+#endif
 
 SANTA_SPACE_TEST_CASE("the_one_call_form_stays_on_its_instance_and_fences_it_last") {
   const Space space = other_instance<Space>();
@@ -130,7 +178,7 @@ SANTA_SPACE_TEST_CASE("even_a_first_run_neither_allocates_nor_fences") {
     Space{}.fence();
     CHECK(Events::fences.empty());
   };
-  Runner<Space, float>(problem, Exact{}).run();  // Kokkos' own scratch grows once
+  decode(Space{}, FixedTileBudget{.samples = 40}, problem.queries(), problem.cache(), to.out);  // Kokkos' own scratch
   check(Exact{});
   check(MassUnit{.rows = 40});
   check(Systematic{.samples = 40});
