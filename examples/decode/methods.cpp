@@ -56,6 +56,8 @@ std::int64_t fewest_samples(const AnyMethod& method, std::int64_t length) {
   return tiles != nullptr ? tiles->tiles(length) : 1;
 }
 
+bool has_budget(const MethodEntry& method) { return !std::holds_alternative<Exact>(method.make(Budget{})); }
+
 const std::vector<MethodEntry>& all_methods() {
   static const std::vector<MethodEntry> methods = {
       {"exact", "reads every visible value row", make_exact},

@@ -45,6 +45,9 @@ std::optional<std::int64_t> samples_of(const AnyMethod& method);
 /// The fewest draws that a method takes for so many keys, of those that have such a number.
 std::int64_t fewest_samples(const AnyMethod& method, std::int64_t length);
 
+/// Whether a budget makes a difference to it.
+bool has_budget(const MethodEntry& method);
+
 /// All methods, the exact one first.
 const std::vector<MethodEntry>& all_methods();
 

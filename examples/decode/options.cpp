@@ -15,7 +15,7 @@ namespace {
 
 /// Options as they are typed.
 struct Typed {
-  std::string file, synthetic, output, format = "table";
+  std::string file, synthetic, output, svg, format = "table";
   std::vector<std::string> methods;
   double rows = Budget{}.rows;
   double sharpness = Synthetic{}.sharpness;
@@ -23,6 +23,7 @@ struct Typed {
   std::uint64_t seed = 0;
   int repeat = MeasureOptions{}.repeat;
   int layer = 0;
+  bool sweep = false;
 };
 
 std::string footer() {
@@ -39,6 +40,7 @@ std::string footer() {
          "  time      of a step, the request alone (batch 1): the median over --repeat runs, each on another copy of\n"
          "            the cache, since a decoder meets other layers' caches between two steps of one layer\n"
          "  speed-up  exact's time / the method's time\n"
+         "\nA sweep averages errors and rows over four seeds from --seed on.\n"
          "\nA capture is a safetensors file: layers.<i>.query [positions, heads, dim], layers.<i>.key and\n"
          "layers.<i>.value [length, kv_heads, dim], in BF16, F16 or F32, and layers.<i>.position [positions] in I64; "
          "the\n"
@@ -48,6 +50,7 @@ std::string footer() {
          "\nExamples:\n"
          "  santa-decode\n"
          "  santa-decode --method mass-unit,systematic --rows 0.05\n"
+         "  santa-decode --sweep --svg sweep.svg\n"
          "  santa-decode capture.safetensors --layer 3 --method mass-unit --output out.safetensors\n"
          "  santa-decode --synthetic 4,32,8,32768,128 --sharpness 2 --format json\n"
          "\nExit codes: 0 done, 1 failed, 2 bad option or bad file. Options that begin with --kokkos- go to Kokkos.\n";
@@ -81,6 +84,10 @@ void add_options(CLI::App& app, Typed& typed) {
       ->check(CLI::IsMember({"table", "json"}))
       ->capture_default_str()
       ->type_name("FORM");
+  app.add_flag("--sweep", typed.sweep,
+               "Error against rows read, over budgets from 0.5 % to 50 % of the rows; no timing");
+  app.add_option("--svg", typed.svg, "Draw the sweep: error against rows read, a line for each method")
+      ->type_name("FILE");
   app.add_option("--synthetic", typed.synthetic,
                  "Random data instead of a file: B query positions, H heads, KVH kv heads, L keys, dim D")
       ->type_name("B,H,KVH,L,D");
@@ -114,6 +121,21 @@ std::vector<const MethodEntry*> methods_from(const std::vector<std::string>& nam
   return methods;
 }
 
+/// What a sweep decides by itself can't be asked for.
+void check_sweep(const CLI::App& app, Options& options) {
+  if (!options.sweep) {
+    if (app.count("--svg") > 0) throw UserError("--svg needs --sweep");
+    return;
+  }
+  for (const char* const other : {"--rows", "--samples", "--repeat", "--output"})
+    if (app.count(other) > 0) throw UserError(std::string("--sweep and ") + other + " exclude each other");
+  if (app.count("--svg") > 0 && options.svg.empty()) throw UserError("--svg needs the name of a file");
+  auto& methods = options.methods;
+  methods.erase(std::remove_if(methods.begin(), methods.end(), [](const auto* method) { return !has_budget(*method); }),
+                methods.end());
+  if (methods.empty()) throw UserError("--sweep needs a method with a budget: exact has none");
+}
+
 Options checked(const CLI::App& app, const Typed& typed) {
   Options options;
   if (!typed.file.empty()) options.file = typed.file;
@@ -134,6 +156,9 @@ Options checked(const CLI::App& app, const Typed& typed) {
     throw UserError("--sharpness needs --synthetic");
   }
   if (app.count("--output") > 0 && options.methods.size() != 1) throw UserError("--output needs exactly one --method");
+  options.sweep = typed.sweep;
+  options.svg = typed.svg;
+  check_sweep(app, options);
   return options;
 }
 

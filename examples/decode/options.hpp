@@ -20,7 +20,9 @@ struct Options {
   MeasureOptions measure;
   std::filesystem::path output;
   bool json = false;
-  std::string help;  // not empty: print it and do no more
+  bool sweep = false;
+  std::filesystem::path svg;  // of a sweep; empty: none
+  std::string help;           // not empty: print it and do no more
 };
 
 /// Parses the arguments after the program's name. Errors: UserError, one sentence.

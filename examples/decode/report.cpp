@@ -37,6 +37,7 @@ Json number_or_null(const std::optional<double>& number) {
 
 Json to_json(const MethodReport& row) {
   return {{"method", row.method},
+          {"budget", row.budget},
           {"samples", row.samples ? Json(*row.samples) : Json(nullptr)},
           {"rows_budget", number_or_null(row.rows_budget)},
           {"relative_error", number_or_null(row.accuracy.mean)},
@@ -52,8 +53,15 @@ Json to_json(const MethodReport& row) {
 
 }  // namespace
 
-Report make_report(const Capture& capture, const Measurements& measurements, const MeasureOptions& options,
-                   const std::vector<const MethodEntry*>& shown) {
+References references_of(const Capture& capture) {
+  References references;
+  for (const CapturedLayer& layer : capture.layers)
+    references.push_back(reference_attention(layer, capture.shape, capture.scale));
+  return references;
+}
+
+Report make_report(const Capture& capture, const References& references, const Measurements& measurements,
+                   const MeasureOptions& options, const std::vector<const MethodEntry*>& shown) {
   Report report;
   report.source = capture.source;
   report.model = capture.model;
@@ -67,20 +75,19 @@ Report make_report(const Capture& capture, const Measurements& measurements, con
   report.copies = measurements.copies;
   report.copy_bytes = measurements.copy_bytes;
   report.first_position = capture.shape.length;
-  std::vector<std::vector<double>> reference;
   for (const CapturedLayer& layer : capture.layers) {
     report.layers.push_back(layer.index);
     const auto [least, most] = std::minmax_element(layer.positions.begin(), layer.positions.end());
     report.first_position = std::min(report.first_position, *least);
     report.last_position = std::max(report.last_position, *most);
-    reference.push_back(reference_attention(layer, capture.shape, capture.scale));
   }
   for (const Measurement& measurement : measurements.methods) {
     if (std::find(shown.begin(), shown.end(), measurement.method) == shown.end()) continue;
     MethodReport row;
     row.method = measurement.method->name;
+    row.budget = options.budget.rows;
     note_parameters(measurement, capture.shape.length, row);
-    row.accuracy = compare(measurement.out, reference, capture.shape.dim);
+    row.accuracy = compare(measurement.out, references, capture.shape.dim);
     row.rows_read_fraction = measurement.rows_read;
     row.bytes_read = measurement.bytes_read;
     row.microseconds = measurement.microseconds;
@@ -116,6 +123,7 @@ Json to_json(const Report& report) {
           {"repeat", report.options.repeat},
           {"cache_copies", report.copies},
           {"cache_copy_bytes", report.copy_bytes},
+          {"sweep", report.sweep},
           {"methods", methods}};
 }
 

@@ -17,6 +17,7 @@ namespace santa::example {
 
 struct MethodReport {
   std::string method;
+  double budget = 0.;                   // what was asked for: Budget::rows
   std::optional<std::int64_t> samples;  // draws a query head
   std::optional<double> rows_budget;    // value rows a kv head
   Accuracy accuracy;
@@ -34,12 +35,17 @@ struct Report {
   MeasureOptions options;
   int threads = 0;
   std::size_t copies = 0, copy_bytes = 0;
+  bool sweep = false;  // `methods` has a row for each budget of each method, one after the other
   std::vector<MethodReport> methods;
 };
 
+/// Exact attention in float64, a layer each.
+using References = std::vector<std::vector<double>>;
+References references_of(const Capture& capture);
+
 /// Of the methods in `shown`; the others were measured for comparison only.
-Report make_report(const Capture& capture, const Measurements& measurements, const MeasureOptions& options,
-                   const std::vector<const MethodEntry*>& shown);
+Report make_report(const Capture& capture, const References& references, const Measurements& measurements,
+                   const MeasureOptions& options, const std::vector<const MethodEntry*>& shown);
 
 void print_table(std::ostream& stream, const Report& report);
 nlohmann::json to_json(const Report& report);

@@ -6,7 +6,8 @@
 
 namespace santa::example {
 
-/// Reads or makes the data, measures, writes `--output`. Errors: UserError, std::invalid_argument from the library.
+/// Reads or makes the data, measures, writes `--output` and `--svg`. Errors: UserError, std::invalid_argument from the
+/// library.
 Report run(const Options& options);
 
 }  // namespace santa::example

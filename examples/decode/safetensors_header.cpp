@@ -15,8 +15,10 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr int deepest = 3;             // the numbers of a shape: {"name": {"shape": [2]}}
-constexpr std::size_t most_rank = 16;  // bounds the memory that a hostile header can ask for
+constexpr int deepest = 3;  // the numbers of a shape: {"name": {"shape": [2]}}
+// Bounds of the memory that a hostile header can ask for.
+constexpr std::size_t most_rank = 16;
+constexpr std::size_t most_names = std::size_t{1} << 18;
 
 constexpr std::array<std::pair<std::string_view, std::uint64_t>, 17> element_bytes = {{{"BOOL", 1},
                                                                                        {"U8", 1},
@@ -36,37 +38,71 @@ constexpr std::array<std::pair<std::string_view, std::uint64_t>, 17> element_byt
                                                                                        {"U64", 8},
                                                                                        {"C64", 8}}};
 
-/// Watches the parser: JSON allows what a header may not have, and the parser itself keeps the last of two equal names.
-class HeaderRules {
+/// Reads the header without keeping it: JSON allows what a header may not have, the library's parser keeps the last of
+/// two equal names, and what it builds must not take much more memory than the text. (As a callback of that parser this
+/// would take time in the square of the number of tensors.)
+class HeaderRules final : public nlohmann::json_sax<Json> {
  public:
-  bool operator()(int depth, Json::parse_event_t event, const Json& parsed) {
-    using Event = Json::parse_event_t;
-    if (depth > deepest) throw UserError("the header is nested too deeply");
-    if (event == Event::object_start) _names[static_cast<std::size_t>(depth)].clear();
-    if (event == Event::array_start) _elements = 0;
-    if (event == Event::value && depth == deepest && ++_elements > most_rank)
-      throw UserError("the header has a list of more than " + std::to_string(most_rank) + " numbers");
-    if (event == Event::key) {
-      const auto& name = parsed.get_ref<const std::string&>();
-      if (!_names[static_cast<std::size_t>(depth - 1)].insert(name).second)
-        throw UserError("the header has the name " + quote(name) + " twice");
-    }
+  bool null() override { return element(); }
+  bool boolean(bool /*value*/) override { return element(); }
+  bool number_integer(std::int64_t /*value*/) override { return element(); }
+  bool number_unsigned(std::uint64_t /*value*/) override { return element(); }
+  bool number_float(double /*value*/, const std::string& /*text*/) override { return element(); }
+  bool string(std::string& /*value*/) override { return element(); }
+  bool binary(Json::binary_t& /*value*/) override { return element(); }
+  bool start_object(std::size_t /*size*/) override { return open(); }
+  bool start_array(std::size_t /*size*/) override { return open(); }
+  bool end_object() override { return close(); }
+  bool end_array() override { return close(); }
+
+  bool key(std::string& name) override {
+    Level& level = _levels[_depth];
+    level.elements = 0;  // the next one is a member, not one of a list
+    if (!level.names.insert(name).second) throw UserError("the header has the name " + quote(name) + " twice");
+    if (level.names.size() > most_names)
+      throw UserError("the header has more than " + std::to_string(most_names) + " names");
     return true;
   }
 
+  bool parse_error(std::size_t position, const std::string& /*token*/, const Json::exception& error) override {
+    constexpr int number_out_of_range = 406;
+    if (error.id == number_out_of_range) throw UserError("the header has a number beyond all ranges");
+    throw UserError("the header is not valid JSON (at byte " + std::to_string(position) + " of it)");
+  }
+
  private:
-  std::array<std::set<std::string>, deepest + 1> _names;
-  std::size_t _elements = 0;
+  struct Level {
+    std::set<std::string> names;
+    std::size_t elements = 0;
+  };
+
+  bool element() {
+    if (++_levels[_depth].elements > most_rank)
+      throw UserError("the header has a list of more than " + std::to_string(most_rank) + " elements");
+    return true;
+  }
+  bool open() {
+    element();
+    if (_depth == deepest) throw UserError("the header is nested too deeply");
+    _levels[++_depth] = {};
+    return true;
+  }
+  bool close() {
+    --_depth;
+    return true;
+  }
+
+  std::array<Level, deepest + 1> _levels;
+  std::size_t _depth = 0;
 };
 
 Json parse_json(std::string_view text) {
-  try {
-    return Json::parse(text, HeaderRules());
-  } catch (const Json::parse_error& error) {
-    throw UserError("the header is not valid JSON (at byte " + std::to_string(error.byte) + " of it)");
-  } catch (const Json::exception&) {
-    throw UserError("the header has a number beyond all ranges");
-  }
+  // The parser takes a NUL for the end.
+  if (const auto end = text.find('\0'); end != std::string_view::npos)
+    throw UserError("the header is not valid JSON (at byte " + std::to_string(end + 1) + " of it)");
+  HeaderRules rules;
+  Json::sax_parse(text, &rules);
+  return Json::parse(text);
 }
 
 const Json& member(const Json& entry, const std::string& name, const char* key) {

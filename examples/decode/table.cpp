@@ -1,6 +1,7 @@
 #include "decode/error.hpp"
 #include "decode/report.hpp"
 #include "decode/rotation.hpp"
+#include "decode/sweep.hpp"
 
 #include <algorithm>
 #include <array>
@@ -61,12 +62,18 @@ Row cells(const MethodReport& row) {
           format("%.2f", row.speedup)};
 }
 
-std::string budget_text(const Budget& budget) {
+std::string budget_text(const Report& report) {
+  const Budget& budget = report.options.budget;
+  const std::string seed = std::to_string(report.options.seed);
+  if (report.sweep)
+    return "from " + format("%.4g", 100. * sweep_budgets.front()) + " to " +
+           format("%.4g", 100. * sweep_budgets.back()) + " % of the value rows a kv head; means over " +
+           std::to_string(sweep_seeds) + " seeds from " + seed + " on";
   std::string text = budget.rows < 1. ? format("%.4g %% of the value rows", 100. * budget.rows)
                                       : format("%.0f value rows", budget.rows);
   text += " a kv head";
-  if (budget.samples) return text + ", " + count(*budget.samples) + " draws a query head";
-  return text + "; as many draws as read the same";
+  if (budget.samples) return text + ", " + count(*budget.samples) + " draws a query head, seed " + seed;
+  return text + "; as many draws as read the same, seed " + seed;
 }
 
 void print_heading(std::ostream& stream, const Report& report) {
@@ -79,7 +86,11 @@ void print_heading(std::ostream& stream, const Report& report) {
          << report.first_position << " to " << report.last_position << "\n"
          << "shape    " << s.heads << " heads on " << s.kv_heads << " kv heads of dim " << s.dim << ", " << s.length
          << " keys in " << report.dtype << ", scale " << report.scale << "\n"
-         << "budget   " << budget_text(report.options.budget) << ", seed " << report.options.seed << "\n";
+         << "budget   " << budget_text(report) << "\n";
+  if (report.sweep) {
+    stream << "\n";
+    return;
+  }
   stream << "timing   " << report.threads << (report.threads == 1 ? " thread" : " threads") << " (" << report.backend
          << ")";
   if (report.options.repeat > 0)
@@ -90,6 +101,7 @@ void print_heading(std::ostream& stream, const Report& report) {
   stream << "\n\n";
 }
 
+template <class Row>
 void print_rows(std::ostream& stream, const std::vector<Row>& rows) {
   std::array<std::size_t, std::tuple_size_v<Row>> width{};
   for (const Row& row : rows)
@@ -97,6 +109,7 @@ void print_rows(std::ostream& stream, const std::vector<Row>& rows) {
   for (const Row& row : rows) {
     std::string line = row[0] + std::string(width[0] - row[0].size(), ' ');
     for (std::size_t i = 1; i < row.size(); ++i) line += "  " + std::string(width[i] - row[i].size(), ' ') + row[i];
+    line.erase(line.find_last_not_of(' ') + 1);
     stream << line << "\n";
   }
 }
@@ -118,9 +131,32 @@ void print_legend(std::ostream& stream) {
             "         fewer value rows give 2x at most\n";
 }
 
+using SweepRow = std::array<std::string, 6>;
+
+/// A line for each budget of each method, methods apart.
+void print_sweep(std::ostream& stream, const Report& report) {
+  print_heading(stream, report);
+  std::vector<SweepRow> rows = {{"method", "budget", "rows", "error", "error", "cosine"},
+                                {"", "", "read", "mean", "95th pct", ""}};
+  std::string last;
+  for (const MethodReport& row : report.methods) {
+    if (row.method != last) rows.push_back({});
+    last = row.method;
+    rows.push_back({row.method, format("%.4g %%", 100. * row.budget), format("%.2f %%", 100. * row.rows_read_fraction),
+                    error(row.accuracy.mean), error(row.accuracy.percentile95), format("%.5f", row.accuracy.cosine)});
+  }
+  print_rows(stream, rows);
+  stream << "\nerror    |out - exact| / |exact| of each layer, position and head; exact attention in float64\n"
+            "rows     distinct value rows read (the union over the query heads of a kv head), of all visible\n";
+}
+
 }  // namespace
 
 void print_table(std::ostream& stream, const Report& report) {
+  if (report.sweep) {
+    print_sweep(stream, report);
+    return;
+  }
   print_heading(stream, report);
   std::vector<Row> rows = {names, units};
   for (const MethodReport& row : report.methods) rows.push_back(cells(row));

@@ -11,6 +11,10 @@
 #include <santa/decode/plan.hpp>
 #include <santa/random/philox.hpp>
 #include <santa/random/stream_key.hpp>
+#include <santa/rows/draw_rows.hpp>
+#include <santa/rows/drawn_rows.hpp>
+#include <santa/rows/gather_add.hpp>
+#include <santa/rows/merge_states.hpp>
 #include <santa/sample/exact.hpp>
 #include <santa/sample/fixed_tile_budget.hpp>
 #include <santa/sample/mass_unit.hpp>

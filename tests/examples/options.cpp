@@ -36,6 +36,15 @@ TEST_CASE("synthetic_data_is_described_by_five_numbers") {
   CHECK(options.synthetic->seed == 9);
 }
 
+TEST_CASE("a_sweep_is_over_the_methods_that_have_a_budget") {
+  const Options options = parse_options({"--sweep", "--svg", "file.svg", "--format", "json"});
+  CHECK(options.sweep);
+  CHECK(options.json);
+  CHECK(options.svg == "file.svg");
+  CHECK(options.methods.size() + 1 == all_methods().size());
+  CHECK(parse_options({"--sweep", "--method", "exact,systematic"}).methods.size() == 1);
+}
+
 TEST_CASE("help_is_text_with_every_method") {
   const std::string help = parse_options({"--help"}).help;
   for (const MethodEntry& method : all_methods()) CHECK(contains(help, "\n  " + std::string(method.name) + " "));
@@ -66,6 +75,14 @@ TEST_CASE("wrong_options_get_a_sentence") {
       {{"--synthetic", "1,2,3,4,x"}, "five whole numbers"},
       {{"--synthetic", "1,1,1,8,8", "file"}, "exclude each other"},
       {{"--synthetic", "1,1,1,8,8", "--layer", "3"}, "layer 0 only"},
+      {{"--svg", "x"}, "--svg needs --sweep"},
+      {{"--sweep", "--svg"}, "--svg"},
+      {{"--sweep", "--svg", ""}, "the name of a file"},
+      {{"--sweep", "--rows", "0.1"}, "--sweep and --rows exclude each other"},
+      {{"--sweep", "--samples", "10"}, "--sweep and --samples exclude each other"},
+      {{"--sweep", "--repeat", "1"}, "--sweep and --repeat exclude each other"},
+      {{"--sweep", "--output", "x", "--method", "mass-unit"}, "--sweep and --output exclude each other"},
+      {{"--sweep", "--method", "exact"}, "exact has none"},
       {{"--sharpness", "2"}, "needs --synthetic"},
   };
   for (const auto& [arguments, expected] : cases) {

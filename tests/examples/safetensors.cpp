@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 
+#include <chrono>
 #include <filesystem>
 #include <limits>
 #include <string>
@@ -107,7 +108,10 @@ TEST_CASE("a_broken_header_gets_a_sentence") {
       {R"({"a":{"shape":[[1]]}})", "nested too deeply"},
       {R"({"a":)" + std::string(1'000'000, '['), "nested too deeply"},
       {R"({"a":{"b":)" + std::string(100'000, '{'), "not valid JSON"},
-      {entry(R"("shape":[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1])"), "more than 16 numbers"},
+      {entry(R"("shape":[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1])"), "more than 16 elements"},
+      {"{}" + std::string(1, '\0'), "not valid JSON"},
+      {"[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]", "more than 16 elements"},
+      {R"({"a":[{},[],{},[],{},[],{},[],{},[],{},[],{},[],{},[],{}]})", "more than 16 elements"},
   };
   for (const auto& [header, expected] : cases) {
     const std::string sentence = complaint_about_header(header);
@@ -123,8 +127,24 @@ TEST_CASE("a_shape_with_a_zero_has_no_bytes_however_large_the_rest") {
 }
 
 TEST_CASE("names_from_a_file_can_not_write_to_the_terminal") {
-  const std::string sentence = complaint_about_header("{\"\\u001b[31mred\\n\":1}");
-  CHECK(contains(sentence, "'?[31mred?'"));
+  const std::string sentence = complaint_about_header("{\"\\u001b[31mred\\n\\u009b31m \\u00c2\\u00a0\":1}");
+  CHECK(contains(sentence, "'?[31mred??31m \u00c2\u00a0'"));
+}
+
+TEST_CASE("many_tensors_take_no_more_than_their_share_of_time_and_too_many_are_refused") {
+  const auto header = [](int tensors) {
+    std::string text = "{";
+    for (int i = 0; i < tensors; ++i)
+      text.append(i > 0 ? ",\"" : "\"")
+          .append(std::to_string(i))
+          .append("\":{\"dtype\":\"U8\",\"shape\":[],\"data_offsets\":[")
+          .append(std::to_string(i) + "," + std::to_string(i + 1) + "]}");
+    return text + "}";
+  };
+  const auto start = std::chrono::steady_clock::now();
+  CHECK(complaint_about_header(header(100'000), 100'000) == "");
+  CHECK(contains(complaint_about_header(header(300'000), 300'000), "more than 262144 names"));
+  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(30));
 }
 
 TEST_CASE("a_missing_tensor_and_an_unwritable_file_are_named") {

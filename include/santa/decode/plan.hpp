@@ -11,6 +11,7 @@
 #include <santa/score/modifiers.hpp>
 
 #include <Kokkos_Core.hpp>
+#include <Kokkos_Profiling_ScopedRegion.hpp>
 
 #include <cmath>
 #include <cstdint>
@@ -93,6 +94,7 @@ class DecodePlan {
     detail::Arguments arguments = bind(query, cache, out);
     bind(arguments, options);
     if (arguments.batch == 0) return;
+    const Kokkos::Profiling::ScopedRegion region("santa::decode");
     const auto addresses = cache.addresses();
     lanes::Seam<Space>::template with_extents<typename Cache::Addresses::Element>(
         arguments.slice_heads, arguments.dim, addresses.aligned(), [&](auto extents) {

@@ -128,7 +128,11 @@ class GroupState {
                      RowQueue<Group>::capacity);
       _queue.ask(count);
       add_weights(at, count);
-      if (_with_spread) add_variance(at, count);
+      if (!_with_spread) return;
+      if constexpr (requires { _tile.add_spreads(_queue.spread(0), 0); })
+        _tile.add_spreads(_queue.spread(0) + at, count);
+      else
+        add_variance(at, count);
     });
   }
 

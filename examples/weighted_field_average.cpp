@@ -1,0 +1,128 @@
+// Averages of a lattice field over a stored ensemble, reweighted to another coupling: by all stored configurations, and
+// by a few drawn by their weight. Link santa::santa.
+//
+// A Metropolis walk stores configurations of a one-dimensional chain phi_x with the action
+//   S = sum_x (phi_x - phi_{x+1})^2 / 2 + mass2 phi_x^2 / 2 + lambda phi_x^4.
+// From each the correlation phi_x phi_{x+r} (averaged over x) is kept as one row. An average at another mass2 weighs a
+// row by exp(-(mass2' - mass2) sum_x phi_x^2 / 2): few rows carry most of the weight, and only these need reading.
+#include <santa/santa.hpp>
+
+#include <Kokkos_Core.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <random>
+#include <vector>
+
+namespace {
+
+using Space = Kokkos::DefaultHostExecutionSpace;
+using Host = Kokkos::HostSpace;
+using Rows = Kokkos::View<float**, Kokkos::LayoutRight, Host>;
+
+constexpr int sites = 64;
+constexpr int distances = 12;
+constexpr int configurations = 20000;
+constexpr double mass2 = 0.8, lambda = 0.1;  // of the walk
+constexpr double target_mass2 = 0.2;         // of the averages
+
+class Chain {
+ public:
+  /// One Metropolis update of every site.
+  void sweep() {
+    for (int x = 0; x < sites; ++x) {
+      const double left = _field[(x + sites - 1) % sites];
+      const double right = _field[(x + 1) % sites];
+      const auto action = [&](double phi) {
+        const double square = phi * phi;
+        return 0.5 * ((phi - left) * (phi - left) + (phi - right) * (phi - right) + mass2 * square) +
+               lambda * square * square;
+      };
+      const double moved = _field[x] + 2. * (_uniform(_random) - 0.5);
+      if (_uniform(_random) < std::exp(action(_field[x]) - action(moved))) _field[x] = moved;
+    }
+  }
+  [[nodiscard]] double correlation(int distance) const {
+    double sum = 0.;
+    for (int x = 0; x < sites; ++x) sum += _field[x] * _field[(x + distance) % sites];
+    return sum / sites;
+  }
+
+ private:
+  double _field[sites] = {};
+  std::mt19937_64 _random{1};
+  std::uniform_real_distribution<double> _uniform;
+};
+
+struct Ensemble {
+  Rows rows{"rows", configurations, distances};  // correlation at distance 0, 1, ...
+  Kokkos::View<float*, Host> log_weights{"log_weights", configurations};
+};
+
+Ensemble simulate() {
+  Ensemble ensemble;
+  Chain chain;
+  for (int i = 0; i < 200; ++i) chain.sweep();  // forget the start
+  std::vector<double> log_weight(configurations);
+  for (int i = 0; i < configurations; ++i) {
+    for (int j = 0; j < 4; ++j) chain.sweep();
+    for (int r = 0; r < distances; ++r) ensemble.rows(i, r) = static_cast<float>(chain.correlation(r));
+    log_weight[static_cast<std::size_t>(i)] = -0.5 * (target_mass2 - mass2) * sites * chain.correlation(0);
+  }
+  const double most = *std::max_element(log_weight.begin(), log_weight.end());
+  for (int i = 0; i < configurations; ++i)  // only differences matter: near 0 a float keeps most of them
+    ensemble.log_weights(i) = static_cast<float>(log_weight[static_cast<std::size_t>(i)] - most);
+  return ensemble;
+}
+
+/// The mean of a few rows: what the estimate falls back to for the weight that was not drawn.
+Rows some_mean(const Ensemble& ensemble) {
+  constexpr int stride = 100;
+  Rows mean("center", 1, distances);
+  for (int i = 0; i < configurations; i += stride)
+    for (int r = 0; r < distances; ++r) mean(0, r) += ensemble.rows(i, r) * stride / configurations;
+  return mean;
+}
+
+}  // namespace
+
+int main(int argc, char* argv[]) {
+  const Kokkos::ScopeGuard kokkos(argc, argv);
+  const Space space;
+  const Ensemble ensemble = simulate();
+
+  const santa::DrawnRows<Host> all(space, 1, configurations), few(space, 1, configurations);
+  const Rows exact("exact", 1, distances), sampled("sampled", 1, distances), error("error", 1, distances);
+  santa::draw_rows(space, santa::Exact{}, ensemble.log_weights, all);
+  santa::gather_add(space, all, ensemble.rows, exact);
+  santa::draw_rows(space, santa::MassUnit{.rows = santa::share(0.05)}, ensemble.log_weights, few, {.seed = 7});
+  santa::gather_add(space, few, ensemble.rows, sampled, {.center = some_mean(ensemble), .error = error});
+  space.fence();
+
+  const santa::DrawnList list = all.list(0);
+  double squares = 0.;
+  double own[distances] = {};  // variance of the exact average: the ensemble is finite
+  for (std::int64_t i = 0; i < list.count; ++i) {
+    const double square = std::pow(list.weights[i], 2);
+    squares += square;
+    for (int r = 0; r < distances; ++r) own[r] += square * std::pow(ensemble.rows(list.rows[i], r) - exact(0, r), 2);
+  }
+  std::printf("phi^4 chain of %d sites: %d configurations at mass2 = %.1f, averages at mass2 = %.1f\n", sites,
+              configurations, mass2, target_mass2);
+  std::printf("all of them are worth %.0f of equal weight; sampled: %ld rows read (%.1f %%)\n\n", 1. / squares,
+              static_cast<long>(few.count(0)), 100. * static_cast<double>(few.count(0)) / configurations);
+  std::printf("            all rows             sampled\n");
+  std::printf("distance     average     +-      average     +-    off by\n");
+  int far = 0;
+  for (int r = 0; r < distances; ++r) {
+    const double off = static_cast<double>(sampled(0, r) - exact(0, r));
+    const double bars = off / static_cast<double>(error(0, r));
+    std::printf("%8d     %7.4f  %.4f     %7.4f  %.4f    %+.1f\n", r, static_cast<double>(exact(0, r)),
+                std::sqrt(own[r]), static_cast<double>(sampled(0, r)), static_cast<double>(error(0, r)), bars);
+    far += std::abs(bars) > 4. ? 1 : 0;
+  }
+  std::printf(
+      "\nall rows +-: from a finite ensemble; sampled +-: what reading few rows adds; off by: in units of it\n");
+  return far == 0 ? 0 : 1;
+}

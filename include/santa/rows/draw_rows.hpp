@@ -1,0 +1,203 @@
+// Drawing rows by log-weights with any rule, for codes that have weights and rows of their own.
+#pragma once
+
+#include <santa/core/arguments.hpp>
+#include <santa/core/check.hpp>
+#include <santa/decode/methods.hpp>
+#include <santa/decode/options.hpp>
+#include <santa/decode/workspace.hpp>
+#include <santa/rows/drawn_rows.hpp>
+#include <santa/rows/list_kernel.hpp>
+#include <santa/rows/log_weights.hpp>
+#include <santa/rows/team_draw.hpp>
+
+#include <Kokkos_Core.hpp>
+#include <Kokkos_Profiling_ScopedRegion.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <type_traits>
+
+namespace santa {
+
+/// Options of a draw; all views are optional.
+template <class MemorySpace>
+struct DrawOptions {
+  RunScalar<std::uint64_t, MemorySpace> seed = {};
+  RunScalar<std::uint32_t, MemorySpace> step = {};
+  std::uint16_t stream = 0;                                       // streams draw independently
+  Kokkos::View<const std::uint32_t*, MemorySpace> requests = {};  // [batch] identities; default: the batch index
+  Kokkos::View<float*, MemorySpace> log_sum = {};                 // [batch] out: log of the sum of the weights
+};
+
+/// Draws rows by one method for batches up to the one given, with all memory owned.
+/// Computes: for each vector of log-weights, rows and weights whose expectation is the normalised weight of each row:
+///           see DrawnRows. The normalisation is exact, as every log-weight is read.
+/// Memory:   allocated here, once; `run` allocates nothing and does not fence.
+/// Errors:   std::invalid_argument: name, given, accepted.
+/// Bytes:    the log-weights, once or (two-pass rules) with their scores three times; 20 a drawn row.
+/// Random:   as the method says, for one head: key (seed; step, stream, request, 0, tile or draw).
+template <class Space, Method M>
+class DrawPlan {
+  static_assert(Kokkos::is_execution_space_v<Space>, "santa::DrawPlan: the first argument must be an execution space");
+
+ public:
+  using MemorySpace = typename Space::memory_space;
+  using Options = DrawOptions<MemorySpace>;
+
+  DrawPlan(const Space& space, const M& method, std::int64_t batch, std::int64_t rows) : _method(method) {
+    detail::require_initialized();
+    method.check();
+    detail::require(batch >= 0, "batch", batch, "0 or more");
+    detail::require(rows >= 0 && rows <= (std::int64_t{1} << 36), "rows", rows, "0 to 2^36");
+    lay_out(space, batch, rows);
+    _workspace = detail::Workspace<Space>(space, _arguments, detail::Recipe<M>::needs());
+    _arguments.work = _workspace.pointers();
+    _places = Places(Kokkos::view_alloc(space, Kokkos::WithoutInitializing, "santa::places"),
+                     static_cast<std::size_t>(batch), 3, static_cast<std::size_t>(places()));
+    _scratch = Scratch(Kokkos::view_alloc(space, "santa::scratch"), static_cast<std::size_t>(batch),
+                       Context<float>::scratch_floats(1, 0) + detail::LocalTeam::rule_floats);
+  }
+
+  /// Draws.
+  /// Shapes: log_weights [rows] or [batch, rows], float or double, any strides; -infinity: never drawn, NaN: an error
+  ///         that shows in the results. What is below the largest by more than 1e-7 of it is lost: shift large numbers.
+  /// Errors: std::invalid_argument before anything is launched or written.
+  template <class LogWeights>
+  void run(const Space& space, const LogWeights& log_weights, const DrawnRows<MemorySpace>& drawn,
+           const Options& options = {}) const {
+    const auto context = bind(log_weights, drawn, options, _arguments);
+    if (context.arguments.batch == 0) return;
+    const Kokkos::Profiling::ScopedRegion region("santa::rows");
+    detail::Recipe<M>::run(space, _method, context);
+    detail::launch("santa::list", space, detail::all_units(context.arguments),
+                   detail::ListKernel<std::remove_const_t<decltype(context)>>(context, pointers(drawn)));
+  }
+
+  /// The same draws for a kernel of the caller's: an object to hand to `draw_rows(member, draw, batch)` there.
+  /// Requires: log_weights and drawn outlive the kernel; a plan serves one such kernel, or `run`, at a time.
+  template <class LogWeights>
+  [[nodiscard]] auto on_team(const LogWeights& log_weights, const DrawnRows<MemorySpace>& drawn,
+                             const Options& options = {}) const {
+    detail::Arguments whole = _arguments;
+    whole.splits = 1;
+    whole.keys_per_split = places();
+    const auto context = bind(log_weights, drawn, options, whole);
+    return TeamDraw<M, std::remove_const_t<decltype(context)>>(_method, context, pointers(drawn), _scratch.data(),
+                                                               static_cast<std::int64_t>(_scratch.extent(1)));
+  }
+
+  [[nodiscard]] std::size_t workspace_bytes() const {
+    return _workspace.bytes() + sizeof(float) * (_places.size() + _scratch.size());
+  }
+
+ private:
+  template <class T>
+  using Context = detail::RowsContext<Space, T>;
+  using Places = Kokkos::View<float***, Kokkos::LayoutRight, MemorySpace>;  // [batch][index, weight, spread][places]
+  using Scratch = Kokkos::View<float**, Kokkos::LayoutRight, MemorySpace>;  // of a team that the caller launches
+
+  [[nodiscard]] std::int64_t places() const {
+    const std::int64_t whole = _arguments.tiles * detail::tile_keys;
+    return whole > 0 ? whole : detail::tile_keys;
+  }
+
+  void lay_out(const Space& space, std::int64_t batch, std::int64_t rows) {
+    detail::Arguments& a = _arguments;
+    a.batch = static_cast<std::int32_t>(batch);
+    a.heads = a.kv_heads = 1;
+    a.storage = rows;
+    a.tiles = (rows + detail::tile_keys - 1) / detail::tile_keys;
+    const lanes::Division division = lanes::Seam<Space>::divide(space, batch > 0 ? batch : 1, rows);
+    a.keys_per_split = division.keys_per_split;
+    a.splits = static_cast<std::int32_t>(division.splits > 0 ? division.splits : 1);
+    detail::require(batch < (std::int64_t{1} << 31) / a.splits, "batch", batch, "less than 2^31 / splits");
+    a.budget = detail::Recipe<M>::budget(_method, rows);
+  }
+
+  template <class LogWeights>
+  auto bind(const LogWeights& log_weights, const DrawnRows<MemorySpace>& drawn, const Options& options,
+            detail::Arguments a) const {
+    static_assert(Kokkos::is_view_v<LogWeights>, "santa::draw_rows: log_weights must be a Kokkos view");
+    using T = typename LogWeights::non_const_value_type;
+    static_assert(std::is_same_v<T, float> || std::is_same_v<T, double>,
+                  "santa::draw_rows: log_weights must be float or double");
+    static_assert(LogWeights::rank() == 1 || LogWeights::rank() == 2,
+                  "santa::draw_rows: log_weights must have rank 1 or 2: [rows] or [batch, rows]");
+    static_assert(Kokkos::SpaceAccessibility<Space, typename LogWeights::memory_space>::accessible,
+                  "santa::draw_rows: log_weights must be accessible from the execution space");
+    constexpr std::size_t last = LogWeights::rank() - 1;
+    const std::int64_t batch = last == 1 ? static_cast<std::int64_t>(log_weights.extent(0)) : 1;
+    const auto rows = static_cast<std::int64_t>(log_weights.extent(last));
+    detail::require(batch <= a.batch, "batch", batch, "at most the plan's " + std::to_string(a.batch));
+    detail::require(rows <= a.storage, "rows", rows, "at most the plan's " + std::to_string(a.storage));
+    if (detail::has_elements(log_weights)) detail::require_pointer(log_weights.data(), "log_weights.data()");
+    check(drawn, batch);
+    a.batch = static_cast<std::int32_t>(batch);
+    a.storage = rows;
+    a.seed = {options.seed.where(), options.seed.value()};
+    a.step = {options.step.where(), options.step.value()};
+    a.stream = options.stream;
+    if (options.requests.data() != nullptr) {
+      require_at_least("requests.extent(0)", options.requests.extent(0), batch);
+      a.requests = options.requests.data();
+    }
+    if (options.log_sum.data() != nullptr) {
+      require_at_least("log_sum.extent(0)", options.log_sum.extent(0), batch);
+      a.lse = {options.log_sum.data(), {1, 0}};
+    }
+    if (drawn.spreads.data() != nullptr)
+      a.error = {_scratch.data(), {static_cast<std::int64_t>(_scratch.extent(1)), 0}};
+    const std::int64_t stride[2] = {last == 1 ? static_cast<std::int64_t>(log_weights.stride(0)) : 0,
+                                    static_cast<std::int64_t>(log_weights.stride(last))};
+    return Context<T>{{a, {log_weights.data(), {stride[0], stride[1]}, _places.data(), places()}, {}}};
+  }
+
+  static void require_at_least(const std::string& name, std::size_t extent, std::int64_t batch) {
+    detail::require(static_cast<std::int64_t>(extent) >= batch, name, static_cast<std::int64_t>(extent),
+                    "the batch (" + std::to_string(batch) + ") or more");
+  }
+
+  static void check(const DrawnRows<MemorySpace>& drawn, std::int64_t batch) {
+    require_at_least("drawn.rows.extent(0)", drawn.rows.extent(0), batch);
+    require_at_least("drawn.count.extent(0)", drawn.count.extent(0), batch);
+    const auto like_rows = [&](const auto& view, const std::string& name) {
+      for (std::size_t i = 0; i < 2; ++i)
+        detail::require(view.extent(i) == drawn.rows.extent(i), name + ".extent(" + std::to_string(i) + ")",
+                        static_cast<std::int64_t>(view.extent(i)),
+                        "that of drawn.rows (" + std::to_string(drawn.rows.extent(i)) + ")");
+    };
+    like_rows(drawn.weights, "drawn.weights");
+    if (drawn.spreads.data() != nullptr) like_rows(drawn.spreads, "drawn.spreads");
+  }
+
+  static detail::ListPointers pointers(const DrawnRows<MemorySpace>& drawn) {
+    return {drawn.rows.data(), drawn.weights.data(), drawn.spreads.data(), drawn.count.data(),
+            static_cast<std::int64_t>(drawn.rows.extent(1))};
+  }
+
+  M _method;
+  detail::Arguments _arguments;
+  detail::Workspace<Space> _workspace;
+  Places _places;
+  Scratch _scratch;
+};
+
+/// Draws rows by log-weights: makes a plan, runs it. Allocates and fences; for more than one draw, keep a DrawPlan.
+/// Shapes and errors: as DrawPlan::run.
+template <class Space, Method M, class LogWeights>
+  requires Kokkos::is_execution_space_v<Space>
+void draw_rows(const Space& space, const M& method, const LogWeights& log_weights,
+               const DrawnRows<typename Space::memory_space>& drawn,
+               const DrawOptions<typename Space::memory_space>& options = {}) {
+  static_assert(Kokkos::is_view_v<LogWeights>, "santa::draw_rows: log_weights must be a Kokkos view");
+  static_assert(LogWeights::rank() == 1 || LogWeights::rank() == 2,
+                "santa::draw_rows: log_weights must have rank 1 or 2: [rows] or [batch, rows]");
+  const auto batch = LogWeights::rank() == 2 ? static_cast<std::int64_t>(log_weights.extent(0)) : 1;
+  const DrawPlan plan(space, method, batch, static_cast<std::int64_t>(log_weights.extent(LogWeights::rank() - 1)));
+  plan.run(space, log_weights, drawn, options);
+  space.fence("santa::draw_rows");  // the plan's memory goes with it
+}
+
+}  // namespace santa

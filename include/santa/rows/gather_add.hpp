@@ -1,0 +1,125 @@
+// Adding drawn rows up: the weighted sum of listed rows of any matrix.
+#pragma once
+
+#include <santa/core/check.hpp>
+#include <santa/core/element.hpp>
+#include <santa/lanes/group.hpp>
+#include <santa/rows/drawn_rows.hpp>
+#include <santa/rows/gather_sum.hpp>
+#include <santa/rows/team_draw.hpp>
+
+#include <Kokkos_Core.hpp>
+
+#include <cstdint>
+#include <string>
+#include <type_traits>
+
+namespace santa {
+
+/// Options of a gather; all views are optional.
+template <class MemorySpace>
+struct GatherOptions {
+  template <class DataType>
+  using View = Kokkos::View<DataType, Kokkos::LayoutStride, MemorySpace>;
+
+  View<const float**> center = {};  // [batch, dim]: c, fixed before the draw, such as a mean of some rows
+  View<float**> error = {};         // [batch, dim] out: the standard error of each feature; needs drawn.spreads
+};
+
+namespace detail {
+
+template <class Space, class Rows, class Sum>
+auto bind_gather(const DrawnRows<typename Space::memory_space>& drawn, const Rows& rows, const Sum& sum,
+                 const GatherOptions<typename Space::memory_space>& options) {
+  static_assert(Kokkos::is_view_v<Rows> && Kokkos::is_view_v<Sum>,
+                "santa::gather_add: rows and sum must be Kokkos views");
+  static_assert(
+      Rows::rank() == 2 || Rows::rank() == 3,
+      "santa::gather_add: rows must have rank 2 or 3: [rows, dim], shared by the batch, or [batch, rows, dim]");
+  static_assert(Element<typename Rows::value_type>,
+                "santa::gather_add: rows must be float, santa::half, santa::bfloat16 or an equivalent 2-byte type");
+  static_assert(Sum::rank() == 1 || Sum::rank() == 2,
+                "santa::gather_add: sum must have rank 1 or 2: [dim] or [batch, dim]");
+  static_assert(std::is_same_v<typename Sum::value_type, float>, "santa::gather_add: sum must be float, and not const");
+  static_assert(Kokkos::SpaceAccessibility<Space, typename Rows::memory_space>::accessible &&
+                    Kokkos::SpaceAccessibility<Space, typename Sum::memory_space>::accessible,
+                "santa::gather_add: rows and sum must be accessible from the execution space");
+  const auto extent = [](const auto& view, std::size_t i) { return static_cast<std::int64_t>(view.extent(i)); };
+  const auto stride = [](const auto& view, std::size_t i) { return static_cast<std::int64_t>(view.stride(i)); };
+  constexpr std::size_t dim_of_rows = Rows::rank() - 1;
+  constexpr std::size_t dim_of_sum = Sum::rank() - 1;
+  GatherPointers<storage_t<typename Rows::value_type>> p{};
+  p.batch = dim_of_sum == 1 ? extent(sum, 0) : 1;
+  p.dim = extent(sum, dim_of_sum);
+  require_rows("rows", rows);
+  require_rows("sum", sum);
+  require(extent(rows, dim_of_rows) == p.dim, "rows.extent(" + std::to_string(dim_of_rows) + ")",
+          extent(rows, dim_of_rows), "the dim of sum (" + std::to_string(p.dim) + ")");
+  if constexpr (Rows::rank() == 3)
+    require(extent(rows, 0) == p.batch, "rows.extent(0)", extent(rows, 0),
+            "the batch of sum (" + std::to_string(p.batch) + ")");
+  require(extent(drawn.count, 0) >= p.batch, "drawn.count.extent(0)", extent(drawn.count, 0),
+          "the batch of sum (" + std::to_string(p.batch) + ") or more");
+  const auto matrix = [&](const auto& view, const std::string& name) {
+    Matrix<typename std::remove_reference_t<decltype(view)>::value_type> result;
+    if (view.data() == nullptr) return result;
+    require(extent(view, 0) >= p.batch, name + ".extent(0)", extent(view, 0),
+            "the batch of sum (" + std::to_string(p.batch) + ") or more");
+    require(extent(view, 1) == p.dim, name + ".extent(1)", extent(view, 1),
+            "the dim of sum (" + std::to_string(p.dim) + ")");
+    require_rows(name, view);
+    result.data = view.data();
+    for (std::size_t i = 0; i < 2; ++i) result.stride[i] = stride(view, i);
+    return result;
+  };
+  p.center = matrix(options.center, "center");
+  p.error = matrix(options.error, "error");
+  if (p.error) require_pointer(drawn.spreads.data(), "drawn.spreads.data()");
+  p.rows = reinterpret_cast<const storage_t<typename Rows::value_type>*>(rows.data());
+  p.row_count = extent(rows, dim_of_rows - 1);
+  p.row_stride = stride(rows, dim_of_rows - 1);
+  p.batch_stride = Rows::rank() == 3 ? stride(rows, 0) : 0;
+  p.sum = {sum.data(), {dim_of_sum == 1 ? stride(sum, 0) : 0, 1}};
+  return p;
+}
+
+}  // namespace detail
+
+/// Adds up the drawn rows of a matrix. Neither allocates nor fences.
+/// Computes: sum[b] = sum_i weights_i rows[b, rows_i] + (1 - sum_i weights_i) center[b]: an unbiased estimate of the
+///           weighted mean of all rows. With the mean of some rows as center, the noise of the drawn mass is gone.
+///           error[b]: sqrt(sum_i spreads_i (rows[b, rows_i] - center[b])^2), feature by feature; of rules that make
+///           a fixed number of draws this is an upper bound, close where the center is near the mean.
+/// Shapes:   rows [rows, dim], one matrix for the whole batch, or [batch, rows, dim]; sum [dim] or [batch, dim]; any
+///           strides, but the last extent is contiguous.
+/// Requires: listed rows lie inside `rows`: those beyond its extent are left out.
+/// Errors:   std::invalid_argument before anything is launched or written.
+/// Bytes:    the drawn rows, in pieces of at most 256 features: work is shared out over these and the batch.
+template <class Space, class Rows, class Sum>
+  requires Kokkos::is_execution_space_v<Space>
+void gather_add(const Space& space, const DrawnRows<typename Space::memory_space>& drawn, const Rows& rows,
+                const Sum& sum, const GatherOptions<typename Space::memory_space>& options = {}) {
+  detail::launch_gather(space, drawn, detail::bind_gather<Space>(drawn, rows, sum, options));
+}
+
+/// The same for one vector of the batch and by one team of the caller's kernel: sum_i weights_i rows[rows_i] without
+/// center and error. `rows` [rows, dim], `sum` [dim] (float, contiguous). Ends with a barrier of the team.
+template <TeamMember Member, class Rows, class Sum>
+void gather_add(const Member& member, const DrawnList& drawn, const Rows& rows, const Sum& sum) {
+  static_assert(Rows::rank() == 2 && Sum::rank() == 1,
+                "santa::gather_add: in a kernel, rows must be [rows, dim] and sum [dim]");
+  using Space = typename Member::execution_space;
+  using T = storage_t<typename Rows::value_type>;
+  detail::GatherPointers<T> p{};
+  p.rows = reinterpret_cast<const T*>(rows.data());
+  p.row_count = static_cast<std::int64_t>(rows.extent(0));
+  p.row_stride = static_cast<std::int64_t>(rows.stride(0));
+  p.dim = static_cast<std::int64_t>(rows.extent(1));
+  p.sum = {sum.data(), {0, 1}};
+  const std::int64_t pieces = p.pieces();
+  for (std::int64_t piece = member.team_rank(); piece < pieces; piece += member.team_size())
+    detail::gather_piece<Space, T>(p, drawn, 0, piece);
+  member.team_barrier();
+}
+
+}  // namespace santa

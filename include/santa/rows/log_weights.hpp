@@ -1,0 +1,129 @@
+// A vector of log-weights in the place of keys, and a list in the place of a sum: what lets the kernels of a decode
+// step draw rows for any code.
+#pragma once
+
+#include <santa/core/arguments.hpp>
+#include <santa/decode/kernel_context.hpp>
+#include <santa/lanes/math.hpp>
+#include <santa/score/modifiers.hpp>
+
+#include <Kokkos_Core.hpp>
+
+#include <cstdint>
+
+namespace santa::detail {
+
+/// Where log-weights lie, and the room for the rows drawn of them before they are put in order: each unit has as many
+/// places as it has rows.
+template <class T>
+struct LogWeights {
+  using Element = float;  // of rows that are never read
+
+  const T* data;
+  std::int64_t stride[2];  // batch, row
+  float* room;             // [batch][3][places]: rows from the unit's first on (as integers), weights, spreads
+  std::int64_t places;
+
+  /// The room of a unit that begins at this row.
+  [[nodiscard]] KOKKOS_FUNCTION std::int32_t* index(std::int64_t batch, std::int64_t begin) const {
+    return reinterpret_cast<std::int32_t*>(room + 3 * batch * places + begin);
+  }
+  [[nodiscard]] KOKKOS_FUNCTION float* weight(std::int64_t batch, std::int64_t begin) const {
+    return room + (3 * batch + 1) * places + begin;
+  }
+  [[nodiscard]] KOKKOS_FUNCTION float* spread(std::int64_t batch, std::int64_t begin) const {
+    return room + (3 * batch + 2) * places + begin;
+  }
+
+  struct NoRows {
+    KOKKOS_FUNCTION const float* operator[](std::int64_t /*row*/) const { return nullptr; }
+  };
+  [[nodiscard]] KOKKOS_FUNCTION static NoRows keys(std::int64_t /*batch*/, std::int64_t /*head*/) { return {}; }
+  [[nodiscard]] KOKKOS_FUNCTION static NoRows values(std::int64_t /*batch*/, std::int64_t /*head*/) { return {}; }
+};
+
+/// Log-weights as scores. Bytes: the log-weights.
+template <class Group, class T>
+class LogWeightScores {
+  using Float = typename Group::template Vector<float>;
+
+ public:
+  KOKKOS_FUNCTION LogWeightScores(const Group& group, const LogWeights<T>& from, const Unit& unit)
+      : _group(group), _first(from.data + unit.batch * from.stride[0]), _stride(from.stride[1]) {}
+
+  /// Like KeyScores: +infinity has no softmax and becomes NaN.
+  KOKKOS_FORCEINLINE_FUNCTION void scores(std::int64_t first, std::int64_t step, int count, Float* score,
+                                          std::int64_t /*next*/ = 0, int /*next_count*/ = 0) const {
+    constexpr auto nothing = static_cast<T>(-lanes::infinity);
+    const T* const from = _first + first * _stride;
+    const auto given = step * _stride == 1 ? _group.load(from, count, nothing)
+                                           : _group.load_strided(from, step * _stride, count, nothing);
+    const Float scaled = lanes::convert<float>(given) * Float(lanes::log2_of_e);
+    score[0] = lanes::select(scaled >= Float(lanes::infinity), Float(lanes::not_a_number), scaled);
+  }
+
+ private:
+  const Group& _group;
+  const T* _first;
+  std::int64_t _stride;
+};
+
+/// A tile whose "sum" of drawn rows is their list.
+template <class Group>
+class ListTile {
+ public:
+  using Element = float;
+
+  KOKKOS_FUNCTION ListTile(std::int32_t* index, float* weight, float* spread)
+      : _index(index), _weight(weight), _spread(spread) {}
+
+  template <class Rows, class Ahead>
+  KOKKOS_FUNCTION void add_rows(const Rows& /*rows*/, std::int64_t /*first*/, const std::int32_t* index, int count,
+                                const Ahead& /*ahead*/, const float* weight, int /*weight_stride*/) {
+    Group::for_each(count, [&](int i) {
+      _index[_size + i] = index[i];
+      _weight[_size + i] = weight[i];
+    });
+    _size += count;
+  }
+  /// Of the rows added last.
+  KOKKOS_FUNCTION void add_spreads(const float* spread, int count) {
+    Group::for_each(count, [&](int i) { _spread[_size - count + i] = spread[i]; });
+  }
+
+  KOKKOS_FUNCTION void rescale(int /*head*/, float factor) {
+    Group::for_each(_size, [&](int i) {
+      _weight[i] *= factor;
+      if (_spread != nullptr) _spread[i] *= factor * factor;
+    });
+  }
+  KOKKOS_FUNCTION void store_sums(float* /*to*/, int /*stride*/) const {}
+
+ private:
+  std::int32_t* _index;
+  float* _weight;
+  float* _spread;
+  int _size = 0;
+};
+
+/// The context of kernels that draw by log-weights: one head, and rows of no extent.
+template <class Space, class T>
+struct RowsContext : KernelContext<Space, LogWeights<T>, Identity, lanes::Extents<4, 64, false>> {
+  using Base = KernelContext<Space, LogWeights<T>, Identity, lanes::Extents<4, 64, false>>;
+  using Group = typename Base::Group;
+  using Tile = ListTile<Group>;
+  static_assert(Group::groups_per_team == 1, "santa::draw_rows: this execution space has no lane group of its own yet");
+
+  [[nodiscard]] KOKKOS_FUNCTION Tile tile(const Group& /*group*/, float* /*scratch*/, const Unit& unit) const {
+    const LogWeights<T>& to = this->addresses;
+    const bool with_spread = static_cast<bool>(this->arguments.error);
+    return {to.index(unit.batch, unit.begin), to.weight(unit.batch, unit.begin),
+            with_spread ? to.spread(unit.batch, unit.begin) : nullptr};
+  }
+  [[nodiscard]] KOKKOS_FUNCTION LogWeightScores<Group, T> keys(const Group& group, Tile& /*tile*/,
+                                                               const Unit& unit) const {
+    return {group, this->addresses, unit};
+  }
+};
+
+}  // namespace santa::detail

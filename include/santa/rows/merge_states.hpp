@@ -1,0 +1,112 @@
+// Merging results over parts of the rows: splits of a cache, shared prefixes, shards on several devices or ranks.
+#pragma once
+
+#include <santa/core/arguments.hpp>
+#include <santa/core/check.hpp>
+#include <santa/lanes/math.hpp>
+#include <santa/merge/merge.hpp>
+#include <santa/rows/team_draw.hpp>
+
+#include <Kokkos_Core.hpp>
+
+#include <cstdint>
+#include <string>
+#include <type_traits>
+
+namespace santa {
+
+/// Weighted means over parts of the rows, and the logarithm of each part's sum of weights: what a plan gives as `out`
+/// and `lse`, part by part.
+/// Shapes: out [parts, items, dim], log_sum [parts, items], float; any strides, but dim is contiguous. An empty part
+/// has
+///         log_sum -infinity; its `out` is not looked at.
+template <class OutView, class LogSumView>
+struct PartialStates {
+  OutView out;
+  LogSumView log_sum;
+};
+template <class OutView, class LogSumView>
+PartialStates(OutView, LogSumView) -> PartialStates<OutView, LogSumView>;
+
+namespace detail {
+
+/// Merges one item. Weights are relative to the largest part's, parts are added in order: always the same bits.
+/// Returns the logarithm of the whole sum.
+template <class States, class Out>
+KOKKOS_FUNCTION float merge_item(const States& states, std::size_t item, const Out& out) {
+  const std::size_t parts = states.log_sum.extent(0);
+  float largest = -lanes::infinity;
+  for (std::size_t part = 0; part < parts; ++part) largest = lanes::max(largest, float{states.log_sum(part, item)});
+  HeadState total;
+  total.reference = lanes::ceil(lanes::max(empty_reference, largest * lanes::log2_of_e));
+  const auto weight_of = [&](std::size_t part) {
+    return lanes::exp2(lanes::fma(states.log_sum(part, item), lanes::log2_of_e, -total.reference));
+  };
+  for (std::size_t part = 0; part < parts; ++part) total.mass += weight_of(part);
+  for (std::size_t d = 0; d < out.extent(0); ++d) {
+    float sum = 0.F;
+    for (std::size_t part = 0; part < parts; ++part)
+      if (const float weight = weight_of(part); weight != 0.F) sum = lanes::fma(weight, states.out(part, item, d), sum);
+    out(d) = total.mass == 0.F ? 0.F : sum / total.mass;
+  }
+  return log2_mass(total) * lanes::ln_of_2;
+}
+
+}  // namespace detail
+
+/// Merges partial results. Neither allocates nor fences.
+/// Computes: out[i] = sum_p exp(log_sum[p, i] - log_sum[i]) states.out[p, i], log_sum[i] = log sum_p exp(log_sum[p,
+/// i]);
+///           0 and -infinity where all parts are empty. Unbiased where the parts are: their sums of weights are exact.
+/// Shapes:   out [items, dim], log_sum [items], float. `log_sum` may be a view without data.
+/// Errors:   std::invalid_argument before anything is launched or written.
+/// Bytes:    all of states, the log-sums dim + 2 times.
+template <class Space, class States, class Out, class LogSum>
+  requires Kokkos::is_execution_space_v<Space>
+void merge(const Space& space, const States& states, const Out& out, const LogSum& log_sum) {
+  using PartOut = std::remove_cvref_t<decltype(states.out)>;
+  using PartSum = std::remove_cvref_t<decltype(states.log_sum)>;
+  static_assert(PartOut::rank() == 3 && PartSum::rank() == 2,
+                "santa::merge: states must be out [parts, items, dim] and log_sum [parts, items]");
+  static_assert(Out::rank() == 2 && LogSum::rank() == 1, "santa::merge: out must be [items, dim], log_sum [items]");
+  static_assert(std::is_same_v<typename PartOut::non_const_value_type, float> &&
+                    std::is_same_v<typename PartSum::non_const_value_type, float> &&
+                    std::is_same_v<typename Out::value_type, float> &&
+                    std::is_same_v<typename LogSum::value_type, float>,
+                "santa::merge: states, out and log_sum must be float, and out and log_sum not const");
+  static_assert(Kokkos::SpaceAccessibility<Space, typename PartOut::memory_space>::accessible &&
+                    Kokkos::SpaceAccessibility<Space, typename PartSum::memory_space>::accessible &&
+                    Kokkos::SpaceAccessibility<Space, typename Out::memory_space>::accessible &&
+                    Kokkos::SpaceAccessibility<Space, typename LogSum::memory_space>::accessible,
+                "santa::merge: views must be accessible from the execution space");
+  const auto require_same = [](const std::string& name, std::size_t given, const char* what, std::size_t expected) {
+    detail::require(given == expected, name, static_cast<std::int64_t>(given),
+                    std::string(what) + " (" + std::to_string(expected) + ")");
+  };
+  const std::size_t items = out.extent(0);
+  require_same("states.out.extent(1)", states.out.extent(1), "the items of out", items);
+  require_same("states.out.extent(2)", states.out.extent(2), "the dim of out", out.extent(1));
+  require_same("states.log_sum.extent(0)", states.log_sum.extent(0), "the parts of states.out", states.out.extent(0));
+  require_same("states.log_sum.extent(1)", states.log_sum.extent(1), "the items of out", items);
+  const bool with_sum = log_sum.data() != nullptr;
+  if (with_sum) require_same("log_sum.extent(0)", log_sum.extent(0), "the items of out", items);
+  if (items == 0) return;
+  Kokkos::parallel_for(
+      "santa::merge", Kokkos::RangePolicy<Space>(space, 0, static_cast<std::int64_t>(items)),
+      KOKKOS_LAMBDA(const std::int64_t i) {
+        const auto item = static_cast<std::size_t>(i);
+        const float sum = detail::merge_item(states, item, Kokkos::subview(out, item, Kokkos::ALL));
+        if (with_sum) log_sum(item) = sum;
+      });
+}
+
+/// The same for one item, by one team of the caller's kernel. Ends with a barrier of the team.
+/// Shapes: out [dim]; `log_sum` is where the logarithm goes.
+template <TeamMember Member, class States, class Out>
+KOKKOS_FUNCTION void merge(const Member& member, const States& states, std::size_t item, const Out& out,
+                           float& log_sum) {
+  Kokkos::single(Kokkos::PerTeam(member), [&] { log_sum = detail::merge_item(states, item, out); });
+  member.team_barrier();
+}
+
+}  // namespace santa

@@ -1,0 +1,90 @@
+// Drawing rows inside a kernel of the caller's.
+#pragma once
+
+#include <santa/core/arguments.hpp>
+#include <santa/decode/methods.hpp>
+#include <santa/rows/list_kernel.hpp>
+
+#include <Kokkos_Core.hpp>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace santa {
+
+/// The member of a team, as Kokkos hands it to a kernel over a TeamPolicy.
+template <class T>
+concept TeamMember = requires(const T member) {
+  member.team_rank();
+  member.league_rank();
+  member.team_barrier();
+};
+
+namespace detail {
+
+/// One thread in the place of an execution space and of a team: a method's kernels run on it one after the other.
+struct LocalTeam {
+  /// Room beside what every kernel needs: of rules that look ahead, and for alignment.
+  static constexpr std::size_t rule_floats = 1024;
+
+  int rank;
+  float* memory;
+  std::size_t floats;
+
+  struct Scratch {
+    float* memory;
+    std::size_t floats;
+    [[nodiscard]] void* get_shmem_aligned(std::size_t bytes, std::size_t alignment) const {
+      const auto at = reinterpret_cast<std::uintptr_t>(memory);
+      const std::size_t skipped = (alignment - at % alignment) % alignment;
+      if (skipped + bytes > floats * sizeof(float)) Kokkos::abort("santa::draw_rows: too little scratch for this rule");
+      return memory + skipped / sizeof(float);
+    }
+  };
+  [[nodiscard]] int league_rank() const { return rank; }
+  [[nodiscard]] Scratch team_scratch(int /*level*/) const { return {memory, floats}; }
+};
+
+/// Found where a method's recipe launches.
+template <class Kernel>
+void launch(const char* /*label*/, const LocalTeam& team, std::int64_t /*units*/, const Kernel& kernel) {
+  kernel(team);
+}
+
+}  // namespace detail
+
+/// What a kernel needs to draw by itself; made by DrawPlan::on_team. Host execution spaces.
+template <class M, class Context>
+class TeamDraw {
+ public:
+  TeamDraw(const M& method, const Context& context, const detail::ListPointers& list, float* scratch,
+           std::int64_t stride)
+      : _method(method), _context(context), _list(list), _scratch(scratch), _stride(stride) {}
+
+  /// By the first thread of a team.
+  void draw(int batch) const {
+    const detail::LocalTeam team{batch, _scratch + batch * _stride + first_scratch,
+                                 static_cast<std::size_t>(_stride - first_scratch)};
+    detail::Recipe<M>::run(team, _method, _context);
+    detail::ListKernel<Context>(_context, _list)(team);
+  }
+
+ private:
+  static constexpr std::int64_t first_scratch = 1;  // the first is an output that nobody reads
+
+  M _method;
+  Context _context;
+  detail::ListPointers _list;
+  float* _scratch;
+  std::int64_t _stride;
+};
+
+/// Draws the rows of vector `batch` of a DrawPlan by one team; different teams take different vectors. Ends with a
+/// barrier of the team: then the list is there. The draws are those of DrawPlan::run.
+template <TeamMember Member, class M, class Context>
+void draw_rows(const Member& member, const TeamDraw<M, Context>& draw, int batch) {
+  if (member.team_rank() == 0) draw.draw(batch);
+  member.team_barrier();
+}
+
+}  // namespace santa
