@@ -160,7 +160,11 @@ class GroupState {
 
   KOKKOS_FUNCTION void raise_reference(int head, const Float& score) {
     const float raised = lanes::ceil(_group.max(lanes::max(Float(empty_reference), score)));
-    const float factor = lanes::exp2(_reference[head] - raised);
+    if (_reference[head] > empty_reference) rescale(head, lanes::exp2(_reference[head] - raised));
+    _reference[head] = raised;
+  }
+
+  KOKKOS_FUNCTION void rescale(int head, float factor) {
     _mass[head] = _mass[head] * Float(factor);
     float* used = _used + head * Group::size;
     float* squares = _squares + head * Group::size;
@@ -169,7 +173,6 @@ class GroupState {
     _group.single([&] { _variance[head] *= factor * factor; });
     _queue.rescale(_group, head, factor);
     _tile.rescale(head, factor);
-    _reference[head] = raised;
   }
 
   const Group& _group;
