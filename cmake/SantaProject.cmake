@@ -13,6 +13,13 @@ if(SANTA_KOKKOS_LANGUAGE STREQUAL "CXX" AND NOT SANTA_BACKEND STREQUAL "CUDA")
     $<$<BOOL:${SANTA_WERROR}>:-Werror>)
 endif()
 
+# Kernels are templates over lane groups: nvcc warns of each one of the host's that is no function of a device.
+if(SANTA_BACKEND STREQUAL "CUDA")
+  foreach(number IN ITEMS 20011 20013 20014 20015 128)
+    target_compile_options(santa_project_options INTERFACE "SHELL:-Xcudafe --diag_suppress=${number}")
+  endforeach()
+endif()
+
 if(SANTA_NATIVE)
   check_cxx_compiler_flag(-march=native SANTA_HAS_MARCH_NATIVE)
   if(SANTA_HAS_MARCH_NATIVE)

@@ -26,7 +26,7 @@ class GroupState {
   static constexpr float headroom = 8.F;
 
   /// Scratch in 4-byte words: the queue, and sums that change once a batch of rows.
-  static constexpr int scratch_words(int heads) {
+  KOKKOS_FUNCTION static constexpr int scratch_words(int heads) {
     return RowQueue<Group>::scratch_words(Group::padded(heads)) + Group::padded(heads) * (2 * Group::size + 1);
   }
 

@@ -19,7 +19,7 @@ class RowQueue {
   static constexpr int capacity = batch + 2 * Group::size;
 
   /// Scratch in 4-byte words.
-  static constexpr int scratch_words(int heads) { return capacity * (1 + 2 * heads); }
+  KOKKOS_FUNCTION static constexpr int scratch_words(int heads) { return capacity * (1 + 2 * heads); }
 
   KOKKOS_FUNCTION RowQueue(float* scratch, int heads, bool with_spread)
       : _index(reinterpret_cast<std::int32_t*>(scratch)),

@@ -55,7 +55,7 @@ struct FeatureBlock {
   }
 
   SANTA_INLINE static Simd<float, 16> widen(const half* from) {
-#if defined(__AVX512F__)
+#if defined(SANTA_AVX512)
     Simd<float, 16> result;
     result.part[0] = _mm512_maskz_cvtph_ps(0xffff, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
     return result;

@@ -39,9 +39,11 @@ class MmaTile {
   static constexpr float weight_scale = std::is_same_v<T, half> ? 0x1p7F : 1.F;
 
   /// Scratch of the team: query fragments, and a scale per head.
-  static constexpr std::size_t shared_floats(int /*heads*/, int /*dim*/) { return fragments * 32 * 4 + heads_max; }
+  KOKKOS_FUNCTION static constexpr std::size_t shared_floats(int /*heads*/, int /*dim*/) {
+    return fragments * 32 * 4 + heads_max;
+  }
   /// Scratch of each group: scores of a tile.
-  static constexpr std::size_t scratch_floats(int /*heads*/, int /*dim*/) { return 32 * heads_max; }
+  KOKKOS_FUNCTION static constexpr std::size_t scratch_floats(int /*heads*/, int /*dim*/) { return 32 * heads_max; }
 
   __device__ MmaTile(float* shared, float* scratch, int heads, int dim)
       : _query(reinterpret_cast<uint4*>(shared)),

@@ -20,10 +20,10 @@ class PlainTile {
   using Element = T;
   static constexpr float weight_scale = 1.F;
 
-  static constexpr std::size_t shared_floats(int heads, int dim) {
+  KOKKOS_FUNCTION static constexpr std::size_t shared_floats(int heads, int dim) {
     return static_cast<std::size_t>(heads) * static_cast<std::size_t>(dim);
   }
-  static constexpr std::size_t scratch_floats(int /*heads*/, int /*dim*/) { return 0; }
+  KOKKOS_FUNCTION static constexpr std::size_t scratch_floats(int /*heads*/, int /*dim*/) { return 0; }
 
   KOKKOS_FUNCTION PlainTile(float* shared, float* /*scratch*/, int heads, int dim)
       : _query(shared), _heads(heads), _dim(dim) {}

@@ -11,6 +11,11 @@
 #include <immintrin.h>
 #endif
 
+// nvcc's front end does not know the wide vector types as GCC does.
+#if defined(__AVX512F__) && !defined(__CUDACC__)
+#define SANTA_AVX512
+#endif
+
 namespace santa::lanes {
 
 // Vectors stay in registers only where everything that touches them is inlined, lambdas included. Sanitizers would
@@ -24,7 +29,7 @@ namespace santa::lanes {
 #endif
 
 /// Bytes of one native vector register.
-#if defined(__AVX512F__)
+#if defined(SANTA_AVX512)
 inline constexpr int native_bytes = 64;
 #elif defined(__AVX2__)
 inline constexpr int native_bytes = 32;
@@ -68,7 +73,7 @@ struct Simd {
   }
   /// The first `count` lanes from memory, the rest 0; reads nothing beyond them.
   SANTA_INLINE static Simd load_bytes(const void* from, int count) {
-#if defined(__AVX512F__)
+#if defined(SANTA_AVX512)
     if constexpr (sizeof(T) == 4 && parts == 1 && native == 16) {
       const auto wanted = static_cast<__mmask16>(count >= 16 ? 0xffffU : (1U << count) - 1U);
       Simd result;
@@ -209,7 +214,7 @@ SANTA_INLINE Simd<T, N> fma(const Simd<T, N>& a, const std::type_identity_t<Simd
   using Part = typename Simd<T, N>::Part;
   return Simd<T, N>::map(
       [](Part x, Part y, Part z) SANTA_INLINE_LAMBDA {
-#if defined(__AVX512F__)
+#if defined(SANTA_AVX512)
         if constexpr (std::is_same_v<T, float> && sizeof(Part) == 64) return (Part)_mm512_fmadd_ps(x, y, z);
         if constexpr (std::is_same_v<T, double> && sizeof(Part) == 64) return (Part)_mm512_fmadd_pd(x, y, z);
 #elif defined(__AVX2__) && defined(__FMA__)
@@ -236,7 +241,7 @@ SANTA_INLINE T sum(const Simd<T, N>& values) {
 /// The sums over lanes of 16 vectors as one vector, each in the order of `sum`.
 SANTA_INLINE Simd<float, 16> sum_each(const Simd<float, 16> (&vectors)[16]) {
   Simd<float, 16> result;
-#if defined(__AVX512F__)
+#if defined(SANTA_AVX512)
   // Forms with a full mask: the plain ones set off a false "used uninitialized" warning in GCC's own header.
   constexpr __mmask16 all = 0xffff;
   const auto at = [&](int i) SANTA_INLINE_LAMBDA { return (__m512)vectors[i].part[0]; };
