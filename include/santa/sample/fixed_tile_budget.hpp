@@ -92,6 +92,9 @@ class FixedTileRule {
       _reference[head] = reference > _reference[head] ? reference : _reference[head];
     });
   }
+  /// Whether `draw` looks at the weights of this tile's keys.
+  [[nodiscard]] KOKKOS_FUNCTION bool reads_weights() const { return _every_row; }
+
   KOKKOS_FORCEINLINE_FUNCTION void scores(std::int64_t first, Float* score) const {
     _group.for_all_heads(_unit.heads, [&](int head) { score[head] = _group.load(at(head, first)); });
   }
