@@ -70,7 +70,7 @@ TEST_CASE("every_rule_without_a_known_bias_draws_rows_by_their_weight") {
     const DrawPlan plan(HostSpace{}, method, 1, rows);
     const Drawn drawn(HostSpace{}, 1, rows);
     MeanTest test(expected);
-    for (std::uint32_t step = 0; step < 4000; ++step) {
+    for (std::uint32_t step = 0; step < 2000; ++step) {
       plan.run(HostSpace{}, log_weights, drawn, {.seed = 5, .step = step});
       HostSpace{}.fence();
       test.add(in_bins(dense(drawn, 0, rows)));
@@ -92,7 +92,7 @@ TEST_CASE("the_sum_of_spreads_is_the_variance_of_what_is_drawn") {
   const Drawn drawn(HostSpace{}, 1, rows);
   double squares = 0.;
   double told = 0.;
-  constexpr int trials = 4000;
+  constexpr int trials = 2000;
   for (int t = 0; t < trials; ++t) {
     plan.run(HostSpace{}, log_weights, drawn, {.seed = 1, .step = t});
     HostSpace{}.fence();
