@@ -121,16 +121,17 @@ struct SweepKernel : Context {
     const Arguments& a = this->arguments;
     const std::int64_t row = unit.slice_row(a) * a.splits + unit.split;
     float* states = a.work.states + row * a.slice_heads * state_floats(a.dim);
-    state.gather_all();
+    HeadState heads[Group::max_heads];
+    state.close(rule, heads);
     const UnitCounts counts{state.rows(), rule.samples(state.rows())};
     if constexpr (Group::groups_per_team == 1) {
-      state.store(rule, states);
+      state.store(heads, states);
       a.work.counts[row] = counts;
     } else {
       group.team_barrier();  // from here on, scratch holds states
       const std::int64_t stride = Context::group_state_floats(a.slice_heads, a.dim);
       float* parts = scratch + sizeof(UnitCounts) / sizeof(float) * Group::groups_per_team;
-      state.store(rule, parts + group.rank() * stride);
+      state.store(heads, parts + group.rank() * stride);
       group.single([&] { reinterpret_cast<UnitCounts*>(scratch)[group.rank()] = counts; });
       group.team_barrier();
       merge_groups(group, parts, stride, unit.heads, a.dim, states);

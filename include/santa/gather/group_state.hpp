@@ -86,15 +86,13 @@ class GroupState {
     gather(RowQueue<Group>::batch + Group::newest_kept);
   }
 
-  /// Gathers what still waits.
-  KOKKOS_FUNCTION void gather_all() { gather(0); }
-
-  /// Writes the state of all heads: [heads][8 + dim].
+  /// Gathers what still waits and adds up over lanes. After it, scratch is not looked at any more.
   template <class Rule>
-  KOKKOS_FUNCTION void store(const Rule& rule, float* to) const {
+  KOKKOS_FUNCTION void close(const Rule& rule, HeadState* states) {
+    gather(0);
     _group.for_heads(_unit.heads, [&](int head) {
       const ExpectedRows expected = rule.expected_rows(head);
-      HeadState state;
+      HeadState& state = states[head];
       state.reference = _reference[head];
       state.mass = _group.sum(_mass[head]);
       state.used = _group.sum(_group.load(_used + head * Group::size));
@@ -102,8 +100,14 @@ class GroupState {
       state.variance = _variance[head];
       state.certain = expected.certain;
       state.uncertain = expected.uncertain;
+    });
+  }
+
+  /// Writes the state of all heads: [heads][8 + dim].
+  KOKKOS_FUNCTION void store(const HeadState* states, float* to) const {
+    _group.for_heads(_unit.heads, [&](int head) {
       float* place = to + head * state_floats(_dim);
-      _group.single([&] { *reinterpret_cast<HeadState*>(place) = state; });
+      _group.single([&] { *reinterpret_cast<HeadState*>(place) = states[head]; });
     });
     _tile.store_sums(to + head_state_floats, static_cast<int>(state_floats(_dim)));
   }

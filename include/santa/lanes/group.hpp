@@ -117,14 +117,21 @@ struct Seam<Kokkos::Cuda> {
   }
 
   /// As many units as run at once where 4 heads of 128 share a kv head, or twice as many where each still has a lot to
-  /// do: the second half evens out what multiprocessors differ in.
+  /// do: the second half evens out what multiprocessors differ in. Then up to 4 splits more for the fullest last wave.
   static Division divide(const Kokkos::Cuda& space, std::int64_t rows, std::int64_t length) {
     const std::int64_t resident =
         std::int64_t{teams<Extents<4, 128, true>>} * space.cuda_device_prop().multiProcessorCount;
     const std::int64_t panels = length > 0 ? (length + 255) / 256 : 1;
     const std::int64_t units = rows * length >= 16384 * resident ? 2 * resident : resident;
-    const std::int64_t splits = units < rows ? 1 : units / rows;
-    return {0, splits < panels ? splits : panels};
+    const std::int64_t least = units < rows ? 1 : units / rows;
+    const auto fullness = [&](std::int64_t splits) {
+      const std::int64_t waves = (splits * rows + resident - 1) / resident;
+      return static_cast<double>(splits * rows) / static_cast<double>(waves * resident);
+    };
+    std::int64_t best = least;
+    for (std::int64_t splits = least + 1; splits <= least + 4 && splits * 1024 <= length; ++splits)
+      if (fullness(splits) > fullness(best) + 0.02) best = splits;
+    return {0, best < panels ? best : panels};
   }
 };
 
