@@ -109,7 +109,7 @@ class DrawPlan {
     a.heads = a.kv_heads = 1;
     a.storage = rows;
     a.tiles = (rows + detail::tile_keys - 1) / detail::tile_keys;
-    const lanes::Division division = lanes::Seam<Space>::divide(space, batch > 0 ? batch : 1, rows);
+    const lanes::Division division = lanes::Seam<Space>::divide(space, batch > 0 ? batch : 1, 1, 64, rows);
     a.keys_per_split = division.keys_per_split;
     a.splits = static_cast<std::int32_t>(division.splits > 0 ? division.splits : 1);
     detail::require(batch < (std::int64_t{1} << 31) / a.splits, "batch", batch, "less than 2^31 / splits");

@@ -51,9 +51,12 @@ class LogWeightScores {
   KOKKOS_FUNCTION LogWeightScores(const Group& group, const LogWeights<T>& from, const Unit& unit)
       : _group(group), _first(from.data + unit.batch * from.stride[0]), _stride(from.stride[1]) {}
 
+  KOKKOS_FUNCTION static void ask(std::int64_t /*first*/, std::int64_t /*step*/, int /*count*/) {}
+
   /// Like KeyScores: +infinity has no softmax and becomes NaN.
+  template <class DrawnRows>
   KOKKOS_FORCEINLINE_FUNCTION void scores(std::int64_t first, std::int64_t step, int count, Float* score,
-                                          std::int64_t /*next*/ = 0, int /*next_count*/ = 0) const {
+                                          std::int64_t /*next*/, int /*next_count*/, const DrawnRows& /*drawn*/) const {
     constexpr auto nothing = static_cast<T>(-lanes::infinity);
     const T* const from = _first + first * _stride;
     const auto given = step * _stride == 1 ? _group.load(from, count, nothing)
@@ -73,6 +76,7 @@ template <class Group>
 class ListTile {
  public:
   using Element = float;
+  static constexpr bool asynchronous = false;
 
   KOKKOS_FUNCTION ListTile(std::int32_t* index, float* weight, float* spread)
       : _index(index), _weight(weight), _spread(spread) {}
@@ -120,6 +124,8 @@ struct RowsContext : KernelContext<Space, LogWeights<T>, Identity, lanes::Extent
     return {to.index(unit.batch, unit.begin), to.weight(unit.batch, unit.begin),
             with_spread ? to.spread(unit.batch, unit.begin) : nullptr};
   }
+  template <class Meanwhile>
+  KOKKOS_FUNCTION static void take_queries(Tile& /*tile*/, const Unit& /*unit*/, const Meanwhile& /*meanwhile*/) {}
   [[nodiscard]] KOKKOS_FUNCTION LogWeightScores<Group, T> keys(const Group& group, Tile& /*tile*/,
                                                                const Unit& unit) const {
     return {group, this->addresses, unit};
