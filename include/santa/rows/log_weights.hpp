@@ -129,6 +129,8 @@ struct RowsContext : RowsBase<Space, T> {
     return {to.index(unit.batch, unit.begin), to.weight(unit.batch, unit.begin),
             with_spread ? to.spread(unit.batch, unit.begin) : nullptr};
   }
+  KOKKOS_FUNCTION static void take_queries(Tile& /*tile*/, const Unit& /*unit*/) {}
+  [[nodiscard]] const RowsContext& roomy() const { return *this; }  // a group by itself has room
   [[nodiscard]] KOKKOS_FUNCTION LogWeightScores<Group, T> keys(const Group& group, Tile& /*tile*/,
                                                                const Unit& unit) const {
     return {group, this->addresses, unit};

@@ -38,7 +38,7 @@ KOKKOS_FUNCTION float merge_item(const Member& member, const States& states, std
   float largest = -lanes::infinity;
   for (std::size_t part = 0; part < parts; ++part) largest = lanes::max(largest, float{states.log_sum(part, item)});
   HeadState total;
-  total.reference = lanes::ceil(lanes::max(empty_reference, largest * lanes::log2_of_e));
+  total.reference = lanes::ceil(lanes::max(float{empty_reference}, largest * lanes::log2_of_e));
   const auto weight_of = [&](std::size_t part) {
     return lanes::exp2(lanes::fma(states.log_sum(part, item), lanes::log2_of_e, -total.reference));
   };

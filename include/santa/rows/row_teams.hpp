@@ -78,7 +78,7 @@ struct Seam<santa::detail::RowTeams<Space>> {
       using Policy = Kokkos::TeamPolicy<Space, Kokkos::LaunchBounds<Group<Extents>::size, 16>>;
       return Policy(teams.space, static_cast<int>(units), 1, Group<Extents>::size)
           .set_scratch_size(Group<Extents>::scratch_level,
-                            Kokkos::PerTeam(static_cast<int>(scratch_floats * sizeof(float) + 16)));
+                            Kokkos::PerTeam(static_cast<int>(scratch_floats * sizeof(float) + 128)));
     }
   }
 
