@@ -96,27 +96,28 @@ class Report {
   void add(const santa::Shape& s, const std::string& method, const Budget& budget, double ceiling,
            const santa_bench::Measured& m, double speedup, double error) {
     const double fraction = m.bytes / m.microseconds() * 1e-3 / ceiling;
-    char shape[64];
-    std::snprintf(shape, sizeof shape, "%ld, %ld/%ld/%ld, %ldk", s.batch, s.heads, s.kv_heads, s.dim, s.length / 1024);
-    std::printf("%-22s %-17s %5.1f%% %9.1f %9.1f %8.0f %8.3f %8.2f %9.2g\n", shape, method.c_str(),
+    std::printf("%-22s %-17s %5.1f%% %9.1f %9.1f %8.0f %8.3f %8.2f %9.2g\n", name_of(s).c_str(), method.c_str(),
                 100. * m.rows_fraction, m.microseconds(), m.launch_microseconds, ceiling, fraction, speedup, error);
     std::fflush(stdout);
-    char text[1024];
     const auto number = [](auto value) { return value > 0 ? std::to_string(value) : std::string("null"); };
+    char text[1024];
     std::snprintf(
         text, sizeof text,
-        "%s\n  {\"method\": \"%s\", \"score_stage\": \"bf16\", \"rescored\": false, \"batch\": %ld, \"length\": %ld, "
-        "\"heads\": %ld, \"kv_heads\": %ld, \"dim\": %ld, \"dtype\": \"bf16\", \"sharpness\": %g, \"samples\": %s, "
-        "\"tile\": %s, \"rows_budget\": %s, \"rows_read_fraction\": %.5f, \"microseconds\": %.3f, \"timing\": \"%s\", "
-        "\"launch_microseconds\": %.3f, "
-        "\"bytes_read\": %.0f, \"ceiling_gb_s\": %.1f, \"ceiling_fraction\": %.4f, \"speedup_over_exact\": %.4f, "
-        "\"relative_error\": %.4g}",
-        _first ? "" : ",", method.c_str(), s.batch, s.length, s.heads, s.kv_heads, s.dim,
-        static_cast<double>(_options.sharpness), number(budget.samples).c_str(), number(budget.tile).c_str(),
-        number(budget.rows).c_str(), m.rows_fraction, m.microseconds(), m.graph_microseconds > 0. ? "graph" : "launch",
-        m.launch_microseconds, m.bytes, ceiling, fraction, speedup, error);
-    _json += text;
-    _first = false;
+        "\"samples\": %s, \"tile\": %s, \"rows_budget\": %s, \"rows_read_fraction\": %.5f, \"microseconds\": %.3f, "
+        "\"timing\": \"%s\", \"launch_microseconds\": %.3f, \"bytes_read\": %.0f, \"ceiling_gb_s\": %.1f, "
+        "\"ceiling_fraction\": %.4f, \"speedup_over_exact\": %.4f, \"relative_error\": %.4g",
+        number(budget.samples).c_str(), number(budget.tile).c_str(), number(budget.rows).c_str(), m.rows_fraction,
+        m.microseconds(), m.graph_microseconds > 0. ? "graph" : "launch", m.launch_microseconds, m.bytes, ceiling,
+        fraction, speedup, error);
+    add_record(s, method, text);
+  }
+
+  /// Of a method that did not run: its time is null.
+  void add_unsupported(const santa::Shape& s, const std::string& method, const std::string& why) {
+    std::printf("%-22s %-17s not run: %s\n", name_of(s).c_str(), method.c_str(), why.c_str());
+    std::string text;
+    for (const char c : why) text += c == '"' || c == '\\' || static_cast<unsigned char>(c) < ' ' ? ' ' : c;
+    add_record(s, method, "\"microseconds\": null, \"reason\": \"" + text + "\"");
   }
 
   void write() const {
@@ -127,6 +128,22 @@ class Report {
   }
 
  private:
+  static std::string name_of(const santa::Shape& s) {
+    char text[64];
+    std::snprintf(text, sizeof text, "%ld, %ld/%ld/%ld, %ldk", s.batch, s.heads, s.kv_heads, s.dim, s.length / 1024);
+    return text;
+  }
+
+  void add_record(const santa::Shape& s, const std::string& method, const std::string& rest) {
+    char text[256];
+    std::snprintf(text, sizeof text,
+                  "\"score_stage\": \"bf16\", \"rescored\": false, \"batch\": %ld, \"length\": %ld, \"heads\": %ld, "
+                  "\"kv_heads\": %ld, \"dim\": %ld, \"dtype\": \"bf16\", \"sharpness\": %g, ",
+                  s.batch, s.length, s.heads, s.kv_heads, s.dim, static_cast<double>(_options.sharpness));
+    _json += std::string(_first ? "" : ",") + "\n  {\"method\": \"" + method + "\", " + text + rest + "}";
+    _first = false;
+  }
+
   const Options& _options;
   std::string _json;
   bool _first = true;
@@ -141,14 +158,22 @@ void run(const Options& options) {
   for (const santa::Shape& shape : shapes(options)) {
     const santa_bench::Caches<Space> caches(space, shape, options.sharpness, rotation_bytes);
     const double ceiling = santa_bench::ceiling(space, caches, options.repeats);
-    const auto exact = santa_bench::measure(space, caches, santa::Exact{}, options.repeats);
-    report.add(shape, "exact", {}, ceiling, exact, 1., 0.);
+    santa_bench::Measured exact;
+    // A kernel that a device has no room for is a result too.
     const auto add = [&](const char* name, const auto& method, const Report::Budget& budget, bool first = false) {
-      if (!options.only.empty() && options.only != name) return;
-      const auto measured = santa_bench::measure(space, caches, method, options.repeats, first);
-      report.add(shape, name, budget, ceiling, measured, exact.microseconds() / measured.microseconds(),
-                 santa_bench::relative_error(measured.out, exact.out));
+      if (!options.only.empty() && options.only != name && std::strcmp(name, "exact") != 0) return;
+      try {
+        const auto measured = santa_bench::measure(space, caches, method, options.repeats, first);
+        if (exact.out.empty()) exact = measured;
+        report.add(shape, name, budget, ceiling, measured, exact.microseconds() / measured.microseconds(),
+                   santa_bench::relative_error(measured.out, exact.out));
+      } catch (const std::exception& error) {
+        space.fence();  // an error that stays with the device ends the run
+        report.add_unsupported(shape, name, error.what());
+      }
     };
+    add("exact", santa::Exact{}, {});
+    if (exact.out.empty()) continue;  // nothing to compare with
     const double rows = options.share * static_cast<double>(shape.length);
     const santa::MassUnit mass_unit{.rows = santa::share(options.share)};
     add("mass-unit", mass_unit, {.rows = rows});
