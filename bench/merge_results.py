@@ -182,7 +182,8 @@ def read_platforms(paths: list[Path]) -> list[Platform]:
         platform = read_platform(path)
         for other in platforms:
             if other.name == platform.name:
-                raise BadResults(f"{other.source} and {path} are both of {platform.name}: one file a device and backend")
+                both = f"{other.source} and {path} are both of {platform.name}"
+                raise BadResults(f"{both}: one file a device and backend")
         platforms.append(platform)
     return platforms
 
@@ -199,9 +200,9 @@ def predict(text: str, platforms: list[Platform], source_name: str | None) -> Pl
     wanted = [p for p in platforms if (source_name in p.name if source_name is not None else "Cuda" in p.name)]
     if len(wanted) != 1:
         names = "; ".join(p.name for p in platforms)
-        raise BadResults(f"--predict needs one platform to predict from: name it with --predict-from. There are: {names}")
+        raise BadResults(f"--predict needs one platform to go by: name it with --predict-from. There are: {names}")
     source = wanted[0]
-    result = Platform(f"{name} at {bandwidth:g} GB/s: a prediction", "", f"{source.name}, its efficiencies", predicted=True)
+    result = Platform(f"{name} at {bandwidth:g} GB/s: a prediction", "", source.name, predicted=True)
     for shape, method, r in source.measured():
         microseconds = r.bytes_read * 1e-3 / (bandwidth * r.efficiency)
         result.results[shape, method] = Result(microseconds, r.bytes_read, bandwidth, r.efficiency, r.speedup)
@@ -231,7 +232,8 @@ def score_text(score: float | None) -> str:
 
 
 def shared_text(shapes: list[Shape]) -> str:
-    return "the one shape that all platforms have" if len(shapes) == 1 else f"{len(shapes)} shapes that all platforms have"
+    how_many = "the one shape" if len(shapes) == 1 else f"{len(shapes)} shapes"
+    return f"{how_many} that all platforms have"
 
 
 def digits(value: float) -> str:
@@ -249,8 +251,8 @@ def write_table(platforms: list[Platform], predictions: list[Platform]) -> str:
         lines.append(f"- {p.name}: {p.date}, {Path(p.source).name}")
     for p in predictions:
         lines.append(
-            f"- *{p.name}*, not measured: bytes / bandwidth / part of the ceiling of {p.source}. It takes for granted "
-            "that the same part is reached; no cache is counted on."
+            f"- *{p.name}*, not measured: bytes / bandwidth / part of the ceiling that {p.source} reaches. It takes for granted "
+            "that the same part is reached, and counts on no cache."
         )
     lines += ["", "| heads/kv/dim, batch x length | platform | " + " | ".join(methods) + " |"]
     lines.append("|" + "---|" * (len(methods) + 2))
@@ -308,7 +310,9 @@ class Svg:
 
     def marker(self, kind: int, x: float, y: float, colour: str, title: str = "", small: bool = False) -> None:
         r = 3.0 if small else 4.6
-        paint = f'fill="#ffffff" fill-opacity="0.6" stroke="{colour}" stroke-opacity="0.75"' if small else f'fill="{colour}" stroke="#ffffff"'
+        paint = f'fill="{colour}" stroke="#ffffff"'
+        if small:
+            paint = f'fill="#ffffff" fill-opacity="0.6" stroke="{colour}" stroke-opacity="0.75"'
         corners = (
             None,
             ((-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)),
@@ -337,6 +341,11 @@ LEFT, RIGHT, GAP = 64.0, 28.0, 56.0
 PANEL_HEIGHT = 270.0
 GRID, FAINT, AXIS = 'stroke="#d8d8d8"', 'stroke="#f0f0f0"', 'stroke="#333333" stroke-width="1.5"'
 ROOF = 'stroke="#333333" stroke-width="2"'
+HEADING, NOTE = 'font-size="15" font-weight="bold" fill="#111111"', 'fill="#666666" font-size="12"'
+
+
+def letter(i: int) -> str:
+    return chr(ord("A") + i)
 
 
 def megabytes(value: float) -> str:
@@ -351,8 +360,9 @@ def draw_panel(svg: Svg, platform: Platform, methods: list[str], x_of: Callable[
     at = lambda mb: left + x_of(mb) * width  # noqa: E731
     y_of = lambda e: bottom - e / highest * PANEL_HEIGHT  # noqa: E731
     ceilings = sorted(r.ceiling for _, _, r in platform.measured()) or [0.0]
-    svg.text(left, top - 28, platform.name, 'font-size="15" font-weight="bold" fill="#111111"')
-    svg.text(left, top - 10, f"roof: {ceilings[0]:.0f} to {ceilings[-1]:.0f} GB/s, each shape's own read of its cache", 'fill="#666666" font-size="12"')
+    svg.text(left, top - 28, platform.name, HEADING)
+    roof = f"roof: {ceilings[0]:.0f} to {ceilings[-1]:.0f} GB/s, each shape's own read of its cache"
+    svg.text(left, top - 10, roof, NOTE)
     for step in range(0, 6):
         svg.line(left, y_of(step / 5), left + width, y_of(step / 5), GRID)
         svg.text(left - 8, y_of(step / 5) + 4.5, f"{step / 5:.1f}", 'text-anchor="end"')
@@ -394,11 +404,11 @@ def draw_portability(svg: Svg, platforms: list[Platform], methods: list[str], to
     """Bars of PP over the common shapes, with each platform's own mean; returns where it ends."""
     shared = common_shapes(platforms)
     left, right = LEFT + 126.0, svg.width - 110.0
-    svg.text(LEFT, top, f"Performance portability PP: harmonic mean over {shared_text(shared)}", 'font-size="15" font-weight="bold" fill="#111111"')
+    svg.text(LEFT, top, f"Performance portability PP: harmonic mean over {shared_text(shared)}", HEADING)
     if not shared:
         svg.text(LEFT, top + 22, "No shape was measured on all platforms.", 'fill="#666666"')
         return top + 40
-    svg.text(LEFT, top + 18, "bars: over all platforms; ticks: each platform by itself", 'fill="#666666" font-size="12"')
+    svg.text(LEFT, top + 18, "bars: over all platforms; ticks: each platform by itself", NOTE)
     top += 34
     x_of = lambda e: left + e * (right - left)  # noqa: E731
     bottom = top + 30 * len(methods)
@@ -409,15 +419,16 @@ def draw_portability(svg: Svg, platforms: list[Platform], methods: list[str], to
         y = top + 30 * kind + 6
         score = overall(platforms, shared, method)
         svg.text(left - 10, y + 14, method, 'text-anchor="end"')
-        svg.rect(left, y, (score or 0.0) * (right - left), 18, f'fill="{COLOURS[kind % len(COLOURS)]}" fill-opacity="0.8"')
+        paint = f'fill="{COLOURS[kind % len(COLOURS)]}" fill-opacity="0.8"'
+        svg.rect(left, y, (score or 0.0) * (right - left), 18, paint)
         for number_of, p in enumerate(platforms):
             own = performance_portability(p.efficiency(shape, method) for shape in shared)
             if own is None:
                 continue
             svg.line(x_of(own), y - 3, x_of(own), y + 21, 'stroke="#111111" stroke-width="2"')
-            svg.text(x_of(own) + 4, y + 7, chr(ord("A") + number_of), 'font-size="11"')
+            svg.text(x_of(own) + 4, y + 7, letter(number_of), 'font-size="11"')
         svg.text(right + 16, y + 14, "not known" if score is None else f"{score:.2f}", 'font-weight="bold"')
-    svg.text(left, bottom + 40, ";  ".join(f"{chr(ord('A') + i)}: {p.name}" for i, p in enumerate(platforms)), 'fill="#666666" font-size="12"')
+    svg.text(left, bottom + 40, ";  ".join(f"{letter(i)}: {p.name}" for i, p in enumerate(platforms)), NOTE)
     return bottom + 52
 
 
@@ -441,7 +452,7 @@ def write_svg(platforms: list[Platform]) -> str:
         mains = " or ".join(sorted({main_geometry(p) for p in platforms}))
         others = ", ".join(g for g in geometries if g not in mains)
         row += 20
-        svg.text(LEFT, row, f"lines: {mains} (heads/kv heads/dim); small marks: {others}", 'fill="#666666" font-size="12"')
+        svg.text(LEFT, row, f"lines: {mains} (heads/kv heads/dim); small marks: {others}", NOTE)
     sizes = [shape.cache_bytes * 1e-6 for shape in shapes_of(platforms)]
     low, high = math.log10(min(sizes) * 0.8), math.log10(max(sizes) * 1.25)
     x_of = lambda mb: (math.log10(mb) - low) / (high - low)  # noqa: E731
