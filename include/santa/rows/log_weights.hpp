@@ -5,6 +5,7 @@
 #include <santa/core/arguments.hpp>
 #include <santa/decode/kernel_context.hpp>
 #include <santa/lanes/math.hpp>
+#include <santa/rows/row_teams.hpp>
 #include <santa/score/modifiers.hpp>
 
 #include <Kokkos_Core.hpp>
@@ -77,6 +78,10 @@ class ListTile {
  public:
   using Element = float;
   static constexpr bool asynchronous = false;
+  static constexpr float weight_scale = 1.F;
+
+  KOKKOS_FUNCTION static constexpr std::size_t shared_floats(int /*heads*/, int /*dim*/) { return 0; }
+  KOKKOS_FUNCTION static constexpr std::size_t scratch_floats(int /*heads*/, int /*dim*/) { return 0; }
 
   KOKKOS_FUNCTION ListTile(std::int32_t* index, float* weight, float* spread)
       : _index(index), _weight(weight), _spread(spread) {}
@@ -96,10 +101,12 @@ class ListTile {
   }
 
   KOKKOS_FUNCTION void rescale(int /*head*/, float factor) {
+    Group::sync();  // other lanes wrote some of these
     Group::for_each(_size, [&](int i) {
       _weight[i] *= factor;
       if (_spread != nullptr) _spread[i] *= factor * factor;
     });
+    Group::sync();
   }
   KOKKOS_FUNCTION void store_sums(float* /*to*/, int /*stride*/) const {}
 
@@ -112,11 +119,12 @@ class ListTile {
 
 /// The context of kernels that draw by log-weights: one head, and rows of no extent.
 template <class Space, class T>
-struct RowsContext : KernelContext<Space, LogWeights<T>, Identity, lanes::Extents<4, 64, false>> {
-  using Base = KernelContext<Space, LogWeights<T>, Identity, lanes::Extents<4, 64, false>>;
-  using Group = typename Base::Group;
-  using Tile = ListTile<Group>;
-  static_assert(Group::groups_per_team == 1, "santa::draw_rows: this execution space has no lane group of its own yet");
+using RowsBase = KernelContext<RowTeams<Space>, LogWeights<T>, Identity, lanes::Extents<4, 64, false>>;
+
+template <class Space, class T>
+struct RowsContext : RowsBase<Space, T> {
+  using typename RowsBase<Space, T>::Group;
+  using typename RowsBase<Space, T>::Tile;
 
   [[nodiscard]] KOKKOS_FUNCTION Tile tile(const Group& /*group*/, float* /*scratch*/, const Unit& unit) const {
     const LogWeights<T>& to = this->addresses;
@@ -126,6 +134,7 @@ struct RowsContext : KernelContext<Space, LogWeights<T>, Identity, lanes::Extent
   }
   template <class Meanwhile>
   KOKKOS_FUNCTION static void take_queries(Tile& /*tile*/, const Unit& /*unit*/, const Meanwhile& /*meanwhile*/) {}
+  [[nodiscard]] const RowsContext& roomy() const { return *this; }  // a group by itself has room
   [[nodiscard]] KOKKOS_FUNCTION LogWeightScores<Group, T> keys(const Group& group, Tile& /*tile*/,
                                                                const Unit& unit) const {
     return {group, this->addresses, unit};
