@@ -60,8 +60,8 @@ SANTA_SPACE_TEST_CASE("narrow_types_match_the_reference_for_all_head_dimensions"
     const Shape shape{.batch = 1, .heads = 6, .kv_heads = 2, .length = 300, .dim = dim};
     const auto seed = static_cast<unsigned>(dim);
     {
-      Problem<Space, half, half> problem(shape);
-      check_complete<Space, half, half, half>(problem.fill(seed).upload(), 5e-4);
+      Problem<Space, santa::half, santa::half> problem(shape);
+      check_complete<Space, santa::half, santa::half, santa::half>(problem.fill(seed).upload(), 5e-4);
     }
     {
       Problem<Space, bfloat16, bfloat16> problem(shape);
@@ -74,8 +74,8 @@ SANTA_SPACE_TEST_CASE("narrow_types_match_the_reference_for_all_head_dimensions"
       check_complete<Space, bfloat16, float, float>(problem.fill(seed).upload(), 2e-6);
     }
     {
-      Problem<Space, float, half> problem(shape);
-      check_complete<Space, float, half, float>(problem.fill(seed).upload(), 2e-6);
+      Problem<Space, float, santa::half> problem(shape);
+      check_complete<Space, float, santa::half, float>(problem.fill(seed).upload(), 2e-6);
     }
   }
 }
@@ -99,7 +99,7 @@ SANTA_SPACE_TEST_CASE("all_arrangements_of_a_cache_give_the_same_bits") {
       }
     };
     check.template operator()<float, float>();
-    check.template operator()<half, half>();
+    check.template operator()<santa::half, santa::half>();
     check.template operator()<bfloat16, bfloat16>();
   }
 }

@@ -68,9 +68,10 @@ class Runner {
          const Modifier& modifier = {});
 
   /// Runs once; outputs are first filled with a mark, so that what is not written shows.
-  const Result& run(const Settings<Space>& settings = {});
+  const Result& run(const Settings<Space>& settings);
+  const Result& run() { return run(Settings<Space>{}); }  // no default argument: nvcc repeats it where it may not be
   /// Runs without touching or fetching the outputs.
-  void launch(const Settings<Space>& settings = {});
+  void launch(const Settings<Space>& settings);
 
   [[nodiscard]] State state() const { return State(Space{}, _problem.shape); }
   [[nodiscard]] std::string describe() const;

@@ -27,7 +27,7 @@ SANTA_SPACE_TEST_CASE("problems_have_the_wanted_spread_of_scores") {
 SANTA_SPACE_TEST_CASE("arrangements_hold_the_same_rows_and_nan_elsewhere") {
   for (const auto arrangement : {Arrangement::token_major, Arrangement::head_major, Arrangement::fused}) {
     const Shape shape{.batch = 2, .heads = 4, .kv_heads = 2, .length = 5, .dim = 8};
-    Problem<Space, half, half> problem(shape, arrangement);
+    Problem<Space, santa::half, santa::half> problem(shape, arrangement);
     problem.fill(3).set_lengths({5, 2}).upload();
     CHECK(problem.cache().shape().kv_heads == 2);
     CHECK(problem.cache().shape().length == 5);
