@@ -15,7 +15,7 @@ endif()
 
 # Kernels are templates over lane groups: nvcc warns of each one of the host's that is no function of a device.
 if(SANTA_CUDA)
-  foreach(number IN ITEMS 20011 20013 20014 20015 128)
+  foreach(number IN ITEMS 20011 20013 20014 20015 128 549)
     target_compile_options(santa_project_options INTERFACE "SHELL:-Xcudafe --diag_suppress=${number}")
   endforeach()
 endif()

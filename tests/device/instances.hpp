@@ -1,4 +1,4 @@
-// What the tests of a device run on, and what of Runner they need.
+// What the tests of a device run on.
 #pragma once
 
 #include "support/runner.hpp"
@@ -6,9 +6,5 @@
 namespace santa::test {
 
 using Device = Kokkos::DefaultExecutionSpace;
-using Host = Kokkos::DefaultHostExecutionSpace;
-
-extern template class Runner<Host, float>;
-extern template class Runner<Host, bfloat16, float>;
 
 }  // namespace santa::test
