@@ -69,13 +69,15 @@ struct Seam {
 template <>
 struct Seam<Kokkos::Cuda> {
   /// Warps a team, and teams that a multiprocessor holds: as few as leave a thread the registers that sums of its heads
-  /// and features need. Measured: 4 x 3 beats 8 x 2 (128 registers, spills) and 8 x 1 at 4 heads of 128.
-  static constexpr int warps = 4;
+  /// and features need. Measured: 4 x 3 beats 8 x 2 (128 registers, spills) and 8 x 1 at 4 heads of 128. Where 16 heads
+  /// share a kv head, 4 warps would need more scratch than the 48 KiB that a team may have.
   template <class Extents>
-  static constexpr int teams = Extents::heads* Extents::dim > 4 * 128 ? 2 : 3;
+  static constexpr int warps = Extents::heads > 8 ? 2 : 4;
+  template <class Extents>
+  static constexpr int teams = (Extents::heads * Extents::dim > 4 * 128 ? 8 : 12) / warps<Extents>;
 
   template <class Extents>
-  using Group = WarpGroup<Extents::heads, warps>;
+  using Group = WarpGroup<Extents::heads, warps<Extents>>;
   template <class T, class Extents>
   using Tile = std::conditional_t<Extents::tensor_cores, MmaTile<Group<Extents>, T, Extents::dim>,
                                   PlainTile<Group<Extents>, T, Extents::dim>>;
@@ -117,8 +119,8 @@ struct Seam<Kokkos::Cuda> {
 
   template <class Extents>
   static auto policy(const Kokkos::Cuda& space, std::int64_t units, std::size_t scratch_floats) {
-    using Bounds = Kokkos::LaunchBounds<32 * warps, teams<Extents>>;
-    return Kokkos::TeamPolicy<Kokkos::Cuda, Bounds>(space, static_cast<int>(units), warps, 32)
+    using Bounds = Kokkos::LaunchBounds<32 * warps<Extents>, teams<Extents>>;
+    return Kokkos::TeamPolicy<Kokkos::Cuda, Bounds>(space, static_cast<int>(units), warps<Extents>, 32)
         .set_scratch_size(0, Kokkos::PerTeam(static_cast<int>(scratch_floats * sizeof(float) + 16)));
   }
 
