@@ -17,9 +17,10 @@
 
 namespace {
 
-using Space = Kokkos::DefaultHostExecutionSpace;
-using Host = Kokkos::HostSpace;
-using Rows = Kokkos::View<float**, Kokkos::LayoutRight, Host>;
+using Space = Kokkos::DefaultExecutionSpace;  // draws and adds up, beside the ensemble in its memory
+using Memory = Space::memory_space;
+using Rows = Kokkos::View<float**, Kokkos::LayoutRight, Memory>;
+using HostRows = Kokkos::View<float**, Kokkos::LayoutRight, Kokkos::HostSpace>;
 
 constexpr int sites = 64;
 constexpr int distances = 12;
@@ -56,8 +57,8 @@ class Chain {
 };
 
 struct Ensemble {
-  Rows rows{"rows", configurations, distances};  // correlation at distance 0, 1, ...
-  Kokkos::View<float*, Host> log_weights{"log_weights", configurations};
+  HostRows rows{"rows", configurations, distances};  // correlation at distance 0, 1, ...
+  Kokkos::View<float*, Kokkos::HostSpace> log_weights{"log_weights", configurations};
 };
 
 Ensemble simulate() {
@@ -77,12 +78,21 @@ Ensemble simulate() {
 }
 
 /// The mean of a few rows: what the estimate falls back to for the weight that was not drawn.
-Rows some_mean(const Ensemble& ensemble) {
+HostRows some_mean(const Ensemble& ensemble) {
   constexpr int stride = 100;
-  Rows mean("center", 1, distances);
+  HostRows mean("center", 1, distances);
   for (int i = 0; i < configurations; i += stride)
     for (int r = 0; r < distances; ++r) mean(0, r) += ensemble.rows(i, r) * stride / configurations;
   return mean;
+}
+
+template <class View>
+auto on_device(const View& view) {
+  return Kokkos::create_mirror_view_and_copy(Memory{}, view);
+}
+template <class View>
+auto on_host(const View& view) {
+  return Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, view);
 }
 
 }  // namespace
@@ -92,26 +102,33 @@ int main(int argc, char* argv[]) {
   const Space space;
   const Ensemble ensemble = simulate();
 
-  const santa::DrawnRows<Host> all(space, 1, configurations), few(space, 1, configurations);
-  const Rows exact("exact", 1, distances), sampled("sampled", 1, distances), error("error", 1, distances);
-  santa::draw_rows(space, santa::Exact{}, ensemble.log_weights, all);
-  santa::gather_add(space, all, ensemble.rows, exact);
-  santa::draw_rows(space, santa::MassUnit{.rows = santa::share(0.05)}, ensemble.log_weights, few, {.seed = 7});
-  santa::gather_add(space, few, ensemble.rows, sampled, {.center = some_mean(ensemble), .error = error});
+  const auto rows = on_device(ensemble.rows);
+  const auto log_weights = on_device(ensemble.log_weights);
+  const santa::DrawnRows<Memory> all(space, 1, configurations), few(space, 1, configurations);
+  const Rows exact_there("exact", 1, distances), sampled_there("sampled", 1, distances),
+      error_there("error", 1, distances);
+  santa::draw_rows(space, santa::Exact{}, log_weights, all);
+  santa::gather_add(space, all, rows, exact_there);
+  santa::draw_rows(space, santa::MassUnit{.rows = santa::share(0.05)}, log_weights, few, {.seed = 7});
+  santa::gather_add(space, few, rows, sampled_there, {.center = on_device(some_mean(ensemble)), .error = error_there});
   space.fence();
 
-  const santa::DrawnList list = all.list(0);
+  const auto exact = on_host(exact_there), sampled = on_host(sampled_there), error = on_host(error_there);
+  const auto listed = on_host(all.rows);
+  const auto weights = on_host(all.weights);
+  const auto count = on_host(all.count)(0);
+  const auto rows_read = static_cast<long>(on_host(few.count)(0));
   double squares = 0.;
   double own[distances] = {};  // variance of the exact average: the ensemble is finite
-  for (std::int64_t i = 0; i < list.count; ++i) {
-    const double square = std::pow(list.weights[i], 2);
+  for (std::int64_t i = 0; i < count; ++i) {
+    const double square = std::pow(weights(0, i), 2);
     squares += square;
-    for (int r = 0; r < distances; ++r) own[r] += square * std::pow(ensemble.rows(list.rows[i], r) - exact(0, r), 2);
+    for (int r = 0; r < distances; ++r) own[r] += square * std::pow(ensemble.rows(listed(0, i), r) - exact(0, r), 2);
   }
   std::printf("phi^4 chain of %d sites: %d configurations at mass2 = %.1f, averages at mass2 = %.1f\n", sites,
               configurations, mass2, target_mass2);
   std::printf("all of them are worth %.0f of equal weight; sampled: %ld rows read (%.1f %%)\n\n", 1. / squares,
-              static_cast<long>(few.count(0)), 100. * static_cast<double>(few.count(0)) / configurations);
+              rows_read, 100. * static_cast<double>(rows_read) / configurations);
   std::printf("            all rows             sampled\n");
   std::printf("distance     average     +-      average     +-    off by\n");
   int far = 0;

@@ -9,17 +9,26 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 namespace santa_bench {
 
-/// A standard normal number that depends on (seed, i) alone.
-KOKKOS_INLINE_FUNCTION float normal(std::uint32_t seed, std::uint64_t i) {
-  const auto random = santa::Philox4x32::generate(
-      {{static_cast<std::uint32_t>(i), static_cast<std::uint32_t>(i >> 32), 0, 0}}, {{seed, 7}});
-  const float u = (static_cast<float>(random.word[0] >> 8) + 1.F) * 0x1p-24F;
-  const float v = static_cast<float>(random.word[1] >> 8) * 0x1p-24F;
-  return Kokkos::sqrt(-2.F * Kokkos::log(u)) * Kokkos::cos(6.2831853F * v);
-}
+/// Four standard normal numbers that depend on (seed, i) alone.
+struct Normals {
+  float number[4];
+
+  KOKKOS_FUNCTION Normals(std::uint32_t seed, std::uint64_t i) {
+    const auto random = santa::Philox4x32::generate(
+        {{static_cast<std::uint32_t>(i), static_cast<std::uint32_t>(i >> 32), 0, 0}}, {{seed, 7}});
+    for (int k = 0; k < 2; ++k) {
+      const float u = (static_cast<float>(random.word[2 * k] >> 8) + 1.F) * 0x1p-24F;
+      const float v = static_cast<float>(random.word[2 * k + 1] >> 8) * 0x1p-24F * 6.2831853F;
+      const float radius = Kokkos::sqrt(-2.F * Kokkos::log(u));
+      number[2 * k] = radius * Kokkos::cos(v);
+      number[2 * k + 1] = radius * Kokkos::sin(v);
+    }
+  }
+};
 
 /// Keys and values of bfloat16, and queries whose scores have standard deviation `sharpness`.
 template <class Space>
@@ -39,30 +48,32 @@ class Caches {
     fill(space, sharpness);
   }
 
-  /// Public, as lambdas for a device must be in a function of known name.
+  /// One copy is made of random numbers, the others of it: only where they lie matters. Public, as lambdas for a device
+  /// must be in a function of known name.
   void fill(const Space& space, float sharpness) const {
+    using Policy = Kokkos::RangePolicy<Space, Kokkos::IndexType<std::int64_t>>;
     const auto pool = _pool;
+    const auto elements = static_cast<std::int64_t>(2 * _elements);  // a multiple of 8, as dim is
     Kokkos::parallel_for(
-        "santa::bench::fill",
-        Kokkos::RangePolicy<Space, Kokkos::IndexType<std::int64_t>>(space, 0, static_cast<std::int64_t>(pool.size())),
-        KOKKOS_LAMBDA(const std::int64_t i) {
-          pool(static_cast<std::size_t>(i)) = santa::bfloat16(normal(1, static_cast<std::uint64_t>(i)));
+        "santa::bench::fill", Policy(space, 0, elements / 4), KOKKOS_LAMBDA(const std::int64_t i) {
+          const Normals normals(1, static_cast<std::uint64_t>(i));
+          for (int k = 0; k < 4; ++k) pool(static_cast<std::size_t>(4 * i + k)) = santa::bfloat16(normals.number[k]);
         });
+    for (std::size_t copy = 1; copy < _copies; ++copy)
+      Kokkos::deep_copy(space, Kokkos::subview(pool, range(copy)), Kokkos::subview(pool, range(0)));
     const auto queries = query;
     const auto heads = shape.heads;
     const auto dim = shape.dim;
     Kokkos::parallel_for(
-        "santa::bench::queries", Kokkos::RangePolicy<Space>(space, 0, shape.batch * heads),
-        KOKKOS_LAMBDA(const std::int64_t row) {
+        "santa::bench::queries", Policy(space, 0, shape.batch * heads), KOKKOS_LAMBDA(const std::int64_t row) {
+          const auto random = [&](std::int64_t d) {
+            return Normals(2, static_cast<std::uint64_t>(row * dim + d)).number[0];
+          };
           float norm = 0.F;
-          for (std::int64_t d = 0; d < dim; ++d) {
-            const float x = normal(2, static_cast<std::uint64_t>(row * dim + d));
-            norm += x * x;
-          }
+          for (std::int64_t d = 0; d < dim; ++d) norm += random(d) * random(d);
           const float factor = sharpness * Kokkos::sqrt(static_cast<float>(dim) / norm);
           for (std::int64_t d = 0; d < dim; ++d)
-            queries(row / heads, row % heads, d) =
-                santa::bfloat16(factor * normal(2, static_cast<std::uint64_t>(row * dim + d)));
+            queries(row / heads, row % heads, d) = santa::bfloat16(factor * random(d));
         });
     space.fence();
   }
@@ -84,6 +95,10 @@ class Caches {
   static std::size_t size(std::int64_t value) { return static_cast<std::size_t>(value); }
   [[nodiscard]] Rows rows(santa::bfloat16* from) const {
     return Rows(from, size(shape.batch), size(shape.length), size(shape.kv_heads), size(shape.dim));
+  }
+
+  [[nodiscard]] auto range(std::size_t copy) const {
+    return std::pair<std::size_t, std::size_t>(copy * 2 * _elements, (copy + 1) * 2 * _elements);
   }
 
   std::size_t _elements, _copies;

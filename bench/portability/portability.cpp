@@ -5,6 +5,8 @@
 
 #include <Kokkos_Core.hpp>
 
+#include <algorithm>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -34,9 +36,14 @@ constexpr const char* usage =
     "  --sharpness S   standard deviation of the scores (3)\n"
     "  --repeats N     timed repetitions (21)\n"
     "  --shape B,H,KVH,L,D   only this shape\n"
-    "  --method NAME   only this method and exact: mass-unit, mass-unit-first, systematic\n"
-    "  --quick         only the small shapes\n"
+    "  --method NAME   only this method and exact: mass-unit, mass-unit-first, systematic, fixed-tile-budget\n"
+    "  --quick         only batch 1 at 8192 and 32768 keys, for hosts\n"
     "  --json FILE     results as JSON\n";
+
+std::string kokkos_version() {
+  return std::to_string(KOKKOS_VERSION / 10000) + "." + std::to_string(KOKKOS_VERSION / 100 % 100) + "." +
+         std::to_string(KOKKOS_VERSION % 100);
+}
 
 std::string device_name() {
 #if defined(KOKKOS_ENABLE_CUDA)
@@ -56,15 +63,13 @@ std::vector<santa::Shape> shapes(const Options& options) {
       throw std::runtime_error("--shape needs B,H,KVH,L,D");
     return {s};
   }
-  std::vector<santa::Shape> all;
+  // Llama-3.1-8B; Qwen2-7B; Llama-3.1-70B; SmolLM2-135M; one kv head of the largest dim.
+  const std::int64_t geometries[][3] = {{32, 8, 128}, {28, 4, 128}, {64, 8, 128}, {9, 3, 64}, {8, 1, 256}};
   const std::int64_t sizes[][2] = {{1, 8}, {1, 32}, {1, 128}, {4, 32}, {16, 32}, {4, 128}, {64, 8}};
-  for (const auto& [batch, k] : sizes)
-    if (!options.quick || batch * k <= 32) all.push_back({batch, 32, 8, k * 1024, 128});
-  const std::int64_t geometries[][3] = {{28, 4, 128}, {64, 8, 128}, {9, 3, 64}, {8, 1, 256}};
-  for (const auto& [heads, kv_heads, dim] : geometries) {
-    all.push_back({1, heads, kv_heads, 32 * 1024, dim});
-    if (!options.quick) all.push_back({16, heads, kv_heads, 32 * 1024, dim});
-  }
+  std::vector<santa::Shape> all;
+  for (const auto& [heads, kv_heads, dim] : geometries)
+    for (const auto& [batch, k] : sizes)
+      if (!options.quick || batch * k <= 32) all.push_back({batch, heads, kv_heads, k * 1024, dim});
   return all;
 }
 
@@ -75,34 +80,44 @@ class Report {
     const std::time_t now = std::time(nullptr);
     std::strftime(date, sizeof date, "%Y-%m-%d", std::gmtime(&now));
     _json = "{\"device\": \"" + device_name() + "\", \"backend\": \"" + Space::name() + "\", \"date\": \"" + date +
-            "\", \"results\": [";
-    std::printf("%s, %s\n%-22s %-16s %6s %9s %9s %8s %8s %8s %9s\n", device_name().c_str(), Space::name(),
+            "\", \"kokkos\": \"" + kokkos_version() + "\", \"concurrency\": " + std::to_string(Space{}.concurrency()) +
+            ", \"results\": [";
+    std::printf("%s, %s\n%-22s %-17s %6s %9s %9s %8s %8s %8s %9s\n", device_name().c_str(), Space::name(),
                 "b, h/kvh/d, n", "method", "rows", "us", "launch us", "ceiling", "of it", "speed-up", "error");
   }
 
-  void add(const santa::Shape& s, const std::string& method, std::int64_t samples, double budget, double ceiling,
+  /// What a method was asked for: samples a query head (and in which tiles), or rows a kv head; 0 where it has none.
+  struct Budget {
+    std::int64_t samples = 0;
+    int tile = 0;
+    double rows = 0.;
+  };
+
+  void add(const santa::Shape& s, const std::string& method, const Budget& budget, double ceiling,
            const santa_bench::Measured& m, double speedup, double error) {
     const double fraction = m.bytes / m.microseconds() * 1e-3 / ceiling;
-    char shape[64];
-    std::snprintf(shape, sizeof shape, "%ld, %ld/%ld/%ld, %ldk", s.batch, s.heads, s.kv_heads, s.dim, s.length / 1024);
-    std::printf("%-22s %-16s %5.1f%% %9.1f %9.1f %8.0f %8.3f %8.2f %9.2g\n", shape, method.c_str(),
+    std::printf("%-22s %-17s %5.1f%% %9.1f %9.1f %8.0f %8.3f %8.2f %9.2g\n", name_of(s).c_str(), method.c_str(),
                 100. * m.rows_fraction, m.microseconds(), m.launch_microseconds, ceiling, fraction, speedup, error);
     std::fflush(stdout);
-    char text[768];
-    const auto number = [](double value) { return value > 0. ? std::to_string(value) : std::string("null"); };
+    const auto number = [](auto value) { return value > 0 ? std::to_string(value) : std::string("null"); };
+    char text[1024];
     std::snprintf(
         text, sizeof text,
-        "%s\n  {\"method\": \"%s\", \"score_stage\": \"bf16\", \"rescored\": false, \"batch\": %ld, \"length\": %ld, "
-        "\"heads\": %ld, \"kv_heads\": %ld, \"dim\": %ld, \"dtype\": \"bf16\", \"sharpness\": %g, \"samples\": %s, "
-        "\"rows_budget\": %s, \"rows_read_fraction\": %.5f, \"microseconds\": %.3f, \"launch_microseconds\": %.3f, "
-        "\"bytes_read\": %.0f, \"ceiling_gb_s\": %.1f, \"ceiling_fraction\": %.4f, \"speedup_over_exact\": %.4f, "
-        "\"relative_error\": %.4g}",
-        _first ? "" : ",", method.c_str(), s.batch, s.length, s.heads, s.kv_heads, s.dim,
-        static_cast<double>(_options.sharpness), samples > 0 ? std::to_string(samples).c_str() : "null",
-        number(budget).c_str(), m.rows_fraction, m.microseconds(), m.launch_microseconds, m.bytes, ceiling, fraction,
-        speedup, error);
-    _json += text;
-    _first = false;
+        "\"samples\": %s, \"tile\": %s, \"rows_budget\": %s, \"rows_read_fraction\": %.5f, \"microseconds\": %.3f, "
+        "\"timing\": \"%s\", \"launch_microseconds\": %.3f, \"bytes_read\": %.0f, \"ceiling_gb_s\": %.1f, "
+        "\"ceiling_fraction\": %.4f, \"speedup_over_exact\": %.4f, \"relative_error\": %.4g",
+        number(budget.samples).c_str(), number(budget.tile).c_str(), number(budget.rows).c_str(), m.rows_fraction,
+        m.microseconds(), m.graph_microseconds > 0. ? "graph" : "launch", m.launch_microseconds, m.bytes, ceiling,
+        fraction, speedup, error);
+    add_record(s, method, text);
+  }
+
+  /// Of a method that did not run: its time is null.
+  void add_unsupported(const santa::Shape& s, const std::string& method, const std::string& why) {
+    std::printf("%-22s %-17s not run: %s\n", name_of(s).c_str(), method.c_str(), why.c_str());
+    std::string text;
+    for (const char c : why) text += c == '"' || c == '\\' || static_cast<unsigned char>(c) < ' ' ? ' ' : c;
+    add_record(s, method, "\"microseconds\": null, \"reason\": \"" + text + "\"");
   }
 
   void write() const {
@@ -113,35 +128,61 @@ class Report {
   }
 
  private:
+  static std::string name_of(const santa::Shape& s) {
+    char text[64];
+    std::snprintf(text, sizeof text, "%ld, %ld/%ld/%ld, %ldk", s.batch, s.heads, s.kv_heads, s.dim, s.length / 1024);
+    return text;
+  }
+
+  void add_record(const santa::Shape& s, const std::string& method, const std::string& rest) {
+    char text[256];
+    std::snprintf(text, sizeof text,
+                  "\"score_stage\": \"bf16\", \"rescored\": false, \"batch\": %ld, \"length\": %ld, \"heads\": %ld, "
+                  "\"kv_heads\": %ld, \"dim\": %ld, \"dtype\": \"bf16\", \"sharpness\": %g, ",
+                  s.batch, s.length, s.heads, s.kv_heads, s.dim, static_cast<double>(_options.sharpness));
+    _json += std::string(_first ? "" : ",") + "\n  {\"method\": \"" + method + "\", " + text + rest + "}";
+    _first = false;
+  }
+
   const Options& _options;
   std::string _json;
   bool _first = true;
 };
 
+/// Copies of a cache add up to more than twice the last-level cache, or to 1.2 GB, whichever host it is.
+constexpr std::size_t rotation_bytes = std::size_t{santa::lanes::is_host_space<Space> ? 1200 : 512} << 20;
+
 void run(const Options& options) {
   const Space space;
   Report report(options);
   for (const santa::Shape& shape : shapes(options)) {
-    constexpr std::size_t at_least = std::size_t{512} << 20;
-    const santa_bench::Caches<Space> caches(space, shape, options.sharpness, at_least);
+    const santa_bench::Caches<Space> caches(space, shape, options.sharpness, rotation_bytes);
     const double ceiling = santa_bench::ceiling(space, caches, options.repeats);
-    const auto exact = santa_bench::measure(space, caches, santa::Exact{}, options.repeats);
-    report.add(shape, "exact", 0, 0., ceiling, exact, 1., 0.);
-    const auto wanted = [&](const char* name) { return options.only.empty() || options.only == name; };
-    const auto add = [&](const char* name, const auto& method, std::int64_t samples, double budget, bool first) {
-      const auto measured = santa_bench::measure(space, caches, method, options.repeats, first);
-      report.add(shape, name, samples, budget, ceiling, measured, exact.microseconds() / measured.microseconds(),
-                 santa_bench::relative_error(measured.out, exact.out));
-      return measured;
+    santa_bench::Measured exact;
+    // A kernel that a device has no room for is a result too.
+    const auto add = [&](const char* name, const auto& method, const Report::Budget& budget, bool first = false) {
+      if (!options.only.empty() && options.only != name && std::strcmp(name, "exact") != 0) return;
+      try {
+        const auto measured = santa_bench::measure(space, caches, method, options.repeats, first);
+        if (exact.out.empty()) exact = measured;
+        report.add(shape, name, budget, ceiling, measured, exact.microseconds() / measured.microseconds(),
+                   santa_bench::relative_error(measured.out, exact.out));
+      } catch (const std::exception& error) {
+        space.fence();  // an error that stays with the device ends the run
+        report.add_unsupported(shape, name, error.what());
+      }
     };
+    add("exact", santa::Exact{}, {});
+    if (exact.out.empty()) continue;  // nothing to compare with
     const double rows = options.share * static_cast<double>(shape.length);
     const santa::MassUnit mass_unit{.rows = santa::share(options.share)};
-    if (wanted("mass-unit")) add("mass-unit", mass_unit, 0, rows, false);
-    if (wanted("mass-unit-first")) add("mass-unit-first", mass_unit, 0, rows, true);
-    if (wanted("systematic")) {
-      const auto samples = static_cast<std::int64_t>(rows);
-      add("systematic", santa::Systematic{.samples = samples}, samples, 0., false);
-    }
+    add("mass-unit", mass_unit, {.rows = rows});
+    add("mass-unit-first", mass_unit, {.rows = rows}, true);
+    const auto samples = std::max<std::int64_t>(1, static_cast<std::int64_t>(rows));
+    add("systematic", santa::Systematic{.samples = samples}, {.samples = samples});
+    santa::FixedTileBudget fixed{.samples = samples, .tile = 256};
+    fixed.samples = std::max(samples, fixed.tiles(shape.length));  // it draws at least one a tile
+    add("fixed-tile-budget", fixed, {.samples = fixed.samples, .tile = fixed.tile});
   }
   report.write();
 }
@@ -174,6 +215,10 @@ Options parse(int argc, char** argv) {
     } else
       throw std::runtime_error("unknown option " + name + "\n" + usage);
   }
+  bool known = options.only.empty();
+  for (const char* name : {"mass-unit", "mass-unit-first", "systematic", "fixed-tile-budget"})
+    known = known || options.only == name;
+  if (!known) throw std::runtime_error("unknown method " + options.only + "\n" + usage);
   return options;
 }
 

@@ -33,7 +33,8 @@ void check_complete(const Problem<Space, T, Q>& problem, double tolerance) {
     std::size_t i = 0;
     for (std::int64_t b = 0; b < problem.shape.batch; ++b)
       for (std::int64_t kv = 0; kv < problem.shape.kv_heads; ++kv, ++i) {
-        const std::int64_t slices = (problem.shape.group() + 15) / 16;
+        const std::int64_t most = lanes::Seam<Space>::most_heads(static_cast<int>(problem.shape.dim));
+        const std::int64_t slices = (problem.shape.group() + most - 1) / most;
         CHECK(result.statistics[i].rows_read == slices * problem.lengths[static_cast<std::size_t>(b)]);
         CHECK(result.statistics[i].flags == 0U);
       }

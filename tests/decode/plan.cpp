@@ -17,10 +17,10 @@ const std::vector<AnyMethod> methods = exact_and_samplers(40);
 std::size_t kernels_of(const AnyMethod& method) {
   switch (method.index()) {
     case 0:
-    case 5: return 1;  // Exact, FixedTileBudget
     case 1:
+    case 5: return 1;  // Exact, MassUnit with a state that a run has used, FixedTileBudget
     case 2:
-    case 3: return 2;   // MassUnit, Systematic, Stratified
+    case 3: return 2;   // Systematic, Stratified
     default: return 3;  // Multinomial, ProportionalTileBudget
   }
 }

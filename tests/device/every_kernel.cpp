@@ -40,6 +40,8 @@ TEST_CASE("every_kernel_of_tensor_cores") {
                               Arrangement::token_major, {300, 0, 33, 1});
   check_all_methods<bfloat16>({.batch = 2, .heads = 14, .kv_heads = 2, .length = 300, .dim = 128},
                               Arrangement::head_major, {300, 257});
+  check_all_methods<bfloat16>({.batch = 1, .heads = 16, .kv_heads = 1, .length = 270, .dim = 96},
+                              Arrangement::token_major, {270});
   check_all_methods<bfloat16>({.batch = 1, .heads = 18, .kv_heads = 1, .length = 290, .dim = 200},
                               Arrangement::token_major, {290});
 }
@@ -54,6 +56,8 @@ TEST_CASE("every_kernel_of_float_rows") {
                            {300, 0, 33, 1});
   check_all_methods<float>({.batch = 2, .heads = 14, .kv_heads = 2, .length = 300, .dim = 128}, Arrangement::fused,
                            {300, 257});
+  check_all_methods<float>({.batch = 1, .heads = 16, .kv_heads = 1, .length = 270, .dim = 96}, Arrangement::token_major,
+                           {270});
   check_all_methods<float>({.batch = 1, .heads = 18, .kv_heads = 1, .length = 290, .dim = 200}, Arrangement::head_major,
                            {290});
 }

@@ -52,6 +52,7 @@ TEST_CASE("a_shape_gets_the_smallest_extents_that_hold_it") {
   for (int heads = 1; heads <= 16; ++heads)
     for (int dim = 8; dim <= 256; dim += 8) {
       const int most_heads = heads <= 4 ? 4 : heads <= 8 ? 8 : 16;
+      if (heads > lanes::Seam<Kokkos::Cuda>::most_heads(dim)) continue;  // no group works on so many
       const int most_dim = dim <= 64 ? 64 : dim <= 128 ? 128 : 256;
       wrong += extents_of<bfloat16>(heads, dim, true) != Extents{most_heads, most_dim, true};
       wrong += extents_of<santa::half>(heads, dim, false) != Extents{most_heads, 256, false};

@@ -9,6 +9,7 @@
 #include <santa/rows/drawn_rows.hpp>
 #include <santa/rows/list_kernel.hpp>
 #include <santa/rows/log_weights.hpp>
+#include <santa/rows/row_teams.hpp>
 #include <santa/rows/team_draw.hpp>
 
 #include <Kokkos_Core.hpp>
@@ -57,7 +58,7 @@ class DrawPlan {
     _places = Places(Kokkos::view_alloc(space, Kokkos::WithoutInitializing, "santa::places"),
                      static_cast<std::size_t>(batch), 3, static_cast<std::size_t>(places()));
     _scratch = Scratch(Kokkos::view_alloc(space, "santa::scratch"), static_cast<std::size_t>(batch),
-                       Context<float>::scratch_floats(1, 0) + detail::LocalTeam::rule_floats);
+                       scratch_floats() + detail::LocalTeam::rule_floats);
   }
 
   /// Draws.
@@ -70,8 +71,9 @@ class DrawPlan {
     const auto context = bind(log_weights, drawn, options, _arguments);
     if (context.arguments.batch == 0) return;
     const Kokkos::Profiling::ScopedRegion region("santa::rows");
-    detail::Recipe<M>::run(space, _method, context);
-    detail::launch("santa::list", space, detail::all_units(context.arguments),
+    const detail::RowTeams<Space> teams{space};
+    detail::Recipe<M>::run(teams, _method, context, true);
+    detail::launch("santa::list", teams, detail::all_units(context.arguments),
                    detail::ListKernel<std::remove_const_t<decltype(context)>>(context, pointers(drawn)));
   }
 
@@ -80,6 +82,7 @@ class DrawPlan {
   template <class LogWeights>
   [[nodiscard]] auto on_team(const LogWeights& log_weights, const DrawnRows<MemorySpace>& drawn,
                              const Options& options = {}) const {
+    static_assert(lanes::is_host_space<Space>, "santa::DrawPlan::on_team: of host execution spaces alone, so far");
     detail::Arguments whole = _arguments;
     whole.splits = 1;
     whole.keys_per_split = places();
@@ -98,6 +101,15 @@ class DrawPlan {
   using Places = Kokkos::View<float***, Kokkos::LayoutRight, MemorySpace>;  // [batch][index, weight, spread][places]
   using Scratch = Kokkos::View<float**, Kokkos::LayoutRight, MemorySpace>;  // of a team that the caller launches
 
+  /// Of a team, with room for the error bar's sums.
+  [[nodiscard]] std::size_t scratch_floats() const {
+    Context<float> context{};
+    context.arguments = _arguments;
+    float any = 0.F;
+    context.arguments.error.data = &any;
+    return context.scratch_floats(1, 0);
+  }
+
   [[nodiscard]] std::int64_t places() const {
     const std::int64_t whole = _arguments.tiles * detail::tile_keys;
     return whole > 0 ? whole : detail::tile_keys;
@@ -109,7 +121,9 @@ class DrawPlan {
     a.heads = a.kv_heads = 1;
     a.storage = rows;
     a.tiles = (rows + detail::tile_keys - 1) / detail::tile_keys;
-    const lanes::Division division = lanes::Seam<Space>::divide(space, batch > 0 ? batch : 1, rows);
+    const detail::RowTeams<Space> teams{space};
+    const lanes::Division division =
+        lanes::Seam<detail::RowTeams<Space>>::divide(teams, batch > 0 ? batch : 1, 1, 0, rows);
     a.keys_per_split = division.keys_per_split;
     a.splits = static_cast<std::int32_t>(division.splits > 0 ? division.splits : 1);
     detail::require(batch < (std::int64_t{1} << 31) / a.splits, "batch", batch, "less than 2^31 / splits");

@@ -94,7 +94,9 @@ auto bind_gather(const DrawnRows<typename Space::memory_space>& drawn, const Row
 ///           strides, but the last extent is contiguous.
 /// Requires: listed rows lie inside `rows`: those beyond its extent are left out.
 /// Errors:   std::invalid_argument before anything is launched or written.
-/// Bytes:    the drawn rows, in pieces of at most 256 features: work is shared out over these and the batch.
+/// Bytes:    the drawn rows. Work is shared out over the batch, pieces of 256 features (64 on a device) and 16 parts of
+/// a
+///           list; sums of parts are added up in order: always the same bits.
 template <class Space, class Rows, class Sum>
   requires Kokkos::is_execution_space_v<Space>
 void gather_add(const Space& space, const DrawnRows<typename Space::memory_space>& drawn, const Rows& rows,
@@ -103,22 +105,47 @@ void gather_add(const Space& space, const DrawnRows<typename Space::memory_space
 }
 
 /// The same for one vector of the batch and by one team of the caller's kernel: sum_i weights_i rows[rows_i] without
-/// center and error. `rows` [rows, dim], `sum` [dim] (float, contiguous). Ends with a barrier of the team.
+/// center and error. `rows` [rows, dim], `sum` [dim] (float, contiguous). On a host the team's threads share features
+/// in pieces of 256, on a device all its lanes share single ones. Ends with a barrier of the team.
 template <TeamMember Member, class Rows, class Sum>
-void gather_add(const Member& member, const DrawnList& drawn, const Rows& rows, const Sum& sum) {
+KOKKOS_FUNCTION void gather_add(const Member& member, const DrawnList& drawn, const Rows& rows, const Sum& sum) {
   static_assert(Rows::rank() == 2 && Sum::rank() == 1,
                 "santa::gather_add: in a kernel, rows must be [rows, dim] and sum [dim]");
   using Space = typename Member::execution_space;
   using T = storage_t<typename Rows::value_type>;
+  using Piece = detail::GatherPiece<Space, T>;
   detail::GatherPointers<T> p{};
   p.rows = reinterpret_cast<const T*>(rows.data());
   p.row_count = static_cast<std::int64_t>(rows.extent(0));
   p.row_stride = static_cast<std::int64_t>(rows.stride(0));
   p.dim = static_cast<std::int64_t>(rows.extent(1));
   p.sum = {sum.data(), {0, 1}};
-  const std::int64_t pieces = p.pieces();
-  for (std::int64_t piece = member.team_rank(); piece < pieces; piece += member.team_size())
-    detail::gather_piece<Space, T>(p, drawn, 0, piece);
+  const std::int64_t pieces = Piece::pieces(p.dim);
+  if constexpr (lanes::is_host_space<Space>) {
+    for (std::int64_t i = member.team_rank(); i < pieces; i += member.team_size()) {
+      const Piece piece(p, drawn, 0, i);
+      float* const to = p.sum.data + piece.begin;
+      float of_part[Piece::features];
+      for (int d = 0; d < piece.dim; ++d) to[d] = 0.F;
+      for (int part = 0; part < piece.parts.count; ++part) {
+        piece.add_part(part, of_part, nullptr);
+        for (int d = 0; d < piece.dim; ++d) to[d] += of_part[d];
+      }
+    }
+  } else {
+    for (std::int64_t i = 0; i < pieces; ++i) {
+      const Piece piece(p, drawn, 0, i);
+      Kokkos::parallel_for(Kokkos::TeamVectorRange(member, piece.dim), [&](int d) {
+        float total = 0.F;
+        for (int part = 0; part < piece.parts.count; ++part) {
+          float of_part = 0.F;
+          piece.add_feature(part, d, of_part, nullptr);
+          total += of_part;
+        }
+        p.sum(0, piece.begin + d) = total;
+      });
+    }
+  }
   member.team_barrier();
 }
 

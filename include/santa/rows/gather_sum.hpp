@@ -1,12 +1,14 @@
-// The weighted sum of listed rows, a piece of their features at a time.
+// The weighted sum of listed rows: pieces of their features, parts of the list.
 #pragma once
 
 #include <santa/core/arguments.hpp>
+#include <santa/core/check.hpp>
 #include <santa/lanes/group.hpp>
 #include <santa/rows/drawn_rows.hpp>
 
 #include <Kokkos_Core.hpp>
 
+#include <cstddef>
 #include <cstdint>
 
 namespace santa::detail {
@@ -14,95 +16,212 @@ namespace santa::detail {
 /// A gather's matrices.
 template <class T>
 struct GatherPointers {
-  static constexpr int piece_features = 256;
-
   const T* rows;
   std::int64_t batch, row_count, dim;
   std::int64_t batch_stride, row_stride;
   Matrix<float> sum, error;
   Matrix<const float> center;
-
-  [[nodiscard]] KOKKOS_FUNCTION std::int64_t pieces() const { return (dim + piece_features - 1) / piece_features; }
 };
 
-/// One piece of one vector's sum, by one thread of a host: the tile product for multiples of 8 features, plain loops
-/// for the few others and for errors.
-template <class Space, class T>
-void gather_piece(const GatherPointers<T>& p, const DrawnList& list, std::int64_t batch, std::int64_t piece) {
-  using Tile = lanes::TileOf<Space, T>;
-  constexpr int features = GatherPointers<T>::piece_features;
-  constexpr int at_once = 16;
-  constexpr std::int32_t index[at_once] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-  alignas(64) float scratch[2 * features];
-  const float nothing[features] = {};
-  const T* row[at_once] = {};
-  float weight[at_once];
-  const std::int64_t begin = piece * features;
-  const int dim = static_cast<int>(p.dim - begin < features ? p.dim - begin : features);
-  const int whole = dim / 8 * 8;
-  float* const sum = &p.sum(batch, begin);
-  float* const error = p.error ? &p.error(batch, begin) : nullptr;
-  const float* const center = p.center ? &p.center(batch, begin) : nullptr;
-  const auto is_inside = [&](std::int64_t i) { return list.rows[i] >= 0 && list.rows[i] < p.row_count; };
-  const auto row_at = [&](std::int64_t i) {
-    return p.rows + batch * p.batch_stride + list.rows[i] * p.row_stride + begin;
-  };
-  float rest[8] = {};
-  double used = 0.;
-  Tile tile(scratch, scratch, 1, whole);
-  tile.begin({nothing, ElementType::float32}, 0, 0, 0.F);
-  if (error != nullptr)
-    for (int d = 0; d < dim; ++d) error[d] = 0.F;
-  for (std::int64_t at = 0; at < list.count;) {
-    int count = 0;
-    for (; at < list.count && count < at_once; ++at) {
-      if (!is_inside(at)) continue;
-      row[count] = row_at(at);
-      weight[count] = list.weights[at];
-      used += static_cast<double>(weight[count]);
-      for (int d = whole; d < dim; ++d)
-        rest[d - whole] = lanes::fma(weight[count], static_cast<float>(row[count][d]), rest[d - whole]);
-      if (error != nullptr)
-        for (int d = 0; d < dim; ++d) {
-          const float away = static_cast<float>(row[count][d]) - (center != nullptr ? center[d] : 0.F);
-          error[d] = lanes::fma(list.spreads[at] * away, away, error[d]);
-        }
-      ++count;
-    }
-    if (whole == 0 || count == 0) continue;
-    const auto ahead = [&](int i) { return at + i < list.count && is_inside(at + i) ? row_at(at + i) : row[0]; };
-    tile.add_rows(row, 0, index, count, ahead, weight, at_once);
-  }
-  float natural[features];
-  tile.store_sums(natural, features);
-  for (int d = whole; d < dim; ++d) natural[d] = rest[d - whole];
-  const auto missing = static_cast<float>(1. - used);
-  for (int d = 0; d < dim; ++d) {
-    sum[d] = center != nullptr ? lanes::fma(missing, center[d], natural[d]) : natural[d];
-    if (error != nullptr) error[d] = Kokkos::sqrt(error[d]);
-  }
-}
+/// Features of one team's work. A host thread likes whole rows; a device wants many teams.
+template <class Space>
+inline constexpr int piece_features = lanes::is_host_space<Space> ? 256 : 64;
 
-/// Reads: the list, and the piece's features of its rows. Order: that of the list.
+/// A list in parts that the threads of a team share and whose sums are added up in order: what a part is depends on the
+/// list alone, so that results do not depend on the threads.
+struct ListParts {
+  static constexpr int most = 16;
+  static constexpr std::int64_t least_rows = 64;
+
+  std::int64_t rows;  // of each but the last
+  int count;
+
+  KOKKOS_FUNCTION explicit ListParts(std::int64_t listed) {
+    const std::int64_t share = (listed + most - 1) / most;
+    rows = share > least_rows ? (share + 15) / 16 * 16 : least_rows;
+    count = static_cast<int>((listed + rows - 1) / rows);
+  }
+  [[nodiscard]] KOKKOS_FUNCTION std::int64_t begin(int part) const { return part * rows; }
+  [[nodiscard]] KOKKOS_FUNCTION std::int64_t end(int part, std::int64_t listed) const {
+    return (part + 1) * rows < listed ? (part + 1) * rows : listed;
+  }
+};
+
+/// One piece of one vector's sum. Listed rows that lie outside the matrix are left out.
+template <class Space, class T>
+struct GatherPiece {
+  static constexpr int features = piece_features<Space>;
+
+  const GatherPointers<T>& p;
+  const DrawnList& list;
+  std::int64_t batch, begin;
+  int dim;
+  ListParts parts;
+
+  KOKKOS_FUNCTION GatherPiece(const GatherPointers<T>& pointers, const DrawnList& of, std::int64_t vector,
+                              std::int64_t piece)
+      : p(pointers),
+        list(of),
+        batch(vector),
+        begin(piece * features),
+        dim(static_cast<int>(p.dim - begin < features ? p.dim - begin : features)),
+        parts(of.count) {}
+
+  [[nodiscard]] KOKKOS_FUNCTION static std::int64_t pieces(std::int64_t dim) { return (dim + features - 1) / features; }
+  [[nodiscard]] KOKKOS_FUNCTION bool inside(std::int64_t i) const {
+    return list.rows[i] >= 0 && list.rows[i] < p.row_count;
+  }
+  [[nodiscard]] KOKKOS_FUNCTION const T* row(std::int64_t i) const {
+    return p.rows + batch * p.batch_stride + list.rows[i] * p.row_stride + begin;
+  }
+  [[nodiscard]] KOKKOS_FUNCTION float center(int d) const { return p.center ? p.center(batch, begin + d) : 0.F; }
+  [[nodiscard]] KOKKOS_FUNCTION float spread_of(std::int64_t i, float value, int d, float so_far) const {
+    const float away = value - center(d);
+    return lanes::fma(list.spreads[i] * away, away, so_far);
+  }
+
+  /// Sum, and where asked for error sum, of one feature over the rows of a part, by one lane of a device.
+  KOKKOS_FUNCTION void add_feature(int part, int d, float& sum, float* error) const {
+    const std::int64_t end = parts.end(part, list.count);
+    float total = 0.F;
+    float squares = 0.F;
+    SANTA_UNROLL(8)
+    for (std::int64_t i = parts.begin(part); i < end; ++i) {
+      const bool counts = inside(i);
+      const float value = counts ? static_cast<float>(row(i)[d]) : 0.F;
+      total = lanes::fma(counts ? list.weights[i] : 0.F, value, total);
+      if (error != nullptr && counts) squares = spread_of(i, value, d, squares);
+    }
+    sum = total;
+    if (error != nullptr) *error = squares;
+  }
+
+  /// The same for all features of the piece, by one thread of a host: the tile product for multiples of 8 features,
+  /// plain loops for the few others and for errors.
+  void add_part(int part, float* sum, float* error) const {
+    constexpr int at_once = 16;
+    constexpr std::int32_t index[at_once] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    alignas(64) float scratch[2 * features];
+    const float nothing[features] = {};
+    const T* from[at_once] = {};
+    float weight[at_once];
+    const int whole = dim / 8 * 8;
+    float rest[8] = {};
+    lanes::TileOf<Space, T> tile(scratch, scratch, 1, whole);
+    tile.begin({nothing, ElementType::float32}, 0, 0, 0.F, [] {});
+    if (error != nullptr)
+      for (int d = 0; d < dim; ++d) error[d] = 0.F;
+    const std::int64_t end = parts.end(part, list.count);
+    for (std::int64_t at = parts.begin(part); at < end;) {
+      int count = 0;
+      for (; at < end && count < at_once; ++at) {
+        if (!inside(at)) continue;
+        from[count] = row(at);
+        weight[count] = list.weights[at];
+        for (int d = whole; d < dim; ++d)
+          rest[d - whole] = lanes::fma(weight[count], static_cast<float>(from[count][d]), rest[d - whole]);
+        if (error != nullptr)
+          for (int d = 0; d < dim; ++d) error[d] = spread_of(at, static_cast<float>(from[count][d]), d, error[d]);
+        ++count;
+      }
+      if (whole == 0 || count == 0) continue;
+      const auto ahead = [&](int i) { return at + i < end && inside(at + i) ? row(at + i) : from[0]; };
+      tile.add_rows(from, 0, index, count, ahead, weight, at_once);
+    }
+    tile.store_sums(sum, features);
+    for (int d = whole; d < dim; ++d) sum[d] = rest[d - whole];
+  }
+};
+
+/// A team's work is one piece of one vector. Reads: the list, and the piece's features of its rows.
 template <class Space, class T>
 struct GatherKernel {
+  using Piece = GatherPiece<Space, T>;
+  static constexpr std::size_t scratch_bytes =
+      ListParts::most * (2 * Piece::features * sizeof(float) + sizeof(double)) + 64;
+  static constexpr int scratch_level = lanes::GroupOf<Space>::scratch_level;
+
   GatherPointers<T> to;
   DrawnRows<typename Space::memory_space> drawn;
 
-  KOKKOS_FUNCTION void operator()(const std::int64_t i) const {
-    const std::int64_t pieces = to.pieces();
-    gather_piece<Space, T>(to, drawn.list(static_cast<std::size_t>(i / pieces)), i / pieces, i % pieces);
+  template <class Member>
+  KOKKOS_FUNCTION void operator()(const Member& member) const {
+    constexpr int features = Piece::features;
+    const std::int64_t pieces = Piece::pieces(to.dim);
+    const std::int64_t vector = member.league_rank() / pieces;
+    const DrawnList list = drawn.list(static_cast<std::size_t>(vector));
+    const Piece piece(to, list, vector, member.league_rank() % pieces);
+    auto* const used =
+        static_cast<double*>(member.team_scratch(int{scratch_level}).get_shmem_aligned(scratch_bytes - 64, 64));
+    auto* const sums = reinterpret_cast<float*>(used + ListParts::most);
+    float* const errors = sums + ListParts::most * features;
+    const bool with_error = static_cast<bool>(to.error);
+    Kokkos::parallel_for(Kokkos::TeamThreadRange(member, piece.parts.count), [&](int part) {
+      float* const sum = sums + part * features;
+      float* const error = with_error ? errors + part * features : nullptr;
+      if constexpr (lanes::is_host_space<Space>)
+        piece.add_part(part, sum, error);
+      else
+        Kokkos::parallel_for(Kokkos::ThreadVectorRange(member, piece.dim), [&](int d) {
+          piece.add_feature(part, d, sum[d], error != nullptr ? error + d : nullptr);
+        });
+      if (to.center) sum_weights(member, piece, part, used[part]);
+    });
+    member.team_barrier();
+    Kokkos::parallel_for(Kokkos::TeamVectorRange(member, piece.dim), [&](int d) {
+      float sum = 0.F;
+      float squares = 0.F;
+      double missing = 1.;
+      for (int part = 0; part < piece.parts.count; ++part) {
+        sum += sums[part * features + d];
+        if (with_error) squares += errors[part * features + d];
+        if (to.center) missing -= used[part];
+      }
+      to.sum(vector, piece.begin + d) = to.center ? lanes::fma(static_cast<float>(missing), piece.center(d), sum) : sum;
+      if (with_error) to.error(vector, piece.begin + d) = Kokkos::sqrt(squares);
+    });
+  }
+
+ private:
+  template <class Member>
+  KOKKOS_FUNCTION static void sum_weights(const Member& member, const Piece& piece, int part, double& used) {
+    double total = 0.;
+    Kokkos::parallel_reduce(
+        Kokkos::ThreadVectorRange(member, piece.parts.begin(part), piece.parts.end(part, piece.list.count)),
+        [&](std::int64_t i, double& sum) {
+          if (piece.inside(i)) sum += static_cast<double>(piece.list.weights[i]);
+        },
+        total);
+    Kokkos::single(Kokkos::PerThread(member), [&] { used = total; });
   }
 };
 
 template <class Space, class T>
 void launch_gather(const Space& space, const DrawnRows<typename Space::memory_space>& drawn,
                    const GatherPointers<T>& pointers) {
-  static_assert(lanes::is_host_space<Space>, "santa::gather_add: this execution space has no gather of its own yet");
-  const std::int64_t pieces = pointers.batch * pointers.pieces();
-  if (pieces == 0) return;
-  Kokkos::parallel_for("santa::gather_add", Kokkos::RangePolicy<Space>(space, 0, pieces, Kokkos::ChunkSize(1)),
-                       GatherKernel<Space, T>{pointers, drawn});
+  using Kernel = GatherKernel<Space, T>;
+  using Policy = Kokkos::TeamPolicy<Space>;
+  const std::int64_t teams = pointers.batch * Kernel::Piece::pieces(pointers.dim);
+  require(teams < (std::int64_t{1} << 31), "batch * dim", pointers.batch * pointers.dim, "less than 2^37");
+  if (teams == 0) return;
+  const Kernel kernel{pointers, drawn};
+  const auto league = static_cast<int>(teams);
+  const auto policy = [&] {
+    if constexpr (lanes::is_host_space<Space>) {
+      // Threads that would have no team of their own help others.
+      const int room = Policy(space, league, 1).team_size_max(kernel, Kokkos::ParallelForTag{});
+      const int most = room < ListParts::most ? room : ListParts::most;
+      const int free = space.concurrency() / league;
+      return Policy(space, league, free < 1 ? 1 : (free < most ? free : most), 1);
+    } else {
+      return Policy(space, league, ListParts::most, 32);
+    }
+  }();
+  auto with_scratch = policy;
+  with_scratch.set_scratch_size(Kernel::scratch_level, Kokkos::PerTeam(static_cast<int>(Kernel::scratch_bytes)));
+  Kokkos::parallel_for(
+      "santa::gather_add",
+      Kokkos::Experimental::require(with_scratch, Kokkos::Experimental::WorkItemProperty::HintLightWeight), kernel);
 }
 
 }  // namespace santa::detail

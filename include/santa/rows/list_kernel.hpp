@@ -27,7 +27,7 @@ template <class Context>
 struct ListKernel : Context {
   using typename Context::Group;
 
-  ListKernel(const Context& context, const ListPointers& to) : Context(context), list(to) {}
+  KOKKOS_FUNCTION ListKernel(const Context& context, const ListPointers& to) : Context(context), list(to) {}
 
   template <class Member>
   KOKKOS_FUNCTION void operator()(const Member& member) const {
@@ -37,8 +37,7 @@ struct ListKernel : Context {
     const SplitStates states = states_of(a, unit, 0);
     const HeadState total = merge_heads(group, states);
     const UnitCounts* counts = a.work.counts + unit.slice_row(a) * a.splits;
-    std::int64_t before = 0;
-    for (std::int32_t split = 0; split < unit.split; ++split) before += counts[split].rows;
+    const std::int64_t before = rows_before(group, counts, unit.split);
     const std::int64_t own = counts[unit.split].rows;
     const float factor = lanes::exp2(states.head(unit.split).reference - total.reference) / total.mass;
     const auto& from = this->addresses;
@@ -56,6 +55,16 @@ struct ListKernel : Context {
   }
 
   ListPointers list;
+
+ private:
+  /// A vector's rows are less than 2^36, those of 32 units less than 2^32: each has at most 2^26 rows.
+  KOKKOS_FUNCTION static std::int64_t rows_before(const Group& group, const UnitCounts* counts, std::int32_t split) {
+    constexpr std::int64_t stride = sizeof(UnitCounts) / sizeof(std::uint32_t);
+    std::int64_t before = 0;
+    for (std::int32_t first = 0; first < split; first += Group::size)
+      before += group.sum(group.load_strided(&counts[first].rows, stride, split - first, std::uint32_t{0}));
+    return before;
+  }
 };
 
 }  // namespace santa::detail

@@ -5,6 +5,7 @@
 #include <santa/core/arguments.hpp>
 #include <santa/decode/kernel_context.hpp>
 #include <santa/lanes/math.hpp>
+#include <santa/rows/row_teams.hpp>
 #include <santa/score/modifiers.hpp>
 
 #include <Kokkos_Core.hpp>
@@ -51,9 +52,12 @@ class LogWeightScores {
   KOKKOS_FUNCTION LogWeightScores(const Group& group, const LogWeights<T>& from, const Unit& unit)
       : _group(group), _first(from.data + unit.batch * from.stride[0]), _stride(from.stride[1]) {}
 
+  KOKKOS_FUNCTION static void ask(std::int64_t /*first*/, std::int64_t /*step*/, int /*count*/) {}
+
   /// Like KeyScores: +infinity has no softmax and becomes NaN.
+  template <class DrawnRows>
   KOKKOS_FORCEINLINE_FUNCTION void scores(std::int64_t first, std::int64_t step, int count, Float* score,
-                                          std::int64_t /*next*/ = 0, int /*next_count*/ = 0) const {
+                                          std::int64_t /*next*/, int /*next_count*/, const DrawnRows& /*drawn*/) const {
     constexpr auto nothing = static_cast<T>(-lanes::infinity);
     const T* const from = _first + first * _stride;
     const auto given = step * _stride == 1 ? _group.load(from, count, nothing)
@@ -73,6 +77,11 @@ template <class Group>
 class ListTile {
  public:
   using Element = float;
+  static constexpr bool asynchronous = false;
+  static constexpr float weight_scale = 1.F;
+
+  KOKKOS_FUNCTION static constexpr std::size_t shared_floats(int /*heads*/, int /*dim*/) { return 0; }
+  KOKKOS_FUNCTION static constexpr std::size_t scratch_floats(int /*heads*/, int /*dim*/) { return 0; }
 
   KOKKOS_FUNCTION ListTile(std::int32_t* index, float* weight, float* spread)
       : _index(index), _weight(weight), _spread(spread) {}
@@ -92,10 +101,12 @@ class ListTile {
   }
 
   KOKKOS_FUNCTION void rescale(int /*head*/, float factor) {
+    Group::sync();  // other lanes wrote some of these
     Group::for_each(_size, [&](int i) {
       _weight[i] *= factor;
       if (_spread != nullptr) _spread[i] *= factor * factor;
     });
+    Group::sync();
   }
   KOKKOS_FUNCTION void store_sums(float* /*to*/, int /*stride*/) const {}
 
@@ -108,11 +119,12 @@ class ListTile {
 
 /// The context of kernels that draw by log-weights: one head, and rows of no extent.
 template <class Space, class T>
-struct RowsContext : KernelContext<Space, LogWeights<T>, Identity, lanes::Extents<4, 64, false>> {
-  using Base = KernelContext<Space, LogWeights<T>, Identity, lanes::Extents<4, 64, false>>;
-  using Group = typename Base::Group;
-  using Tile = ListTile<Group>;
-  static_assert(Group::groups_per_team == 1, "santa::draw_rows: this execution space has no lane group of its own yet");
+using RowsBase = KernelContext<RowTeams<Space>, LogWeights<T>, Identity, lanes::Extents<4, 64, false>>;
+
+template <class Space, class T>
+struct RowsContext : RowsBase<Space, T> {
+  using typename RowsBase<Space, T>::Group;
+  using typename RowsBase<Space, T>::Tile;
 
   [[nodiscard]] KOKKOS_FUNCTION Tile tile(const Group& /*group*/, float* /*scratch*/, const Unit& unit) const {
     const LogWeights<T>& to = this->addresses;
@@ -120,6 +132,9 @@ struct RowsContext : KernelContext<Space, LogWeights<T>, Identity, lanes::Extent
     return {to.index(unit.batch, unit.begin), to.weight(unit.batch, unit.begin),
             with_spread ? to.spread(unit.batch, unit.begin) : nullptr};
   }
+  template <class Meanwhile>
+  KOKKOS_FUNCTION static void take_queries(Tile& /*tile*/, const Unit& /*unit*/, const Meanwhile& /*meanwhile*/) {}
+  [[nodiscard]] const RowsContext& roomy() const { return *this; }  // a group by itself has room
   [[nodiscard]] KOKKOS_FUNCTION LogWeightScores<Group, T> keys(const Group& group, Tile& /*tile*/,
                                                                const Unit& unit) const {
     return {group, this->addresses, unit};

@@ -3,6 +3,7 @@
 
 #include <santa/core/arguments.hpp>
 #include <santa/core/check.hpp>
+#include <santa/lanes/group.hpp>
 #include <santa/lanes/math.hpp>
 #include <santa/merge/merge.hpp>
 #include <santa/rows/team_draw.hpp>
@@ -18,8 +19,7 @@ namespace santa {
 /// Weighted means over parts of the rows, and the logarithm of each part's sum of weights: what a plan gives as `out`
 /// and `lse`, part by part.
 /// Shapes: out [parts, items, dim], log_sum [parts, items], float; any strides, but dim is contiguous. An empty part
-/// has
-///         log_sum -infinity; its `out` is not looked at.
+/// has log_sum -infinity; its `out` is not looked at.
 template <class OutView, class LogSumView>
 struct PartialStates {
   OutView out;
@@ -30,34 +30,33 @@ PartialStates(OutView, LogSumView) -> PartialStates<OutView, LogSumView>;
 
 namespace detail {
 
-/// Merges one item. Weights are relative to the largest part's, parts are added in order: always the same bits.
-/// Returns the logarithm of the whole sum.
-template <class States, class Out>
-KOKKOS_FUNCTION float merge_item(const States& states, std::size_t item, const Out& out) {
+/// Merges one item, by a team whose lanes share the features. Weights are relative to the largest part's, parts are
+/// added in order: always the same bits. Returns the logarithm of the whole sum.
+template <class Member, class States, class Out>
+KOKKOS_FUNCTION float merge_item(const Member& member, const States& states, std::size_t item, const Out& out) {
   const std::size_t parts = states.log_sum.extent(0);
   float largest = -lanes::infinity;
   for (std::size_t part = 0; part < parts; ++part) largest = lanes::max(largest, float{states.log_sum(part, item)});
   HeadState total;
-  total.reference = lanes::ceil(lanes::max(empty_reference, largest * lanes::log2_of_e));
+  total.reference = lanes::ceil(lanes::max(float{empty_reference}, largest * lanes::log2_of_e));
   const auto weight_of = [&](std::size_t part) {
     return lanes::exp2(lanes::fma(states.log_sum(part, item), lanes::log2_of_e, -total.reference));
   };
   for (std::size_t part = 0; part < parts; ++part) total.mass += weight_of(part);
-  for (std::size_t d = 0; d < out.extent(0); ++d) {
+  Kokkos::parallel_for(Kokkos::TeamVectorRange(member, out.extent(0)), [&](std::size_t d) {
     float sum = 0.F;
     for (std::size_t part = 0; part < parts; ++part)
       if (const float weight = weight_of(part); weight != 0.F) sum = lanes::fma(weight, states.out(part, item, d), sum);
     out(d) = total.mass == 0.F ? 0.F : sum / total.mass;
-  }
+  });
   return log2_mass(total) * lanes::ln_of_2;
 }
 
 }  // namespace detail
 
 /// Merges partial results. Neither allocates nor fences.
-/// Computes: out[i] = sum_p exp(log_sum[p, i] - log_sum[i]) states.out[p, i], log_sum[i] = log sum_p exp(log_sum[p,
-/// i]);
-///           0 and -infinity where all parts are empty. Unbiased where the parts are: their sums of weights are exact.
+/// Computes: log_sum[i] = log sum_p exp(log_sum[p, i]), out[i] = sum_p exp(log_sum[p, i] - log_sum[i]) out[p, i];
+///           -infinity and 0 where all parts are empty. Unbiased where the parts are: their sums of weights are exact.
 /// Shapes:   out [items, dim], log_sum [items], float. `log_sum` may be a view without data.
 /// Errors:   std::invalid_argument before anything is launched or written.
 /// Bytes:    all of states, the log-sums dim + 2 times.
@@ -91,12 +90,15 @@ void merge(const Space& space, const States& states, const Out& out, const LogSu
   const bool with_sum = log_sum.data() != nullptr;
   if (with_sum) require_same("log_sum.extent(0)", log_sum.extent(0), "the items of out", items);
   if (items == 0) return;
+  detail::require(items < (std::size_t{1} << 31), "items", static_cast<std::int64_t>(items), "less than 2^31");
+  constexpr int lanes_of_team = lanes::is_host_space<Space> ? 1 : 32;
+  using Policy = Kokkos::TeamPolicy<Space>;
   Kokkos::parallel_for(
-      "santa::merge", Kokkos::RangePolicy<Space>(space, 0, static_cast<std::int64_t>(items)),
-      KOKKOS_LAMBDA(const std::int64_t i) {
-        const auto item = static_cast<std::size_t>(i);
-        const float sum = detail::merge_item(states, item, Kokkos::subview(out, item, Kokkos::ALL));
-        if (with_sum) log_sum(item) = sum;
+      "santa::merge", Policy(space, static_cast<int>(items), 1, lanes_of_team),
+      KOKKOS_LAMBDA(const typename Policy::member_type& member) {
+        const auto item = static_cast<std::size_t>(member.league_rank());
+        const float sum = detail::merge_item(member, states, item, Kokkos::subview(out, item, Kokkos::ALL));
+        if (with_sum) Kokkos::single(Kokkos::PerTeam(member), [&] { log_sum(item) = sum; });
       });
 }
 
@@ -105,7 +107,8 @@ void merge(const Space& space, const States& states, const Out& out, const LogSu
 template <TeamMember Member, class States, class Out>
 KOKKOS_FUNCTION void merge(const Member& member, const States& states, std::size_t item, const Out& out,
                            float& log_sum) {
-  Kokkos::single(Kokkos::PerTeam(member), [&] { log_sum = detail::merge_item(states, item, out); });
+  const float sum = detail::merge_item(member, states, item, out);
+  Kokkos::single(Kokkos::PerTeam(member), [&] { log_sum = sum; });
   member.team_barrier();
 }
 

@@ -1,0 +1,102 @@
+// Teams of one lane group each, for draws whose rows are listed in order.
+#pragma once
+
+#include <santa/core/arguments.hpp>
+#include <santa/lanes/group.hpp>
+
+#include <Kokkos_Core.hpp>
+
+#include <cstdint>
+
+namespace santa::detail {
+
+/// An execution space whose units of work are one lane group's each: its rows come in order, as a list needs them.
+/// Takes the place of the space where a method's recipe launches; the groups of a decode step share units instead.
+template <class Space>
+struct RowTeams {
+  Space space;
+};
+
+/// A lane group that has its team to itself: of several groups a team, or of one anyway.
+template <class Group>
+struct Alone {
+  using type = Group;
+};
+
+/// One group of a device by itself: what waits for its team waits for its own lanes, whoever else is in the team.
+template <class Group>
+struct LoneGroup : Group {
+  using Group::Group;
+
+  KOKKOS_FUNCTION static int rank() { return 0; }
+  KOKKOS_FUNCTION static void team_barrier() { Group::sync(); }
+  template <class T>
+  KOKKOS_FUNCTION static T team_sum(T value, T* /*exchange*/) {
+    return value;
+  }
+  KOKKOS_FUNCTION static float team_max(float value, float* /*exchange*/) { return value; }
+
+  KOKKOS_FUNCTION static bool last_of(std::int32_t& arrived, std::int32_t expected) {
+    Kokkos::memory_fence();
+    Group::sync();
+    std::int32_t before = 0;
+    Group::single([&] { before = Kokkos::atomic_fetch_add(&arrived, 1); });
+    const bool last = Group::value_of(before, 0) == expected - 1;
+    if (last) Group::single([&] { arrived = 0; });
+    Kokkos::memory_fence();
+    return last;
+  }
+};
+
+template <template <int, int> class Lanes, int heads, int groups>
+struct Alone<Lanes<heads, groups>> {
+  using type = LoneGroup<Lanes<1, 1>>;
+};
+
+template <class Group>
+class ListTile;
+
+}  // namespace santa::detail
+
+namespace santa::lanes {
+
+template <class Space>
+struct Seam<santa::detail::RowTeams<Space>> {
+  using Teams = santa::detail::RowTeams<Space>;
+
+  template <class Extents>
+  using Group = typename santa::detail::Alone<GroupOf<Space, Extents>>::type;
+  template <class T, class Extents>
+  using Tile = santa::detail::ListTile<Group<Extents>>;
+
+  template <class Extents>
+  static auto policy(const Teams& teams, std::int64_t units, std::size_t scratch_floats) {
+    if constexpr (is_host_space<Space>) {
+      return Seam<Space>::template policy<Extents>(teams.space, units, scratch_floats);
+    } else {
+      // Registers for 16 groups a multiprocessor.
+      using Policy = Kokkos::TeamPolicy<Space, Kokkos::LaunchBounds<Group<Extents>::size, 16>>;
+      return Policy(teams.space, static_cast<int>(units), 1, Group<Extents>::size)
+          .set_scratch_size(Group<Extents>::scratch_level,
+                            Kokkos::PerTeam(static_cast<int>(scratch_floats * sizeof(float) + 128)));
+    }
+  }
+
+  /// On a device a quarter of the groups that it holds, but no more splits than one group merges at a glance, and no
+  /// fewer than 32-bit counts take.
+  static Division divide(const Teams& teams, std::int64_t vectors, int heads, int dim, std::int64_t rows) {
+    if constexpr (is_host_space<Space>) {
+      return Seam<Space>::divide(teams.space, vectors, heads, dim, rows);
+    } else {
+      constexpr std::int64_t most = 512;
+      const std::int64_t units = teams.space.concurrency() / (4 * Group<Extents<1, 32, false>>::size);
+      const std::int64_t shares = units / vectors < most ? units / vectors : most;
+      const std::int64_t panels = (rows + santa::detail::split_keys - 1) / santa::detail::split_keys;
+      const std::int64_t splits = shares < panels ? shares : panels;
+      const std::int64_t least = (rows >> 26) + 1;
+      return {0, splits > least ? splits : least};
+    }
+  }
+};
+
+}  // namespace santa::lanes
