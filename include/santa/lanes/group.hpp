@@ -131,7 +131,10 @@ struct Seam<Kokkos::Cuda> {
   template <class Extents>
   static auto policy(const Kokkos::Cuda& space, std::int64_t units, std::size_t scratch_floats) {
     constexpr int warps = warps_of<Extents>;
-    using Bounds = Kokkos::LaunchBounds<32 * warps, resident_warps / warps>;
+    // Kokkos refuses a team of which not as many find room as are named here: 4 do, whatever their scratch. Eight warps
+    // may have all registers that a thread can name, so that fewer teams cost none.
+    constexpr int teams = resident_warps / warps < 4 ? resident_warps / warps : 4;
+    using Bounds = Kokkos::LaunchBounds<32 * warps, teams>;
     const auto bytes = static_cast<int>(scratch_floats * sizeof(float)) + Group<Extents>::scratch_alignment;
     return Kokkos::TeamPolicy<Kokkos::Cuda, Bounds>(space, static_cast<int>(units), warps, 32)
         .set_scratch_size(0, Kokkos::PerTeam(bytes));
