@@ -164,7 +164,8 @@ TEST_CASE("requests_of_a_million_keys_match_what_is_known_of_them") {
       for (const Statistics& s : result.statistics) CHECK(s.rows_read == 1 << 20);
     } else {
       CHECK(error < 0.05);
-      CHECK(error > 1e-5);
+      // Draws in each tile by its own mass are exact where a tile's values are the same.
+      CHECK((error > 1e-5) == (method.index() != 5));
     }
   }
 }
