@@ -121,6 +121,7 @@ class GroupState {
       _tile.settle(*this, 0);
     else
       take_until(0);
+    _group.sync();  // one lane added the variances up
     _group.for_heads(_unit.heads, [&](int head) {
       const ExpectedRows expected = rule.expected_rows(head);
       HeadState& state = states[head];
@@ -165,6 +166,7 @@ class GroupState {
           _group.single([&] { _variance[head] = lanes::fma(spread, distance, _variance[head]); });
       });
     }
+    _group.sync();  // rows that are pushed next may take the place of those read here
   }
 
   KOKKOS_FUNCTION void raise_reference(int head, const Float& score) {
