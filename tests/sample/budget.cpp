@@ -28,7 +28,8 @@ struct Team {};
 }  // namespace
 
 TEST_CASE("a_subset_counts_every_key_about_once_and_none_twice") {
-  for (const std::int64_t length : {0, 1, 31, 32, 33, 159, 160, 161, 200, 512, 1000, 4097, 16384, 40000, 100003})
+  for (const std::int64_t length :
+       {0, 1, 31, 32, 33, 159, 160, 161, 200, 512, 1000, 4097, 16384, 40000, 100003, 1048576})
     for (const std::int64_t start : {std::int64_t{0}, std::int64_t{1}, length / 3, length - 1, length}) {
       if (start < 0 || start > length) continue;
       CAPTURE(length);
@@ -39,7 +40,8 @@ TEST_CASE("a_subset_counts_every_key_about_once_and_none_twice") {
       std::int64_t slots = 0;
       std::int64_t keys = 0;
       bool good = true;
-      subset.for_each_tile([&](std::int64_t first, std::int64_t step, int count, std::int64_t slot, float stands_for) {
+      subset.for_each_tile([&](const detail::SubsetTile& tile) {
+        const auto [first, step, count, slot, stands_for] = tile;
         good = good && slot == slots && count >= 1 && count <= 32 && step >= 1 && first >= start;
         slots += 32;
         keys += count;
@@ -56,8 +58,9 @@ TEST_CASE("a_subset_counts_every_key_about_once_and_none_twice") {
         if (i < start + Subset::head_keys || i >= length - Subset::tail_keys)
           good = good && seen[static_cast<std::size_t>(i)] == 1;
       CHECK(good);
-      // No more than a thirty-second of the keys beyond a fixed number.
+      // No more than a thirty-second of the keys beyond a fixed number, and no more than another one in all.
       CHECK(keys <= (length - start) / 32 + 2 * Subset::fewest + 2 * 160);
+      CHECK(keys <= 2 * Subset::most + 160);
     }
 }
 
@@ -88,9 +91,9 @@ struct Scores {
   [[nodiscard]] float solve(double rows) const {
     std::vector<float> slots(static_cast<std::size_t>(Subset::capacity(static_cast<std::int64_t>(y.size() + 31) / 32)),
                              -HUGE_VALF);
-    subset.for_each_tile([&](std::int64_t first, std::int64_t step, int count, std::int64_t slot, float) {
-      for (int i = 0; i < count; ++i)
-        slots[static_cast<std::size_t>(slot + i)] = y[static_cast<std::size_t>(first + i * step)];
+    subset.for_each_tile([&](const detail::SubsetTile& tile) {
+      for (int i = 0; i < tile.count; ++i)
+        slots[static_cast<std::size_t>(tile.slot + i)] = y[static_cast<std::size_t>(tile.first + i * tile.step)];
     });
     const Group group(Team{});
     return detail::solve_log_delta(group, subset, rows, [&](std::int64_t slot, float lambda) {

@@ -62,6 +62,9 @@ struct HeadState {
   float certain = 0.F;                // rows read with probability 1
   float uncertain = 0.F;              // sum of the inclusion probabilities of the others
   float padding = 0.F;
+
+  /// The power of 2^reference that a member, the n-th float, is in units of.
+  KOKKOS_FUNCTION static int power(int n) { return n < 3 ? 1 : (n < 5 ? 2 : 0); }
 };
 
 /// Floats of a HeadState, and of one head's whole state in memory: HeadState, then N[dim].
@@ -106,7 +109,7 @@ struct WorkspacePointers {
 struct Arguments {
   // Shape, and how it is cut into units of work.
   std::int32_t batch = 0, heads = 0, kv_heads = 0, dim = 0;
-  std::int32_t slices = 1, slice_heads = 1;  // a group's heads, in slices of at most max_heads
+  std::int32_t slices = 1, slice_heads = 1;  // a group's heads, in slices that a lane group works on
   std::int32_t splits = 1;
   float score_factor = 0.F;         // scale * log2(e): scores are in log2 units inside the kernels
   std::int64_t tiles = 0;           // of the plan's storage
@@ -163,7 +166,7 @@ KOKKOS_INLINE_FUNCTION std::int64_t length_of(const Arguments& a, std::int64_t b
   return given < 0 ? 0 : (given > a.storage ? a.storage : given);
 }
 
-/// The place of a unit in the order of all units.
+/// The place of a unit in the order of all units, which are fewer than 2^31.
 KOKKOS_INLINE_FUNCTION std::int64_t unit_rank(const Arguments& a, std::int64_t batch, std::int64_t split,
                                               std::int64_t kv_head, std::int64_t slice) {
   return ((batch * a.splits + split) * a.kv_heads + kv_head) * a.slices + slice;
@@ -175,9 +178,10 @@ KOKKOS_INLINE_FUNCTION std::int64_t slice_rows(const Arguments& a) {
 }
 
 /// Keys of each of `splits` even shares, in multiples of split_keys.
-KOKKOS_INLINE_FUNCTION std::int64_t keys_of_share(std::int64_t keys, std::int64_t splits) {
-  const std::int64_t share = (keys + splits - 1) / splits;
-  return (share + split_keys - 1) / split_keys * split_keys;
+KOKKOS_INLINE_FUNCTION std::int64_t keys_of_share(std::int64_t keys, std::int32_t splits) {
+  const auto pieces = static_cast<std::uint32_t>((keys + split_keys - 1) / split_keys);
+  const auto count = static_cast<std::uint32_t>(splits);
+  return std::int64_t{(pieces + count - 1) / count} * split_keys;
 }
 
 /// Units in the order (batch, split, kv head, slice), the last fastest: neighbours in time read neighbouring memory
@@ -185,12 +189,18 @@ KOKKOS_INLINE_FUNCTION std::int64_t keys_of_share(std::int64_t keys, std::int64_
 template <class Modifier>
 KOKKOS_INLINE_FUNCTION Unit unit_of(const Arguments& a, const Modifier& modifier, std::int64_t rank) {
   Unit unit{};
-  unit.slice = static_cast<std::int32_t>(rank % a.slices);
-  rank /= a.slices;
-  unit.kv_head = static_cast<std::int32_t>(rank % a.kv_heads);
-  rank /= a.kv_heads;
-  unit.split = static_cast<std::int32_t>(rank % a.splits);
-  unit.batch = static_cast<std::int32_t>(rank / a.splits);
+  auto rest = static_cast<std::uint32_t>(rank);  // divided in 32 bits, which is much faster on devices
+  const auto digit = [&](std::int32_t base) {
+    const auto divisor = static_cast<std::uint32_t>(base);
+    const std::uint32_t quotient = divisor == 1 ? rest : rest / divisor;
+    const std::uint32_t remainder = rest - quotient * divisor;
+    rest = quotient;
+    return static_cast<std::int32_t>(remainder);
+  };
+  unit.slice = digit(a.slices);
+  unit.kv_head = digit(a.kv_heads);
+  unit.split = digit(a.splits);
+  unit.batch = static_cast<std::int32_t>(rest);
   const std::int32_t group = a.heads / a.kv_heads;
   const std::int32_t before = unit.slice * a.slice_heads;
   unit.first_head = unit.kv_head * group + before;

@@ -22,7 +22,7 @@ struct Shape {
 /// Largest head dimension.
 inline constexpr int max_dim = 256;
 
-/// Query heads that one lane group works on together; larger groups run in slices of equal size.
+/// Query heads that one lane group works on together, at most; larger groups run in slices of equal size.
 inline constexpr int max_heads = 16;
 
 namespace detail {

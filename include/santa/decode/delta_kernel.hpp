@@ -60,8 +60,7 @@ struct DeltaKernel : Context {
   KOKKOS_FUNCTION void choose(const Group& group, float* scratch, const Unit& unit, double rows) const {
     const Arguments& a = this->arguments;
     Tile tile = this->tile(group, scratch, unit);
-    auto* exchange = reinterpret_cast<std::uint64_t*>(this->queue_scratch(group, scratch) -
-                                                      group.rank() * Context::group_floats(a.slice_heads, a.dim));
+    auto* exchange = reinterpret_cast<std::uint64_t*>(this->first_queue_scratch(scratch));
     const Subset subset(unit.start, unit.length);
     const std::int64_t capacity = Subset::capacity(a.tiles);
     float* stored = a.work.subset + unit.slice_row(a) * a.slice_heads * capacity;
@@ -69,9 +68,12 @@ struct DeltaKernel : Context {
     float lse[Group::max_heads];
     score_subset(group, tile, unit, subset, at, lse, exchange);
     const auto relative = [&](int head, std::int64_t slot) {
+      if (head >= unit.heads) return Float(-lanes::infinity);  // where heads are padded
       return lanes::max(Float(-lanes::infinity), group.load(at(head, slot)) - Float(lse[head]));
     };
+    if constexpr (draws == Draws::joint) keep_largest(group, unit, subset, relative, at);
     const auto joint = [&](std::int64_t slot, float lambda) {
+      if constexpr (draws == Draws::joint) return Inclusion<Group>(group.load(at(0, slot)) - Float(lambda)).probability;
       const auto ratio = [&](int head) { return relative(head, slot) - Float(lambda); };
       return Inclusion<Group>::template of_heads<draws>(group, unit.heads, ratio).probability;
     };
@@ -89,33 +91,58 @@ struct DeltaKernel : Context {
     });
   }
 
+  /// Leaves the largest of the heads' log2(w / Z) where the first head's scores were: all that joint draws ask for.
+  /// Each group does so for the tiles that it scored.
+  template <class Relative, class At>
+  KOKKOS_FUNCTION void keep_largest(const Group& group, const Unit& unit, const Subset& subset,
+                                    const Relative& relative, const At& at) const {
+    subset.for_each_tile(
+        [&](const SubsetTile& tile) {
+          Float largest = -lanes::infinity;
+          group.for_all_heads(unit.heads, [&](int head) { largest = lanes::max(largest, relative(head, tile.slot)); });
+          group.store(largest, at(0, tile.slot));
+        },
+        group.rank(), Group::groups_per_team);
+  }
+
   /// Scores of the subset, kept in memory, and each head's log2 of the mass they stand for; NaN counts as nothing.
   template <class At>
   KOKKOS_FUNCTION void score_subset(const Group& group, Tile& tile, const Unit& unit, const Subset& subset,
                                     const At& at, float* lse, std::uint64_t* exchange) const {
     const auto keys = this->keys(group, tile, unit);
+    this->take_queries(tile, unit, [&] {
+      if (group.rank() >= subset.tiles()) return;
+      const SubsetTile first = subset.tile(group.rank());
+      keys.ask(first.first, first.step, first.count);
+    });
     Float largest[Group::max_heads];
     group.for_heads(unit.heads, [&](int head) { largest[head] = Float(empty_reference); });
-    subset.for_each_tile(
-        [&](std::int64_t first, std::int64_t step, int count, std::int64_t slot, float) {
-          score_and_keep(
-              group, keys, unit.heads, first, step, count, [&](int head) { return at(head, slot); }, largest);
-        },
-        group.rank(), Group::groups_per_team);
+    const int tiles = subset.tiles();
+    for (int i = group.rank(); i < tiles; i += Group::groups_per_team) {
+      const SubsetTile now = subset.tile(i);
+      const SubsetTile next = subset.tile(i + Group::groups_per_team);
+      const bool follows = i + Group::groups_per_team < tiles && next.step == now.step;
+      NoDrawnRows none;
+      Float score[Group::max_heads];
+      keys.scores(now.first, now.step, now.count, score, next.first, follows ? next.count : 0, none);
+      group.for_heads(unit.heads, [&](int head) {
+        largest[head] = lanes::max(largest[head], score[head]);
+        group.store(score[head], at(head, now.slot));
+      });
+    }
     constexpr float mass_unit = 0x1p20F;
     group.for_heads(unit.heads, [&](int head) {
       const float most = group.team_max(group.max(largest[head]), reinterpret_cast<float*>(exchange));
       const float reference = lanes::ceil(most);
-      std::uint64_t mass = 0;
+      typename Group::template Vector<std::uint64_t> sum = 0U;
       subset.for_each_tile(
-          [&](std::int64_t, std::int64_t, int, std::int64_t slot, float stands_for) {
+          [&](const SubsetTile& part) {
             const Float weight =
-                lanes::exp2(group.load(at(head, slot)) - Float(reference)) * Float(stands_for * mass_unit);
-            const Float known = lanes::select(weight > Float(0.F), weight, Float(0.F));
-            mass += group.sum(lanes::bit_cast<std::uint32_t>(lanes::convert<std::int32_t>(known)));
+                lanes::exp2(group.load(at(head, part.slot)) - Float(reference)) * Float(part.stands_for * mass_unit);
+            sum += lanes::convert<std::uint64_t>(lanes::select(weight > Float(0.F), weight, Float(0.F)));
           },
           group.rank(), Group::groups_per_team);
-      mass = group.team_sum(mass, exchange);
+      const std::uint64_t mass = group.team_sum(group.sum(sum), exchange);
       lse[head] = mass > 0 ? reference + lanes::log2(static_cast<float>(mass) * (1.F / mass_unit)) : -lanes::infinity;
     });
   }

@@ -25,6 +25,11 @@ struct KernelContext {
   Addresses addresses;
   Modifier modifier;
 
+  /// The same for a kernel whose groups need more scratch.
+  [[nodiscard]] auto roomy() const {
+    return KernelContext<Space, Addresses, Modifier, lanes::Roomy<Extents>>{arguments, addresses, modifier};
+  }
+
   [[nodiscard]] KOKKOS_FUNCTION Unit unit(std::int64_t rank) const { return unit_of(arguments, modifier, rank); }
   /// The first unit of a slice row, for kernels that have one unit each.
   [[nodiscard]] KOKKOS_FUNCTION Unit whole_unit(std::int64_t row) const {
@@ -42,43 +47,51 @@ struct KernelContext {
     const Arguments& a = arguments;
     return scratch + Tile::shared_floats(a.slice_heads, a.dim) + group.rank() * group_floats(a.slice_heads, a.dim);
   }
+  /// Where the first group's queue is, for all of them: room for a number of each where nothing is drawn.
+  [[nodiscard]] KOKKOS_FUNCTION float* first_queue_scratch(float* scratch) const {
+    const Arguments& a = arguments;
+    return scratch + Tile::shared_floats(a.slice_heads, a.dim) + Tile::scratch_floats(a.slice_heads, a.dim);
+  }
   [[nodiscard]] KOKKOS_FUNCTION float* queue_scratch(const Group& group, float* scratch) const {
     return group_scratch(group, scratch) + Tile::scratch_floats(arguments.slice_heads, arguments.dim);
   }
 
-  /// The tile products of a unit, with its queries taken; uses the team's scratch and the front of the group's.
+  /// The tile products of a unit; uses the team's scratch and the front of the group's.
   [[nodiscard]] KOKKOS_FUNCTION Tile tile(const Group& group, float* scratch, const Unit& unit) const {
+    return Tile(scratch, group_scratch(group, scratch), unit.heads, arguments.dim);
+  }
+  /// Has it take the unit's queries, by all groups of the team; `meanwhile` may be called while they are on their way.
+  template <class Meanwhile>
+  KOKKOS_FORCEINLINE_FUNCTION void take_queries(Tile& tile, const Unit& unit, const Meanwhile& meanwhile) const {
     const Arguments& a = arguments;
-    Tile tile(scratch, group_scratch(group, scratch), unit.heads, a.dim);
     tile.begin(a.query, unit.batch * a.query_stride[0] + unit.first_head * a.query_stride[1], a.query_stride[1],
-               a.score_factor);
-    return tile;
+               a.score_factor, meanwhile);
   }
 
   [[nodiscard]] KOKKOS_FUNCTION Keys keys(const Group& group, Tile& tile, const Unit& unit) const {
-    const std::int64_t next = unit_rank(arguments, unit.batch, unit.split, unit.kv_head, unit.slice) + 1;
-    const Unit after = this->unit(next < all_units(arguments) ? next : 0);
-    return {group,
-            tile,
-            addresses.keys(unit.batch, unit.kv_head),
-            addresses.keys(after.batch, after.kv_head),
-            after.begin,
-            modifier,
-            unit};
+    const Rows rows = addresses.keys(unit.batch, unit.kv_head);
+    if constexpr (Group::groups_per_team > 1) {
+      return {group, tile, rows, rows, 0, modifier, unit};  // no group works on the unit that follows
+    } else {
+      const std::int64_t next = unit_rank(arguments, unit.batch, unit.split, unit.kv_head, unit.slice) + 1;
+      const Unit after = this->unit(next < all_units(arguments) ? next : 0);
+      return {group, tile, rows, addresses.keys(after.batch, after.kv_head), after.begin, modifier, unit};
+    }
   }
 
   /// Scratch of one lane group, in floats: whole vectors.
-  KOKKOS_FUNCTION static std::size_t group_floats(int heads, int dim) {
+  [[nodiscard]] KOKKOS_FUNCTION std::size_t group_floats(int heads, int dim) const {
+    const bool with_spread = static_cast<bool>(arguments.error);
     return (Tile::scratch_floats(heads, dim) +
-            static_cast<std::size_t>(GroupState<Group, Tile, Rows>::scratch_words(heads)) + 15) /
-           16 * 16;
+            static_cast<std::size_t>(GroupState<Group, Tile, Rows>::scratch_words(heads, with_spread)) + 31) /
+           32 * 32;
   }
   /// The state of a group.
   KOKKOS_FUNCTION static std::size_t group_state_floats(int heads, int dim) {
     return static_cast<std::size_t>(heads) * static_cast<std::size_t>(state_floats(dim));
   }
   /// Scratch of a team: what its groups work with, and afterwards a state of each of them.
-  KOKKOS_FUNCTION static std::size_t scratch_floats(int heads, int dim) {
+  [[nodiscard]] KOKKOS_FUNCTION std::size_t scratch_floats(int heads, int dim) const {
     constexpr std::size_t groups = Group::groups_per_team;
     const std::size_t working = Tile::shared_floats(heads, dim) + groups * group_floats(heads, dim);
     const std::size_t merging = groups * (group_state_floats(heads, dim) + sizeof(UnitCounts) / sizeof(float));
@@ -110,17 +123,11 @@ KOKKOS_FORCEINLINE_FUNCTION int keys_of_tile(const Unit& unit, std::int64_t firs
   return static_cast<int>(left < Group::size ? left : Group::size);
 }
 
-/// Scores a tile, keeps the scores in memory (`at(head)` is where) and raises `largest` to them.
-template <class Group, class Keys, class At>
-KOKKOS_FORCEINLINE_FUNCTION void score_and_keep(const Group& group, const Keys& keys, int heads, std::int64_t first,
-                                                std::int64_t step, int count, const At& at,
-                                                typename Group::template Vector<float>* largest) {
-  typename Group::template Vector<float> score[Group::max_heads];
-  keys.scores(first, step, count, score);
-  group.for_heads(heads, [&](int head) {
-    largest[head] = lanes::max(largest[head], score[head]);
-    group.store(score[head], at(head));
-  });
+/// Has the group's first tile asked for, so that other preparations are made while it is on its way.
+template <class Group, class Source>
+KOKKOS_FORCEINLINE_FUNCTION void ask_first_tile(const Group& group, const Source& source, const Unit& unit) {
+  const std::int64_t first = unit.begin + group.rank() * Group::size;
+  source.ask(first, 1, keys_of_tile<Group>(unit, first));
 }
 
 }  // namespace santa::detail

@@ -43,7 +43,8 @@ void launch(const char* label, const Space& space, std::int64_t units, const Ker
       label, Kokkos::Experimental::require(policy, Kokkos::Experimental::WorkItemProperty::HintLightWeight), kernel);
 }
 
-/// A method's recipe: what it needs and how it runs. Specialised for each method; that makes a type a method.
+/// A method's recipe: what it needs and how it runs; `first_step` where nothing can have been carried from a step
+/// before. Specialised for each method; that makes a type a method.
 template <class Method>
 struct Recipe;
 
@@ -54,7 +55,7 @@ struct Recipe<Exact> {
   static Budget budget(const Exact& /*method*/, std::int64_t /*length*/) { return {}; }
 
   template <class Space, class Context>
-  static void run(const Space& space, const Exact& /*method*/, const Context& context) {
+  static void run(const Space& space, const Exact& /*method*/, const Context& context, bool /*first_step*/) {
     launch("santa::exact", space, all_units(context.arguments), SweepKernel<Context, ExactRule, false>(context));
   }
 };
@@ -68,18 +69,21 @@ struct Recipe<MassUnit> {
   }
 
   template <class Space, class Context>
-  static void run(const Space& space, const MassUnit& method, const Context& context) {
+  static void run(const Space& space, const MassUnit& method, const Context& context, bool first_step) {
     switch (method.draws) {
-      case Draws::joint: return run<Draws::joint, JointRule>(space, context);
-      case Draws::joint_l2: return run<Draws::joint_l2, JointL2Rule>(space, context);
-      case Draws::separate: return run<Draws::separate, SeparateRule>(space, context);
+      case Draws::joint: return run<Draws::joint, JointRule>(space, context, first_step);
+      case Draws::joint_l2: return run<Draws::joint_l2, JointL2Rule>(space, context, first_step);
+      case Draws::separate: return run<Draws::separate, SeparateRule>(space, context, first_step);
     }
   }
 
  private:
   template <Draws draws, template <class> class Rule, class Space, class Context>
-  static void run(const Space& space, const Context& context) {
-    launch("santa::delta", space, slice_rows(context.arguments), DeltaKernel<Context, draws>(context));
+  static void run(const Space& space, Context context, bool first_step) {
+    if (first_step)
+      launch("santa::delta", space, slice_rows(context.arguments), DeltaKernel<Context, draws>(context));
+    else
+      context.arguments.work.log_delta = nullptr;  // carried
     launch("santa::mass_unit", space, all_units(context.arguments), SweepKernel<Context, Rule, false>(context));
   }
 };
@@ -111,7 +115,7 @@ struct Recipe<Systematic> : PointRecipe {
   static WorkspaceNeeds needs() { return {.scores = true}; }
 
   template <class Space, class Context>
-  static void run(const Space& space, const Systematic& /*method*/, const Context& context) {
+  static void run(const Space& space, const Systematic& /*method*/, const Context& context, bool /*first_step*/) {
     score(space, context);
     sweep<SystematicRule>("santa::systematic", space, context);
   }
@@ -123,7 +127,7 @@ struct Recipe<Stratified> : PointRecipe {
   static WorkspaceNeeds needs() { return {.scores = true}; }
 
   template <class Space, class Context>
-  static void run(const Space& space, const Stratified& /*method*/, const Context& context) {
+  static void run(const Space& space, const Stratified& /*method*/, const Context& context, bool /*first_step*/) {
     score(space, context);
     sweep<StratifiedRule>("santa::stratified", space, context);
   }
@@ -135,7 +139,7 @@ struct Recipe<Multinomial> : PointRecipe {
   static WorkspaceNeeds needs() { return {.scores = true, .cells = true}; }
 
   template <class Space, class Context>
-  static void run(const Space& space, const Multinomial& /*method*/, const Context& context) {
+  static void run(const Space& space, const Multinomial& /*method*/, const Context& context, bool /*first_step*/) {
     for_each_head<DrawCells>("santa::cells", space, context);
     score(space, context);
     sweep<MultinomialRule>("santa::multinomial", space, context);
@@ -151,7 +155,8 @@ struct Recipe<ProportionalTileBudget> : PointRecipe {
   }
 
   template <class Space, class Context>
-  static void run(const Space& space, const ProportionalTileBudget& /*method*/, const Context& context) {
+  static void run(const Space& space, const ProportionalTileBudget& /*method*/, const Context& context,
+                  bool /*first_step*/) {
     score(space, context);
     for_each_head<ShareSamples>("santa::tile_budgets", space, context);
     sweep<ProportionalRule>("santa::proportional", space, context);
@@ -171,9 +176,10 @@ struct Recipe<FixedTileBudget> {
   }
 
   template <class Space, class Context>
-  static void run(const Space& space, const FixedTileBudget& /*method*/, const Context& context) {
+  static void run(const Space& space, const FixedTileBudget& /*method*/, const Context& context, bool /*first_step*/) {
+    const auto roomy = context.roomy();
     launch("santa::fixed_tile_budget", space, all_units(context.arguments),
-           SweepKernel<Context, FixedTileRule, false>(context));
+           SweepKernel<std::remove_const_t<decltype(roomy)>, FixedTileRule, false>(roomy));
   }
 };
 

@@ -10,6 +10,7 @@
 #include <cmath>
 #include <concepts>
 #include <cstdint>
+#include <memory>
 
 namespace santa {
 
@@ -37,8 +38,11 @@ class RunScalar {
 };
 
 /// What MassUnit carries from one decode step to the next, for every (batch, head): log2 of delta relative to the
-/// softmax sum, and that sum. Any content is safe: what is not a finite number (as at the start) makes the next run
-/// choose delta anew, and a delta that fits badly costs rows or variance, never bias.
+/// softmax sum, and that sum. Any content is safe: a delta that fits badly costs rows or variance, never bias.
+///
+/// The first run with a state that is new or was reset has a kernel more, which chooses delta from a subset of the keys
+/// wherever the state holds no finite number. Later runs don't, nor does a graph captured from one: a (batch, head)
+/// that holds no finite number then, such as that of a request that joins the batch, has all its rows read once.
 template <class MemorySpace>
 struct DecodeState {
   Kokkos::View<float**, Kokkos::LayoutRight, MemorySpace> log_ratio;
@@ -50,7 +54,8 @@ struct DecodeState {
       : log_ratio(Kokkos::view_alloc(space, Kokkos::WithoutInitializing, "santa::state::log_ratio"), rows(shape.batch),
                   rows(shape.heads)),
         log2_sum(Kokkos::view_alloc(space, Kokkos::WithoutInitializing, "santa::state::log2_sum"), rows(shape.batch),
-                 rows(shape.heads)) {
+                 rows(shape.heads)),
+        _fresh(std::make_shared<bool>(true)) {
     reset(space);
   }
 
@@ -59,10 +64,20 @@ struct DecodeState {
   void reset(const Space& space) const {
     Kokkos::deep_copy(space, log_ratio, lanes::not_a_number);
     Kokkos::deep_copy(space, log2_sum, lanes::not_a_number);
+    *_fresh = true;
+  }
+
+  /// Whether no run has used the state since it was made or reset; true of one without views.
+  [[nodiscard]] bool is_fresh() const { return _fresh == nullptr || *_fresh; }
+  /// Notes that a run has used it.
+  void note_step() const {
+    if (_fresh != nullptr) *_fresh = false;
   }
 
  private:
   static std::size_t rows(std::int64_t extent) { return static_cast<std::size_t>(extent); }
+
+  std::shared_ptr<bool> _fresh;  // shared by copies, as the views are
 };
 
 /// Options of a plan.

@@ -99,8 +99,9 @@ class DecodePlan {
     lanes::Seam<Space>::template with_extents<typename Cache::Addresses::Element>(
         arguments.slice_heads, arguments.dim, addresses.aligned(), [&](auto extents) {
           using Context = detail::KernelContext<Space, typename Cache::Addresses, Modifier, decltype(extents)>;
-          detail::Recipe<M>::run(space, _method, Context{arguments, addresses, _modifier});
+          detail::Recipe<M>::run(space, _method, Context{arguments, addresses, _modifier}, options.state.is_fresh());
         });
+    if (detail::Recipe<M>::needs().deltas) options.state.note_step();
   }
 
   /// What the plan does and costs, in a few lines for people.
@@ -124,11 +125,13 @@ class DecodePlan {
     a.kv_heads = static_cast<std::int32_t>(_shape.kv_heads);
     a.dim = static_cast<std::int32_t>(_shape.dim);
     const auto group = static_cast<std::int32_t>(_shape.group());
-    a.slices = (group + max_heads - 1) / max_heads;
+    const int most_heads = lanes::Seam<Space>::most_heads(a.dim);
+    a.slices = (group + most_heads - 1) / most_heads;
     a.slice_heads = (group + a.slices - 1) / a.slices;
     a.storage = _shape.length;
     a.tiles = (_shape.length + detail::tile_keys - 1) / detail::tile_keys;
-    lanes::Division division = lanes::Seam<Space>::divide(space, detail::slice_rows(a), _shape.length);
+    lanes::Division division =
+        lanes::Seam<Space>::divide(space, detail::slice_rows(a), a.slice_heads, a.dim, _shape.length);
     if (options.keys_per_split > 0)
       division = {options.keys_per_split, (_shape.length + options.keys_per_split - 1) / options.keys_per_split};
     a.keys_per_split = division.keys_per_split;

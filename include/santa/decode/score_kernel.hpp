@@ -28,11 +28,13 @@ struct ScoreKernel : Context {
     const Group group(member);
     Tile tile = this->tile(group, this->scratch(group, member), unit);
     const auto keys = this->keys(group, tile, unit);
+    this->take_queries(tile, unit, [&] { ask_first_tile(group, keys, unit); });
+    NoDrawnRows none;
     const StoredScores<Group> store(group, a, unit);
     Float score[Group::max_heads];
     for_each_tile(group, unit, [&](std::int64_t first) {
       const std::int64_t next = first + Group::groups_per_team * Group::size;
-      keys.scores(first, 1, keys_of_tile<Group>(unit, first), score, next, keys_of_tile<Group>(unit, next));
+      keys.scores(first, 1, keys_of_tile<Group>(unit, first), score, next, keys_of_tile<Group>(unit, next), none);
       group.for_heads(unit.heads, [&](int head) { keep(group, store, unit, first, head, score[head]); });
     });
     this->when_all_arrived(group, unit, [&](const Unit& slice) {

@@ -50,16 +50,19 @@ struct SweepKernel : Context {
   KOKKOS_FUNCTION void sweep(const Group& group, const Unit& unit, float* scratch) const {
     const Arguments& a = this->arguments;
     Tile tile = this->tile(group, scratch, unit);
-    Rule<Group> rule = make_rule(group, unit, scratch);
-    GroupState<Group, Tile, typename Context::Rows> state(group, tile, this->addresses.values(unit.batch, unit.kv_head),
-                                                          this->queue_scratch(group, scratch), a, unit);
-    group.for_all_heads(unit.heads, [&](int head) { state.set_reference(head, rule.initial_reference(head)); });
     const auto source = [&] {
       if constexpr (stored_scores)
         return StoredScores<Group>(group, a, unit);
       else
         return this->keys(group, tile, unit);
     }();
+    this->take_queries(tile, unit, [&] {
+      if constexpr (!looks_ahead) ask_first_tile(group, source, unit);
+    });
+    Rule<Group> rule = make_rule(group, unit, scratch);
+    GroupState<Group, Tile, typename Context::Rows> state(group, tile, this->addresses.values(unit.batch, unit.kv_head),
+                                                          this->queue_scratch(group, scratch), a, unit);
+    group.for_all_heads(unit.heads, [&](int head) { state.set_reference(head, rule.initial_reference(head)); });
     Float score[Group::max_heads];
     Float weight[Group::max_heads];
     Drawn<Group> drawn;
@@ -72,8 +75,11 @@ struct SweepKernel : Context {
       for_each_draw_tile(group, unit, [&](std::int64_t begin, std::int64_t end, std::int64_t next) {
         rule.begin(begin, end);
         for (std::int64_t first = begin; first < end; first += Group::size) {
-          const std::int64_t coming = first + Group::size < end ? first + Group::size : next;
-          source.scores(first, 1, keys_of_tile<Group>(unit, first), score, coming, keys_of_tile<Group>(unit, coming));
+          std::int64_t coming = first + Group::size;
+          if (!Tile::asynchronous && coming >= end) coming = next;
+          // Rows on their way would be in the way of the ones that are drawn before they are needed.
+          const int coming_keys = Tile::asynchronous && coming >= end ? 0 : keys_of_tile<Group>(unit, coming);
+          source.scores(first, 1, keys_of_tile<Group>(unit, first), score, coming, coming_keys, state);
           state.weigh(score, weight);
           rule.keep(first, score);
         }
@@ -81,13 +87,14 @@ struct SweepKernel : Context {
         for (std::int64_t first = begin; first < end; first += Group::size) {
           rule.scores(first, score);
           if (rule.reads_weights()) state.weights(score, weight);
+          state.make_room();
           draw(first);
         }
       });
     } else {
       for_each_tile(group, unit, [&](std::int64_t first) {
         const std::int64_t next = first + Group::groups_per_team * Group::size;
-        source.scores(first, 1, keys_of_tile<Group>(unit, first), score, next, keys_of_tile<Group>(unit, next));
+        source.scores(first, 1, keys_of_tile<Group>(unit, first), score, next, keys_of_tile<Group>(unit, next), state);
         state.weigh(score, weight);
         draw(first);
       });

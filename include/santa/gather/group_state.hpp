@@ -25,9 +25,9 @@ class GroupState {
  public:
   static constexpr float headroom = 8.F;
 
-  /// Scratch in 4-byte words: the queue, and sums that change once a batch of rows.
-  KOKKOS_FUNCTION static constexpr int scratch_words(int heads) {
-    return RowQueue<Group>::scratch_words(Group::padded(heads)) + Group::padded(heads) * (2 * Group::size + 1);
+  /// Scratch in 4-byte words: the queue, and the error-bar sums.
+  KOKKOS_FUNCTION static constexpr int scratch_words(int heads, bool with_spread) {
+    return RowQueue<Group>::scratch_words(Group::padded(heads), with_spread) + (with_spread ? Group::padded(heads) : 0);
   }
 
   KOKKOS_FUNCTION GroupState(const Group& group, Tile& tile, const Rows& values, float* scratch,
@@ -36,16 +36,13 @@ class GroupState {
         _tile(tile),
         _values(values),
         _queue(scratch, Group::padded(unit.heads), static_cast<bool>(arguments.error)),
-        _used(scratch + RowQueue<Group>::scratch_words(Group::padded(unit.heads))),
-        _squares(_used + Group::padded(unit.heads) * Group::size),
-        _variance(_squares + Group::padded(unit.heads) * Group::size),
+        _variance(scratch + RowQueue<Group>::scratch_words(Group::padded(unit.heads), true)),
         _unit(unit),
         _dim(arguments.dim),
         _center(arguments.center ? &arguments.center(unit.batch, unit.kv_head) : nullptr),
         _with_spread(static_cast<bool>(arguments.error)) {
-    _group.for_all_heads(unit.heads, [&](int head) { _mass[head] = Float(0.F); });
-    for (int i = 0; i < 2 * Group::padded(unit.heads); ++i) _group.store(Float(0.F), _used + i * Group::size);
-    _group.for_each(Group::padded(unit.heads), [&](int head) { _variance[head] = 0.F; });
+    _group.for_all_heads(unit.heads, [&](int head) { _mass[head] = _used[head] = _squares[head] = Float(0.F); });
+    if (_with_spread) _group.for_each(Group::padded(unit.heads), [&](int head) { _variance[head] = 0.F; });
     _group.sync();
   }
 
@@ -58,7 +55,7 @@ class GroupState {
   /// Turns scores that have been weighed before into weights again.
   KOKKOS_FORCEINLINE_FUNCTION void weights(const Float* score, Float* weight) const {
     _group.for_all_heads(_unit.heads,
-                         [&](int head) { weight[head] = lanes::exp2(score[head] - Float(_reference[head])); });
+                         [&](int head) { weight[head] = lanes::exp2_near(score[head] - Float(_reference[head])); });
   }
 
   /// Turns a tile's scores into weights and adds up their mass.
@@ -70,34 +67,68 @@ class GroupState {
       _group.for_all_heads(_unit.heads, [&](int head) {
         if (_group.any(score[head] > Float(_reference[head] + headroom))) raise_reference(head, score[head]);
       });
-    _group.for_all_heads(_unit.heads, [&](int head) {
-      weight[head] = lanes::exp2(score[head] - Float(_reference[head]));
-      _mass[head] += weight[head];
-    });
+    weights(score, weight);
+    _group.for_all_heads(_unit.heads, [&](int head) { _mass[head] += weight[head]; });
   }
 
   /// Queues the drawn rows of a tile; `first` is its first key.
   KOKKOS_FORCEINLINE_FUNCTION void add(std::int64_t first, const Drawn<Group>& drawn) {
     if (drawn.rows == 0) return;
-    const int before = _queue.size();
+    const auto chosen = _group.lanes_of(drawn.rows);
+    _group.for_all_heads(_unit.heads, [&](int head) {
+      const Float weight = lanes::select(chosen, drawn.weight[head], Float(0.F));
+      _used[head] += weight;
+      _squares[head] = lanes::fma(weight, weight, _squares[head]);
+    });
     _queue.push(_group, static_cast<std::int32_t>(first - _unit.begin), drawn);
-    _rows += static_cast<std::uint32_t>(_queue.size() - before);
-    if constexpr (Group::newest_kept > 0) ask();
-    gather(RowQueue<Group>::batch + Group::newest_kept);
+    _rows += static_cast<std::uint32_t>(Kokkos::popcount(drawn.rows));
+    if constexpr (!Tile::asynchronous) {
+      if constexpr (Group::newest_kept > 0) ask();
+      take_until(RowQueue<Group>::batch + Group::newest_kept - 1);
+    }
+  }
+
+  /// Makes room for a tile's rows where no keys are scored between draws.
+  KOKKOS_FORCEINLINE_FUNCTION void make_room() {
+    if constexpr (Tile::asynchronous) _tile.settle(*this, RowQueue<Group>::capacity - Group::size);
+  }
+
+  // How an asynchronous tile sees the rows that wait: those it has not asked for yet, the oldest first.
+  [[nodiscard]] KOKKOS_FUNCTION int size() const { return _queue.size(); }
+  [[nodiscard]] KOKKOS_FUNCTION int unasked() const { return _queue.size() - _queue.asked(); }
+  [[nodiscard]] KOKKOS_FUNCTION auto unasked_row(int i) const { return _values[_unit.begin + _queue.unasked(i)]; }
+  KOKKOS_FUNCTION void asked(int count) { _queue.ask(count); }
+
+  /// Gathers the oldest rows: a batch, or what there is.
+  KOKKOS_FORCEINLINE_FUNCTION void take() {
+    const int count = _queue.size() < RowQueue<Group>::batch ? _queue.size() : RowQueue<Group>::batch;
+    const auto ahead = [&](int i) { return _values[_unit.begin + _queue.unasked(i < unasked() ? i : unasked() - 1)]; };
+    _tile.add_rows(_values, _unit.begin, _queue.index(), count, ahead, _queue.weight(0), RowQueue<Group>::capacity);
+    if constexpr (!Tile::asynchronous) _queue.ask(count);
+    if (_with_spread) {
+      if constexpr (requires { _tile.add_spreads(_queue.spread(0), 0); })
+        _tile.add_spreads(_queue.spread(0), count);
+      else
+        add_variance(count);
+    }
+    _queue.pop(count);
   }
 
   /// Gathers what still waits and adds up over lanes. After it, scratch is not looked at any more.
   template <class Rule>
   KOKKOS_FUNCTION void close(const Rule& rule, HeadState* states) {
-    gather(0);
+    if constexpr (Tile::asynchronous)
+      _tile.settle(*this, 0);
+    else
+      take_until(0);
     _group.for_heads(_unit.heads, [&](int head) {
       const ExpectedRows expected = rule.expected_rows(head);
       HeadState& state = states[head];
       state.reference = _reference[head];
       state.mass = _group.sum(_mass[head]);
-      state.used = _group.sum(_group.load(_used + head * Group::size));
-      state.squares = _group.sum(_group.load(_squares + head * Group::size));
-      state.variance = _variance[head];
+      state.used = _group.sum(_used[head]);
+      state.squares = _group.sum(_squares[head]);
+      state.variance = _with_spread ? _variance[head] : 0.F;
       state.certain = expected.certain;
       state.uncertain = expected.uncertain;
     });
@@ -117,43 +148,17 @@ class GroupState {
   /// ones.
   KOKKOS_FUNCTION void ask() {
     constexpr int few = 8;
-    for (int i = _queue.asked(); i < _queue.size() && i < _queue.asked() + few; ++i)
-      _group.prefetch(_values[_unit.begin + _queue.index()[i]], _dim * int{sizeof(typename Tile::Element)});
+    for (int i = 0; i < unasked() && i < few; ++i)
+      _group.prefetch(unasked_row(i), _dim * int{sizeof(typename Tile::Element)});
     _queue.ask(few);
   }
 
-  KOKKOS_FORCEINLINE_FUNCTION void gather(int keep) {
-    _queue.drain(_group, keep, [&](int at, int count) {
-      const int asked = _queue.asked();
-      const auto ahead = [&](int i) {
-        return _values[_unit.begin + _queue.index()[asked + i < _queue.size() ? asked + i : _queue.size() - 1]];
-      };
-      _tile.add_rows(_values, _unit.begin, _queue.index() + at, count, ahead, _queue.weight(0) + at,
-                     RowQueue<Group>::capacity);
-      _queue.ask(count);
-      add_weights(at, count);
-      if (!_with_spread) return;
-      if constexpr (requires { _tile.add_spreads(_queue.spread(0), 0); })
-        _tile.add_spreads(_queue.spread(0) + at, count);
-      else
-        add_variance(at, count);
-    });
+  KOKKOS_FORCEINLINE_FUNCTION void take_until(int most) {
+    while (_queue.size() > most) take();
   }
 
-  /// Sums of the weights given to rows read, by their place in the batch.
-  KOKKOS_FORCEINLINE_FUNCTION void add_weights(int at, int count) {
-    const auto present = _group.lanes_between(0, count);
-    for (int head = 0; head < _unit.heads; ++head) {
-      const Float weight = lanes::select(present, _group.load(_queue.weight(head) + at), Float(0.F));
-      float* used = _used + head * Group::size;
-      float* squares = _squares + head * Group::size;
-      _group.store(_group.load(used) + weight, used);
-      _group.store(lanes::fma(weight, weight, _group.load(squares)), squares);
-    }
-  }
-
-  KOKKOS_FUNCTION void add_variance(int at, int count) {
-    for (int i = at; i < at + count; ++i) {
+  KOKKOS_FUNCTION void add_variance(int count) {
+    for (int i = 0; i < count; ++i) {
       const float distance = _tile.squared_distance(_values[_unit.begin + _queue.index()[i]], _center);
       _group.for_heads(_unit.heads, [&](int head) {
         if (const float spread = _queue.spread(head)[i]; spread > 0.F)
@@ -170,11 +175,9 @@ class GroupState {
 
   KOKKOS_FUNCTION void rescale(int head, float factor) {
     _mass[head] = _mass[head] * Float(factor);
-    float* used = _used + head * Group::size;
-    float* squares = _squares + head * Group::size;
-    _group.store(_group.load(used) * Float(factor), used);
-    _group.store(_group.load(squares) * Float(factor * factor), squares);
-    _group.single([&] { _variance[head] *= factor * factor; });
+    _used[head] = _used[head] * Float(factor);
+    _squares[head] = _squares[head] * Float(factor * factor);
+    if (_with_spread) _group.single([&] { _variance[head] *= factor * factor; });
     _queue.rescale(_group, head, factor);
     _tile.rescale(head, factor);
   }
@@ -183,8 +186,6 @@ class GroupState {
   Tile& _tile;
   Rows _values;
   RowQueue<Group> _queue;
-  float* _used;      // [head][lane]
-  float* _squares;   // [head][lane]
   float* _variance;  // [head]
   const Unit& _unit;
   int _dim;
@@ -192,7 +193,9 @@ class GroupState {
   bool _with_spread;
   std::uint32_t _rows = 0;
   float _reference[Group::max_heads];
-  Float _mass[Group::max_heads];
+  Float _mass[Group::max_heads];     // weights of all keys, by lane
+  Float _used[Group::max_heads];     // weights given to rows drawn
+  Float _squares[Group::max_heads];  // and their squares
 };
 
 }  // namespace santa::detail

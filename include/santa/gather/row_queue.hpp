@@ -10,16 +10,20 @@
 
 namespace santa::detail {
 
-/// Rows that wait to be read: (row, weight per head), one queue a lane group. Rows are gathered `batch` at a time, so
-/// the cost of a gather depends on how many rows are drawn, not on where they are.
+/// Rows that wait to be read: (row, weight per head), one queue a lane group, in a ring. Rows are gathered `batch` at a
+/// time, so the cost of a gather depends on how many rows are drawn, not on where they are.
 template <class Group>
 class RowQueue {
  public:
   static constexpr int batch = 16;
+  /// Two batches that are on their way, one that isn't full, and a tile's rows: whole batches, so that none of them
+  /// goes round the end.
   static constexpr int capacity = batch + 2 * Group::size;
 
   /// Scratch in 4-byte words.
-  KOKKOS_FUNCTION static constexpr int scratch_words(int heads) { return capacity * (1 + 2 * heads); }
+  KOKKOS_FUNCTION static constexpr int scratch_words(int heads, bool with_spread) {
+    return capacity * (1 + (with_spread ? 2 : 1) * heads);
+  }
 
   KOKKOS_FUNCTION RowQueue(float* scratch, int heads, bool with_spread)
       : _index(reinterpret_cast<std::int32_t*>(scratch)),
@@ -29,56 +33,50 @@ class RowQueue {
         _with_spread(with_spread) {}
 
   [[nodiscard]] KOKKOS_FUNCTION int size() const { return _size; }
-  [[nodiscard]] KOKKOS_FUNCTION const std::int32_t* index() const { return _index; }
-  [[nodiscard]] KOKKOS_FUNCTION const float* weight(int head) const { return _weight + head * capacity; }
-  [[nodiscard]] KOKKOS_FUNCTION const float* spread(int head) const { return _spread + head * capacity; }
+  /// The oldest batch: row, weight and spread of its members.
+  [[nodiscard]] KOKKOS_FUNCTION const std::int32_t* index() const { return _index + _front; }
+  [[nodiscard]] KOKKOS_FUNCTION const float* weight(int head) const { return _weight + head * capacity + _front; }
+  [[nodiscard]] KOKKOS_FUNCTION const float* spread(int head) const { return _spread + head * capacity + _front; }
 
-  /// Appends the drawn rows of the tile whose first row is `first`.
+  /// Appends the drawn rows of the tile whose first row is `first`; there is room for a tile.
   KOKKOS_FORCEINLINE_FUNCTION void push(const Group& group, std::int32_t first, const Drawn<Group>& drawn) {
     using Index = typename Group::template Vector<std::int32_t>;
-    group.compact(drawn.rows, group.lane() + Index(first), _index + _size);
+    const int at = place(_size);
+    group.compact(drawn.rows, group.lane() + Index(first), _index, at, capacity);
     group.for_all_heads(_heads, [&](int head) {
-      group.compact(drawn.rows, drawn.weight[head], _weight + head * capacity + _size);
-      if (_with_spread) group.compact(drawn.rows, drawn.spread[head], _spread + head * capacity + _size);
+      group.compact(drawn.rows, drawn.weight[head], _weight + head * capacity, at, capacity);
+      if (_with_spread) group.compact(drawn.rows, drawn.spread[head], _spread + head * capacity, at, capacity);
     });
     _size += Kokkos::popcount(drawn.rows);
     group.sync();
   }
 
-  /// The number of the row that is to be asked for next; `size()` if all have been.
+  /// How many of the oldest rows have been asked for, and the row that comes i later than those.
   [[nodiscard]] KOKKOS_FUNCTION int asked() const { return _asked; }
+  [[nodiscard]] KOKKOS_FUNCTION std::int32_t unasked(int i) const { return _index[place(_asked + i)]; }
   KOKKOS_FUNCTION void ask(int count) { _asked = _asked + count < _size ? _asked + count : _size; }
 
-  /// Hands rows to take(at, count) in batches until fewer than `keep` (a batch or more) are left; with keep = 0 all,
-  /// the last batch may be smaller.
-  template <class Take>
-  KOKKOS_FORCEINLINE_FUNCTION void drain(const Group& group, int keep, Take&& take) {
-    const int least = keep > 0 ? keep : 1;
-    int at = 0;
-    for (; _size - at >= least; at += batch) take(at, _size - at < batch ? _size - at : batch);
-    if (at > 0) drop_front(group, at < _size ? at : _size);
+  /// Drops the oldest rows: a batch, or fewer if they are all that is left.
+  KOKKOS_FUNCTION void pop(int count) {
+    _size -= count;
+    _front = _size > 0 ? place(count) : 0;
+    _asked = _asked > count ? _asked - count : 0;
   }
 
   /// Brings waiting rows of a head to another reference.
   KOKKOS_FUNCTION void rescale(const Group& group, int head, float factor) {
     group.for_each(_size, [&](int i) {
-      _weight[head * capacity + i] *= factor;
-      if (_with_spread) _spread[head * capacity + i] *= factor * factor;
+      const int at = head * capacity + place(i);
+      _weight[at] *= factor;
+      if (_with_spread) _spread[at] *= factor * factor;
     });
     group.sync();
   }
 
  private:
-  KOKKOS_FUNCTION void drop_front(const Group& group, int count) {
-    const int left = _size - count;
-    group.move(_index + count, _index, left);
-    for (int head = 0; head < _heads; ++head) {
-      group.move(_weight + head * capacity + count, _weight + head * capacity, left);
-      if (_with_spread) group.move(_spread + head * capacity + count, _spread + head * capacity, left);
-    }
-    _size = left;
-    _asked = _asked > count ? _asked - count : 0;
-    group.sync();
+  [[nodiscard]] KOKKOS_FUNCTION int place(int i) const {
+    const int at = _front + i;
+    return at < capacity ? at : at - capacity;
   }
 
   std::int32_t* _index;
@@ -86,6 +84,7 @@ class RowQueue {
   float* _spread;
   int _heads;
   bool _with_spread;
+  int _front = 0;
   int _size = 0;
   int _asked = 0;
 };

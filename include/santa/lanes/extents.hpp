@@ -10,6 +10,13 @@ struct Extents {
   static constexpr int heads = Heads;
   static constexpr int dim = Dim;
   static constexpr bool tensor_cores = TensorCores;
+  static constexpr bool roomy = false;
+};
+
+/// The same with fewer groups a team, for kernels whose groups need more scratch.
+template <class Extents>
+struct Roomy : Extents {
+  static constexpr bool roomy = true;
 };
 
 }  // namespace santa::lanes

@@ -29,6 +29,7 @@ struct Division {
 
 /// The seam of an execution space; the general one is the host's.
 ///   Group<Extents>, Tile<T, Extents>   lane group and tile products
+///   most_heads(dim)                    query heads that a group works on together
 ///   with_extents(...)                  calls f with the extents that a shape's kernels are compiled for
 ///   policy(...)                        a league of `units` teams
 ///   divide(...)                        how many units a plan makes
@@ -40,6 +41,8 @@ struct Seam {
   using Group = HostGroup;
   template <class T, class Extents>
   using Tile = HostTile<T>;
+
+  static constexpr int most_heads(int /*dim*/) { return max_heads; }
 
   template <class T, class F>
   static void with_extents(int /*heads*/, int /*dim*/, bool /*aligned*/, F&& f) {
@@ -56,7 +59,8 @@ struct Seam {
 
   /// Few enough keys a unit that the rows of all kv heads of a token-major cache, read one head after the other, stay
   /// within the reach of the address translation, and independent of the number of threads.
-  static Division divide(const Space& /*space*/, std::int64_t /*rows*/, std::int64_t length) {
+  static Division divide(const Space& /*space*/, std::int64_t /*rows*/, int /*heads*/, int /*dim*/,
+                         std::int64_t length) {
     std::int64_t keys = 256;
     while (length / keys > 1024) keys *= 2;
     return {keys, (length + keys - 1) / keys};
@@ -67,14 +71,23 @@ struct Seam {
 
 template <>
 struct Seam<Kokkos::Cuda> {
-  /// Warps a team, and teams that a multiprocessor holds: as few as leave a thread the registers that sums of its heads
-  /// and features need. Measured: 4 x 3 beats 8 x 2 (128 registers, spills) and 8 x 1 at 4 heads of 128.
-  static constexpr int warps = 4;
+  /// Warps a team: as many as 48 KiB of scratch, all that Kokkos gives a team, have room for.
+  static constexpr int warps(int heads, int dim, bool roomy) {
+    const int most = heads * dim > 1024 ? 1 : heads * dim > 512 ? 2 : 4;
+    return roomy && most > 1 ? most / 2 : most;
+  }
   template <class Extents>
-  static constexpr int teams = Extents::heads* Extents::dim > 4 * 128 ? 2 : 3;
+  static constexpr int warps_of = warps(Extents::heads, Extents::dim, Extents::roomy);
+
+  /// Warps that a multiprocessor holds: with two panels on their way to each, as many as it takes to keep the memory
+  /// busy. Measured at 4 heads of 128: 12 are slower, and leave each thread fewer registers.
+  static constexpr int resident_warps = 8;
+
+  /// Query heads of a slice at most: scores of a tile and queries must fit in scratch.
+  static constexpr int most_heads(int dim) { return dim > 128 ? 8 : 16; }
 
   template <class Extents>
-  using Group = WarpGroup<Extents::heads, warps>;
+  using Group = WarpGroup<Extents::heads, warps_of<Extents>>;
   template <class T, class Extents>
   using Tile = std::conditional_t<Extents::tensor_cores, MmaTile<Group<Extents>, T, Extents::dim>,
                                   PlainTile<Group<Extents>, T, Extents::dim>>;
@@ -94,8 +107,8 @@ struct Seam<Kokkos::Cuda> {
       constexpr int d = decltype(padded_dim)::value;
       constexpr bool fast = decltype(tensor_cores)::value;
       if (heads <= 4) return f(Extents<4, d, fast>{});
-      if (heads <= 8) return f(Extents<8, d, fast>{});
-      return f(Extents<16, d, fast>{});
+      if (heads <= 8 || (fast && d > 128)) return f(Extents<8, d, fast>{});
+      if constexpr (!fast || d <= 128) return f(Extents<16, d, fast>{});
     };
     using std::integral_constant, std::bool_constant;
     if constexpr (sizeof(T) == 2) {
@@ -111,19 +124,22 @@ struct Seam<Kokkos::Cuda> {
 
   template <class Extents>
   static auto policy(const Kokkos::Cuda& space, std::int64_t units, std::size_t scratch_floats) {
-    using Bounds = Kokkos::LaunchBounds<32 * warps, teams<Extents>>;
+    constexpr int warps = warps_of<Extents>;
+    using Bounds = Kokkos::LaunchBounds<32 * warps, resident_warps / warps>;
+    const auto bytes = static_cast<int>(scratch_floats * sizeof(float)) + Group<Extents>::scratch_alignment;
     return Kokkos::TeamPolicy<Kokkos::Cuda, Bounds>(space, static_cast<int>(units), warps, 32)
-        .set_scratch_size(0, Kokkos::PerTeam(static_cast<int>(scratch_floats * sizeof(float) + 16)));
+        .set_scratch_size(0, Kokkos::PerTeam(bytes));
   }
 
-  /// As many units as run at once where 4 heads of 128 share a kv head, or twice as many where each still has a lot to
-  /// do: the second half evens out what multiprocessors differ in. Then up to 4 splits more for the fullest last wave.
-  static Division divide(const Kokkos::Cuda& space, std::int64_t rows, std::int64_t length) {
+  /// At most as many units as run at once, so that all begin and end together; up to 4 splits more where the last of
+  /// several rounds would be a small one.
+  static Division divide(const Kokkos::Cuda& space, std::int64_t rows, int heads, int dim, std::int64_t length) {
+    heads = heads <= 4 ? 4 : heads <= 8 ? 8 : 16;
+    dim = dim <= 64 ? 64 : dim <= 128 ? 128 : 256;
     const std::int64_t resident =
-        std::int64_t{teams<Extents<4, 128, true>>} * space.cuda_device_prop().multiProcessorCount;
+        std::int64_t{resident_warps / warps(heads, dim, false)} * space.cuda_device_prop().multiProcessorCount;
     const std::int64_t panels = length > 0 ? (length + 255) / 256 : 1;
-    const std::int64_t units = rows * length >= 16384 * resident ? 2 * resident : resident;
-    const std::int64_t least = units < rows ? 1 : units / rows;
+    const std::int64_t least = resident < rows ? 1 : resident / rows;
     const auto fullness = [&](std::int64_t splits) {
       const std::int64_t waves = (splits * rows + resident - 1) / resident;
       return static_cast<double>(splits * rows) / static_cast<double>(waves * resident);

@@ -8,7 +8,6 @@
 #include <Kokkos_Core.hpp>
 
 #include <cstdint>
-#include <cstring>
 
 namespace santa::lanes {
 
@@ -163,14 +162,17 @@ struct HostGroup {
     for (int i = 0; i < count; ++i) to[i] = each[i];
   }
 
-  /// Writes the values of the lanes in `bits` next to each other, in lane order; no other element of `to` is touched
-  /// beyond to[31].
+  /// Writes the values of the lanes in `bits` next to each other, in lane order, from to[at] on: a ring of `capacity`
+  /// elements, of which no other is touched.
   template <class T>
-  SANTA_INLINE static void compact(std::uint32_t bits, const Vector<T>& values, T* to) {
-    if (bits == ~std::uint32_t{0}) return values.store(to);
+  SANTA_INLINE static void compact(std::uint32_t bits, const Vector<T>& values, T* to, int at, int capacity) {
+    if (bits == ~std::uint32_t{0} && at + size <= capacity) return values.store(to + at);
     alignas(native_bytes) T each[size];
     values.store(each);
-    for (; bits != 0; bits &= bits - 1) *to++ = each[__builtin_ctz(bits)];
+    for (; bits != 0; bits &= bits - 1) {
+      to[at] = each[__builtin_ctz(bits)];
+      at = at + 1 < capacity ? at + 1 : 0;
+    }
   }
 
   /// Heads that scratch has room for, and that `for_all_heads` goes through.
@@ -209,12 +211,6 @@ struct HostGroup {
   template <class F>
   SANTA_INLINE static void for_each(int count, F&& f) {
     for (int i = 0; i < count; ++i) f(i);
-  }
-
-  /// Moves `count` elements to a lower address; the ranges may overlap.
-  template <class T>
-  SANTA_INLINE static void move(const T* from, T* to, int count) {
-    if (count > 0) std::memmove(to, from, static_cast<std::size_t>(count) * sizeof(T));
   }
 
   /// Asks for the cache lines of [address, address + bytes) ahead of their use: into the second-level cache, which can

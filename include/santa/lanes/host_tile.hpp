@@ -30,6 +30,7 @@ class HostTile {
 
   static constexpr int padded(int dim) { return (dim + Block::size - 1) / Block::size * Block::size; }
   static constexpr float weight_scale = 1.F;
+  static constexpr bool asynchronous = false;
   static constexpr std::size_t shared_floats(int /*heads*/, int /*dim*/) { return 0; }
   static constexpr std::size_t scratch_floats(int heads, int dim) {
     return 2 * static_cast<std::size_t>(heads) * static_cast<std::size_t>(padded(dim));
@@ -39,7 +40,9 @@ class HostTile {
       : _query(scratch), _sum(scratch + heads * padded(dim)), _heads(heads), _dim(dim), _stride(padded(dim)) {}
 
   /// Takes query rows of `heads` heads, times `factor`, and clears the sums.
-  void begin(const AnyInput& query, std::int64_t offset, std::int64_t head_stride, float factor) {
+  template <class Meanwhile>
+  void begin(const AnyInput& query, std::int64_t offset, std::int64_t head_stride, float factor,
+             const Meanwhile& /*meanwhile*/) {
     float natural[max_dim] = {};
     for (int head = 0; head < _heads; ++head) {
       query.read(offset + head * head_stride, _dim, natural);
@@ -52,9 +55,9 @@ class HostTile {
   /// scores[head] lane i = <query of head, rows[first + i * step]> for i < count; other lanes are undefined.
   /// `ahead(i)` is where row i of this tile and those that follow it lie, as far as is known: rows are asked for in
   /// time.
-  template <class Rows, class Ahead>
+  template <class Rows, class Ahead, class DrawnRows>
   void scores(const Rows& rows, std::int64_t first, std::int64_t step, int count, const Ahead& ahead,
-              Simd<float, 32>* scores) const {
+              Simd<float, 32>* scores, const DrawnRows& /*drawn*/) const {
     const T* row[HostGroup::size];
     const T* next[HostGroup::size];
     for (int i = 0; i < HostGroup::size; ++i) {

@@ -15,27 +15,42 @@ namespace santa::lanes {
 /// column g, rows 2t, 2t + 1 (b0) and 2t + 8, 2t + 9 (b1); of the sum: columns 2t, 2t + 1 of row g (0, 1) and of row
 /// g + 8 (2, 3). Source: PTX ISA, mma.m16n8k16.
 template <class T>
-__device__ __forceinline__ void mma(float (&sum)[4], std::uint32_t a0, std::uint32_t a1, std::uint32_t a2,
-                                    std::uint32_t a3, std::uint32_t b0, std::uint32_t b1) {
+__device__ __forceinline__ void mma(float (&sum)[4], const std::uint32_t (&a)[4], std::uint32_t b0, std::uint32_t b1) {
   static_assert(std::is_same_v<T, bfloat16> || std::is_same_v<T, half>);
   if constexpr (std::is_same_v<T, bfloat16>)
-    asm volatile(
-        "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3},{%4,%5,%6,%7},{%8,%9},{%0,%1,%2,%3};"
+    asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3},{%4,%5,%6,%7},{%8,%9},{%0,%1,%2,%3};"
         : "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3])
-        : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
   else
-    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3},{%4,%5,%6,%7},{%8,%9},{%0,%1,%2,%3};"
-                 : "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3])
-                 : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
+    asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3},{%4,%5,%6,%7},{%8,%9},{%0,%1,%2,%3};"
+        : "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3])
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 
-/// 16 bytes of a cache row: read once, so kept out of the first-level cache; the rest of the row is asked for with it.
-__device__ __forceinline__ uint4 load_piece(const void* from) {
-  uint4 piece;
-  asm volatile("ld.global.nc.L1::no_allocate.L2::256B.v4.u32 {%0,%1,%2,%3},[%4];"
-               : "=r"(piece.x), "=r"(piece.y), "=r"(piece.z), "=r"(piece.w)
-               : "l"(from));
-  return piece;
+/// Copies 16 bytes of a cache row to scratch, or zeros; read once, so past the first-level cache.
+__device__ __forceinline__ void copy_piece(std::uint32_t to, const void* from, bool present) {
+  asm volatile("cp.async.cg.shared.global [%0],[%1],16,%2;" ::"r"(to), "l"(from), "r"(present ? 16 : 0));
+}
+/// Makes all copies since the last call one set.
+__device__ __forceinline__ void close_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+/// Waits until this lane's copies are here, but for the newest `sets` sets.
+template <int sets>
+__device__ __forceinline__ void wait_for_copies() {
+  asm volatile("cp.async.wait_group %0;" ::"n"(sets) : "memory");
+}
+
+/// Four 8 x 8 matrices of 2-byte elements from scratch: lane 8 i + r gives the address of row r of matrix i. With g =
+/// lane / 4 and t = lane % 4, a lane gets elements 2t, 2t + 1 of row g of each; transposed: of column g.
+template <bool transposed>
+__device__ __forceinline__ void load_matrices(std::uint32_t address, std::uint32_t (&a)[4]) {
+  if constexpr (transposed)
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3},[%4];"
+                 : "=r"(a[0]), "=r"(a[1]), "=r"(a[2]), "=r"(a[3])
+                 : "r"(address));
+  else
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3},[%4];"
+                 : "=r"(a[0]), "=r"(a[1]), "=r"(a[2]), "=r"(a[3])
+                 : "r"(address));
 }
 
 /// 16 bytes of scratch, read anew each time: kept in registers over a loop, they would push out what is on its way.
@@ -45,11 +60,6 @@ __device__ __forceinline__ uint4 load_shared(const uint4* from) {
                : "=r"(piece.x), "=r"(piece.y), "=r"(piece.z), "=r"(piece.w)
                : "r"(static_cast<std::uint32_t>(__cvta_generic_to_shared(from))));
   return piece;
-}
-
-/// Word i of 16 bytes; i is known when compiled.
-__device__ __forceinline__ std::uint32_t word(const uint4& piece, int i) {
-  return i == 0 ? piece.x : i == 1 ? piece.y : i == 2 ? piece.z : piece.w;
 }
 
 /// Two floats as T in one word, the first in the lower half.

@@ -19,6 +19,7 @@ class PlainTile {
  public:
   using Element = T;
   static constexpr float weight_scale = 1.F;
+  static constexpr bool asynchronous = false;
 
   KOKKOS_FUNCTION static constexpr std::size_t shared_floats(int heads, int dim) {
     return static_cast<std::size_t>(heads) * static_cast<std::size_t>(dim);
@@ -28,7 +29,9 @@ class PlainTile {
   KOKKOS_FUNCTION PlainTile(float* shared, float* /*scratch*/, int heads, int dim)
       : _query(shared), _heads(heads), _dim(dim) {}
 
-  KOKKOS_FUNCTION void begin(const AnyInput& query, std::int64_t offset, std::int64_t head_stride, float factor) {
+  template <class Meanwhile>
+  KOKKOS_FUNCTION void begin(const AnyInput& query, std::int64_t offset, std::int64_t head_stride, float factor,
+                             const Meanwhile& /*meanwhile*/) {
     for (int head = Group::rank(); head < _heads; head += Group::groups_per_team)
       Group::for_each(_dim, [&](int d) {
         float q = 0.F;
@@ -40,9 +43,9 @@ class PlainTile {
       for (float& x : head) x = 0.F;
   }
 
-  template <class Rows, class Coming>
+  template <class Rows, class Coming, class DrawnRows>
   KOKKOS_FUNCTION void scores(const Rows& rows, std::int64_t first, std::int64_t step, int count,
-                              const Coming& /*coming*/, float* scores) const {
+                              const Coming& /*coming*/, float* scores, const DrawnRows& /*drawn*/) const {
     const int lane = Group::lane();
     const T* row = rows[first + step * (lane < count ? lane : count - 1)];
     Group::for_all_heads(_heads, [&](int head) { scores[head] = head < _heads ? 0.F : -infinity; });

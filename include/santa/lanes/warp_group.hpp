@@ -19,6 +19,7 @@ struct WarpGroup {
   static constexpr int max_heads = Heads;
   static constexpr int groups_per_team = Groups;
   static constexpr int scratch_level = 0;
+  static constexpr int scratch_alignment = 128;
   static constexpr int newest_kept = 0;  // drawn rows are gathered as soon as a batch is full
 
   template <class T>
@@ -30,7 +31,8 @@ struct WarpGroup {
 
   template <class T, class Member>
   KOKKOS_FUNCTION static T* scratch(const Member& team, std::size_t count) {
-    return static_cast<T*>(team.team_scratch(int{scratch_level}).get_shmem_aligned(count * sizeof(T), 16));
+    return static_cast<T*>(
+        team.team_scratch(int{scratch_level}).get_shmem_aligned(count * sizeof(T), int{scratch_alignment}));
   }
 
   static constexpr unsigned everyone = 0xffffffffU;
@@ -139,8 +141,9 @@ struct WarpGroup {
   }
 
   template <class T>
-  __device__ static void compact(std::uint32_t bits, T value, T* to) {
-    if (lanes_of(bits)) to[__popc(bits & ((1U << threadIdx.x) - 1U))] = value;
+  __device__ static void compact(std::uint32_t bits, T value, T* to, int at, int capacity) {
+    const int place = at + __popc(bits & ((1U << threadIdx.x) - 1U));
+    if (lanes_of(bits)) to[place < capacity ? place : place - capacity] = value;
   }
 
   KOKKOS_FUNCTION static constexpr int padded(int /*heads*/) { return Heads; }
@@ -182,16 +185,6 @@ struct WarpGroup {
   template <class F>
   __device__ static void for_each(int count, F&& f) {
     for (int i = lane(); i < count; i += size) f(i);
-  }
-
-  template <class T>
-  __device__ static void move(const T* from, T* to, int count) {
-    for (int begin = 0; begin < count; begin += size) {
-      const int i = begin + lane();
-      const T value = i < count ? from[i] : T{};
-      __syncwarp();
-      if (i < count) to[i] = value;
-    }
   }
 
  private:

@@ -59,25 +59,29 @@ KOKKOS_FUNCTION HeadState merge_heads(const Group& group, const SplitStates& sta
   return total;
 }
 
-/// Features that are merged at once: two vectors, so that more loads are on their way.
-inline constexpr int merge_features = 2 * tile_keys;
+/// Features that are merged at once: several vectors, so that more loads are on their way.
+inline constexpr int merge_vectors = 4;
+inline constexpr int merge_features = merge_vectors * tile_keys;
 
-/// Sets sum to N of all states at one reference, for features begin to begin + 63; those from `end` on are 0.
+/// Sets sum to N of all states at one reference, for `merge_features` features from `begin` on; those from `end` on are
+/// 0.
 template <class Group>
 KOKKOS_FUNCTION void merge_sum(const Group& group, const SplitStates& states, float reference, int begin, int end,
-                               typename Group::template Vector<float> (&sum)[2]) {
+                               typename Group::template Vector<float> (&sum)[merge_vectors]) {
   using Float = typename Group::template Vector<float>;
-  sum[0] = sum[1] = Float(0.F);
+  for (Float& part : sum) part = Float(0.F);
   for (int base = 0; base < states.count; base += Group::size) {
     const Float factor =
         lanes::exp2(states.lanes_of(group, &HeadState::reference, base, empty_reference) - Float(reference));
     const int count = states.count - base < Group::size ? states.count - base : Group::size;
-    SANTA_UNROLL(8)
+    SANTA_UNROLL(4)
     for (int i = 0; i < count; ++i) {
       const float* from = states.sum(base + i) + begin;
       const Float by = group.value_of(factor, i);
-      sum[0] = lanes::fma(group.load(from, end - begin, 0.F), by, sum[0]);
-      sum[1] = lanes::fma(group.load(from + Group::size, end - begin - Group::size, 0.F), by, sum[1]);
+      for (int k = 0; k < merge_vectors; ++k) {
+        const int at = k * Group::size;
+        sum[k] = lanes::fma(group.load(from + at, end - begin - at, 0.F), by, sum[k]);
+      }
     }
   }
 }
@@ -89,9 +93,9 @@ KOKKOS_FUNCTION void merge_output(const Group& group, const SplitStates& states,
                                   int end, const float* center, float* to) {
   using Float = typename Group::template Vector<float>;
   const float rest = total.mass - total.used;
-  Float sum[2];
+  Float sum[merge_vectors];
   merge_sum(group, states, total.reference, begin, end, sum);
-  for (int k = 0; k < 2; ++k) {
+  for (int k = 0; k < merge_vectors; ++k) {
     const int at = begin + k * Group::size;
     if (center != nullptr && rest != 0.F)
       sum[k] = lanes::fma(Float(rest), group.load(center + at, end - at, 0.F), sum[k]);
@@ -105,25 +109,31 @@ KOKKOS_INLINE_FUNCTION float log2_mass(const HeadState& total) {
 }
 
 /// The states of a team's groups, each `stride` floats apart in scratch, as one state per head: [heads][8 + dim].
-/// The groups share out the work.
+/// The groups share out the heads. What a head's state holds is added up as HeadState says, a lane for each member.
 template <class Group>
 KOKKOS_FUNCTION void merge_groups(const Group& group, const float* parts, std::int64_t stride, int heads, int dim,
                                   float* to) {
-  using Float = typename Group::template Vector<float>;
-  const int chunks = (dim + merge_features - 1) / merge_features;
-  for (int i = group.rank(); i < heads * chunks; i += Group::groups_per_team) {
-    const int head = i / chunks;
-    const int begin = i % chunks * merge_features;
-    const SplitStates states{parts + head * state_floats(dim), stride, Group::groups_per_team};
-    const HeadState total = merge_heads(group, states);
+  constexpr int count = Group::groups_per_team;
+  for (int head = group.rank(); head < heads; head += count) {
+    const SplitStates states{parts + head * state_floats(dim), stride, count};
     float* place = to + head * state_floats(dim);
-    Float sum[2];
-    merge_sum(group, states, total.reference, begin, dim, sum);
-    for (int k = 0; k < 2; ++k) {
-      const int at = begin + k * Group::size;
-      group.store(sum[k], place + head_state_floats + at, dim - at);
-    }
-    if (begin == 0) group.single([&] { *reinterpret_cast<HeadState*>(place) = total; });
+    float reference = empty_reference;
+    for (int i = 0; i < count; ++i) reference = lanes::max(reference, states.head(i).reference);
+    float factor[count];
+    for (int i = 0; i < count; ++i) factor[i] = lanes::exp2(states.head(i).reference - reference);
+    const auto add_up = [&](const float* first, int power) {
+      float sum = 0.F;
+      for (int i = 0; i < count; ++i) {
+        const float by = power == 0 ? 1.F : (power == 1 ? factor[i] : factor[i] * factor[i]);
+        sum = lanes::fma(first[i * stride], by, sum);
+      }
+      return sum;
+    };
+    group.for_each(dim, [&](int d) { place[head_state_floats + d] = add_up(states.sum(0) + d, 1); });
+    group.for_each(head_state_floats, [&](int member) {
+      const float* first = states.first + member;
+      place[member] = member == 0 ? reference : add_up(first, HeadState::power(member));
+    });
   }
 }
 

@@ -58,7 +58,7 @@ class DrawPlan {
     _places = Places(Kokkos::view_alloc(space, Kokkos::WithoutInitializing, "santa::places"),
                      static_cast<std::size_t>(batch), 3, static_cast<std::size_t>(places()));
     _scratch = Scratch(Kokkos::view_alloc(space, "santa::scratch"), static_cast<std::size_t>(batch),
-                       Context<float>::scratch_floats(1, 0) + detail::LocalTeam::rule_floats);
+                       team_floats() + detail::LocalTeam::rule_floats);
   }
 
   /// Draws.
@@ -72,7 +72,7 @@ class DrawPlan {
     if (context.arguments.batch == 0) return;
     const Kokkos::Profiling::ScopedRegion region("santa::rows");
     const detail::RowTeams<Space> teams{space};
-    detail::Recipe<M>::run(teams, _method, context);
+    detail::Recipe<M>::run(teams, _method, context, true);
     detail::launch("santa::list", teams, detail::all_units(context.arguments),
                    detail::ListKernel<std::remove_const_t<decltype(context)>>(context, pointers(drawn)));
   }
@@ -104,6 +104,14 @@ class DrawPlan {
   [[nodiscard]] std::int64_t places() const {
     const std::int64_t whole = _arguments.tiles * detail::tile_keys;
     return whole > 0 ? whole : detail::tile_keys;
+  }
+
+  /// Scratch of a kernel, spreads included.
+  static std::size_t team_floats() {
+    float asked_for = 0.F;
+    Context<float> context{};
+    context.arguments.error = {&asked_for, {0, 0}};
+    return context.scratch_floats(1, 0);
   }
 
   void lay_out(const Space& space, std::int64_t batch, std::int64_t rows) {

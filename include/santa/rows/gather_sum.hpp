@@ -108,7 +108,7 @@ struct GatherPiece {
     const int whole = dim / 8 * 8;
     float rest[8] = {};
     lanes::TileOf<Space, T> tile(scratch, scratch, 1, whole);
-    tile.begin({nothing, ElementType::float32}, 0, 0, 0.F);
+    tile.begin({nothing, ElementType::float32}, 0, 0, 0.F, [] {});
     if (error != nullptr)
       for (int d = 0; d < dim; ++d) error[d] = 0.F;
     const std::int64_t end = parts.end(part, list.count);

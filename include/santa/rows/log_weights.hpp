@@ -52,9 +52,12 @@ class LogWeightScores {
   KOKKOS_FUNCTION LogWeightScores(const Group& group, const LogWeights<T>& from, const Unit& unit)
       : _group(group), _first(from.data + unit.batch * from.stride[0]), _stride(from.stride[1]) {}
 
+  KOKKOS_FUNCTION static void ask(std::int64_t /*first*/, std::int64_t /*step*/, int /*count*/) {}
+
   /// Like KeyScores: +infinity has no softmax and becomes NaN.
+  template <class DrawnRows>
   KOKKOS_FORCEINLINE_FUNCTION void scores(std::int64_t first, std::int64_t step, int count, Float* score,
-                                          std::int64_t /*next*/ = 0, int /*next_count*/ = 0) const {
+                                          std::int64_t /*next*/, int /*next_count*/, const DrawnRows& /*drawn*/) const {
     constexpr auto nothing = static_cast<T>(-lanes::infinity);
     const T* const from = _first + first * _stride;
     const auto given = step * _stride == 1 ? _group.load(from, count, nothing)
@@ -129,7 +132,8 @@ struct RowsContext : RowsBase<Space, T> {
     return {to.index(unit.batch, unit.begin), to.weight(unit.batch, unit.begin),
             with_spread ? to.spread(unit.batch, unit.begin) : nullptr};
   }
-  KOKKOS_FUNCTION static void take_queries(Tile& /*tile*/, const Unit& /*unit*/) {}
+  template <class Meanwhile>
+  KOKKOS_FUNCTION static void take_queries(Tile& /*tile*/, const Unit& /*unit*/, const Meanwhile& /*meanwhile*/) {}
   [[nodiscard]] const RowsContext& roomy() const { return *this; }  // a group by itself has room
   [[nodiscard]] KOKKOS_FUNCTION LogWeightScores<Group, T> keys(const Group& group, Tile& /*tile*/,
                                                                const Unit& unit) const {

@@ -77,8 +77,9 @@ struct Seam<santa::detail::RowTeams<Space>> {
       // Registers for 16 groups a multiprocessor.
       using Policy = Kokkos::TeamPolicy<Space, Kokkos::LaunchBounds<Group<Extents>::size, 16>>;
       return Policy(teams.space, static_cast<int>(units), 1, Group<Extents>::size)
-          .set_scratch_size(Group<Extents>::scratch_level,
-                            Kokkos::PerTeam(static_cast<int>(scratch_floats * sizeof(float) + 128)));
+          .set_scratch_size(
+              Group<Extents>::scratch_level,
+              Kokkos::PerTeam(static_cast<int>(scratch_floats * sizeof(float)) + Group<Extents>::scratch_alignment));
     }
   }
 
@@ -86,7 +87,7 @@ struct Seam<santa::detail::RowTeams<Space>> {
   /// fewer than 32-bit counts take.
   static Division divide(const Teams& teams, std::int64_t vectors, std::int64_t rows) {
     if constexpr (is_host_space<Space>) {
-      return Seam<Space>::divide(teams.space, vectors, rows);
+      return Seam<Space>::divide(teams.space, vectors, 1, 64, rows);
     } else {
       constexpr std::int64_t most = 512;
       const std::int64_t units = teams.space.concurrency() / (4 * Group<Extents<1, 32, false>>::size);

@@ -65,7 +65,7 @@ class TeamDraw {
   void draw(int batch) const {
     const detail::LocalTeam team{batch, _scratch + batch * _stride + first_scratch,
                                  static_cast<std::size_t>(_stride - first_scratch)};
-    detail::Recipe<M>::run(team, _method, _context);
+    detail::Recipe<M>::run(team, _method, _context, true);
     detail::ListKernel<Context>(_context, _list)(team);
   }
 

@@ -11,14 +11,24 @@
 
 namespace santa::detail {
 
+/// Some keys of a subset: `count` of them, `step` apart, whose scores go to slots from `slot` on; each stands for
+/// `stands_for` keys.
+struct SubsetTile {
+  std::int64_t first = 0, step = 1;
+  int count = 0;
+  std::int64_t slot = 0;
+  float stands_for = 1.F;
+};
+
 /// The keys that a first step scores to choose delta: the first few and the last ones always (attention likes both),
-/// the rest at a stride. At most one in 32, but never fewer than about 512. Source: measured; it gives 0.85 to 1.13 of
-/// the rows asked for.
+/// the rest at a stride: at most one in 32 or 1024 in all, but never fewer than about 512. Source: measured; it gives
+/// 0.85 to 1.13 of the rows asked for.
 struct Subset {
   static constexpr std::int64_t head_keys = 32;
   static constexpr std::int64_t tail_keys = 128;
   static constexpr std::int64_t most_stride = 32;
   static constexpr std::int64_t fewest = 512;
+  static constexpr std::int64_t most = 1024;
 
   std::int64_t first;    // first key of the strided part
   std::int64_t strided;  // number of keys of the strided part
@@ -30,6 +40,7 @@ struct Subset {
     const bool all = visible <= head_keys + tail_keys;
     stride = all ? 1 : visible / fewest;
     stride = stride < 1 ? 1 : (stride > most_stride ? most_stride : stride);
+    stride = !all && visible / most > stride ? visible / most : stride;
     first = all ? length : start + head_keys;
     tail = all ? length : length - tail_keys;
     strided = (tail - first + stride - 1) / stride;
@@ -43,59 +54,105 @@ struct Subset {
   }
   /// Slots for scores of a subset of so many tiles: every part is padded to whole tiles.
   [[nodiscard]] KOKKOS_FUNCTION static std::int64_t capacity(std::int64_t tiles) {
-    const std::int64_t strided = tiles * tile_keys / most_stride + 2 * fewest;
+    const std::int64_t strided = tiles < 2 * most / tile_keys ? tiles * tile_keys : 2 * most;
     return (strided + head_keys + tail_keys + 4 * tile_keys) / tile_keys * tile_keys;
   }
 
-  /// Calls f(first key, step, count, slot, stands for) for tiles that cover the subset: all of them, or group `rank`'s
-  /// share of them.
+  /// The tiles that cover the subset, in slots of their own: at most three of them have fewer than 32 keys.
+  [[nodiscard]] KOKKOS_FUNCTION int tiles() const {
+    return tiles_of(first - _start) + tiles_of(strided) + tiles_of(_length - tail);
+  }
+  [[nodiscard]] KOKKOS_FUNCTION SubsetTile tile(int i) const {
+    const int head_tiles = tiles_of(first - _start);
+    const int strided_tiles = tiles_of(strided);
+    const std::int64_t slot = std::int64_t{i} * tile_keys;
+    const auto part = [&](std::int64_t from, std::int64_t step, std::int64_t count, int at, float stands_for) {
+      const std::int64_t before = std::int64_t{at} * tile_keys;
+      const std::int64_t left = count - before;
+      return SubsetTile{from + before * step, step, static_cast<int>(left < tile_keys ? left : tile_keys), slot,
+                        stands_for};
+    };
+    if (i < head_tiles) return part(_start, 1, first - _start, i, 1.F);
+    if (i < head_tiles + strided_tiles) return part(first, stride, strided, i - head_tiles, weight());
+    return part(tail, 1, _length - tail, i - head_tiles - strided_tiles, 1.F);
+  }
+
+  /// Calls f(tile) for all tiles, or for group `rank`'s share of them.
   template <class F>
   KOKKOS_FUNCTION void for_each_tile(F&& f, int rank = 0, int groups = 1) const {
-    std::int64_t base = 0;
-    const auto part = [&](std::int64_t from, std::int64_t step, std::int64_t count, float stands_for) {
-      for (std::int64_t i = std::int64_t{rank} * tile_keys; i < count; i += std::int64_t{groups} * tile_keys) {
-        const std::int64_t left = count - i;
-        f(from + i * step, step, static_cast<int>(left < tile_keys ? left : tile_keys), base + i, stands_for);
-      }
-      base += (count + tile_keys - 1) / tile_keys * tile_keys;
-    };
-    part(_start, 1, first - _start < _length - _start ? first - _start : _length - _start, 1.F);
-    part(first, stride, strided, weight());
-    part(tail, 1, _length - tail, 1.F);
+    const int count = tiles();
+    for (int i = rank; i < count; i += groups) f(tile(i));
   }
 
  private:
+  KOKKOS_FUNCTION static int tiles_of(std::int64_t keys) {
+    return static_cast<int>((keys + tile_keys - 1) / tile_keys);
+  }
+
   std::int64_t _start, _length;
 };
 
-/// Solves sum_i c_i pi_i(lambda) = rows for lambda by bisection, over the tiles of a subset; c_i is what key i stands
-/// for and pi_i its inclusion probability where log2(delta / Z) is lambda. `pi(slot, lambda)` gives a tile's values.
-/// Returns -infinity (read all) where even that gives fewer rows. The groups of a team share the tiles; `exchange` is
-/// room for a number of each. Sums are in integers, so that they have no order and all backends find the same delta.
+/// Solves sum_i c_i pi_i(lambda) = rows for lambda, over the tiles of a subset; c_i is what key i stands for and pi_i
+/// its inclusion probability where log2(delta / Z) is lambda. `pi(slot, lambda)` gives a tile's values. Returns
+/// -infinity (read all) where even that gives fewer rows. The groups of a team share the tiles; `exchange` is room for
+/// two numbers of each. Sums are in integers, so that they have no order and all backends find the same delta.
+///
+/// Method: with the certain rows as they are, the others' sum goes as 2^-lambda: a few steps of that from above, where
+/// each falls short of the root; halving where a step leaves the bracket.
 template <class Group, class Values>
 KOKKOS_FUNCTION float solve_log_delta(const Group& group, const Subset& subset, double rows, const Values& pi,
                                       std::uint64_t* exchange = nullptr) {
   using Float = typename Group::template Vector<float>;
-  constexpr float unit = 0x1p20F;  // with 32 keys of at most 33: below 2^32
+  using Sum = typename Group::template Vector<std::uint64_t>;
+  constexpr float unit = 0x1p20F;
+  struct Expected {
+    double certain, uncertain;
+  };
   const auto expected = [&](float lambda) {
-    std::uint64_t sum = 0;
+    Sum certain = 0U;
+    Sum uncertain = 0U;
     subset.for_each_tile(
-        [&](std::int64_t, std::int64_t, int, std::int64_t slot, float stands_for) {
-          const Float part = pi(slot, lambda) * Float(stands_for * unit);
-          sum += group.sum(lanes::bit_cast<std::uint32_t>(lanes::convert<std::int32_t>(part)));
+        [&](const SubsetTile& tile) {
+          const Float probability = pi(tile.slot, lambda);
+          const Float part = probability * Float(tile.stands_for * unit);
+          const auto sure = probability >= Float(1.F);
+          certain += lanes::convert<std::uint64_t>(lanes::select(sure, part, Float(0.F)));
+          uncertain += lanes::convert<std::uint64_t>(lanes::select(sure, Float(0.F), part));
         },
         group.rank(), Group::groups_per_team);
-    return static_cast<double>(group.team_sum(sum, exchange)) * (1. / unit);
+    const std::uint64_t sure = group.team_sum(group.sum(certain), exchange);
+    const std::uint64_t others = group.team_sum(group.sum(uncertain), exchange);
+    return Expected{static_cast<double>(sure) * (1. / unit), static_cast<double>(others) * (1. / unit)};
   };
-  // Normalised weights sum to 1: with lambda = -log2(rows) at most `rows` rows are expected, and below -160 all count.
+  // Below -160 all count. Normalised weights sum to about 1: with lambda = -log2(rows) at most `rows` are expected.
   float low = -160.F;
   float high = 1.F;
-  if (expected(low) <= rows) return -lanes::infinity;
-  for (int i = 0; i < 24; ++i) {  // to 1e-5
-    const float middle = 0.5F * (low + high);
-    (expected(middle) > rows ? low : high) = middle;
+  const Expected most = expected(low);
+  if (most.certain + most.uncertain <= rows) return -lanes::infinity;
+  float lambda = rows > 1. ? -lanes::log2(static_cast<float>(rows)) : 0.F;
+  for (int i = 0; i < 32 && high - low > 1e-5F; ++i) {
+    const Expected now = expected(lambda);
+    (now.certain + now.uncertain > rows ? low : high) = lambda;
+    const double room = rows - now.certain;
+    float next = 0.5F * (low + high);
+    if (room > 0. && now.uncertain > 0.) {
+      const float step = lanes::log2(static_cast<float>(now.uncertain / room));
+      if (Kokkos::fabs(step) < 1e-5F) break;
+      if (lambda + step > low && lambda + step < high) next = lambda + step;
+    }
+    lambda = next;
   }
-  return high;
+  return lambda;
+}
+
+/// log2 of a head's delta in this step: what the step's own kernel chose, or else what the last step left. Everything
+/// is read where the budget covers the visible keys or nothing was left.
+KOKKOS_INLINE_FUNCTION float log_delta_of(const Arguments& a, const Unit& unit, int head) {
+  const std::int64_t row = unit.head_row(a, head);
+  if (a.work.log_delta != nullptr) return a.work.log_delta[row];
+  if (a.budget.rows_of(unit.visible()) >= static_cast<double>(unit.visible())) return -lanes::infinity;
+  const float carried = a.state_log_ratio[row] + a.state_lse[row];
+  return Kokkos::fabs(carried) < lanes::infinity ? carried : -lanes::infinity;
 }
 
 /// The correction of log2(delta / Z) for the next step, from the inclusion probabilities of this one: the uncertain

@@ -5,6 +5,7 @@
 #include <santa/core/check.hpp>
 #include <santa/core/drawn.hpp>
 #include <santa/lanes/math.hpp>
+#include <santa/sample/budget.hpp>
 
 #include <cmath>
 #include <cstdint>
@@ -138,7 +139,7 @@ struct Sweep {
     uncertain = group.last(prefix);
     const Vector<float> pi =
         select(rows_in.certain, Vector<float>(1.F), convert<float>(units) * Vector<float>(1.F / probability_unit));
-    inverse = Vector<float>(1.F) / pi;
+    inverse = lanes::inverse_near(pi);
     doubt = Vector<float>(1.F) - pi;
   }
 };
@@ -153,7 +154,7 @@ class MassUnitRule {
   KOKKOS_FUNCTION MassUnitRule(const Group& group, const Arguments& arguments, const Unit& unit)
       : _group(group), _key(stream_key(arguments, unit)), _first_head(static_cast<std::uint16_t>(unit.first_head)) {
     _group.for_all_heads(unit.heads, [&](int head) {
-      _log_delta[head] = arguments.work.log_delta[unit.head_row(arguments, head)];
+      _log_delta[head] = log_delta_of(arguments, unit, head);
       _certain[head] = 0;
       _uncertain[head] = 0;
     });

@@ -21,6 +21,14 @@ struct ComingRows {
   KOKKOS_FORCEINLINE_FUNCTION auto operator()(std::int64_t i) const { return row(i); }
 };
 
+/// Where no rows are drawn.
+struct NoDrawnRows {
+  [[nodiscard]] KOKKOS_FUNCTION static int unasked() { return 0; }
+  [[nodiscard]] KOKKOS_FUNCTION static const void* unasked_row(int /*i*/) { return nullptr; }
+  KOKKOS_FUNCTION static void asked(int /*count*/) {}
+  KOKKOS_FUNCTION static void take() {}
+};
+
 /// Scores of a lane group's heads by the product of query and key rows, then the modifier. `Tile` holds the query.
 /// Bytes: `count` key rows a tile.
 template <class Group, class Tile, class Rows, class Modifier>
@@ -40,16 +48,22 @@ class KeyScores {
         _modifier(modifier),
         _unit(unit) {}
 
+  /// Has a tile of the same kind asked for ahead of time, where that can be done.
+  KOKKOS_FORCEINLINE_FUNCTION void ask(std::int64_t first, std::int64_t step, int count) const {
+    if constexpr (Tile::asynchronous) _tile.ask(_keys, first, step, count);
+  }
+
   /// Scores in log2 units of keys first, first + step, ... (`count` of them); -infinity in lanes without a visible key.
   /// A score of +infinity has no softmax and becomes NaN, as exp(inf - inf) is.
-  /// `next` is the first of the `next_count` keys of the group's next tile.
+  /// `next` is the first of the `next_count` keys of the group's next tile, `drawn` the rows that wait to be gathered.
+  template <class DrawnRows>
   KOKKOS_FORCEINLINE_FUNCTION void scores(std::int64_t first, std::int64_t step, int count, Float* score,
-                                          std::int64_t next = 0, int next_count = 0) const {
+                                          std::int64_t next, int next_count, DrawnRows& drawn) const {
     const auto row = [&](std::int64_t i) {
       const std::int64_t key = first + i * step;
       return key < _unit.end ? _keys[key] : _after[_after_begin + (key - _unit.end) / step];
     };
-    _tile.scores(_keys, first, step, count, ComingRows<decltype(row)>{row, next, next_count}, score);
+    _tile.scores(_keys, first, step, count, ComingRows<decltype(row)>{row, next, next_count}, score, drawn);
     const auto hidden = static_cast<std::int32_t>(_unit.start > first ? (_unit.start - first + step - 1) / step : 0);
     const auto inside = _group.lanes_between(hidden, count);
     _group.for_all_heads(_unit.heads, [&](int head) {
@@ -81,8 +95,12 @@ class StoredScores {
         _stride(arguments.tiles * tile_keys),
         _heads(unit.heads) {}
 
+  KOKKOS_FUNCTION static void ask(std::int64_t /*first*/, std::int64_t /*step*/, int /*count*/) {}
+
+  template <class DrawnRows>
   KOKKOS_FORCEINLINE_FUNCTION void scores(std::int64_t first, std::int64_t /*step*/, int /*count*/, Float* score,
-                                          std::int64_t /*next*/ = 0, int /*next_count*/ = 0) const {
+                                          std::int64_t /*next*/, int /*next_count*/, DrawnRows& drawn) const {
+    drawn.make_room();
     _group.for_all_heads(_heads, [&](int head) {
       score[head] = head < _heads ? _group.load(at(head, first)) : Float(-lanes::infinity);
     });

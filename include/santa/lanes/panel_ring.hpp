@@ -1,0 +1,83 @@
+// Rows on their way from memory to a warp's scratch.
+#pragma once
+
+#include <santa/lanes/mma.hpp>
+
+#include <Kokkos_Core.hpp>
+
+#include <cstdint>
+
+#if defined(KOKKOS_ENABLE_CUDA)
+
+namespace santa::lanes {
+
+/// Panels of up to 16 rows that are copied to scratch while the warp works on others: two at a time, taken in the order
+/// they were asked for. Copies go past registers, so that what waits for memory costs none.
+///
+/// Row r of a panel begins at r * row_bytes, and its 16-byte piece p lies at place p ^ (r % 8), so that the same pieces
+/// of 8 rows are in different banks.
+template <int row_bytes>
+class PanelRing {
+  static_assert(row_bytes % 128 == 0);
+
+ public:
+  static constexpr int rows = 16;
+  static constexpr int slots = 2;
+  static constexpr std::uint32_t panel_bytes = rows * row_bytes;
+  static constexpr std::size_t scratch_floats = slots * panel_bytes / sizeof(float);
+
+  /// Scratch begins at a multiple of 128 bytes.
+  __device__ explicit PanelRing(float* scratch)
+      : _base(static_cast<std::uint32_t>(__cvta_generic_to_shared(scratch))) {}
+
+  /// Panels that were asked for and not taken yet.
+  [[nodiscard]] __device__ int waiting() const { return _waiting; }
+
+  /// Asks for `count` rows (at least one): row_at(i) is where row i lies, `bytes` of it are copied, the rest is zero.
+  template <class RowAt>
+  __device__ __forceinline__ void ask(const RowAt& row_at, int count, int bytes) {
+    const int piece = static_cast<int>(threadIdx.x) % 8;
+    const std::uint32_t slot = place(_next);
+#pragma unroll
+    for (int j = 0; j < 4; ++j) {
+      const int row = static_cast<int>(threadIdx.x) / 8 + 4 * j;
+      const char* from = reinterpret_cast<const char*>(row_at(row < count ? row : 0)) + piece * 16;
+      const std::uint32_t to =
+          slot + static_cast<std::uint32_t>(row * row_bytes) + static_cast<std::uint32_t>((piece ^ (row % 8)) * 16);
+#pragma unroll
+      for (int i = 0; i < row_bytes / 128; ++i) {
+        const bool present = row < count && piece * 16 + 128 * i < bytes;
+        copy_piece(to + 128U * static_cast<std::uint32_t>(i), from + 128 * i, present);
+      }
+    }
+    close_copies();
+    _next ^= 1U;
+    ++_waiting;
+  }
+
+  /// The scratch address of the oldest panel, once it is here.
+  [[nodiscard]] __device__ __forceinline__ std::uint32_t front() const {
+    if (_waiting == 1)
+      wait_for_copies<0>();
+    else
+      wait_for_copies<1>();
+    __syncwarp();
+    return place(_next ^ static_cast<std::uint32_t>(_waiting & 1));
+  }
+  /// Gives the oldest panel's room back, after all lanes have read it.
+  __device__ __forceinline__ void pop() {
+    __syncwarp();
+    --_waiting;
+  }
+
+ private:
+  [[nodiscard]] __device__ std::uint32_t place(std::uint32_t slot) const { return _base + slot * panel_bytes; }
+
+  std::uint32_t _base;
+  std::uint32_t _next = 0;
+  int _waiting = 0;
+};
+
+}  // namespace santa::lanes
+
+#endif
