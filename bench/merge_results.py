@@ -361,12 +361,14 @@ def draw_panel(svg: Svg, platform: Platform, methods: list[str], x_of: Callable[
     y_of = lambda e: bottom - e / highest * PANEL_HEIGHT  # noqa: E731
     ceilings = sorted(r.ceiling for _, _, r in platform.measured()) or [0.0]
     svg.text(left, top - 28, platform.name, HEADING)
-    roof = f"roof: {ceilings[0]:.0f} to {ceilings[-1]:.0f} GB/s, each shape's own read of its cache"
+    low, high = f"{ceilings[0]:.0f}", f"{ceilings[-1]:.0f}"
+    reads = low if low == high else f"{low} to {high}"
+    roof = f"roof: {reads} GB/s, each shape's own read of its cache"
     svg.text(left, top - 10, roof, NOTE)
     for step in range(0, 6):
         svg.line(left, y_of(step / 5), left + width, y_of(step / 5), GRID)
         svg.text(left - 8, y_of(step / 5) + 4.5, f"{step / 5:.1f}", 'text-anchor="end"')
-    few = len(ticks) <= 8
+    few = len(ticks) * 62 <= width  # room for all labels
     for tick in ticks:
         strong = few or f"{tick:e}"[0] == "1"
         svg.line(at(tick), top, at(tick), bottom, GRID if strong else FAINT)
