@@ -74,8 +74,8 @@ struct Seam<santa::detail::RowTeams<Space>> {
     if constexpr (is_host_space<Space>) {
       return Seam<Space>::template policy<Extents>(teams.space, units, scratch_floats);
     } else {
-      // Registers for 16 groups a multiprocessor.
-      using Policy = Kokkos::TeamPolicy<Space, Kokkos::LaunchBounds<Group<Extents>::size, 16>>;
+      // Registers for 12 groups a multiprocessor: none are spilled.
+      using Policy = Kokkos::TeamPolicy<Space, Kokkos::LaunchBounds<Group<Extents>::size, 12>>;
       return Policy(teams.space, static_cast<int>(units), 1, Group<Extents>::size)
           .set_scratch_size(
               Group<Extents>::scratch_level,
