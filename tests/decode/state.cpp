@@ -159,6 +159,30 @@ SANTA_SPACE_TEST_CASE("any_content_of_a_carried_state_is_safe") {
   }
 }
 
+SANTA_SPACE_TEST_CASE("what_a_used_state_does_not_hold_is_read_once_and_found_back") {
+  const auto problem = scores_of_shape<Space>(1);
+  const Reference reference = exact_reference(problem);
+  for (const Draws draws : {Draws::joint, Draws::joint_l2, Draws::separate}) {
+    Runner<Space, float> runner(problem, MassUnit{.rows = 300, .draws = draws});
+    for (const float content : {quiet_nan, infinity, -infinity}) {
+      const auto state = runner.state();
+      runner.run({.seed = 5, .state = state});
+      set_log_delta<Space>(state, std::vector<float>(16, content));
+      const Result all = runner.run({.seed = 5, .step = 1, .state = state});
+      CHECK(mean_rows(all) == 4000.);
+      CHECK(relative_error(all.out, reference.out) < 1e-5);
+      // From below: never more than was asked for, and soon about as many.
+      const double next = mean_rows(runner.run({.seed = 5, .step = 2, .state = state}));
+      CHECK(next < (draws == Draws::separate ? 4. : 1.) * 360.);
+      std::uint32_t step = 3;
+      for (; step < 8; ++step) runner.run({.seed = 5, .step = step, .state = state});
+      const double later = mean_rows(runner.run({.seed = 5, .step = step, .state = state}));
+      if (draws != Draws::separate) CHECK(later == doctest::Approx(300.).epsilon(0.25));
+      CHECK(later > 200.);
+    }
+  }
+}
+
 SANTA_SPACE_TEST_CASE("exact_and_systematic_leave_a_state_alone") {
   const auto problem = scores_of_shape<Space>(0);
   for (const AnyMethod& method : {AnyMethod(Exact{}), AnyMethod(Systematic{.samples = 100})}) {

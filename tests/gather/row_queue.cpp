@@ -32,7 +32,7 @@ struct Fixture {
   Fixture(int head_count, bool spread)
       : heads(head_count),
         with_spread(spread),
-        scratch(static_cast<std::size_t>(Queue::scratch_words(head_count))),
+        scratch(static_cast<std::size_t>(Queue::scratch_words(head_count, spread))),
         queue(scratch.data(), head_count, spread) {
     for (Log* log : {&in, &out})
       log->weight = log->spread = std::vector<std::vector<float>>(static_cast<std::size_t>(heads));
@@ -58,17 +58,20 @@ struct Fixture {
     queue.push(Group(Team{}), first, drawn);
   }
 
-  void drain(int keep) {
-    queue.drain(Group(Team{}), keep, [&](int at, int count) {
+  /// Takes batches until at most `most` rows are left.
+  void take_until(int most) {
+    while (queue.size() > most) {
+      const int count = queue.size() < Queue::batch ? queue.size() : Queue::batch;
       batches.push_back(count);
-      for (int i = at; i < at + count; ++i) {
+      for (int i = 0; i < count; ++i) {
         out.index.push_back(queue.index()[i]);
         for (int h = 0; h < heads; ++h) {
           out.weight[static_cast<std::size_t>(h)].push_back(queue.weight(h)[i]);
           if (with_spread) out.spread[static_cast<std::size_t>(h)].push_back(queue.spread(h)[i]);
         }
       }
-    });
+      queue.pop(count);
+    }
   }
 };
 
@@ -77,7 +80,7 @@ struct Fixture {
 TEST_CASE("queues_hand_out_what_they_were_given_in_order") {
   for (const int heads : {1, 3, 16})
     for (const bool with_spread : {false, true})
-      for (const int keep : {Queue::batch, 2 * Queue::batch}) {
+      for (const int most : {Queue::batch - 1, 2 * Queue::batch - 1, Queue::capacity - 32}) {
         Fixture f(heads, with_spread);
         std::mt19937 random(7);
         for (int tile = 0; tile < 200; ++tile) {
@@ -85,12 +88,11 @@ TEST_CASE("queues_hand_out_what_they_were_given_in_order") {
           f.push(32 * tile, tile % 17 == 0  ? 0xffffffffU
                             : tile % 5 == 0 ? 0U
                                             : bits & static_cast<std::uint32_t>(random()));
-          f.drain(keep);
-          REQUIRE(f.queue.size() < keep);
-          REQUIRE(f.queue.size() + 32 <= Queue::capacity);
+          f.take_until(most);
+          REQUIRE(f.queue.size() <= most);
         }
         for (const int count : f.batches) CHECK(count == Queue::batch);
-        f.drain(0);
+        f.take_until(0);
         CHECK(f.queue.size() == 0);
         CHECK(f.out.index == f.in.index);
         CHECK(f.out.weight == f.in.weight);
@@ -101,25 +103,51 @@ TEST_CASE("queues_hand_out_what_they_were_given_in_order") {
 TEST_CASE("queues_keep_what_is_less_than_a_batch_until_the_end") {
   Fixture f(2, true);
   f.push(0, 0x7fffU);  // 15 rows
-  f.drain(Queue::batch);
+  f.take_until(Queue::batch - 1);
   CHECK(f.out.index.empty());
   CHECK(f.queue.size() == 15);
   f.push(32, 0x3U);
-  f.drain(Queue::batch);
+  f.take_until(Queue::batch - 1);
   CHECK(f.out.index.size() == 16);
   CHECK(f.queue.size() == 1);
   CHECK(f.queue.index()[0] == 33);
-  f.drain(0);
+  f.take_until(0);
   CHECK(f.batches == std::vector<int>{16, 1});
-  f.drain(0);
+  f.take_until(0);
   CHECK(f.batches.size() == 2);
+}
+
+TEST_CASE("queues_know_which_rows_have_been_asked_for") {
+  Fixture f(1, false);
+  f.push(0, 0xffffffffU);
+  f.take_until(16);  // the ring now begins in the middle
+  for (int tile = 1; tile < 20; ++tile) {
+    f.push(32 * tile, 0xffffffffU);
+    REQUIRE(f.queue.size() == 48);
+    CHECK(f.queue.asked() == 0);
+    CHECK(f.queue.unasked(0) == 32 * tile - 16);
+    f.queue.ask(20);
+    CHECK(f.queue.asked() == 20);
+    CHECK(f.queue.unasked(0) == 32 * tile + 4);
+    CHECK(f.queue.unasked(27) == 32 * tile + 31);
+    f.take_until(32);
+    CHECK(f.queue.asked() == 4);
+    CHECK(f.queue.unasked(0) == 32 * tile + 4);
+    f.queue.ask(100);
+    CHECK(f.queue.asked() == 32);
+    f.take_until(16);
+    CHECK(f.queue.asked() == 16);
+    f.take_until(0);
+    CHECK(f.queue.asked() == 0);
+    f.push(32 * tile, 0xffff0000U);
+  }
 }
 
 TEST_CASE("waiting_rows_follow_a_change_of_reference_in_one_head_only") {
   Fixture f(3, true);
   f.push(0, 0x15U);
   f.queue.rescale(Group(Team{}), 1, 0.5F);
-  f.drain(0);
+  f.take_until(0);
   for (std::size_t i = 0; i < 3; ++i) {
     CHECK(f.out.weight[0][i] == f.in.weight[0][i]);
     CHECK(f.out.weight[1][i] == 0.5F * f.in.weight[1][i]);

@@ -48,7 +48,7 @@ struct Fixture {
     std::mt19937 random(7);
     std::normal_distribution<float> normal;
     for (float& x : query) x = normal(random);
-    tile.begin({query.data() + 2, ElementType::float32}, -2, dim + 5, 0.25F);
+    tile.begin({query.data() + 2, ElementType::float32}, -2, dim + 5, 0.25F, [] {});
   }
   [[nodiscard]] double q(int head, int d) const {
     return static_cast<double>(query[static_cast<std::size_t>(head * (dim + 5) + d)]);
@@ -60,7 +60,7 @@ template <class T, class Rows>
 void take_scores(const HostTile<T>& tile, const Rows& rows, std::int64_t first, std::int64_t step, int count,
                  lanes::Simd<float, 32>* scores) {
   tile.scores(
-      rows, first, step, count, [&](std::int64_t) { return rows[first]; }, scores);
+      rows, first, step, count, [&](std::int64_t) { return rows[first]; }, scores, 0);
 }
 
 template <class T>
@@ -177,7 +177,7 @@ TEST_CASE_TEMPLATE("specialised_dimensions_give_the_bits_of_others", T, float, h
       for (int h = 0; h < heads; ++h)
         for (int d = 0; d < dim; ++d)
           query[static_cast<std::size_t>(h * (dim + 8) + d)] = static_cast<float>(f.q(h, d));
-      longer.tile.begin({query.data(), ElementType::float32}, 0, dim + 8, 0.25F);
+      longer.tile.begin({query.data(), ElementType::float32}, 0, dim + 8, 0.25F, [] {});
       const SeparateRows<T> rows(32, dim, 3);
       SeparateRows<T> longer_rows(32, dim + 8, 3);
       for (int i = 0; i < 32; ++i)

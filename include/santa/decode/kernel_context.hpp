@@ -70,8 +70,8 @@ struct KernelContext {
 
   [[nodiscard]] KOKKOS_FUNCTION Keys keys(const Group& group, Tile& tile, const Unit& unit) const {
     const Rows rows = addresses.keys(unit.batch, unit.kv_head);
-    if constexpr (Group::groups_per_team > 1) {
-      return {group, tile, rows, rows, 0, modifier, unit};  // no group works on the unit that follows
+    if constexpr (!requires { Tile::reads_ahead; }) {
+      return {group, tile, rows, rows, 0, modifier, unit};
     } else {
       const std::int64_t next = unit_rank(arguments, unit.batch, unit.split, unit.kv_head, unit.slice) + 1;
       const Unit after = this->unit(next < all_units(arguments) ? next : 0);

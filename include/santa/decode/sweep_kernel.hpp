@@ -50,7 +50,7 @@ struct SweepKernel : Context {
   KOKKOS_FUNCTION void sweep(const Group& group, const Unit& unit, float* scratch) const {
     const Arguments& a = this->arguments;
     Tile tile = this->tile(group, scratch, unit);
-    const auto source = [&] {
+    auto source = [&] {
       if constexpr (stored_scores)
         return StoredScores<Group>(group, a, unit);
       else

@@ -192,13 +192,20 @@ struct HostGroup {
     for (int head = 0; head < heads; ++head) f(head);
   }
 
-  /// A number of each of the group's tiles in turn, f(tile).
+  /// A number of each of the group's tiles in turn; f(tiles) gives those of several tiles, one in each lane.
   template <class T>
   struct PerTile {
     template <class F>
     SANTA_INLINE T get(std::uint32_t tile, F&& f) {
-      return f(tile);
+      if (_next == 0) f(bit_cast<std::uint32_t>(lane()) + Vector<std::uint32_t>(tile)).store(_ahead);
+      const T result = _ahead[_next];
+      _next = (_next + 1) % size;
+      return result;
     }
+
+   private:
+    alignas(native_bytes) T _ahead[size];
+    int _next = 0;
   };
 
   /// Calls f once for the group.

@@ -31,6 +31,7 @@ class HostTile {
   static constexpr int padded(int dim) { return (dim + Block::size - 1) / Block::size * Block::size; }
   static constexpr float weight_scale = 1.F;
   static constexpr bool asynchronous = false;
+  static constexpr bool reads_ahead = true;  // also of the unit that likely follows
   static constexpr std::size_t shared_floats(int /*heads*/, int /*dim*/) { return 0; }
   static constexpr std::size_t scratch_floats(int heads, int dim) {
     return 2 * static_cast<std::size_t>(heads) * static_cast<std::size_t>(padded(dim));

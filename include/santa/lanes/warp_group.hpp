@@ -161,7 +161,6 @@ struct WarpGroup {
       if (head < heads) f(head);
   }
 
-  /// f of the group's next 32 tiles at once, one in each lane.
   template <class T>
   struct PerTile {
     template <class F>

@@ -34,9 +34,12 @@ struct StreamKey {
     Philox4x32::generate(random, {{static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)}});
   }
 
-  /// A uniform integer in [0, 2^bits), bits <= 32.
-  KOKKOS_FUNCTION std::uint32_t integer(std::uint16_t head, std::uint32_t index, int bits) const {
-    return draw(head, index).word[0] >> (32 - bits);
+  /// A uniform integer in [0, 2^bits), bits <= 32; of an index, or of each lane's.
+  template <class Word>
+  KOKKOS_FORCEINLINE_FUNCTION Word integer(std::uint16_t head, const Word& index, int bits) const {
+    Word random[4];
+    draw(head, index, random);
+    return random[0] >> (32 - bits);
   }
 
   /// A uniform double in [0, 1) with 53 random bits.

@@ -58,7 +58,7 @@ class DrawPlan {
     _places = Places(Kokkos::view_alloc(space, Kokkos::WithoutInitializing, "santa::places"),
                      static_cast<std::size_t>(batch), 3, static_cast<std::size_t>(places()));
     _scratch = Scratch(Kokkos::view_alloc(space, "santa::scratch"), static_cast<std::size_t>(batch),
-                       team_floats() + detail::LocalTeam::rule_floats);
+                       scratch_floats() + detail::LocalTeam::rule_floats);
   }
 
   /// Draws.
@@ -101,17 +101,18 @@ class DrawPlan {
   using Places = Kokkos::View<float***, Kokkos::LayoutRight, MemorySpace>;  // [batch][index, weight, spread][places]
   using Scratch = Kokkos::View<float**, Kokkos::LayoutRight, MemorySpace>;  // of a team that the caller launches
 
+  /// Of a team, with room for the error bar's sums.
+  [[nodiscard]] std::size_t scratch_floats() const {
+    Context<float> context{};
+    context.arguments = _arguments;
+    float any = 0.F;
+    context.arguments.error.data = &any;
+    return context.scratch_floats(1, 0);
+  }
+
   [[nodiscard]] std::int64_t places() const {
     const std::int64_t whole = _arguments.tiles * detail::tile_keys;
     return whole > 0 ? whole : detail::tile_keys;
-  }
-
-  /// Scratch of a kernel, spreads included.
-  static std::size_t team_floats() {
-    float asked_for = 0.F;
-    Context<float> context{};
-    context.arguments.error = {&asked_for, {0, 0}};
-    return context.scratch_floats(1, 0);
   }
 
   void lay_out(const Space& space, std::int64_t batch, std::int64_t rows) {
@@ -121,7 +122,8 @@ class DrawPlan {
     a.storage = rows;
     a.tiles = (rows + detail::tile_keys - 1) / detail::tile_keys;
     const detail::RowTeams<Space> teams{space};
-    const lanes::Division division = lanes::Seam<detail::RowTeams<Space>>::divide(teams, batch > 0 ? batch : 1, rows);
+    const lanes::Division division =
+        lanes::Seam<detail::RowTeams<Space>>::divide(teams, batch > 0 ? batch : 1, 1, 0, rows);
     a.keys_per_split = division.keys_per_split;
     a.splits = static_cast<std::int32_t>(division.splits > 0 ? division.splits : 1);
     detail::require(batch < (std::int64_t{1} << 31) / a.splits, "batch", batch, "less than 2^31 / splits");

@@ -85,9 +85,9 @@ struct Seam<santa::detail::RowTeams<Space>> {
 
   /// On a device a quarter of the groups that it holds, but no more splits than one group merges at a glance, and no
   /// fewer than 32-bit counts take.
-  static Division divide(const Teams& teams, std::int64_t vectors, std::int64_t rows) {
+  static Division divide(const Teams& teams, std::int64_t vectors, int heads, int dim, std::int64_t rows) {
     if constexpr (is_host_space<Space>) {
-      return Seam<Space>::divide(teams.space, vectors, 1, 64, rows);
+      return Seam<Space>::divide(teams.space, vectors, heads, dim, rows);
     } else {
       constexpr std::int64_t most = 512;
       const std::int64_t units = teams.space.concurrency() / (4 * Group<Extents<1, 32, false>>::size);

@@ -202,7 +202,7 @@ class MassUnitRule {
                                                  int head) {
     const auto stream = static_cast<std::uint16_t>(_first_head + head);
     const std::uint32_t phase = _phase[head].get(
-        tile.number, [&](std::uint32_t number) { return _key.integer(stream, number, probability_bits); });
+        tile.number, [&](const auto& numbers) { return _key.integer(stream, numbers, probability_bits); });
     const Sweep<Group> sweep(_group, rows_in, phase);
     _certain[head] += static_cast<std::uint32_t>(Kokkos::popcount(sweep.certain));
     _uncertain[head] += sweep.uncertain;

@@ -88,8 +88,7 @@ class MultinomialPoints {
   KOKKOS_FUNCTION MultinomialPoints(const Group& group, const Arguments& arguments, const Unit& unit)
       : _group(group), _arguments(arguments), _unit(unit), _key(stream_key(arguments, unit)) {}
 
-  [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION Int below(int head, std::uint32_t /*tile*/,
-                                                      const Vector<std::uint64_t>& position) const {
+  [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION Int below(int head, const Vector<std::uint64_t>& position) const {
     const std::int64_t samples = _arguments.budget.samples;
     const std::int64_t row = _unit.head_row(_arguments, head);
     const auto stream = static_cast<std::uint16_t>(_unit.first_head + head);

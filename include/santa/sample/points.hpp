@@ -49,8 +49,8 @@ KOKKOS_FORCEINLINE_FUNCTION void give_counts(const Group& group,
 }
 
 /// The second pass of rules whose draws are points in each head's cumulative sum, for one unit of work. `Points` says
-/// how many points of a head lie below a position in a tile: below(head, tile number, position). Nothing is carried
-/// from tile to tile: the first pass has left where each of them begins.
+/// how many points of a head lie below a position: below(head, position), or below(head, tile number, position) where
+/// that depends on the tile. Nothing is carried from tile to tile: the first pass has left where each of them begins.
 template <class Group, template <class> class Points>
 class PointRule {
   template <class T>
@@ -82,6 +82,10 @@ class PointRule {
     if (_every_row) return draw_every_row(_group, tile, drawn);
     drawn.rows = 0;
     _group.for_all_heads(tile.heads, [&](int head) {
+      if (!has_points(tile, head)) {
+        drawn.weight[head] = drawn.spread[head] = Vector<float>(0.F);
+        return;
+      }
       const Vector<std::int32_t> count = counts(tile, head);
       give_counts(_group, count, head, _unit_weight[head], with_spread, drawn);
       _samples += static_cast<std::uint32_t>(_group.sum(count));
@@ -92,6 +96,33 @@ class PointRule {
   [[nodiscard]] KOKKOS_FUNCTION std::uint32_t samples(std::uint32_t rows) const { return _every_row ? rows : _samples; }
 
  private:
+  static constexpr bool by_position = requires(const Points<Group>& points, const Mass& position) {
+    points.below(0, position);
+  };
+
+  /// Whether any of the head's points fall into the tile, found for many tiles at once; where it can't be told, true.
+  KOKKOS_FORCEINLINE_FUNCTION bool has_points(const ScoredTile<Group>& tile, int head) {
+    if constexpr (by_position) {
+      return _points_of_tile[head].get(tile.number, [&](const Vector<std::uint32_t>& numbers) {
+        using Index = Vector<std::int32_t>;
+        const std::uint64_t* prefix =
+            _arguments.work.tile_prefix + _unit.head_row(_arguments, head) * _arguments.tile_stride();
+        const Index last(static_cast<std::int32_t>(_arguments.tiles - 1));
+        const Index given = lanes::bit_cast<std::int32_t>(numbers);
+        const Index number = lanes::select(given < last, given, last);
+        return _points.below(head, _group.gather(prefix, number + Index(1))) -
+               _points.below(head, _group.gather(prefix, number));
+      }) != 0;
+    }
+    return true;
+  }
+  KOKKOS_FORCEINLINE_FUNCTION Vector<std::int32_t> below(int head, std::uint32_t tile, const Mass& position) const {
+    if constexpr (by_position)
+      return _points.below(head, position);
+    else
+      return _points.below(head, tile, position);
+  }
+
   /// How many of the head's points fall into each lane's part of the cumulative sum. The prefix of the next tile is
   /// where the last lane's part ends.
   KOKKOS_FORCEINLINE_FUNCTION Vector<std::int32_t> counts(const ScoredTile<Group>& tile, int head) const {
@@ -104,7 +135,7 @@ class PointRule {
     const Mass prefix = Mass(_arguments.work.tile_prefix[at]);
     const Mass after = prefix + (sum >> shift);
     const Mass before = prefix + ((sum - mass) >> shift);
-    return _points.below(head, tile.number, after) - _points.below(head, tile.number, before);
+    return below(head, tile.number, after) - below(head, tile.number, before);
   }
 
   const Group& _group;
@@ -115,6 +146,7 @@ class PointRule {
   Points<Group> _points;
   std::uint32_t _samples = 0;
   float _unit_weight[Group::max_heads];  // of one draw
+  typename Group::template PerTile<std::int32_t> _points_of_tile[Group::max_heads];
 };
 
 }  // namespace santa::detail

@@ -38,7 +38,7 @@ class StratifiedPoints {
   KOKKOS_FUNCTION StratifiedPoints(const Group& /*group*/, const Arguments& arguments, const Unit& unit)
       : _arguments(arguments), _unit(unit), _key(stream_key(arguments, unit)) {}
 
-  [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION Vector<std::int32_t> below(int head, std::uint32_t /*tile*/,
+  [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION Vector<std::int32_t> below(int head,
                                                                        const Vector<std::uint64_t>& position) const {
     using Word = Vector<std::uint32_t>;
     const StratumPlace<Group> place(position, _arguments.work.total[_unit.head_row(_arguments, head)],

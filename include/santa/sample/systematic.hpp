@@ -43,7 +43,7 @@ class SystematicPoints {
     });
   }
 
-  [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION Vector<std::int32_t> below(int head, std::uint32_t /*tile*/,
+  [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION Vector<std::int32_t> below(int head,
                                                                        const Vector<std::uint64_t>& position) const {
     return _head[head].below(position);
   }

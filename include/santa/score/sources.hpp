@@ -99,21 +99,35 @@ class StoredScores {
 
   template <class DrawnRows>
   KOKKOS_FORCEINLINE_FUNCTION void scores(std::int64_t first, std::int64_t /*step*/, int /*count*/, Float* score,
-                                          std::int64_t /*next*/, int /*next_count*/, DrawnRows& drawn) const {
+                                          std::int64_t next, int next_count, DrawnRows& drawn) {
     drawn.make_room();
-    _group.for_all_heads(_heads, [&](int head) {
-      score[head] = head < _heads ? _group.load(at(head, first)) : Float(-lanes::infinity);
-    });
+    if constexpr (Group::groups_per_team == 1) {
+      load(first, score);
+    } else {
+      // The next tile's are on their way while this one's are used.
+      if (!_loaded) load(first, _ahead);
+      _group.for_all_heads(_heads, [&](int head) { score[head] = _ahead[head]; });
+      _loaded = next_count > 0;
+      if (_loaded) load(next, _ahead);
+    }
   }
 
   /// Where the scores of a tile are kept: whole tiles, so that lanes without a key are written too.
   [[nodiscard]] KOKKOS_FUNCTION float* at(int head, std::int64_t key) const { return _first + head * _stride + key; }
 
  private:
+  KOKKOS_FORCEINLINE_FUNCTION void load(std::int64_t first, Float* score) const {
+    _group.for_all_heads(_heads, [&](int head) {
+      score[head] = head < _heads ? _group.load(at(head, first)) : Float(-lanes::infinity);
+    });
+  }
+
   const Group& _group;
   float* _first;
   std::int64_t _stride;
   int _heads;
+  bool _loaded = false;
+  Float _ahead[Group::max_heads];
 };
 
 }  // namespace santa::detail
