@@ -109,8 +109,32 @@ function(_santa_kokkos_fetch reasons)
   set(Kokkos_DEVICES "${devices}" PARENT_SCOPE)
 endfunction()
 
-# Makes the target Kokkos::kokkos. Sets SANTA_KOKKOS_LANGUAGE to the language that code using it is compiled as, and
-# SANTA_KOKKOS_DIR to where its package was found, if it was.
+# Stops where a CUDA Kokkos from <where> (its package in <package_dir>, if installed) can't be used as it was asked for.
+function(_santa_check_cuda where package_dir)
+  # An installed Kokkos has its architecture; the names by which one is chosen are for one that is built here.
+  foreach(name IN ITEMS Kokkos_ARCH_ADA89 Kokkos_ARCH_HOPPER90)
+    set(asked "${${name}}")
+  endforeach()
+  if(Kokkos_CUDA_ARCHITECTURES AND CMAKE_CUDA_ARCHITECTURES
+     AND NOT CMAKE_CUDA_ARCHITECTURES STREQUAL Kokkos_CUDA_ARCHITECTURES)
+    message(FATAL_ERROR "santa: the Kokkos from ${where} was built for CUDA architecture ${Kokkos_CUDA_ARCHITECTURES}, "
+      "but CMAKE_CUDA_ARCHITECTURES is ${CMAKE_CUDA_ARCHITECTURES}. Name another with -DKokkos_ROOT=<prefix>, or take "
+      "its own architecture with -DCMAKE_CUDA_ARCHITECTURES=${Kokkos_CUDA_ARCHITECTURES}.")
+  endif()
+  if(package_dir AND Kokkos_COMPILE_LANGUAGE STREQUAL "CXX" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # nvcc_wrapper passes for the compiler that it calls for the host; what it says of itself tells.
+    execute_process(COMMAND "${CMAKE_CXX_COMPILER}" --version OUTPUT_VARIABLE version ERROR_QUIET)
+    if(NOT version MATCHES "nvcc")
+      get_filename_component(wrapper "${package_dir}/../../../bin/nvcc_wrapper" ABSOLUTE)
+      message(FATAL_ERROR "santa: ${CMAKE_CXX_COMPILER} does not compile CUDA, which the Kokkos from ${where} needs. "
+        "Configure anew (--fresh) with -DCMAKE_CXX_COMPILER=${wrapper}")
+    endif()
+  endif()
+endfunction()
+
+# Makes the target Kokkos::kokkos. Sets SANTA_KOKKOS_LANGUAGE to the language that code using it is compiled as,
+# SANTA_KOKKOS_DIR to where its package was found, if it was, SANTA_CUDA to whether it has CUDA, and
+# SANTA_CUDA_COMPATIBILITY to the header beside this file that has to come before it, if one has.
 function(santa_find_kokkos)
   # Whoever adds santa as a subdirectory links Kokkos through it, and so has to see its targets.
   set(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL ON)
@@ -172,6 +196,19 @@ function(santa_find_kokkos)
   endif()
   list(JOIN Kokkos_DEVICES ", " devices)
   message(STATUS "santa: Kokkos ${Kokkos_VERSION} (${devices}) from ${where}")
+  set(cuda OFF)
+  set(compatibility "")
+  if("CUDA" IN_LIST Kokkos_DEVICES)
+    set(cuda ON)
+    if(PROJECT_IS_TOP_LEVEL)
+      _santa_check_cuda("${where}" "${package_dir}")
+    endif()
+    if(Kokkos_VERSION VERSION_LESS 4.7 AND CUDAToolkit_VERSION VERSION_GREATER_EQUAL 13)
+      set(compatibility santa_cuda13_compat.hpp)
+    endif()
+  endif()
+  set(SANTA_CUDA ${cuda} PARENT_SCOPE)
+  set(SANTA_CUDA_COMPATIBILITY "${compatibility}" PARENT_SCOPE)
   set(SANTA_KOKKOS_LANGUAGE ${Kokkos_COMPILE_LANGUAGE} PARENT_SCOPE)
   set(SANTA_KOKKOS_DIR "${package_dir}" PARENT_SCOPE)
 endfunction()

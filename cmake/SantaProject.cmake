@@ -6,7 +6,7 @@ add_library(santa_project_options INTERFACE)
 target_compile_features(santa_project_options INTERFACE cxx_std_20)
 
 # nvcc passes on neither all of these nor code without warnings of its own making.
-if(SANTA_KOKKOS_LANGUAGE STREQUAL "CXX" AND NOT SANTA_BACKEND STREQUAL "CUDA")
+if(SANTA_KOKKOS_LANGUAGE STREQUAL "CXX" AND NOT SANTA_CUDA)
   target_compile_options(santa_project_options INTERFACE
     -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wcast-qual -Wextra-semi -Wnon-virtual-dtor -Woverloaded-virtual
     $<$<CXX_COMPILER_ID:GNU>:-Wduplicated-cond> $<$<CXX_COMPILER_ID:GNU>:-Wlogical-op>
@@ -14,8 +14,8 @@ if(SANTA_KOKKOS_LANGUAGE STREQUAL "CXX" AND NOT SANTA_BACKEND STREQUAL "CUDA")
 endif()
 
 # Kernels are templates over lane groups: nvcc warns of each one of the host's that is no function of a device.
-if(SANTA_BACKEND STREQUAL "CUDA")
-  foreach(number IN ITEMS 20011 20013 20014 20015 128)
+if(SANTA_CUDA)
+  foreach(number IN ITEMS 20011 20013 20014 20015 128 549)
     target_compile_options(santa_project_options INTERFACE "SHELL:-Xcudafe --diag_suppress=${number}")
   endforeach()
 endif()

@@ -1,5 +1,5 @@
 // Kokkos 4.6 with CUDA 13: two runtime calls in the form that CUDA 13 dropped, as overloads that call today's.
-// Kokkos 4.7 and later don't need it. To be force-included where Kokkos 4.6 and code that uses it are compiled:
+// Kokkos 4.7 and later don't need it. Code that links santa::santa gets it by itself; where Kokkos 4.6 is compiled, say
 //   -DCMAKE_CXX_FLAGS="-include <santa>/cmake/santa_cuda13_compat.hpp"
 #pragma once
 

@@ -85,16 +85,19 @@ class Caches {
   }
   [[nodiscard]] auto cache(std::size_t copy) const {
     santa::bfloat16* keys = _pool.data() + copy * 2 * _elements;
-    return santa::ContiguousCache{rows(keys), rows(keys + _elements)};
+    return santa::ContiguousCache{rows(keys), rows(keys + _elements), layout};
   }
 
   santa::Shape shape;
   Queries query;
+  santa::CacheLayout layout = santa::CacheLayout::token_major;  // how the same numbers are taken
 
  private:
   static std::size_t size(std::int64_t value) { return static_cast<std::size_t>(value); }
   [[nodiscard]] Rows rows(santa::bfloat16* from) const {
-    return Rows(from, size(shape.batch), size(shape.length), size(shape.kv_heads), size(shape.dim));
+    if (layout == santa::CacheLayout::token_major)
+      return Rows(from, size(shape.batch), size(shape.length), size(shape.kv_heads), size(shape.dim));
+    return Rows(from, size(shape.batch), size(shape.kv_heads), size(shape.length), size(shape.dim));
   }
 
   [[nodiscard]] auto range(std::size_t copy) const {

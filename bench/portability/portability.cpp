@@ -14,6 +14,7 @@
 #include <exception>
 #include <fstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -27,6 +28,7 @@ struct Options {
   bool quick = false;
   std::string only;  // a method
   std::string shape;
+  std::string layout;
   std::string json;
 };
 
@@ -37,6 +39,7 @@ constexpr const char* usage =
     "  --repeats N     timed repetitions (21)\n"
     "  --shape B,H,KVH,L,D   only this shape\n"
     "  --method NAME   only this method and exact: mass-unit, mass-unit-first, systematic, fixed-tile-budget\n"
+    "  --layout NAME   only this layout of the cache: token-major, head-major\n"
     "  --quick         only batch 1 at 8192 and 32768 keys, for hosts\n"
     "  --json FILE     results as JSON\n";
 
@@ -82,8 +85,9 @@ class Report {
     _json = "{\"device\": \"" + device_name() + "\", \"backend\": \"" + Space::name() + "\", \"date\": \"" + date +
             "\", \"kokkos\": \"" + kokkos_version() + "\", \"concurrency\": " + std::to_string(Space{}.concurrency()) +
             ", \"results\": [";
-    std::printf("%s, %s\n%-22s %-17s %6s %9s %9s %8s %8s %8s %9s\n", device_name().c_str(), Space::name(),
-                "b, h/kvh/d, n", "method", "rows", "us", "launch us", "ceiling", "of it", "speed-up", "error");
+    std::printf("%s, %s (hm: head-major)\n%-24s %-17s %6s %9s %9s %8s %8s %8s %9s\n", device_name().c_str(),
+                Space::name(), "b, h/kvh/d, n", "method", "rows", "us", "launch us", "ceiling", "of it", "speed-up",
+                "error");
   }
 
   /// What a method was asked for: samples a query head (and in which tiles), or rows a kv head; 0 where it has none.
@@ -93,10 +97,12 @@ class Report {
     double rows = 0.;
   };
 
+  void set_layout(santa::CacheLayout layout) { _layout = layout; }
+
   void add(const santa::Shape& s, const std::string& method, const Budget& budget, double ceiling,
            const santa_bench::Measured& m, double speedup, double error) {
     const double fraction = m.bytes / m.microseconds() * 1e-3 / ceiling;
-    std::printf("%-22s %-17s %5.1f%% %9.1f %9.1f %8.0f %8.3f %8.2f %9.2g\n", name_of(s).c_str(), method.c_str(),
+    std::printf("%-24s %-17s %5.1f%% %9.1f %9.1f %8.0f %8.3f %8.2f %9.2g\n", name_of(s).c_str(), method.c_str(),
                 100. * m.rows_fraction, m.microseconds(), m.launch_microseconds, ceiling, fraction, speedup, error);
     std::fflush(stdout);
     const auto number = [](auto value) { return value > 0 ? std::to_string(value) : std::string("null"); };
@@ -114,7 +120,7 @@ class Report {
 
   /// Of a method that did not run: its time is null.
   void add_unsupported(const santa::Shape& s, const std::string& method, const std::string& why) {
-    std::printf("%-22s %-17s not run: %s\n", name_of(s).c_str(), method.c_str(), why.c_str());
+    std::printf("%-24s %-17s not run: %s\n", name_of(s).c_str(), method.c_str(), why.c_str());
     std::string text;
     for (const char c : why) text += c == '"' || c == '\\' || static_cast<unsigned char>(c) < ' ' ? ' ' : c;
     add_record(s, method, "\"microseconds\": null, \"reason\": \"" + text + "\"");
@@ -128,9 +134,10 @@ class Report {
   }
 
  private:
-  static std::string name_of(const santa::Shape& s) {
+  [[nodiscard]] std::string name_of(const santa::Shape& s) const {
     char text[64];
-    std::snprintf(text, sizeof text, "%ld, %ld/%ld/%ld, %ldk", s.batch, s.heads, s.kv_heads, s.dim, s.length / 1024);
+    std::snprintf(text, sizeof text, "%ld, %ld/%ld/%ld, %ldk%s", s.batch, s.heads, s.kv_heads, s.dim, s.length / 1024,
+                  _layout == santa::CacheLayout::token_major ? "" : " hm");
     return text;
   }
 
@@ -138,13 +145,16 @@ class Report {
     char text[256];
     std::snprintf(text, sizeof text,
                   "\"score_stage\": \"bf16\", \"rescored\": false, \"batch\": %ld, \"length\": %ld, \"heads\": %ld, "
-                  "\"kv_heads\": %ld, \"dim\": %ld, \"dtype\": \"bf16\", \"sharpness\": %g, ",
-                  s.batch, s.length, s.heads, s.kv_heads, s.dim, static_cast<double>(_options.sharpness));
+                  "\"kv_heads\": %ld, \"dim\": %ld, \"dtype\": \"bf16\", \"layout\": \"%s\", \"sharpness\": %g, ",
+                  s.batch, s.length, s.heads, s.kv_heads, s.dim,
+                  _layout == santa::CacheLayout::token_major ? "token-major" : "head-major",
+                  static_cast<double>(_options.sharpness));
     _json += std::string(_first ? "" : ",") + "\n  {\"method\": \"" + method + "\", " + text + rest + "}";
     _first = false;
   }
 
   const Options& _options;
+  santa::CacheLayout _layout = santa::CacheLayout::token_major;
   std::string _json;
   bool _first = true;
 };
@@ -152,37 +162,49 @@ class Report {
 /// Copies of a cache add up to more than twice the last-level cache, or to 1.2 GB, whichever host it is.
 constexpr std::size_t rotation_bytes = std::size_t{santa::lanes::is_host_space<Space> ? 1200 : 512} << 20;
 
+/// All methods at one shape and layout.
+void run(const Space& space, const santa_bench::Caches<Space>& caches, double ceiling, const Options& options,
+         Report& report) {
+  const santa::Shape& shape = caches.shape;
+  santa_bench::Measured exact;
+  // A kernel that a device has no room for is a result too.
+  const auto add = [&](const char* name, const auto& method, const Report::Budget& budget, bool first = false) {
+    if (!options.only.empty() && options.only != name && std::strcmp(name, "exact") != 0) return;
+    try {
+      const auto measured = santa_bench::measure(space, caches, method, options.repeats, first);
+      if (exact.out.empty()) exact = measured;
+      report.add(shape, name, budget, ceiling, measured, exact.microseconds() / measured.microseconds(),
+                 santa_bench::relative_error(measured.out, exact.out));
+    } catch (const std::exception& error) {
+      space.fence();  // an error that stays with the device ends the run
+      report.add_unsupported(shape, name, error.what());
+    }
+  };
+  add("exact", santa::Exact{}, {});
+  if (exact.out.empty()) return;  // nothing to compare with
+  const double rows = options.share * static_cast<double>(shape.length);
+  const santa::MassUnit mass_unit{.rows = santa::share(options.share)};
+  add("mass-unit", mass_unit, {.rows = rows});
+  add("mass-unit-first", mass_unit, {.rows = rows}, true);
+  const auto samples = std::max<std::int64_t>(1, static_cast<std::int64_t>(rows));
+  add("systematic", santa::Systematic{.samples = samples}, {.samples = samples});
+  santa::FixedTileBudget fixed{.samples = samples, .tile = 256};
+  fixed.samples = std::max(samples, fixed.tiles(shape.length));  // it draws at least one a tile
+  add("fixed-tile-budget", fixed, {.samples = fixed.samples, .tile = fixed.tile});
+}
+
 void run(const Options& options) {
   const Space space;
   Report report(options);
   for (const santa::Shape& shape : shapes(options)) {
-    const santa_bench::Caches<Space> caches(space, shape, options.sharpness, rotation_bytes);
+    santa_bench::Caches<Space> caches(space, shape, options.sharpness, rotation_bytes);
     const double ceiling = santa_bench::ceiling(space, caches, options.repeats);
-    santa_bench::Measured exact;
-    // A kernel that a device has no room for is a result too.
-    const auto add = [&](const char* name, const auto& method, const Report::Budget& budget, bool first = false) {
-      if (!options.only.empty() && options.only != name && std::strcmp(name, "exact") != 0) return;
-      try {
-        const auto measured = santa_bench::measure(space, caches, method, options.repeats, first);
-        if (exact.out.empty()) exact = measured;
-        report.add(shape, name, budget, ceiling, measured, exact.microseconds() / measured.microseconds(),
-                   santa_bench::relative_error(measured.out, exact.out));
-      } catch (const std::exception& error) {
-        space.fence();  // an error that stays with the device ends the run
-        report.add_unsupported(shape, name, error.what());
-      }
-    };
-    add("exact", santa::Exact{}, {});
-    if (exact.out.empty()) continue;  // nothing to compare with
-    const double rows = options.share * static_cast<double>(shape.length);
-    const santa::MassUnit mass_unit{.rows = santa::share(options.share)};
-    add("mass-unit", mass_unit, {.rows = rows});
-    add("mass-unit-first", mass_unit, {.rows = rows}, true);
-    const auto samples = std::max<std::int64_t>(1, static_cast<std::int64_t>(rows));
-    add("systematic", santa::Systematic{.samples = samples}, {.samples = samples});
-    santa::FixedTileBudget fixed{.samples = samples, .tile = 256};
-    fixed.samples = std::max(samples, fixed.tiles(shape.length));  // it draws at least one a tile
-    add("fixed-tile-budget", fixed, {.samples = fixed.samples, .tile = fixed.tile});
+    for (const auto& [name, layout] : {std::pair{"token-major", santa::CacheLayout::token_major},
+                                       std::pair{"head-major", santa::CacheLayout::head_major}}) {
+      if (!options.layout.empty() && options.layout != name) continue;
+      report.set_layout(caches.layout = layout);
+      run(space, caches, ceiling, options, report);
+    }
   }
   report.write();
 }
@@ -205,6 +227,8 @@ Options parse(int argc, char** argv) {
       options.shape = value();
     else if (name == "--method")
       options.only = value();
+    else if (name == "--layout")
+      options.layout = value();
     else if (name == "--json")
       options.json = value();
     else if (name == "--quick")
@@ -219,6 +243,8 @@ Options parse(int argc, char** argv) {
   for (const char* name : {"mass-unit", "mass-unit-first", "systematic", "fixed-tile-budget"})
     known = known || options.only == name;
   if (!known) throw std::runtime_error("unknown method " + options.only + "\n" + usage);
+  if (!options.layout.empty() && options.layout != "token-major" && options.layout != "head-major")
+    throw std::runtime_error("unknown layout " + options.layout + "\n" + usage);
   return options;
 }
 

@@ -11,12 +11,12 @@ using namespace santa;
 using santa::test::infinity;
 using santa::test::quiet_nan;
 
-static_assert(Element<float> && Element<half> && Element<bfloat16> && Element<const half>);
+static_assert(Element<float> && Element<santa::half> && Element<bfloat16> && Element<const santa::half>);
 static_assert(!Element<double> && !Element<int> && !Element<std::uint16_t> && !Element<float*>);
 static_assert(std::same_as<storage_t<const bfloat16>, bfloat16> && std::same_as<storage_t<float>, float>);
-static_assert(sizeof(half) == 2 && sizeof(bfloat16) == 2);
-static_assert(std::is_trivially_copyable_v<half> && std::is_trivially_copyable_v<bfloat16>);
-static_assert(element_type_of<float> == ElementType::float32 && element_type_of<half> == ElementType::float16 &&
+static_assert(sizeof(santa::half) == 2 && sizeof(bfloat16) == 2);
+static_assert(std::is_trivially_copyable_v<santa::half> && std::is_trivially_copyable_v<bfloat16>);
+static_assert(element_type_of<float> == ElementType::float32 && element_type_of<santa::half> == ElementType::float16 &&
               element_type_of<bfloat16> == ElementType::bfloat16);
 
 namespace {
@@ -83,26 +83,26 @@ int wrong_roundings(unsigned largest_finite) {
 
 }  // namespace
 
-TEST_CASE("half_round_trips_all_65536_values") { CHECK(wrong_round_trips<half>(half_by_formula) == 0); }
+TEST_CASE("half_round_trips_all_65536_values") { CHECK(wrong_round_trips<santa::half>(half_by_formula) == 0); }
 TEST_CASE("bfloat16_round_trips_all_65536_values") { CHECK(wrong_round_trips<bfloat16>(bfloat16_by_formula) == 0); }
-TEST_CASE("half_rounds_to_nearest_even_everywhere") { CHECK(wrong_roundings<half>(0x7bffU) == 0); }
+TEST_CASE("half_rounds_to_nearest_even_everywhere") { CHECK(wrong_roundings<santa::half>(0x7bffU) == 0); }
 TEST_CASE("bfloat16_rounds_to_nearest_even_everywhere") { CHECK(wrong_roundings<bfloat16>(0x7f7fU) == 0); }
 
 TEST_CASE("what_is_too_large_becomes_infinity") {
-  CHECK(half(65519.F).bits == 0x7bffU);
-  CHECK(half(65520.F).bits == 0x7c00U);
-  CHECK(half(-65520.F).bits == 0xfc00U);
-  CHECK(half(1e38F).bits == 0x7c00U);
-  CHECK(half(infinity).bits == 0x7c00U);
-  CHECK(half(-infinity).bits == 0xfc00U);
+  CHECK(santa::half(65519.F).bits == 0x7bffU);
+  CHECK(santa::half(65520.F).bits == 0x7c00U);
+  CHECK(santa::half(-65520.F).bits == 0xfc00U);
+  CHECK(santa::half(1e38F).bits == 0x7c00U);
+  CHECK(santa::half(infinity).bits == 0x7c00U);
+  CHECK(santa::half(-infinity).bits == 0xfc00U);
   CHECK(bfloat16(std::numeric_limits<float>::max()).bits == 0x7f80U);
   CHECK(bfloat16(-infinity).bits == 0xff80U);
 }
 
 TEST_CASE("what_is_too_small_becomes_a_zero_of_its_sign") {
-  CHECK(half(0x1p-25F).bits == 0U);  // the tie goes to even
-  CHECK(half(0x1.000002p-25F).bits == 1U);
-  CHECK(half(-1e-30F).bits == 0x8000U);
+  CHECK(santa::half(0x1p-25F).bits == 0U);  // the tie goes to even
+  CHECK(santa::half(0x1.000002p-25F).bits == 1U);
+  CHECK(santa::half(-1e-30F).bits == 0x8000U);
   CHECK(bfloat16(0x1p-149F).bits == 0U);
   CHECK(bfloat16(-0.F).bits == 0x8000U);
 }
@@ -110,14 +110,14 @@ TEST_CASE("what_is_too_small_becomes_a_zero_of_its_sign") {
 TEST_CASE("nan_stays_nan_whatever_its_payload") {
   for (const std::uint32_t word : {0x7fc00000U, 0x7f800001U, 0xff800001U, 0x7fffffffU, 0xffffffffU, 0x7f80ffffU}) {
     const auto value = std::bit_cast<float>(word);
-    CHECK(std::isnan(static_cast<float>(half(value))));
+    CHECK(std::isnan(static_cast<float>(santa::half(value))));
     CHECK(std::isnan(static_cast<float>(bfloat16(value))));
   }
 }
 
 TEST_CASE("arrays_of_any_type_read_and_write_as_float") {
   float floats[2] = {0.F, 1.5F};
-  half halves[2] = {half(0.F), half(2.5F)};
+  santa::half halves[2] = {santa::half(0.F), santa::half(2.5F)};
   bfloat16 brains[2] = {bfloat16(0.F), bfloat16(3.5F)};
   float read = 0.F;
   AnyInput{floats, ElementType::float32}.read(1, 1, &read);
@@ -133,6 +133,6 @@ TEST_CASE("arrays_of_any_type_read_and_write_as_float") {
   CHECK(static_cast<float>(halves[0]) == 0x1.554p-2F);
   CHECK(static_cast<float>(brains[0]) == 0x1.56p-2F);
   CHECK(floats[1] == 1.5F);
-  CHECK(halves[1].bits == half(2.5F).bits);
+  CHECK(halves[1].bits == santa::half(2.5F).bits);
   CHECK(brains[1].bits == bfloat16(3.5F).bits);
 }

@@ -119,7 +119,7 @@ SANTA_SPACE_TEST_CASE("everything_happens_on_the_instance_given") {
   check(Systematic{.samples = 40});
 }
 
-#if defined(KOKKOS_ENABLE_OPENMP)
+#if defined(KOKKOS_ENABLE_OPENMP) && !defined(KOKKOS_ENABLE_CUDA)
 
 namespace {
 

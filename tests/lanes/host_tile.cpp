@@ -146,10 +146,10 @@ void check_type() {
 }  // namespace
 
 TEST_CASE("tile_products_of_float_rows_match_double") { check_type<float>(); }
-TEST_CASE("tile_products_of_half_rows_match_double") { check_type<half>(); }
+TEST_CASE("tile_products_of_half_rows_match_double") { check_type<santa::half>(); }
 TEST_CASE("tile_products_of_bfloat16_rows_match_double") { check_type<bfloat16>(); }
 
-TEST_CASE_TEMPLATE("scores_have_the_same_bits_wherever_a_row_stands", T, float, half, bfloat16) {
+TEST_CASE_TEMPLATE("scores_have_the_same_bits_wherever_a_row_stands", T, float, santa::half, bfloat16) {
   for (const int dim : {64, 80}) {
     const SeparateRows<T> rows(32, dim, 3);
     for (int heads = 1; heads <= 8; ++heads) {
@@ -165,7 +165,7 @@ TEST_CASE_TEMPLATE("scores_have_the_same_bits_wherever_a_row_stands", T, float, 
   }
 }
 
-TEST_CASE_TEMPLATE("specialised_dimensions_give_the_bits_of_others", T, float, half, bfloat16) {
+TEST_CASE_TEMPLATE("specialised_dimensions_give_the_bits_of_others", T, float, santa::half, bfloat16) {
   // Eight zeros at the end of a row change no sum, but make its dimension one that nothing is specialised for.
   for (const int dim : {64, 80, 96, 128})
     for (const int heads : {1, 2, 3, 4, 8}) {
@@ -209,9 +209,9 @@ TEST_CASE_TEMPLATE("specialised_dimensions_give_the_bits_of_others", T, float, h
 
 TEST_CASE("half_rows_widen_subnormal_infinite_and_nan_elements") {
   for (const float special : {0x1p-24F, -0x1.8p-15F, 65504.F, test::infinity, test::quiet_nan}) {
-    Fixture<half> f(1, 40);
-    SeparateRows<half> rows(1, 40, 1);
-    rows.row[0][37] = half(special);
+    Fixture<santa::half> f(1, 40);
+    SeparateRows<santa::half> rows(1, 40, 1);
+    rows.row[0][37] = santa::half(special);
     const std::int32_t index = 0;
     const std::vector<float> weight(32, 1.F);
     f.tile.add_rows(

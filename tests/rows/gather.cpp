@@ -85,7 +85,7 @@ TEST_CASE("sums_and_errors_are_those_of_the_reference_for_any_dim_and_type") {
   for (const std::size_t dim : {1, 7, 8, 33, 64, 255, 256, 257, 300, 1000}) {
     CAPTURE(dim);
     check_against_reference<float>(dim);
-    check_against_reference<half>(dim);
+    check_against_reference<santa::half>(dim);
     check_against_reference<bfloat16>(dim);
   }
 }
@@ -178,7 +178,7 @@ TEST_CASE("a_team_of_ones_own_draws_and_gathers_in_one_kernel") {
   constexpr int batch = 4;
   using Member = Kokkos::TeamPolicy<HostSpace>::member_type;
   const Weights log_weights = random_log_weights(batch, count, 9);
-  const Matrices<half> matrices(1, count, dim, 10);
+  const Matrices<santa::half> matrices(1, count, dim, 10);
   const auto rows = Kokkos::subview(matrices.rows, 0, Kokkos::ALL, Kokkos::ALL);
   const DrawPlan plan(HostSpace{}, MassUnit{.rows = 80}, batch, count);
   const Drawn drawn(HostSpace{}, batch, count);

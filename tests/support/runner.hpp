@@ -45,6 +45,10 @@ struct Settings {
   std::vector<std::uint32_t> requests = {};
   std::vector<float> center = {};  // [batch][kv_heads][dim]
   DecodeState<typename Space::memory_space> state = {};
+  Space space = {};
+  // In place of `seed` and `step`, where they have data.
+  Kokkos::View<std::uint64_t, typename Space::memory_space> seed_in_memory = {};
+  Kokkos::View<std::uint32_t, typename Space::memory_space> step_in_memory = {};
 };
 
 /// Outputs of a run, on the host.
@@ -61,22 +65,32 @@ class Runner {
  public:
   using Memory = typename Space::memory_space;
   using State = DecodeState<Memory>;
+  using Data = Problem<Space, T, Q>;
   template <class M>
   using Plan = DecodePlan<Space, M, Modifier>;
 
-  Runner(const Problem<Space, T, Q>& problem, const AnyMethod& method, const PlanOptions& options = {},
-         const Modifier& modifier = {});
+  Runner(const Data& problem, const AnyMethod& method, const PlanOptions& options = {}, const Modifier& modifier = {});
+  /// For queries and caches that each run is given.
+  Runner(const Shape& shape, const AnyMethod& method, const PlanOptions& options = {}, const Modifier& modifier = {});
 
   /// Runs once; outputs are first filled with a mark, so that what is not written shows.
-  const Result& run(const Settings<Space>& settings = {});
-  /// Runs without touching or fetching the outputs.
-  void launch(const Settings<Space>& settings = {});
+  const Result& run(const Settings<Space>& settings) { return run(settings, _problem->queries(), _problem->cache()); }
+  const Result& run() { return run(Settings<Space>{}); }
+  const Result& run(const Settings<Space>& settings, const typename Data::Queries& queries,
+                    const typename Data::Cache& cache);
+  /// The parts of `run`: fills the outputs with the mark, runs without touching or fetching them, fetches them.
+  void mark() const;
+  void launch(const Settings<Space>& settings) { launch(settings, _problem->queries(), _problem->cache()); }
+  void launch(const Settings<Space>& settings, const typename Data::Queries& queries,
+              const typename Data::Cache& cache);
+  const Result& fetch();
 
-  [[nodiscard]] State state() const { return State(Space{}, _problem.shape); }
+  [[nodiscard]] State state() const { return State(Space{}, _shape); }
   [[nodiscard]] std::string describe() const;
 
  private:
-  const Problem<Space, T, Q>& _problem;
+  const Data* _problem = nullptr;
+  Shape _shape;
   std::variant<Plan<Exact>, Plan<MassUnit>, Plan<Systematic>, Plan<Stratified>, Plan<Multinomial>,
                Plan<FixedTileBudget>, Plan<ProportionalTileBudget>>
       _plan;

@@ -80,10 +80,12 @@ struct Recipe<MassUnit> {
  private:
   template <Draws draws, template <class> class Rule, class Space, class Context>
   static void run(const Space& space, Context context, bool first_step) {
-    if (first_step)
-      launch("santa::delta", space, slice_rows(context.arguments), DeltaKernel<Context, draws>(context));
-    else
+    if (first_step) {
+      const DeltaKernel<Context, draws> kernel(context);
+      launch("santa::delta", space, kernel.units(), kernel);
+    } else {
       context.arguments.work.log_delta = nullptr;  // carried
+    }
     launch("santa::mass_unit", space, all_units(context.arguments), SweepKernel<Context, Rule, false>(context));
   }
 };

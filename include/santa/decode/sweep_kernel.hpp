@@ -42,7 +42,7 @@ struct SweepKernel : Context {
     const Group group(member);
     float* scratch = group.template scratch<float>(member, scratch_floats(a.slice_heads, a.dim));
     sweep(group, unit, scratch);
-    this->when_all_arrived(group, unit,
+    this->when_all_arrived(group, unit, a.splits * a.slices,
                            [&](const Unit& slice) { write_outputs(group, a, slice, multinomial_error, scratch); });
   }
 

@@ -12,6 +12,7 @@
 #include <Kokkos_Core.hpp>
 
 #include <cstdint>
+#include <string>
 #include <type_traits>
 
 namespace santa::lanes {
@@ -92,16 +93,21 @@ struct Seam<Kokkos::Cuda> {
   using Tile = std::conditional_t<Extents::tensor_cores, MmaTile<Group<Extents>, T, Extents::dim>,
                                   PlainTile<Group<Extents>, T, Extents::dim>>;
 
-  /// Each combination is a kernel to compile. A program that knows its models saves most of that time by naming the
-  /// one it needs, -DSANTA_ONLY_EXTENTS=<heads>,<dim> (4, 8 or 16; 64, 128 or 256): others are then refused.
+  /// Each combination is a kernel to compile. A program that knows its models saves most of that time by naming what it
+  /// needs, -DSANTA_ONLY_EXTENTS=<heads>,<dim>[,<heads>,<dim>...] (4, 8 or 16; 64, 128 or 256) from small to large: a
+  /// shape takes the first pair that holds it, others are refused. So are then rows that are not aligned to 16 bytes,
+  /// if of 2-byte elements, unless -DSANTA_ONLY_MISALIGNED_EXTENTS=<heads>,<dim>[,...] names some for them.
   template <class T, class F>
   static void with_extents(int heads, int dim, bool aligned, F&& f) {
 #if defined(SANTA_ONLY_EXTENTS)
-    using Only = Extents<SANTA_ONLY_EXTENTS, sizeof(T) == 2>;
-    santa::detail::require(heads <= Only::heads, "heads / kv_heads", heads, "at most what SANTA_ONLY_EXTENTS says");
-    santa::detail::require(dim <= Only::dim, "dim", dim, "at most what SANTA_ONLY_EXTENTS says");
-    santa::detail::require(aligned || !Only::tensor_cores, "alignment of rows", 0, "16 bytes with SANTA_ONLY_EXTENTS");
-    return f(Only{});
+    if constexpr (sizeof(T) == 2) {
+#if defined(SANTA_ONLY_MISALIGNED_EXTENTS)
+      if (!aligned) return with_first<false, SANTA_ONLY_MISALIGNED_EXTENTS>(heads, dim, f);
+#else
+      santa::detail::require(aligned, "alignment of rows", 0, "16 bytes with SANTA_ONLY_EXTENTS");
+#endif
+    }
+    with_first<sizeof(T) == 2, SANTA_ONLY_EXTENTS>(heads, dim, f);
 #else
     const auto with_heads = [&](auto padded_dim, auto tensor_cores) {
       constexpr int d = decltype(padded_dim)::value;
@@ -125,7 +131,10 @@ struct Seam<Kokkos::Cuda> {
   template <class Extents>
   static auto policy(const Kokkos::Cuda& space, std::int64_t units, std::size_t scratch_floats) {
     constexpr int warps = warps_of<Extents>;
-    using Bounds = Kokkos::LaunchBounds<32 * warps, resident_warps / warps>;
+    // Kokkos refuses a team of which not as many find room as are named here: 4 do, whatever their scratch. Eight warps
+    // may have all registers that a thread can name, so that fewer teams cost none.
+    constexpr int teams = resident_warps / warps < 4 ? resident_warps / warps : 4;
+    using Bounds = Kokkos::LaunchBounds<32 * warps, teams>;
     const auto bytes = static_cast<int>(scratch_floats * sizeof(float)) + Group<Extents>::scratch_alignment;
     return Kokkos::TeamPolicy<Kokkos::Cuda, Bounds>(space, static_cast<int>(units), warps, 32)
         .set_scratch_size(0, Kokkos::PerTeam(bytes));
@@ -148,6 +157,19 @@ struct Seam<Kokkos::Cuda> {
     for (std::int64_t splits = least + 1; splits <= least + 4 && splits * 1024 <= length; ++splits)
       if (fullness(splits) > fullness(best) + 0.02) best = splits;
     return {0, best < panels ? best : panels};
+  }
+
+ private:
+  /// Calls f with the first pair that holds a shape.
+  template <bool tensor_cores, int most_heads, int most_dim, int... more, class F>
+  static void with_first(int heads, int dim, F&& f) {
+    if (heads <= most_heads && dim <= most_dim) return f(Extents<most_heads, most_dim, tensor_cores>{});
+    if constexpr (sizeof...(more) > 0) {
+      with_first<tensor_cores, more...>(heads, dim, f);
+    } else {
+      santa::detail::require(heads <= most_heads, "heads / kv_heads", heads, "at most what SANTA_ONLY_EXTENTS says");
+      santa::detail::reject("dim", std::to_string(dim), "at most what SANTA_ONLY_EXTENTS says");
+    }
   }
 };
 

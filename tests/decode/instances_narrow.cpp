@@ -1,9 +1,0 @@
-#include "support/runner_members.hpp"
-
-#define SANTA_TEST_RUNNERS(space)                                                     \
-  template class santa::test::Runner<space, santa::half, santa::half>;                \
-  template class santa::test::Runner<space, santa::bfloat16, santa::bfloat16>;        \
-  template class santa::test::Runner<space, santa::bfloat16, float>;                  \
-  template class santa::test::Runner<space, santa::bfloat16, santa::bfloat16, float>; \
-  template class santa::test::Runner<space, float, santa::half, float>;
-SANTA_TEST_FOR_SPACES(SANTA_TEST_RUNNERS)
