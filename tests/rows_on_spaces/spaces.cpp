@@ -1,5 +1,5 @@
 // The stages by themselves on every execution space: the same draws, sums and merged states as in double.
-#include "drawing.hpp"
+#include "rows/drawing.hpp"
 #include "support/statistics.hpp"
 #include <santa/rows/gather_add.hpp>
 #include <santa/rows/merge_states.hpp>
