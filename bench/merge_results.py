@@ -266,8 +266,8 @@ def write_table(platforms: list[Platform], predictions: list[Platform]) -> str:
         lines.append(f"- {p.name}: {p.date}, {Path(p.source).name}")
     for p in predictions:
         lines.append(
-            f"- *{p.name}*, not measured: bytes / bandwidth / part of the ceiling that {p.source} reaches. It takes for "
-            "granted that the same part is reached, and counts on no cache."
+            f"- *{p.name}*, not measured: bytes / bandwidth / part of the ceiling that {p.source} reaches. It takes "
+            "for granted that the same part is reached, and counts on no cache."
         )
     lines += ["", "| heads/kv/dim, batch x length | platform | " + " | ".join(methods) + " |"]
     lines.append("|" + "---|" * (len(methods) + 2))
