@@ -48,6 +48,16 @@ struct LoneGroup : Group {
   }
 };
 
+/// A host's group, for one head.
+struct OneHeadGroup : lanes::HostGroup {
+  using HostGroup::HostGroup;
+  static constexpr int max_heads = 1;
+};
+template <>
+struct Alone<lanes::HostGroup> {
+  using type = OneHeadGroup;
+};
+
 template <template <int, int> class Lanes, int heads, int groups>
 struct Alone<Lanes<heads, groups>> {
   using type = LoneGroup<Lanes<1, 1>>;
