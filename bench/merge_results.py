@@ -220,9 +220,22 @@ def shapes_of(platforms: list[Platform]) -> list[Shape]:
     return sorted({shape for p in platforms for shape, _ in p.results}, key=order)
 
 
+def base_of(method: str) -> str:
+    """The method without what its name adds: another layout, other scores."""
+    return method.split(",")[0]
+
+
+def style_of(method: str, methods: list[str]) -> tuple[int, str, bool]:
+    """Marker, colour, and whether lines are dashed: variants look like their method."""
+    bases = list(dict.fromkeys(base_of(m) for m in methods))
+    kind = bases.index(base_of(method))
+    return kind, COLOURS[kind % len(COLOURS)], base_of(method) != method
+
+
 def methods_of(platforms: list[Platform]) -> list[str]:
     found = {method for p in platforms for _, method in p.results}
-    return [m for m in METHODS if m in found] + sorted(found.difference(METHODS))
+    known = {name: place for place, name in enumerate(METHODS)}
+    return sorted(found, key=lambda m: (base_of(m) != m, known.get(base_of(m), len(known)), m))
 
 
 def common_shapes(platforms: list[Platform]) -> list[Shape]:
@@ -253,8 +266,8 @@ def write_table(platforms: list[Platform], predictions: list[Platform]) -> str:
         lines.append(f"- {p.name}: {p.date}, {Path(p.source).name}")
     for p in predictions:
         lines.append(
-            f"- *{p.name}*, not measured: bytes / bandwidth / part of the ceiling that {p.source} reaches. It takes for granted "
-            "that the same part is reached, and counts on no cache."
+            f"- *{p.name}*, not measured: bytes / bandwidth / part of the ceiling that {p.source} reaches. It takes "
+            "for granted that the same part is reached, and counts on no cache."
         )
     lines += ["", "| heads/kv/dim, batch x length | platform | " + " | ".join(methods) + " |"]
     lines.append("|" + "---|" * (len(methods) + 2))
@@ -363,12 +376,14 @@ def draw_panel(svg: Svg, platform: Platform, methods: list[str], x_of: Callable[
     y_of = lambda e: bottom - e / highest * PANEL_HEIGHT  # noqa: E731
     ceilings = sorted(r.ceiling for _, _, r in platform.measured()) or [0.0]
     svg.text(left, top - 28, platform.name, HEADING)
-    roof = f"roof: {ceilings[0]:.0f} to {ceilings[-1]:.0f} GB/s, each shape's own read of its cache"
+    low, high = f"{ceilings[0]:.0f}", f"{ceilings[-1]:.0f}"
+    reads = low if low == high else f"{low} to {high}"
+    roof = f"roof: {reads} GB/s, each shape's own read of its cache"
     svg.text(left, top - 10, roof, NOTE)
     for step in range(0, 6):
         svg.line(left, y_of(step / 5), left + width, y_of(step / 5), GRID)
         svg.text(left - 8, y_of(step / 5) + 4.5, f"{step / 5:.1f}", 'text-anchor="end"')
-    few = len(ticks) <= 8
+    few = len(ticks) * 62 <= width  # room for all labels
     for tick in ticks:
         strong = few or f"{tick:e}"[0] == "1"
         svg.line(at(tick), top, at(tick), bottom, GRID if strong else FAINT)
@@ -378,8 +393,8 @@ def draw_panel(svg: Svg, platform: Platform, methods: list[str], x_of: Callable[
     svg.line(left, top, left, bottom, AXIS)
     svg.line(left, y_of(1.0), left + width, y_of(1.0), ROOF)
     main = main_geometry(platform)
-    for kind, method in enumerate(methods):
-        colour = COLOURS[kind % len(COLOURS)]
+    for method in methods:
+        kind, colour, dashed = style_of(method, methods)
         by_size: dict[float, list[float]] = {}
         marks = []
         for shape, name, r in sorted(platform.measured(), key=lambda item: order(item[0])):
@@ -392,7 +407,8 @@ def draw_panel(svg: Svg, platform: Platform, methods: list[str], x_of: Callable[
                 by_size.setdefault(mb, []).append(r.efficiency)
         line = [(at(mb), y_of(sum(e) / len(e))) for mb, e in sorted(by_size.items())]
         if line:
-            svg.path(line, f'stroke="{colour}" stroke-width="2.2" stroke-linejoin="round"')
+            dashes = ' stroke-dasharray="7 5"' if dashed else ""
+            svg.path(line, f'stroke="{colour}" stroke-width="2.2" stroke-linejoin="round"{dashes}')
         for mark in sorted(marks, key=lambda m: not m[5]):  # small ones below
             svg.marker(*mark)
 
@@ -405,7 +421,7 @@ def main_geometry(platform: Platform) -> str:
 def draw_portability(svg: Svg, platforms: list[Platform], methods: list[str], top: float) -> float:
     """Bars of PP over the common shapes, with each platform's own mean; returns where it ends."""
     shared = common_shapes(platforms)
-    left, right = LEFT + 126.0, svg.width - 110.0
+    left, right = LEFT + 12.0 + 6.6 * max(len(m) for m in methods), svg.width - 110.0
     svg.text(LEFT, top, f"Performance portability PP: harmonic mean over {shared_text(shared)}", HEADING)
     if not shared:
         svg.text(LEFT, top + 22, "No shape was measured on all platforms.", 'fill="#666666"')
@@ -421,7 +437,8 @@ def draw_portability(svg: Svg, platforms: list[Platform], methods: list[str], to
         y = top + 30 * kind + 6
         score = overall(platforms, shared, method)
         svg.text(left - 10, y + 14, method, 'text-anchor="end"')
-        paint = f'fill="{COLOURS[kind % len(COLOURS)]}" fill-opacity="0.8"'
+        _, colour, variant = style_of(method, methods)
+        paint = f'fill="{colour}" fill-opacity="{0.45 if variant else 0.8}"'
         svg.rect(left, y, (score or 0.0) * (right - left), 18, paint)
         for number_of, p in enumerate(platforms):
             own = performance_portability(p.efficiency(shape, method) for shape in shared)
@@ -443,12 +460,15 @@ def write_svg(platforms: list[Platform]) -> str:
     svg.text(LEFT, 58, "part of the streaming-read ceiling, by the bytes that a method must read", 'fill="#666666"')
     x = LEFT
     row = 84.0
-    for kind, method in enumerate(methods):
+    for method in methods:
+        kind, colour, dashed = style_of(method, methods)
         if x + 24 + 7.2 * len(method) > svg.width - RIGHT:
             x, row = LEFT, row + 20
-        svg.marker(kind, x + 5, row - 4, COLOURS[kind % len(COLOURS)])
-        svg.text(x + 16, row, method)
-        x += 40 + 7.2 * len(method)
+        dashes = ' stroke-dasharray="5 3"' if dashed else ""
+        svg.line(x - 6, row - 4, x + 16, row - 4, f'stroke="{colour}" stroke-width="2"{dashes}')
+        svg.marker(kind, x + 5, row - 4, colour)
+        svg.text(x + 21, row, method)
+        x += 46 + 7.2 * len(method)
     geometries = sorted({s.geometry for s in shapes_of(platforms)})
     if len(geometries) > 1:
         mains = " or ".join(sorted({main_geometry(p) for p in platforms}))

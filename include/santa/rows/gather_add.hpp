@@ -94,9 +94,8 @@ auto bind_gather(const DrawnRows<typename Space::memory_space>& drawn, const Row
 ///           strides, but the last extent is contiguous.
 /// Requires: listed rows lie inside `rows`: those beyond its extent are left out.
 /// Errors:   std::invalid_argument before anything is launched or written.
-/// Bytes:    the drawn rows. Work is shared out over the batch, pieces of 256 features (64 on a device) and 16 parts of
-/// a
-///           list; sums of parts are added up in order: always the same bits.
+/// Bytes:    the drawn rows. Work is shared out over the batch, features (256 at a time, 32 on a device) and parts of a
+///           list (16; 24 on a device), whose sums are added up in order: always the same bits.
 template <class Space, class Rows, class Sum>
   requires Kokkos::is_execution_space_v<Space>
 void gather_add(const Space& space, const DrawnRows<typename Space::memory_space>& drawn, const Rows& rows,

@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 namespace santa::detail {
 
@@ -23,20 +24,23 @@ struct GatherPointers {
   Matrix<const float> center;
 };
 
-/// Features of one team's work. A host thread likes whole rows; a device wants many teams.
+/// Features of one team's work. A host thread likes whole rows; a device wants many teams, and a lane for each feature.
 template <class Space>
-inline constexpr int piece_features = lanes::is_host_space<Space> ? 256 : 64;
+inline constexpr int piece_features = lanes::is_host_space<Space> ? 256 : 32;
+
+/// Parts of a list at most. A device has 32 lanes for each; 24 leave them registers for 8 rows on their way.
+template <class Space>
+inline constexpr int most_parts = lanes::is_host_space<Space> ? 16 : 24;
 
 /// A list in parts that the threads of a team share and whose sums are added up in order: what a part is depends on the
 /// list alone, so that results do not depend on the threads.
 struct ListParts {
-  static constexpr int most = 16;
   static constexpr std::int64_t least_rows = 64;
 
   std::int64_t rows;  // of each but the last
   int count;
 
-  KOKKOS_FUNCTION explicit ListParts(std::int64_t listed) {
+  KOKKOS_FUNCTION ListParts(std::int64_t listed, int most) {
     const std::int64_t share = (listed + most - 1) / most;
     rows = share > least_rows ? (share + 15) / 16 * 16 : least_rows;
     count = static_cast<int>((listed + rows - 1) / rows);
@@ -65,7 +69,7 @@ struct GatherPiece {
         batch(vector),
         begin(piece * features),
         dim(static_cast<int>(p.dim - begin < features ? p.dim - begin : features)),
-        parts(of.count) {}
+        parts(of.count, int{most_parts<Space>}) {}
 
   [[nodiscard]] KOKKOS_FUNCTION static std::int64_t pieces(std::int64_t dim) { return (dim + features - 1) / features; }
   [[nodiscard]] KOKKOS_FUNCTION bool inside(std::int64_t i) const {
@@ -75,22 +79,40 @@ struct GatherPiece {
     return p.rows + batch * p.batch_stride + list.rows[i] * p.row_stride + begin;
   }
   [[nodiscard]] KOKKOS_FUNCTION float center(int d) const { return p.center ? p.center(batch, begin + d) : 0.F; }
-  [[nodiscard]] KOKKOS_FUNCTION float spread_of(std::int64_t i, float value, int d, float so_far) const {
-    const float away = value - center(d);
-    return lanes::fma(list.spreads[i] * away, away, so_far);
-  }
 
-  /// Sum, and where asked for error sum, of one feature over the rows of a part, by one lane of a device.
+  /// Sum, and where asked for error sum, of one feature over the rows of a part, by one lane of a device: several rows
+  /// are on their way at once. Of what lies outside, the first row is read instead, and forgotten.
   KOKKOS_FUNCTION void add_feature(int part, int d, float& sum, float* error) const {
-    const std::int64_t end = parts.end(part, list.count);
+    constexpr int at_once = 8;
+    const std::int64_t end = p.row_count > 0 ? parts.end(part, list.count) : 0;
+    const T* const first = p.rows + batch * p.batch_stride + begin + d;
+    const float around = center(d);
     float total = 0.F;
     float squares = 0.F;
-    SANTA_UNROLL(8)
-    for (std::int64_t i = parts.begin(part); i < end; ++i) {
-      const bool counts = inside(i);
-      const float value = counts ? static_cast<float>(row(i)[d]) : 0.F;
-      total = lanes::fma(counts ? list.weights[i] : 0.F, value, total);
-      if (error != nullptr && counts) squares = spread_of(i, value, d, squares);
+    for (std::int64_t at = parts.begin(part); at < end; at += at_once) {
+      const int count = end - at < at_once ? static_cast<int>(end - at) : at_once;
+      float weight[at_once];
+      T value[at_once];
+      unsigned present = 0;
+      SANTA_UNROLL(8)
+      for (int k = 0; k < at_once; ++k) {
+        const std::int64_t place = at + (k < count ? k : 0);
+        const bool counts = k < count && inside(place);
+        present |= counts ? 1U << k : 0U;
+        value[k] = first[counts ? list.rows[place] * p.row_stride : 0];
+        weight[k] = list.weights[place];
+      }
+      SANTA_UNROLL(8)
+      for (int k = 0; k < at_once; ++k)
+        if ((present >> k & 1U) != 0) total = lanes::fma(weight[k], static_cast<float>(value[k]), total);
+      if (error != nullptr) {
+        SANTA_UNROLL(8)
+        for (int k = 0; k < at_once; ++k)
+          if ((present >> k & 1U) != 0) {
+            const float away = static_cast<float>(value[k]) - around;
+            squares = lanes::fma(list.spreads[at + k] * away, away, squares);
+          }
+      }
     }
     sum = total;
     if (error != nullptr) *error = squares;
@@ -121,7 +143,10 @@ struct GatherPiece {
         for (int d = whole; d < dim; ++d)
           rest[d - whole] = lanes::fma(weight[count], static_cast<float>(from[count][d]), rest[d - whole]);
         if (error != nullptr)
-          for (int d = 0; d < dim; ++d) error[d] = spread_of(at, static_cast<float>(from[count][d]), d, error[d]);
+          for (int d = 0; d < dim; ++d) {
+            const float away = static_cast<float>(from[count][d]) - center(d);
+            error[d] = lanes::fma(list.spreads[at] * away, away, error[d]);
+          }
         ++count;
       }
       if (whole == 0 || count == 0) continue;
@@ -138,7 +163,7 @@ template <class Space, class T>
 struct GatherKernel {
   using Piece = GatherPiece<Space, T>;
   static constexpr std::size_t scratch_bytes =
-      ListParts::most * (2 * Piece::features * sizeof(float) + sizeof(double)) + 64;
+      most_parts<Space> * (2 * Piece::features * sizeof(float) + sizeof(double)) + 64;
   static constexpr int scratch_level = lanes::GroupOf<Space>::scratch_level;
 
   GatherPointers<T> to;
@@ -153,8 +178,8 @@ struct GatherKernel {
     const Piece piece(to, list, vector, member.league_rank() % pieces);
     auto* const used =
         static_cast<double*>(member.team_scratch(int{scratch_level}).get_shmem_aligned(scratch_bytes - 64, 64));
-    auto* const sums = reinterpret_cast<float*>(used + ListParts::most);
-    float* const errors = sums + ListParts::most * features;
+    auto* const sums = reinterpret_cast<float*>(used + most_parts<Space>);
+    float* const errors = sums + most_parts<Space> * features;
     const bool with_error = static_cast<bool>(to.error);
     Kokkos::parallel_for(Kokkos::TeamThreadRange(member, piece.parts.count), [&](int part) {
       float* const sum = sums + part * features;
@@ -200,7 +225,8 @@ template <class Space, class T>
 void launch_gather(const Space& space, const DrawnRows<typename Space::memory_space>& drawn,
                    const GatherPointers<T>& pointers) {
   using Kernel = GatherKernel<Space, T>;
-  using Policy = Kokkos::TeamPolicy<Space>;
+  using Policy = std::conditional_t<lanes::is_host_space<Space>, Kokkos::TeamPolicy<Space>,
+                                    Kokkos::TeamPolicy<Space, Kokkos::LaunchBounds<32 * most_parts<Space>, 1>>>;
   const std::int64_t teams = pointers.batch * Kernel::Piece::pieces(pointers.dim);
   require(teams < (std::int64_t{1} << 31), "batch * dim", pointers.batch * pointers.dim, "less than 2^37");
   if (teams == 0) return;
@@ -210,11 +236,11 @@ void launch_gather(const Space& space, const DrawnRows<typename Space::memory_sp
     if constexpr (lanes::is_host_space<Space>) {
       // Threads that would have no team of their own help others.
       const int room = Policy(space, league, 1).team_size_max(kernel, Kokkos::ParallelForTag{});
-      const int most = room < ListParts::most ? room : ListParts::most;
+      const int most = room < most_parts<Space> ? room : most_parts<Space>;
       const int free = space.concurrency() / league;
       return Policy(space, league, free < 1 ? 1 : (free < most ? free : most), 1);
     } else {
-      return Policy(space, league, ListParts::most, 32);
+      return Policy(space, league, most_parts<Space>, Kernel::Piece::features);
     }
   }();
   auto with_scratch = policy;

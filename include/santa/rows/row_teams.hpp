@@ -48,6 +48,16 @@ struct LoneGroup : Group {
   }
 };
 
+/// A host's group, for one head.
+struct OneHeadGroup : lanes::HostGroup {
+  using HostGroup::HostGroup;
+  static constexpr int max_heads = 1;
+};
+template <>
+struct Alone<lanes::HostGroup> {
+  using type = OneHeadGroup;
+};
+
 template <template <int, int> class Lanes, int heads, int groups>
 struct Alone<Lanes<heads, groups>> {
   using type = LoneGroup<Lanes<1, 1>>;
@@ -74,11 +84,12 @@ struct Seam<santa::detail::RowTeams<Space>> {
     if constexpr (is_host_space<Space>) {
       return Seam<Space>::template policy<Extents>(teams.space, units, scratch_floats);
     } else {
-      // Registers for 16 groups a multiprocessor.
-      using Policy = Kokkos::TeamPolicy<Space, Kokkos::LaunchBounds<Group<Extents>::size, 16>>;
+      // Registers for 12 groups a multiprocessor: none are spilled.
+      using Policy = Kokkos::TeamPolicy<Space, Kokkos::LaunchBounds<Group<Extents>::size, 12>>;
       return Policy(teams.space, static_cast<int>(units), 1, Group<Extents>::size)
-          .set_scratch_size(Group<Extents>::scratch_level,
-                            Kokkos::PerTeam(static_cast<int>(scratch_floats * sizeof(float) + 128)));
+          .set_scratch_size(
+              Group<Extents>::scratch_level,
+              Kokkos::PerTeam(static_cast<int>(scratch_floats * sizeof(float)) + Group<Extents>::scratch_alignment));
     }
   }
 

@@ -1,5 +1,5 @@
 // The stages by themselves on every execution space: the same draws, sums and merged states as in double.
-#include "drawing.hpp"
+#include "rows/drawing.hpp"
 #include "support/statistics.hpp"
 #include <santa/rows/gather_add.hpp>
 #include <santa/rows/merge_states.hpp>
@@ -94,7 +94,7 @@ void check_weights(const Drawn& drawn, const Weights& log_weights, double most_b
   }
 }
 
-// From a build for hosts; all spaces draw these.
+// From a build for hosts; all spaces draw these, until a method is meant to draw others.
 const std::map<std::string, std::string> drawn_on_hosts = {
     {"Exact", "5000:7405579c 5000:7405579c 5000:7405579c"},
     {"MassUnit, joint_l2", "285:ba54a021 283:63ec8e57 309:b7a29183"},
