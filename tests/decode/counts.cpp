@@ -289,6 +289,23 @@ SANTA_SPACE_TEST_CASE("proportional_tile_budgets_draw_the_shares_of_their_plain_
     }
 }
 
+SANTA_SPACE_TEST_CASE("samples_left_over_among_tiles_of_equal_mass_go_to_the_first_of_them") {
+  auto problem = one_hot<Space>();
+  problem.fill_scores([](auto, auto, auto) { return 0.F; }, [](std::int64_t) { return 1.F; });
+  problem.fill_one_hot().upload();
+  for (const std::int64_t samples : {3, 11, 20, 31}) {  // over 8 tiles
+    Runner<Space, float> runner(problem, ProportionalTileBudget{.samples = samples, .tile = 32});
+    const Result& result = runner.run({.seed = 4});
+    for (std::int64_t h = 0; h < heads; ++h) {
+      const std::vector<std::int64_t> drawn = counts(result, h, samples);
+      for (std::int64_t t = 0; t < 8; ++t) {
+        const auto begin = drawn.begin() + 32 * t;
+        CHECK(std::accumulate(begin, begin + 32, std::int64_t{0}) == samples / 8 + (t < samples % 8 ? 1 : 0));
+      }
+    }
+  }
+}
+
 SANTA_SPACE_TEST_CASE("samples_add_up_over_tiles_splits_windows_and_lengths") {
   // Values of one feature are 1: that feature of the output is the sum of all weights.
   Problem<Space, float> problem({.batch = 3, .heads = 4, .kv_heads = 2, .length = 3000, .dim = 8});
