@@ -20,6 +20,7 @@ struct WarpGroup {
   static constexpr int groups_per_team = Groups;
   static constexpr int scratch_level = 0;
   static constexpr int scratch_alignment = 128;
+  static constexpr int queue_capacity = 80;
   static constexpr int newest_kept = 0;  // drawn rows are gathered as soon as a batch is full
 
   template <class T>
