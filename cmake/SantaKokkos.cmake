@@ -111,10 +111,6 @@ endfunction()
 
 # Stops where a CUDA Kokkos from <where> (its package in <package_dir>, if installed) can't be used as it was asked for.
 function(_santa_check_cuda where package_dir)
-  # An installed Kokkos has its architecture; the names by which one is chosen are for one that is built here.
-  foreach(name IN ITEMS Kokkos_ARCH_ADA89 Kokkos_ARCH_HOPPER90)
-    set(asked "${${name}}")
-  endforeach()
   if(Kokkos_CUDA_ARCHITECTURES AND CMAKE_CUDA_ARCHITECTURES
      AND NOT CMAKE_CUDA_ARCHITECTURES STREQUAL Kokkos_CUDA_ARCHITECTURES)
     message(FATAL_ERROR "santa: the Kokkos from ${where} was built for CUDA architecture ${Kokkos_CUDA_ARCHITECTURES}, "

@@ -47,12 +47,9 @@ struct DeltaKernel : Context {
   KOKKOS_FUNCTION bool carried(const Group& group, const Unit& unit) const {
     const Arguments& a = this->arguments;
     if (a.state_log_ratio == nullptr) return false;
-    const auto log_delta = [&](int head) {
-      return a.state_log_ratio[unit.head_row(a, head)] + a.state_lse[unit.head_row(a, head)];
-    };
     for (int head = 0; head < unit.heads; ++head)
-      if (!(Kokkos::fabs(log_delta(head)) < lanes::infinity)) return false;
-    for (int head = 0; head < unit.heads; ++head) set(group, unit, head, log_delta(head));
+      if (!(Kokkos::fabs(carried_log_delta(a, unit, head)) < lanes::infinity)) return false;
+    for (int head = 0; head < unit.heads; ++head) set(group, unit, head, carried_log_delta(a, unit, head));
     return true;
   }
 

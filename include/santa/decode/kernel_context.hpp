@@ -53,7 +53,7 @@ struct KernelContext {
     return scratch + Tile::shared_floats(a.slice_heads, a.dim) + Tile::scratch_floats(a.slice_heads, a.dim);
   }
   [[nodiscard]] KOKKOS_FUNCTION float* queue_scratch(const Group& group, float* scratch) const {
-    return group_scratch(group, scratch) + Tile::scratch_floats(arguments.slice_heads, arguments.dim);
+    return first_queue_scratch(scratch) + group.rank() * group_floats(arguments.slice_heads, arguments.dim);
   }
 
   /// The tile products of a unit; uses the team's scratch and the front of the group's.

@@ -89,9 +89,7 @@ class GroupState {
   }
 
   /// Makes room for a tile's rows where no keys are scored between draws.
-  KOKKOS_FORCEINLINE_FUNCTION void make_room() {
-    if constexpr (Tile::asynchronous) _tile.settle(*this, RowQueue<Group>::capacity - Group::size);
-  }
+  KOKKOS_FORCEINLINE_FUNCTION void make_room() { take_until(RowQueue<Group>::capacity - Group::size); }
 
   // How an asynchronous tile sees the rows that wait: those it has not asked for yet, the oldest first.
   [[nodiscard]] KOKKOS_FUNCTION int size() const { return _queue.size(); }
@@ -117,10 +115,7 @@ class GroupState {
   /// Gathers what still waits and adds up over lanes. After it, scratch is not looked at any more.
   template <class Rule>
   KOKKOS_FUNCTION void close(const Rule& rule, HeadState* states) {
-    if constexpr (Tile::asynchronous)
-      _tile.settle(*this, 0);
-    else
-      take_until(0);
+    take_until(0);
     _group.sync();  // one lane added the variances up
     _group.for_heads(_unit.heads, [&](int head) {
       const ExpectedRows expected = rule.expected_rows(head);
@@ -154,8 +149,12 @@ class GroupState {
     _queue.ask(few);
   }
 
+  /// Gathers the oldest rows until at most `most` wait.
   KOKKOS_FORCEINLINE_FUNCTION void take_until(int most) {
-    while (_queue.size() > most) take();
+    if constexpr (Tile::asynchronous)
+      _tile.settle(*this, most);
+    else
+      while (_queue.size() > most) take();
   }
 
   KOKKOS_FUNCTION void add_variance(int count) {

@@ -145,13 +145,19 @@ KOKKOS_FUNCTION float solve_log_delta(const Group& group, const Subset& subset, 
   return lambda;
 }
 
+/// log2 of a head's delta as the last step left it; no finite number where it left none. Requires a state.
+KOKKOS_INLINE_FUNCTION float carried_log_delta(const Arguments& a, const Unit& unit, int head) {
+  const std::int64_t row = unit.head_row(a, head);
+  return a.state_log_ratio[row] + a.state_lse[row];
+}
+
 /// log2 of a head's delta in this step: what the step's own kernel chose, or else what the last step left. Everything
 /// is read where the budget covers the visible keys or nothing was left.
 KOKKOS_INLINE_FUNCTION float log_delta_of(const Arguments& a, const Unit& unit, int head) {
   const std::int64_t row = unit.head_row(a, head);
   if (a.work.log_delta != nullptr) return a.work.log_delta[row];
   if (a.budget.rows_of(unit.visible()) >= static_cast<double>(unit.visible())) return -lanes::infinity;
-  const float carried = a.state_log_ratio[row] + a.state_lse[row];
+  const float carried = carried_log_delta(a, unit, head);
   return Kokkos::fabs(carried) < lanes::infinity ? carried : -lanes::infinity;
 }
 
