@@ -205,8 +205,8 @@ void run(const Options& options) {
       report.set_layout(caches.layout = layout);
       run(space, caches, ceiling, options, report);
     }
+    report.write();  // so far: the run may be cut short
   }
-  report.write();
 }
 
 Options parse(int argc, char** argv) {

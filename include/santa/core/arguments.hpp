@@ -13,7 +13,7 @@ namespace santa::detail {
 /// Keys of a tile: lane i of a group owns key i.
 inline constexpr int tile_keys = 32;
 
-/// Splits are made of so many keys.
+/// The largest number of keys that splits are made of.
 inline constexpr int split_keys = 256;
 
 /// Reference exponent of an empty state: below every finite score in use.
@@ -91,16 +91,16 @@ struct Budget {
 
 /// Memory of a plan. Sizes and order are told by `Workspace` (decode/workspace.hpp).
 struct WorkspacePointers {
-  float* states = nullptr;          // [slice rows][splits][slice heads][8 + dim]: HeadState and N
-  UnitCounts* counts = nullptr;     // [slice rows][splits]
-  std::int32_t* arrived = nullptr;  // [batch][kv heads]: units that have finished; zero between runs
-  float* log_delta = nullptr;       // [batch][heads], log2
-  float* subset = nullptr;          // [slice rows][slice heads][Subset::capacity]: scores of the first step's subset
-  float* scores = nullptr;          // [batch][heads][tiles * tile_keys], log2
-  float* tile_reference = nullptr;  // [batch][heads][tile_stride]
-  std::uint64_t* tile_prefix = nullptr;  // [batch][heads][tile_stride], units of 2^(reference - position_bits); at
-                                         // first the tile's own mass, units of 2^(tile_reference - mass_bits)
-  float* reference = nullptr;            // [batch][heads]: the largest of a head's tiles
+  float* states = nullptr;             // [slice rows][splits][slice heads][8 + dim]: HeadState and N
+  UnitCounts* counts = nullptr;        // [slice rows][splits]
+  std::int32_t* arrived = nullptr;     // [batch][kv heads]: units that have finished; zero between runs
+  float* log_delta = nullptr;          // [batch][heads], log2
+  float* subset = nullptr;             // [slice rows][slice heads][Subset::capacity]: scores of the first step's subset
+  float* scores = nullptr;             // [batch][heads][tiles * tile_keys], log2
+  float* tile_reference = nullptr;     // [batch][heads][tile_stride]
+  std::uint32_t* tile_mass = nullptr;  // [batch][heads][tile_stride], units of 2^(tile_reference - mass_bits)
+  std::uint64_t* tile_prefix = nullptr;  // [batch][heads][tile_stride], units of 2^(reference - position_bits)
+  float* reference = nullptr;            // [batch][heads]: the largest of a head's tiles; NaN where a score is
   std::uint64_t* total = nullptr;        // [batch][heads], units as tile_prefix
   std::uint32_t* points =
       nullptr;  // [batch][heads]: Multinomial's before each cell, ProportionalTileBudget's of each tile
@@ -131,6 +131,9 @@ struct Arguments {
   Scalar<std::uint32_t> step;
   const std::uint32_t* requests = nullptr;
   std::uint16_t stream = 0;
+
+  std::uint16_t split_step = split_keys;  // even shares are multiples of so many keys
+  bool merges_apart = false;              // states of splits are merged by a kernel of their own
 
   Budget budget;
   float* state_log_ratio = nullptr;  // [batch][heads], carried from step to step
@@ -177,11 +180,11 @@ KOKKOS_INLINE_FUNCTION std::int64_t slice_rows(const Arguments& a) {
   return std::int64_t{a.batch} * a.kv_heads * a.slices;
 }
 
-/// Keys of each of `splits` even shares, in multiples of split_keys.
-KOKKOS_INLINE_FUNCTION std::int64_t keys_of_share(std::int64_t keys, std::int32_t splits) {
-  const auto pieces = static_cast<std::uint32_t>((keys + split_keys - 1) / split_keys);
+/// Keys of each of `splits` even shares, in multiples of `step`, a power of two.
+KOKKOS_INLINE_FUNCTION std::int64_t keys_of_share(std::int64_t keys, std::int32_t splits, std::int32_t step) {
+  const auto pieces = static_cast<std::uint32_t>((keys + step - 1) / step);
   const auto count = static_cast<std::uint32_t>(splits);
-  return std::int64_t{(pieces + count - 1) / count} * split_keys;
+  return std::int64_t{(pieces + count - 1) / count} * step;
 }
 
 /// Units in the order (batch, split, kv head, slice), the last fastest: neighbours in time read neighbouring memory
@@ -207,8 +210,9 @@ KOKKOS_INLINE_FUNCTION Unit unit_of(const Arguments& a, const Modifier& modifier
   unit.heads = group - before < a.slice_heads ? group - before : a.slice_heads;
   unit.length = length_of(a, unit.batch);
   unit.start = modifier.first_key(unit.length);
-  const std::int64_t origin = a.keys_per_split > 0 ? 0 : unit.start / split_keys * split_keys;
-  const std::int64_t keys = a.keys_per_split > 0 ? a.keys_per_split : keys_of_share(unit.length - origin, a.splits);
+  const std::int64_t origin = a.keys_per_split > 0 ? 0 : unit.start & -std::int64_t{a.split_step};
+  const std::int64_t keys =
+      a.keys_per_split > 0 ? a.keys_per_split : keys_of_share(unit.length - origin, a.splits, a.split_step);
   const std::int64_t begin = origin + unit.split * keys;
   const std::int64_t first_tile = unit.start / tile_keys * tile_keys;
   unit.begin = begin > first_tile ? begin : first_tile;

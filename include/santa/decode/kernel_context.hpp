@@ -13,8 +13,9 @@
 namespace santa::detail {
 
 /// What the kernels of one method share: where data lies, how it is scored, and the group that works on it.
-template <class Space, class Addresses, class Modifier, class KernelExtents>
+template <class ExecutionSpace, class Addresses, class Modifier, class KernelExtents>
 struct KernelContext {
+  using Space = ExecutionSpace;
   using Extents = KernelExtents;
   using Group = lanes::GroupOf<Space, Extents>;
   using Tile = lanes::TileOf<Space, typename Addresses::Element, Extents>;

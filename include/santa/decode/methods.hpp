@@ -4,6 +4,7 @@
 #include <santa/core/arguments.hpp>
 #include <santa/decode/delta_kernel.hpp>
 #include <santa/decode/head_kernel.hpp>
+#include <santa/decode/merge_kernel.hpp>
 #include <santa/decode/score_kernel.hpp>
 #include <santa/decode/sweep_kernel.hpp>
 #include <santa/decode/workspace.hpp>
@@ -43,6 +44,19 @@ void launch(const char* label, const Space& space, std::int64_t units, const Ker
       label, Kokkos::Experimental::require(policy, Kokkos::Experimental::WorkItemProperty::HintLightWeight), kernel);
 }
 
+/// Launches the main kernel of a method, and the one that merges where the plan has one.
+template <template <class> class Rule, bool stored_scores = false, bool multinomial_error = false, class Space,
+          class Context>
+void sweep(const char* label, const Space& space, const Context& context) {
+  launch(label, space, all_units(context.arguments),
+         SweepKernel<Context, Rule, stored_scores, multinomial_error>(context));
+  if constexpr (lanes::Seam<typename Context::Space>::may_merge_apart)
+    if (context.arguments.merges_apart) {
+      const MergeKernel<Context, multinomial_error> kernel(context);
+      launch("santa::merge", space, kernel.units(), kernel);
+    }
+}
+
 /// A method's recipe: what it needs and how it runs; `first_step` where nothing can have been carried from a step
 /// before. Specialised for each method; that makes a type a method.
 template <class Method>
@@ -56,7 +70,7 @@ struct Recipe<Exact> {
 
   template <class Space, class Context>
   static void run(const Space& space, const Exact& /*method*/, const Context& context, bool /*first_step*/) {
-    launch("santa::exact", space, all_units(context.arguments), SweepKernel<Context, ExactRule, false>(context));
+    sweep<ExactRule>("santa::exact", space, context);
   }
 };
 
@@ -84,7 +98,7 @@ struct Recipe<MassUnit> {
       launch("santa::delta", space, slice_rows(context.arguments), DeltaKernel<Context, draws>(context));
     else
       context.arguments.work.log_delta = nullptr;  // carried
-    launch("santa::mass_unit", space, all_units(context.arguments), SweepKernel<Context, Rule, false>(context));
+    sweep<Rule>("santa::mass_unit", space, context);
   }
 };
 
@@ -98,10 +112,6 @@ struct PointRecipe {
   template <class Space, class Context>
   static void score(const Space& space, const Context& context) {
     launch("santa::score", space, all_units(context.arguments), ScoreKernel<Context>(context));
-  }
-  template <template <class> class Rule, class Space, class Context>
-  static void sweep(const char* label, const Space& space, const Context& context) {
-    launch(label, space, all_units(context.arguments), SweepKernel<Context, Rule, true, true>(context));
   }
   template <class Work, class Space, class Context>
   static void for_each_head(const char* label, const Space& space, const Context& context) {
@@ -117,7 +127,7 @@ struct Recipe<Systematic> : PointRecipe {
   template <class Space, class Context>
   static void run(const Space& space, const Systematic& /*method*/, const Context& context, bool /*first_step*/) {
     score(space, context);
-    sweep<SystematicRule>("santa::systematic", space, context);
+    sweep<SystematicRule, true, true>("santa::systematic", space, context);
   }
 };
 
@@ -129,7 +139,7 @@ struct Recipe<Stratified> : PointRecipe {
   template <class Space, class Context>
   static void run(const Space& space, const Stratified& /*method*/, const Context& context, bool /*first_step*/) {
     score(space, context);
-    sweep<StratifiedRule>("santa::stratified", space, context);
+    sweep<StratifiedRule, true, true>("santa::stratified", space, context);
   }
 };
 
@@ -142,7 +152,7 @@ struct Recipe<Multinomial> : PointRecipe {
   static void run(const Space& space, const Multinomial& /*method*/, const Context& context, bool /*first_step*/) {
     for_each_head<DrawCells>("santa::cells", space, context);
     score(space, context);
-    sweep<MultinomialRule>("santa::multinomial", space, context);
+    sweep<MultinomialRule, true, true>("santa::multinomial", space, context);
   }
 };
 
@@ -159,7 +169,7 @@ struct Recipe<ProportionalTileBudget> : PointRecipe {
                   bool /*first_step*/) {
     score(space, context);
     for_each_head<ShareSamples>("santa::tile_budgets", space, context);
-    sweep<ProportionalRule>("santa::proportional", space, context);
+    sweep<ProportionalRule, true, true>("santa::proportional", space, context);
   }
 };
 
@@ -177,9 +187,7 @@ struct Recipe<FixedTileBudget> {
 
   template <class Space, class Context>
   static void run(const Space& space, const FixedTileBudget& /*method*/, const Context& context, bool /*first_step*/) {
-    const auto roomy = context.roomy();
-    launch("santa::fixed_tile_budget", space, all_units(context.arguments),
-           SweepKernel<std::remove_const_t<decltype(roomy)>, FixedTileRule, false>(roomy));
+    sweep<FixedTileRule>("santa::fixed_tile_budget", space, context.roomy());
   }
 };
 

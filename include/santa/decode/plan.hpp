@@ -130,17 +130,21 @@ class DecodePlan {
     a.slice_heads = (group + a.slices - 1) / a.slices;
     a.storage = _shape.length;
     a.tiles = (_shape.length + detail::tile_keys - 1) / detail::tile_keys;
-    lanes::Division division =
-        lanes::Seam<Space>::divide(space, detail::slice_rows(a), a.slice_heads, a.dim, _shape.length);
-    if (options.keys_per_split > 0)
-      division = {options.keys_per_split, (_shape.length + options.keys_per_split - 1) / options.keys_per_split};
+    a.budget = detail::Recipe<M>::budget(_method, _shape.length);
+    lanes::Division division = lanes::Seam<Space>::divide(space, detail::slice_rows(a), a.slice_heads, a.dim,
+                                                          _shape.length, a.budget.tile > 0 ? a.budget.tile : 1);
+    if (options.keys_per_split > 0) {
+      division.keys_per_split = options.keys_per_split;
+      division.splits = (_shape.length + options.keys_per_split - 1) / options.keys_per_split;
+    }
     a.keys_per_split = division.keys_per_split;
+    a.split_step = static_cast<std::uint16_t>(division.step);
     a.splits = static_cast<std::int32_t>(division.splits > 0 ? division.splits : 1);
+    a.merges_apart = lanes::Seam<Space>::merges_apart(a.splits, a.slice_heads, a.dim);
     detail::require(detail::all_units(a) < (std::int64_t{1} << 31), "batch * kv_heads * splits", detail::all_units(a),
                     "less than 2^31: give a larger keys_per_split");
     const float scale = options.scale != 0.F ? options.scale : 1.F / std::sqrt(static_cast<float>(_shape.dim));
     a.score_factor = scale * lanes::log2_of_e;
-    a.budget = detail::Recipe<M>::budget(_method, _shape.length);
   }
 
   template <class QueryView, class Cache, class OutView>
@@ -235,8 +239,9 @@ class DecodePlan {
   }
 
   [[nodiscard]] std::int64_t keys_per_split() const {
-    return _arguments.keys_per_split > 0 ? _arguments.keys_per_split
-                                         : detail::keys_of_share(_shape.length, _arguments.splits);
+    return _arguments.keys_per_split > 0
+               ? _arguments.keys_per_split
+               : detail::keys_of_share(_shape.length, _arguments.splits, _arguments.split_step);
   }
 
   [[nodiscard]] std::string expected_rows() const {

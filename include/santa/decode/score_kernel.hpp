@@ -12,7 +12,7 @@
 namespace santa::detail {
 
 /// First pass of a two-pass rule: scores to memory, and the masses of tiles; the last unit of a kv head turns these
-/// into prefixes. Reads: the keys. Writes: 4 bytes a key and head, 12 bytes a tile and head.
+/// into prefixes. Reads: the keys. Writes: 4 bytes a key and head, 16 bytes a tile and head.
 template <class Context>
 struct ScoreKernel : Context {
   using typename Context::Group;
@@ -48,12 +48,13 @@ struct ScoreKernel : Context {
                                         std::int64_t first, int head, const Float& score) const {
     const Arguments& a = this->arguments;
     const float reference = tile_reference(group, score);
-    const std::uint64_t mass = group.sum(key_masses<Group>(score, reference));
+    const std::uint32_t mass = group.sum(key_masses<Group>(score, reference));
+    const bool broken = group.any(score != score);
     const std::int64_t at = unit.head_row(a, head) * a.tile_stride() + first / tile_keys;
     group.store(score, store.at(head, first));
     group.single([&] {
-      a.work.tile_reference[at] = reference;
-      a.work.tile_prefix[at] = mass;  // until all are known
+      a.work.tile_reference[at] = broken ? lanes::not_a_number : reference;
+      a.work.tile_mass[at] = mass;
     });
   }
 };

@@ -42,6 +42,7 @@ struct SweepKernel : Context {
     const Group group(member);
     float* scratch = group.template scratch<float>(member, scratch_floats(a.slice_heads, a.dim));
     sweep(group, unit, scratch);
+    if (a.merges_apart) return;
     this->when_all_arrived(group, unit,
                            [&](const Unit& slice) { write_outputs(group, a, slice, multinomial_error, scratch); });
   }
@@ -95,9 +96,18 @@ struct SweepKernel : Context {
       for_each_tile(group, unit, [&](std::int64_t first) {
         const std::int64_t next = first + Group::groups_per_team * Group::size;
         source.scores(first, 1, keys_of_tile<Group>(unit, first), score, next, keys_of_tile<Group>(unit, next), state);
-        state.weigh(score, weight);
+        if constexpr (stored_scores) {
+          if (!rule.begin(static_cast<std::uint32_t>(first / Group::size))) return;
+          if (rule.reads_weights()) state.weigh(score, weight);
+        } else {
+          state.weigh(score, weight);
+        }
         draw(first);
       });
+    }
+    if constexpr (stored_scores) {
+      const bool adds_mass = !rule.reads_weights() && group.rank() == 0;
+      if (adds_mass) group.for_all_heads(unit.heads, [&](int head) { state.set_mass(head, rule.mass(head)); });
     }
     finish(group, unit, state, rule, scratch);
   }

@@ -57,6 +57,7 @@ class Workspace {
     if (needs.scores) {
       take(p.scores, head_rows * a.tiles * tile_keys);
       take(p.tile_reference, head_rows * a.tile_stride());
+      take(p.tile_mass, head_rows * a.tile_stride());
       take(p.tile_prefix, head_rows * a.tile_stride());
       take(p.reference, head_rows);
       take(p.total, head_rows);

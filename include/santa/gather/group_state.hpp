@@ -71,6 +71,11 @@ class GroupState {
     _group.for_all_heads(_unit.heads, [&](int head) { _mass[head] += weight[head]; });
   }
 
+  /// Sets the mass of all keys where it is known beforehand.
+  KOKKOS_FUNCTION void set_mass(int head, float mass) {
+    _mass[head] = lanes::select(_group.lanes_between(0, 1), Float(mass), Float(0.F));
+  }
+
   /// Queues the drawn rows of a tile; `first` is its first key.
   KOKKOS_FORCEINLINE_FUNCTION void add(std::int64_t first, const Drawn<Group>& drawn) {
     if (drawn.rows == 0) return;

@@ -11,12 +11,18 @@ struct Extents {
   static constexpr int dim = Dim;
   static constexpr bool tensor_cores = TensorCores;
   static constexpr bool roomy = false;
+  static constexpr int groups = 0;  // of a team; 0: as scratch allows
 };
 
 /// The same with fewer groups a team, for kernels whose groups need more scratch.
 template <class Extents>
 struct Roomy : Extents {
   static constexpr bool roomy = true;
+};
+
+/// For kernels that merge states.
+struct Merging : Extents<1, 32, false> {
+  static constexpr int groups = 16;
 };
 
 }  // namespace santa::lanes

@@ -24,8 +24,9 @@ inline constexpr bool is_host_space = std::is_same_v<typename Space::memory_spac
 
 /// How the units of a plan are cut, and how many run at once.
 struct Division {
-  std::int64_t keys_per_split = 0;  // 0: the visible keys of a request are shared out evenly
+  std::int64_t keys_per_split = 0;  // 0: the visible keys of a request are shared out evenly,
   std::int64_t splits = 1;
+  int step = santa::detail::split_keys;  // in multiples of so many
 };
 
 /// The seam of an execution space; the general one is the host's.
@@ -33,7 +34,8 @@ struct Division {
 ///   most_heads(dim)                    query heads that a group works on together
 ///   with_extents(...)                  calls f with the extents that a shape's kernels are compiled for
 ///   policy(...)                        a league of `units` teams
-///   divide(...)                        how many units a plan makes
+///   divide(...)                        how many units a plan makes of rows of splits; a split begins at multiples of
+///   `tile` merges_apart(...)                  whether states of splits are merged by a kernel of their own
 template <class Space>
 struct Seam {
   static_assert(is_host_space<Space>, "santa::lanes: no lane group for this execution space");
@@ -60,15 +62,22 @@ struct Seam {
 
   /// Few enough keys a unit that the rows of all kv heads of a token-major cache, read one head after the other, stay
   /// within the reach of the address translation, and independent of the number of threads.
-  static Division divide(const Space& /*space*/, std::int64_t /*rows*/, int /*heads*/, int /*dim*/,
-                         std::int64_t length) {
+  static Division divide(const Space& /*space*/, std::int64_t /*rows*/, int /*heads*/, int /*dim*/, std::int64_t length,
+                         int /*tile*/) {
     std::int64_t keys = 256;
     while (length / keys > 1024) keys *= 2;
     return {keys, (length + keys - 1) / keys};
   }
+  /// The last thread to finish merges: no other has to be waited for.
+  static constexpr bool may_merge_apart = false;
+  static constexpr bool merges_apart(std::int64_t /*splits*/, int /*heads*/, int /*dim*/) { return false; }
 };
 
 #if defined(KOKKOS_ENABLE_CUDA)
+
+#ifndef SANTA_FEW_STATES
+#define SANTA_FEW_STATES 48
+#endif
 
 template <>
 struct Seam<Kokkos::Cuda> {
@@ -78,11 +87,15 @@ struct Seam<Kokkos::Cuda> {
     return roomy && most > 1 ? most / 2 : most;
   }
   template <class Extents>
-  static constexpr int warps_of = warps(Extents::heads, Extents::dim, Extents::roomy);
+  static constexpr int warps_of =
+      Extents::groups > 0 ? Extents::groups : warps(Extents::heads, Extents::dim, Extents::roomy);
 
   /// Warps that a multiprocessor holds: with two panels on their way to each, as many as it takes to keep the memory
   /// busy. Measured at 4 heads of 128: 12 are slower, and leave each thread fewer registers.
   static constexpr int resident_warps = 8;
+
+  /// States of 128 features that a warp merges in the time that another kernel takes to begin.
+  static constexpr int few_states = SANTA_FEW_STATES;
 
   /// Query heads of a slice at most: scores of a tile and queries must fit in scratch.
   static constexpr int most_heads(int dim) { return dim > 128 ? 8 : 16; }
@@ -133,7 +146,7 @@ struct Seam<Kokkos::Cuda> {
     constexpr int warps = warps_of<Extents>;
     // Kokkos refuses a team of which not as many find room as are named here: 4 do, whatever their scratch. Eight warps
     // may have all registers that a thread can name, so that fewer teams cost none.
-    constexpr int teams = resident_warps / warps < 4 ? resident_warps / warps : 4;
+    constexpr int teams = warps > resident_warps ? 1 : resident_warps / warps < 4 ? resident_warps / warps : 4;
     using Bounds = Kokkos::LaunchBounds<32 * warps, teams>;
     const auto bytes = static_cast<int>(scratch_floats * sizeof(float)) + Group<Extents>::scratch_alignment;
     return Kokkos::TeamPolicy<Kokkos::Cuda, Bounds>(space, static_cast<int>(units), warps, 32)
@@ -141,13 +154,15 @@ struct Seam<Kokkos::Cuda> {
   }
 
   /// At most as many units as run at once, so that all begin and end together; up to 4 splits more where the last of
-  /// several rounds would be a small one.
-  static Division divide(const Kokkos::Cuda& space, std::int64_t rows, int heads, int dim, std::int64_t length) {
+  /// several rounds would be a small one. No fewer keys a split than give each of its warps a tile.
+  static Division divide(const Kokkos::Cuda& space, std::int64_t rows, int heads, int dim, std::int64_t length,
+                         int tile) {
     heads = heads <= 4 ? 4 : heads <= 8 ? 8 : 16;
     dim = dim <= 64 ? 64 : dim <= 128 ? 128 : 256;
-    const std::int64_t resident =
-        std::int64_t{resident_warps / warps(heads, dim, false)} * space.cuda_device_prop().multiProcessorCount;
-    const std::int64_t panels = length > 0 ? (length + 255) / 256 : 1;
+    const std::int64_t resident = resident_teams(space, heads, dim);
+    const int own = 32 * warps(heads, dim, false);
+    const int step = tile > own ? tile : own;
+    const std::int64_t pieces = length > 0 ? (length + step - 1) / step : 1;
     const std::int64_t least = resident < rows ? 1 : resident / rows;
     const auto fullness = [&](std::int64_t splits) {
       const std::int64_t waves = (splits * rows + resident - 1) / resident;
@@ -156,10 +171,42 @@ struct Seam<Kokkos::Cuda> {
     std::int64_t best = least;
     for (std::int64_t splits = least + 1; splits <= least + 4 && splits * 1024 <= length; ++splits)
       if (fullness(splits) > fullness(best) + 0.02) best = splits;
-    return {0, best < panels ? best : panels};
+    return {0, best < pieces ? best : pieces, step};
+  }
+
+  static constexpr bool may_merge_apart = true;
+  /// By a kernel of its own where one team would have to read more than a few states a warp, one after the other.
+  static constexpr bool merges_apart(std::int64_t splits, int heads, int dim) {
+    const int most = warps(heads <= 4 ? 4 : heads <= 8 ? 8 : 16, dim <= 64 ? 64 : dim <= 128 ? 128 : 256, false);
+    return splits * ((heads + most - 1) / most) * ((dim + 127) / 128) > few_states;
   }
 
  private:
+  /// Shared memory of a team.
+  template <int heads, int dim>
+  static constexpr std::size_t team_bytes() {
+    using E = Extents<heads, dim, true>;
+    constexpr std::size_t queue = Group<E>::queue_capacity * (1 + heads);
+    return sizeof(float) * (Tile<bfloat16, E>::shared_floats(heads, dim) +
+                            warps_of<E> * (Tile<bfloat16, E>::scratch_floats(heads, dim) + queue));
+  }
+  static constexpr std::size_t team_bytes(int heads, int dim) {
+    if (dim == 64) return heads == 4 ? team_bytes<4, 64>() : heads == 8 ? team_bytes<8, 64>() : team_bytes<16, 64>();
+    if (dim == 128)
+      return heads == 4 ? team_bytes<4, 128>() : heads == 8 ? team_bytes<8, 128>() : team_bytes<16, 128>();
+    return heads == 4 ? team_bytes<4, 256>() : team_bytes<8, 256>();
+  }
+
+  /// Teams that all multiprocessors hold, by their warps and their shared memory.
+  static std::int64_t resident_teams(const Kokkos::Cuda& space, int heads, int dim) {
+    const auto& device = space.cuda_device_prop();
+    constexpr std::size_t kept_by_the_system = 1024;  // of each team
+    const auto by_memory =
+        static_cast<std::int64_t>(device.sharedMemPerMultiprocessor / (team_bytes(heads, dim) + kept_by_the_system));
+    const std::int64_t by_warps = resident_warps / warps(heads, dim, false);
+    return (by_memory < by_warps ? by_memory : by_warps) * device.multiProcessorCount;
+  }
+
   /// Calls f with the first pair that holds a shape.
   template <bool tensor_cores, int most_heads, int most_dim, int... more, class F>
   static void with_first(int heads, int dim, F&& f) {

@@ -114,6 +114,15 @@ struct HostGroup {
     return Vector<Integer>::load(running);
   }
 
+  /// The value of the lane before; `first` in the first.
+  template <class T>
+  SANTA_INLINE static Vector<T> previous(const Vector<T>& values, T first) {
+    alignas(native_bytes) T each[size + 1];
+    each[0] = first;
+    values.store(each + 1);
+    return Vector<T>::load(each);
+  }
+
   /// The value of the last lane, for all.
   template <class T>
   SANTA_INLINE static T last(const Vector<T>& values) {
@@ -193,12 +202,17 @@ struct HostGroup {
     for (int head = 0; head < heads; ++head) f(head);
   }
 
+  /// The numbers of the group's next tiles from `tile` on, one in each lane.
+  SANTA_INLINE static Vector<std::uint32_t> coming_tiles(std::uint32_t tile) {
+    return bit_cast<std::uint32_t>(lane()) + Vector<std::uint32_t>(tile);
+  }
+
   /// A number of each of the group's tiles in turn; f(tiles) gives those of several tiles, one in each lane.
   template <class T>
   struct PerTile {
     template <class F>
     SANTA_INLINE T get(std::uint32_t tile, F&& f) {
-      if (_next == 0) f(bit_cast<std::uint32_t>(lane()) + Vector<std::uint32_t>(tile)).store(_ahead);
+      if (_next == 0) f(coming_tiles(tile)).store(_ahead);
       const T result = _ahead[_next];
       _next = (_next + 1) % size;
       return result;

@@ -6,6 +6,7 @@
 #include <Kokkos_Core.hpp>
 
 #include <cstdint>
+#include <type_traits>
 
 #if defined(KOKKOS_ENABLE_CUDA)
 
@@ -78,18 +79,28 @@ struct WarpGroup {
 
   template <class T>
   __device__ static T sum(T value) {
+#if __CUDA_ARCH__ >= 800
+    if constexpr (std::is_same_v<T, std::uint32_t>) return __reduce_add_sync(everyone, value);
+    if constexpr (std::is_same_v<T, std::int32_t>) return __reduce_add_sync(everyone, value);
+#endif
 #pragma unroll
     for (int width = size / 2; width > 0; width /= 2) value += __shfl_xor_sync(everyone, value, width);
     return value;
   }
 
   __device__ static float max(float value) {
+#if __CUDA_ARCH__ >= 800
+    // Floats in the order of integers.
+    const auto ordered = [](std::int32_t bits) { return bits ^ ((bits >> 31) & 0x7fffffff); };
+    return __int_as_float(ordered(__reduce_max_sync(everyone, ordered(__float_as_int(value)))));
+#else
 #pragma unroll
     for (int width = size / 2; width > 0; width /= 2) {
       const float other = __shfl_xor_sync(everyone, value, width);
       value = other > value ? other : value;
     }
     return value;
+#endif
   }
 
   __device__ static std::uint32_t ballot(bool mask) { return __ballot_sync(everyone, mask); }
@@ -104,6 +115,12 @@ struct WarpGroup {
       if (lane() >= width) value += below;
     }
     return value;
+  }
+
+  template <class T>
+  __device__ static T previous(T value, T first) {
+    const T below = __shfl_up_sync(everyone, value, 1);
+    return lane() == 0 ? first : below;
   }
 
   template <class T>
@@ -162,11 +179,14 @@ struct WarpGroup {
       if (head < heads) f(head);
   }
 
+  __device__ static std::uint32_t coming_tiles(std::uint32_t tile) {
+    return tile + static_cast<std::uint32_t>(lane() * Groups);
+  }
   template <class T>
   struct PerTile {
     template <class F>
     __device__ T get(std::uint32_t tile, F&& f) {
-      if (_next == 0) _ahead = f(tile + static_cast<std::uint32_t>(lane() * Groups));
+      if (_next == 0) _ahead = f(coming_tiles(tile));
       const T result = __shfl_sync(everyone, _ahead, _next);
       _next = (_next + 1) % size;
       return result;

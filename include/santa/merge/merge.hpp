@@ -108,6 +108,22 @@ KOKKOS_INLINE_FUNCTION float log2_mass(const HeadState& total) {
   return total.mass == 0.F ? -lanes::infinity : total.reference + lanes::log2(total.mass);
 }
 
+/// Merges states of one head into one, in memory: HeadState, then `dim` sums.
+template <class Group>
+KOKKOS_FUNCTION void merge_into(const Group& group, const SplitStates& states, int dim, float* to) {
+  const HeadState total = merge_heads(group, states);
+  group.single([&] { *reinterpret_cast<HeadState*>(to) = total; });
+  for (int begin = 0; begin < dim; begin += merge_features) {
+    const int end = begin + merge_features < dim ? begin + merge_features : dim;
+    typename Group::template Vector<float> sum[merge_vectors];
+    merge_sum(group, states, total.reference, begin, end, sum);
+    for (int k = 0; k < merge_vectors; ++k) {
+      const int at = begin + k * Group::size;
+      group.store(sum[k], to + head_state_floats + at, end - at);
+    }
+  }
+}
+
 /// The states of a team's groups, each `stride` floats apart in scratch, as one state per head: [heads][8 + dim].
 /// The groups share out the heads. What a head's state holds is added up as HeadState says, a lane for each member.
 template <class Group>

@@ -69,13 +69,17 @@ KOKKOS_FUNCTION void add_statistics(const Group& group, const Arguments& a, cons
   });
 }
 
+/// Kish's effective sample size of a head's drawn rows.
+KOKKOS_INLINE_FUNCTION float effective_samples(const HeadState& total) {
+  return total.squares > 0.F ? total.used * total.used / total.squares : 0.F;
+}
+
 /// Writes the outputs of one head from the states of its splits. `result` is room for [dim] floats, `sample` for the
 /// effective sample size.
 template <class Group>
 KOKKOS_FUNCTION void write_head(const Group& group, const Arguments& a, const Unit& unit, int head,
-                                bool multinomial_error, float* result, float& sample) {
+                                const SplitStates& states, bool multinomial_error, float* result, float& sample) {
   const float* center = a.center ? &a.center(unit.batch, unit.kv_head) : nullptr;
-  const SplitStates states = states_of(a, unit, head);
   const HeadState total = merge_heads(group, states);
   for (int begin = 0; begin < a.dim; begin += merge_features)
     merge_output(group, states, total, begin, begin + merge_features < a.dim ? begin + merge_features : a.dim, center,
@@ -89,7 +93,7 @@ KOKKOS_FUNCTION void write_head(const Group& group, const Arguments& a, const Un
     if (a.lse) a.lse(unit.batch, query_head) = log2_sum * lanes::ln_of_2;
     if (a.error) a.error(unit.batch, query_head) = error_bar(a, total, center, result, multinomial_error);
     if (a.state_lse != nullptr) carry(a, unit, head, total, log2_sum);
-    sample = total.squares > 0.F ? total.used * total.used / total.squares : 0.F;
+    sample = effective_samples(total);
   });
 }
 
@@ -100,7 +104,8 @@ KOKKOS_FUNCTION void write_outputs(const Group& group, const Arguments& a, const
                                    float* scratch) {
   float* samples = scratch + unit.heads * a.dim;
   for (int head = group.rank(); head < unit.heads; head += Group::groups_per_team)
-    write_head(group, a, unit, head, multinomial_error, scratch + head * a.dim, samples[head]);
+    write_head(group, a, unit, head, states_of(a, unit, head), multinomial_error, scratch + head * a.dim,
+               samples[head]);
   group.team_barrier();  // also before scratch is used for the next slice
   if (a.statistics && group.rank() == 0) add_statistics(group, a, unit, samples);
   group.team_barrier();

@@ -55,7 +55,9 @@ class FixedTileRule {
   template <class T>
   using Vector = typename Group::template Vector<T>;
   using Float = Vector<float>;
-  using Mass = Vector<std::uint64_t>;
+  using Word = Vector<std::uint32_t>;
+  using Int = Vector<std::int32_t>;
+  using Line = PlaceLine<std::uint64_t, std::uint32_t>;
 
  public:
   /// Floats of scratch a group.
@@ -69,6 +71,7 @@ class FixedTileRule {
         _budget(arguments.budget),
         _tiles((arguments.tiles * tile_keys + _budget.tile - 1) / _budget.tile),
         _key(stream_key(arguments, unit)),
+        _unit_of_mass(0x1p31F / static_cast<float>(_budget.tile)),
         _scratch(scratch) {}
 
   KOKKOS_FUNCTION static float initial_reference(int /*head*/) { return empty_reference; }
@@ -106,16 +109,18 @@ class FixedTileRule {
     _group.sync();
     if (_every_row) return;
     _group.for_all_heads(_unit.heads, [&](int head) {
-      Mass sum = Mass(0U);
+      Word sum = Word(0U);
       for (std::int64_t first = _begin; first < _end; first += Group::size)
-        sum += key_masses<Group>(_group.load(at(head, first)), _reference[head]);
-      const std::uint64_t mass = _group.sum(sum);
-      _points[head] = EqualPoints<Group>(
-          static_cast<std::uint32_t>(_share), mass,
-          _key.uniform(static_cast<std::uint16_t>(_unit.first_head + head), static_cast<std::uint32_t>(_number)));
-      _unit_weight[head] = static_cast<float>(static_cast<double>(mass) * 0x1p-40 / static_cast<double>(_share)) *
+        sum += key_masses<Group>(_group.load(at(head, first)), _reference[head], _unit_of_mass);
+      const std::uint32_t mass = _group.sum(sum);
+      const std::uint64_t begin =
+          static_cast<std::uint64_t>(0x1p32 * _key.uniform(static_cast<std::uint16_t>(_unit.first_head + head),
+                                                           static_cast<std::uint32_t>(_number)));
+      _line[head] = Line::between(begin, begin + (static_cast<std::uint64_t>(_share) << 32), mass);
+      _unit_weight[head] = static_cast<float>(mass) / (_unit_of_mass * static_cast<float>(_share)) *
                            lanes::exp2(_reference[head] - reference(head));
       _position[head] = 0;
+      _below[head] = 0;
     });
   }
 
@@ -127,10 +132,14 @@ class FixedTileRule {
     }
     drawn.rows = 0;
     _group.for_all_heads(tile.heads, [&](int head) {
-      const Mass mass = key_masses<Group>(tile.score[head], _reference[head]);
-      const Mass after = _group.inclusive_scan(mass) + Mass(_position[head]);
-      const Vector<std::int32_t> count = _points[head].below(after) - _points[head].below(after - mass);
-      _position[head] = _group.last(after);
+      const Word mass = key_masses<Group>(tile.score[head], _reference[head], _unit_of_mass);
+      const Word sum = _group.inclusive_scan(mass) + Word(_position[head]);
+      const Int share(_line[head].mass > 0 ? static_cast<std::int32_t>(_share) : 0);
+      const Int below =
+          lanes::select(sum < Word(_line[head].mass), whole_part(places_on<Group>(_line[head], sum)), share);
+      const Int count = below - _group.previous(below, _below[head]);
+      _position[head] = _group.last(sum);
+      _below[head] = _group.last(below);
       give_counts(_group, count, head, _unit_weight[head], with_spread, drawn);
       _samples += static_cast<std::uint32_t>(_group.sum(count));
     });
@@ -149,14 +158,16 @@ class FixedTileRule {
   const Budget& _budget;
   std::int64_t _tiles;  // in the plan's length
   StreamKey _key;
-  float* _scratch;  // [head][key of the tile]
+  float _unit_of_mass;  // so that the masses of a tile add up to at most 2^31
+  float* _scratch;      // [head][key of the tile]
   std::int64_t _begin = 0, _end = 0, _number = 0, _share = 0;
   bool _every_row = false;
   std::uint32_t _samples = 0;
   float _reference[Group::max_heads];
   float _unit_weight[Group::max_heads];  // of one draw
-  EqualPoints<Group> _points[Group::max_heads];
-  std::uint64_t _position[Group::max_heads];  // within the tile
+  Line _line[Group::max_heads];
+  std::uint32_t _position[Group::max_heads];  // masses and points of the tile's parts so far
+  std::int32_t _below[Group::max_heads];
 };
 
 }  // namespace detail

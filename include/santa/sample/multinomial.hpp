@@ -78,7 +78,7 @@ struct DrawCells {
 
 /// Multinomial's points.
 template <class Group>
-class MultinomialPoints {
+class MultinomialPoints : public StratumPlaces<Group> {
   template <class T>
   using Vector = typename Group::template Vector<T>;
   using Word = Vector<std::uint32_t>;
@@ -86,17 +86,20 @@ class MultinomialPoints {
 
  public:
   KOKKOS_FUNCTION MultinomialPoints(const Group& group, const Arguments& arguments, const Unit& unit)
-      : _group(group), _arguments(arguments), _unit(unit), _key(stream_key(arguments, unit)) {}
+      : StratumPlaces<Group>(arguments, unit, static_cast<double>(cell_count(arguments.budget.samples))),
+        _group(group),
+        _key(stream_key(arguments, unit)) {}
 
-  [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION Int below(int head, const Vector<std::uint64_t>& position) const {
+  [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION Int below(int head, const Vector<std::uint64_t>& place) const {
     const std::int64_t samples = _arguments.budget.samples;
     const std::int64_t row = _unit.head_row(_arguments, head);
     const auto stream = static_cast<std::uint16_t>(_unit.first_head + head);
     const std::uint32_t* table = _arguments.work.points + row * cell_entries(samples);
     const auto cells = static_cast<std::int32_t>(cell_count(samples));
-    const StratumPlace<Group> place(position, _arguments.work.total[row], static_cast<double>(cells));
-    const Int next = lanes::select(place.stratum < Int(cells), place.stratum + Int(1), Int(cells));
-    const Word first = _group.gather(table, place.stratum);
+    const Int cell = whole_part(place);
+    const Word threshold = rest_part(place);
+    const Int next = lanes::select(cell < Int(cells), cell + Int(1), Int(cells));
+    const Word first = _group.gather(table, cell);
     const Word end = _group.gather(table, next);
     Int points = lanes::bit_cast<std::int32_t>(first);
     // The cell's points, four to a random number.
@@ -105,7 +108,7 @@ class MultinomialPoints {
       _key.draw(stream, at >> 2, random);
       for (unsigned k = 0; k < 4; ++k) {
         const Word point = at + Word(k);
-        const auto below = (point >= first) & (point < end) & (random[k] < place.threshold);
+        const auto below = (point >= first) & (point < end) & (random[k] < threshold);
         points += lanes::select(below, Int(1), Int(0));
       }
     }
@@ -113,9 +116,9 @@ class MultinomialPoints {
   }
 
  private:
+  using StratumPlaces<Group>::_arguments, StratumPlaces<Group>::_unit;
+
   const Group& _group;
-  const Arguments& _arguments;
-  const Unit& _unit;
   StreamKey _key;
 };
 

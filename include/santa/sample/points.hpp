@@ -5,37 +5,12 @@
 #include <santa/core/drawn.hpp>
 #include <santa/lanes/math.hpp>
 #include <santa/sample/exact.hpp>
+#include <santa/sample/places.hpp>
 #include <santa/sample/tile_masses.hpp>
 
 #include <cstdint>
 
 namespace santa::detail {
-
-/// `samples` points at equal distances in an integer mass: (k + 1 - offset) * mass / samples.
-template <class Group>
-struct EqualPoints {
-  double density;  // samples / mass, 0 where there is no mass
-  double offset;   // in [0, 1)
-  double samples;
-  std::uint64_t mass;
-
-  KOKKOS_FUNCTION EqualPoints(std::uint32_t count, std::uint64_t whole, double uniform)
-      : density(whole > 0 ? static_cast<double>(count) / static_cast<double>(whole) : 0.),
-        offset(uniform),
-        samples(static_cast<double>(count)),
-        mass(whole) {}
-  EqualPoints() = default;
-
-  /// Points below a position. Monotone, and `samples` at the end: counts are never negative and add up.
-  [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION auto below(
-      const typename Group::template Vector<std::uint64_t>& position) const {
-    using Double = typename Group::template Vector<double>;
-    const Double points = lanes::fma(lanes::convert<double>(position), Double(density), Double(offset));
-    const Double limited = lanes::select(points < Double(samples), points, Double(samples));
-    const auto whole = position >= typename Group::template Vector<std::uint64_t>(mass);
-    return lanes::convert<std::int32_t>(lanes::select(whole, Double(samples), limited));
-  }
-};
 
 /// Gives the rows of a tile the weight of so many draws of `unit_weight` each.
 template <class Group>
@@ -49,13 +24,19 @@ KOKKOS_FORCEINLINE_FUNCTION void give_counts(const Group& group,
 }
 
 /// The second pass of rules whose draws are points in each head's cumulative sum, for one unit of work. `Points` says
-/// how many points of a head lie below a position: below(head, position), or below(head, tile number, position) where
-/// that depends on the tile. Nothing is carried from tile to tile: the first pass has left where each of them begins.
+/// where a tile begins and ends, and how many points lie below a place: places(head, numbers, positions before and
+/// after, begin, end) and below(head, place). Nothing is carried from tile to tile that decides draws: the first pass
+/// has left where each of them begins.
+///
+/// What tiles have is found for several at once, one in each lane. Tiles without points are passed over, their masses
+/// being known.
 template <class Group, template <class> class Points>
 class PointRule {
   template <class T>
   using Vector = typename Group::template Vector<T>;
   using Mass = Vector<std::uint64_t>;
+  using Word = Vector<std::uint32_t>;
+  using Int = Vector<std::int32_t>;
 
  public:
   KOKKOS_FUNCTION PointRule(const Group& group, const Arguments& arguments, const Unit& unit)
@@ -63,12 +44,11 @@ class PointRule {
         _arguments(arguments),
         _unit(unit),
         _every_row(arguments.budget.samples >= unit.visible()),
-        _bits(position_bits(unit.visible())),
+        _unit_of_mass(lanes::exp2(static_cast<float>(-position_bits(unit.visible())))),
         _points(group, arguments, unit) {
-    const float unit_of_mass = lanes::exp2(static_cast<float>(-_bits));
     _group.for_all_heads(unit.heads, [&](int head) {
       const std::int64_t row = unit.head_row(arguments, head);
-      const double mass = static_cast<double>(arguments.work.total[row]) * static_cast<double>(unit_of_mass);
+      const double mass = static_cast<double>(arguments.work.total[row]) * static_cast<double>(_unit_of_mass);
       _unit_weight[head] = static_cast<float>(mass / static_cast<double>(arguments.budget.samples));
     });
   }
@@ -78,17 +58,33 @@ class PointRule {
     return _arguments.work.reference[_unit.head_row(_arguments, head)];
   }
 
+  /// Whether rows may be drawn from a tile; asked for each of the group's tiles in turn, before `draw`.
+  KOKKOS_FORCEINLINE_FUNCTION bool begin(std::uint32_t tile) {
+    if (_every_row) return true;
+    if (_turn == 0) look_ahead(tile);
+    _at = _turn;
+    _turn = (_turn + 1) % Group::size;
+    return ((_with_points >> _at) & 1U) != 0;
+  }
+  /// Whether `draw` looks at weights. If not, a head's mass in the unit is `mass(head)`.
+  [[nodiscard]] KOKKOS_FUNCTION bool reads_weights() const { return _every_row; }
+  [[nodiscard]] KOKKOS_FUNCTION float mass(int head) const {
+    if (_unit.begin >= _unit.end) return 0.F;
+    const std::int64_t row = _unit.head_row(_arguments, head);
+    const std::uint64_t* prefix = _arguments.work.tile_prefix + row * _arguments.tile_stride();
+    const std::uint64_t whole = prefix[(_unit.end + tile_keys - 1) / tile_keys] - prefix[_unit.begin / tile_keys];
+    return static_cast<float>(static_cast<double>(whole) * static_cast<double>(_unit_of_mass));
+  }
+
   KOKKOS_FORCEINLINE_FUNCTION void draw(const ScoredTile<Group>& tile, bool with_spread, Drawn<Group>& drawn) {
     if (_every_row) return draw_every_row(_group, tile, drawn);
     drawn.rows = 0;
     _group.for_all_heads(tile.heads, [&](int head) {
-      if (!has_points(tile, head)) {
+      if (((_tiles[head].with_points >> _at) & 1U) == 0) {
         drawn.weight[head] = drawn.spread[head] = Vector<float>(0.F);
-        return;
+      } else {
+        give_counts(_group, counts(tile, head), head, _unit_weight[head], with_spread, drawn);
       }
-      const Vector<std::int32_t> count = counts(tile, head);
-      give_counts(_group, count, head, _unit_weight[head], with_spread, drawn);
-      _samples += static_cast<std::uint32_t>(_group.sum(count));
     });
   }
 
@@ -96,57 +92,66 @@ class PointRule {
   [[nodiscard]] KOKKOS_FUNCTION std::uint32_t samples(std::uint32_t rows) const { return _every_row ? rows : _samples; }
 
  private:
-  static constexpr bool by_position = requires(const Points<Group>& points, const Mass& position) {
-    points.below(0, position);
+  /// What a head has in the group's next tiles, one in each lane.
+  struct Tiles {
+    Mass begin, ratio;  // PlaceLine
+    Word mass, shift;
+    Vector<float> reference;
+    Int first, last;            // points below the tile, and below its end
+    std::uint32_t with_points;  // which lanes have any
   };
 
-  /// Whether any of the head's points fall into the tile, found for many tiles at once; where it can't be told, true.
-  KOKKOS_FORCEINLINE_FUNCTION bool has_points(const ScoredTile<Group>& tile, int head) {
-    if constexpr (by_position) {
-      return _points_of_tile[head].get(tile.number, [&](const Vector<std::uint32_t>& numbers) {
-        using Index = Vector<std::int32_t>;
-        const std::uint64_t* prefix =
-            _arguments.work.tile_prefix + _unit.head_row(_arguments, head) * _arguments.tile_stride();
-        const Index last(static_cast<std::int32_t>(_arguments.tiles - 1));
-        const Index given = lanes::bit_cast<std::int32_t>(numbers);
-        const Index number = lanes::select(given < last, given, last);
-        return _points.below(head, _group.gather(prefix, number + Index(1))) -
-               _points.below(head, _group.gather(prefix, number));
-      }) != 0;
-    }
-    return true;
-  }
-  KOKKOS_FORCEINLINE_FUNCTION Vector<std::int32_t> below(int head, std::uint32_t tile, const Mass& position) const {
-    if constexpr (by_position)
-      return _points.below(head, position);
-    else
-      return _points.below(head, tile, position);
+  KOKKOS_FUNCTION void look_ahead(std::uint32_t tile) {
+    const Word given = _group.coming_tiles(tile);
+    const Word limit(static_cast<std::uint32_t>((_unit.end + tile_keys - 1) / tile_keys));
+    const auto inside = given < limit;
+    const Word number = lanes::select(inside, given, Word(tile));
+    const Int index = lanes::bit_cast<std::int32_t>(number);
+    _with_points = 0;
+    _group.for_all_heads(_unit.heads, [&](int head) {
+      const WorkspacePointers& work = _arguments.work;
+      const std::int64_t row = _unit.head_row(_arguments, head) * _arguments.tile_stride();
+      const Mass before = _group.gather(work.tile_prefix + row, index);
+      const Mass after = _group.gather(work.tile_prefix + row, index + Int(1));
+      Mass begin, end;
+      _points.places(head, index, before, after, begin, end);
+      const auto line = PlaceLine<Mass, Word>::between(begin, end, _group.gather(work.tile_mass + row, index));
+      const Int first = _points.below(head, begin);
+      const Int last = _points.below(head, end);
+      const Int count = lanes::select(inside, last - first, Int(0));
+      const std::uint32_t with_points = _group.ballot(count > Int(0));
+      _tiles[head] = {line.begin, line.ratio, line.mass,  line.shift, _group.gather(work.tile_reference + row, index),
+                      first,      last,       with_points};
+      _with_points |= with_points;
+      _samples += static_cast<std::uint32_t>(_group.sum(count));
+    });
   }
 
-  /// How many of the head's points fall into each lane's part of the cumulative sum. The prefix of the next tile is
-  /// where the last lane's part ends.
-  KOKKOS_FORCEINLINE_FUNCTION Vector<std::int32_t> counts(const ScoredTile<Group>& tile, int head) const {
-    const std::int64_t row = _unit.head_row(_arguments, head);
-    const std::int64_t at = row * _arguments.tile_stride() + tile.number;
-    const float reference = _arguments.work.tile_reference[at];
-    const auto shift = static_cast<int>(tile_shift(_arguments.work.reference[row] - reference, _bits));
-    const Mass mass = key_masses<Group>(tile.score[head], reference);
-    const Mass sum = _group.inclusive_scan(mass);
-    const Mass prefix = Mass(_arguments.work.tile_prefix[at]);
-    const Mass after = prefix + (sum >> shift);
-    const Mass before = prefix + ((sum - mass) >> shift);
-    return below(head, tile.number, after) - below(head, tile.number, before);
+  /// How many of the head's points fall into each lane's part of the cumulative sum. Those below the end of the tile
+  /// are known from the tile that follows.
+  KOKKOS_FORCEINLINE_FUNCTION Int counts(const ScoredTile<Group>& tile, int head) const {
+    const Tiles& t = _tiles[head];
+    const PlaceLine<std::uint64_t, std::uint32_t> line(_group.value_of(t.begin, _at), _group.value_of(t.ratio, _at),
+                                                       _group.value_of(t.mass, _at), _group.value_of(t.shift, _at));
+    const Word mass = key_masses<Group>(tile.score[head], _group.value_of(t.reference, _at));
+    const Word sum = _group.inclusive_scan(mass);
+    const Int inside = _points.below(head, places_on<Group>(line, sum));
+    const Int below = lanes::select(sum < Word(line.mass), inside, Int(_group.value_of(t.last, _at)));
+    return below - _group.previous(below, _group.value_of(t.first, _at));
   }
 
   const Group& _group;
   const Arguments& _arguments;
   const Unit& _unit;
   bool _every_row;
-  int _bits;
+  float _unit_of_mass;
   Points<Group> _points;
   std::uint32_t _samples = 0;
   float _unit_weight[Group::max_heads];  // of one draw
-  typename Group::template PerTile<std::int32_t> _points_of_tile[Group::max_heads];
+  Tiles _tiles[Group::max_heads];
+  std::uint32_t _with_points = 0;  // of any head
+  int _turn = 0;                   // of the tile that follows
+  int _at = 0;                     // the lane that has this one
 };
 
 }  // namespace santa::detail

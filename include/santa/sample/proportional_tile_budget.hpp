@@ -46,10 +46,16 @@ struct DrawTiles {
 
   [[nodiscard]] KOKKOS_FUNCTION std::int64_t first() const { return begin / parts; }
   [[nodiscard]] KOKKOS_FUNCTION std::int64_t last() const { return (end + parts - 1) / parts; }
-  /// Where the visible part of a draw tile begins, and where it ends for the one before.
-  [[nodiscard]] KOKKOS_FUNCTION std::int64_t edge(std::int64_t tile) const {
-    const std::int64_t at = tile * parts;
-    return at < begin ? begin : (at > end ? end : at);
+  /// log2 of parts, which is 1, 2 or 8.
+  [[nodiscard]] KOKKOS_FUNCTION int log2_parts() const { return parts < 4 ? static_cast<int>(parts) - 1 : 3; }
+  /// Where the visible parts of draw tiles begin, and where they end for those before.
+  template <class Group>
+  [[nodiscard]] KOKKOS_FUNCTION auto edges(const typename Group::template Vector<std::int32_t>& tile) const {
+    using Int = typename Group::template Vector<std::int32_t>;
+    const Int at = tile * Int(static_cast<std::int32_t>(parts));
+    const Int from(static_cast<std::int32_t>(begin));
+    const Int to(static_cast<std::int32_t>(end));
+    return lanes::select(at < from, from, lanes::select(at < to, at, to));
   }
 };
 
@@ -122,14 +128,9 @@ struct ShareSamples {
                                 std::int64_t first, int count, double density) {
       using Int = Vector<std::int32_t>;
       using Double = Vector<double>;
-      const auto edge = [&](std::int64_t tile) {
-        const Int at =
-            (group.lane() + Int(static_cast<std::int32_t>(tile))) * Int(static_cast<std::int32_t>(tiles.parts));
-        const Int begin = static_cast<std::int32_t>(tiles.begin);
-        const Int end = static_cast<std::int32_t>(tiles.end);
-        return lanes::select(at < begin, begin, lanes::select(at < end, at, end));
-      };
-      const auto mass = group.gather(prefix, edge(first + 1)) - group.gather(prefix, edge(first));
+      const Int tile = group.lane() + Int(static_cast<std::int32_t>(first));
+      const auto mass = group.gather(prefix, tiles.template edges<Group>(tile + Int(1))) -
+                        group.gather(prefix, tiles.template edges<Group>(tile));
       const Double samples = lanes::convert<double>(mass) * Double(density);
       const auto inside = group.lanes_between(0, count);
       const Vector<std::uint32_t> floor = lanes::convert<std::uint32_t>(samples);
@@ -144,29 +145,38 @@ struct ShareSamples {
   };
 };
 
-/// ProportionalTileBudget's points: those of each draw tile relative to where it begins.
+/// ProportionalTileBudget's points: those of each draw tile from where it begins.
 template <class Group>
 class ProportionalPoints {
   template <class T>
   using Vector = typename Group::template Vector<T>;
+  using Mass = Vector<std::uint64_t>;
+  using Int = Vector<std::int32_t>;
 
  public:
-  KOKKOS_FUNCTION ProportionalPoints(const Group& /*group*/, const Arguments& arguments, const Unit& unit)
-      : _arguments(arguments), _unit(unit), _key(stream_key(arguments, unit)), _tiles(arguments, unit) {}
+  KOKKOS_FUNCTION ProportionalPoints(const Group& group, const Arguments& arguments, const Unit& unit)
+      : _group(group), _arguments(arguments), _unit(unit), _key(stream_key(arguments, unit)), _tiles(arguments, unit) {}
 
-  [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION Vector<std::int32_t> below(int head, std::uint32_t tile,
-                                                                       const Vector<std::uint64_t>& position) const {
+  KOKKOS_FUNCTION void places(int head, const Int& tile, const Mass& before, const Mass& after, Mass& begin,
+                              Mass& end) const {
     const std::int64_t row = _unit.head_row(_arguments, head);
     const std::uint64_t* prefix = _arguments.work.tile_prefix + row * _arguments.tile_stride();
-    const std::int64_t number = tile / _tiles.parts;
-    const std::uint64_t begin = prefix[_tiles.edge(number)];
-    const EqualPoints<Group> points(
-        _arguments.work.points[row * _arguments.tiles + number], prefix[_tiles.edge(number + 1)] - begin,
-        _key.uniform(static_cast<std::uint16_t>(_unit.first_head + head), static_cast<std::uint32_t>(number)));
-    return points.below(position - Vector<std::uint64_t>(begin));
+    const Int number = lanes::bit_cast<std::int32_t>(lanes::bit_cast<std::uint32_t>(tile) >> _tiles.log2_parts());
+    const Mass first = _group.gather(prefix, _tiles.template edges<Group>(number));
+    const Mass whole = _group.gather(prefix, _tiles.template edges<Group>(number + Int(1))) - first;
+    const auto points = _group.gather(_arguments.work.points + row * _arguments.tiles, number);
+    const EqualPlaces<Group> places(lanes::convert<double>(points), whole,
+                                    uniforms<Group>(_key, static_cast<std::uint16_t>(_unit.first_head + head),
+                                                    lanes::bit_cast<std::uint32_t>(number)));
+    begin = places.at(before - first);
+    end = places.at(after - first);
+  }
+  [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION static Int below(int /*head*/, const Mass& place) {
+    return whole_part(place);
   }
 
  private:
+  const Group& _group;
   const Arguments& _arguments;
   const Unit& _unit;
   StreamKey _key;

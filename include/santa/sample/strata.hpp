@@ -3,6 +3,7 @@
 
 #include <santa/core/arguments.hpp>
 #include <santa/lanes/math.hpp>
+#include <santa/sample/places.hpp>
 
 #include <Kokkos_Core.hpp>
 
@@ -10,30 +11,31 @@
 
 namespace santa::detail {
 
-/// Where positions lie among `strata` equal parts of an integer mass. A point of the stratum lies below the position
-/// where its random word is below `threshold`.
+/// Places of which the whole part is a stratum, one of `strata` equal parts of the head's mass. A point of the stratum
+/// lies below a place where its random word is below the rest.
 template <class Group>
-struct StratumPlace {
+class StratumPlaces {
   template <class T>
   using Vector = typename Group::template Vector<T>;
+  using Mass = Vector<std::uint64_t>;
 
-  Vector<std::int32_t> stratum;     // `strata` at the end of the mass
-  Vector<std::uint32_t> threshold;  // the part of the stratum below the position, in units of 2^-32
+ public:
+  KOKKOS_FUNCTION StratumPlaces(const Arguments& arguments, const Unit& unit, double strata)
+      : _arguments(arguments), _unit(unit), _strata(strata) {}
 
-  /// Monotone in the position: the stratum by one rounded product, the rest of it by one fma.
-  KOKKOS_FORCEINLINE_FUNCTION StratumPlace(const Vector<std::uint64_t>& position, std::uint64_t mass, double strata) {
-    using Double = Vector<double>;
-    const auto end = position >= Vector<std::uint64_t>(mass);
-    const Double density = mass > 0 ? strata / static_cast<double>(mass) : 0.;
-    const Double place = lanes::convert<double>(position);
-    const Double number = lanes::select(end, Double(strata), place * Double(density));
-    stratum = lanes::convert<std::int32_t>(number);
-    const Double rest =
-        lanes::fma(place, Double(density), Double(0.) - lanes::convert<double>(stratum)) * Double(0x1p32);
-    const Double inside = lanes::select(rest > Double(0.), rest, Double(0.));
-    const Double below = lanes::select(inside < Double(0x1p32 - 1.), inside, Double(0x1p32 - 1.));
-    threshold = lanes::convert<std::uint32_t>(lanes::select(end, Double(0.), below));
+  KOKKOS_FUNCTION void places(int head, const Vector<std::int32_t>& /*tile*/, const Mass& before, const Mass& after,
+                              Mass& begin, Mass& end) const {
+    const EqualPlaces<Group> places(_strata, _arguments.work.total[_unit.head_row(_arguments, head)]);
+    begin = places.at(before);
+    end = places.at(after);
   }
+
+ protected:
+  const Arguments& _arguments;
+  const Unit& _unit;
+
+ private:
+  double _strata;
 };
 
 /// The random words of points, by lane: word point % 4 of the number at index point / 4.

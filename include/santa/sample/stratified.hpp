@@ -30,27 +30,24 @@ namespace detail {
 
 /// Stratified's points.
 template <class Group>
-class StratifiedPoints {
+class StratifiedPoints : public StratumPlaces<Group> {
   template <class T>
   using Vector = typename Group::template Vector<T>;
 
  public:
   KOKKOS_FUNCTION StratifiedPoints(const Group& /*group*/, const Arguments& arguments, const Unit& unit)
-      : _arguments(arguments), _unit(unit), _key(stream_key(arguments, unit)) {}
+      : StratumPlaces<Group>(arguments, unit, static_cast<double>(arguments.budget.samples)),
+        _key(stream_key(arguments, unit)) {}
 
   [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION Vector<std::int32_t> below(int head,
-                                                                       const Vector<std::uint64_t>& position) const {
-    using Word = Vector<std::uint32_t>;
-    const StratumPlace<Group> place(position, _arguments.work.total[_unit.head_row(_arguments, head)],
-                                    static_cast<double>(_arguments.budget.samples));
-    const Word word = point_words<Group>(_key, static_cast<std::uint16_t>(_unit.first_head + head),
-                                         lanes::bit_cast<std::uint32_t>(place.stratum));
-    return place.stratum + lanes::select(word < place.threshold, Vector<std::int32_t>(1), Vector<std::int32_t>(0));
+                                                                       const Vector<std::uint64_t>& place) const {
+    const Vector<std::int32_t> stratum = whole_part(place);
+    const auto word = point_words<Group>(_key, static_cast<std::uint16_t>(this->_unit.first_head + head),
+                                         lanes::bit_cast<std::uint32_t>(stratum));
+    return stratum + lanes::select(word < rest_part(place), Vector<std::int32_t>(1), Vector<std::int32_t>(0));
   }
 
  private:
-  const Arguments& _arguments;
-  const Unit& _unit;
   StreamKey _key;
 };
 

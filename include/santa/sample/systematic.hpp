@@ -32,24 +32,28 @@ template <class Group>
 class SystematicPoints {
   template <class T>
   using Vector = typename Group::template Vector<T>;
+  using Mass = Vector<std::uint64_t>;
 
  public:
-  KOKKOS_FUNCTION SystematicPoints(const Group& group, const Arguments& arguments, const Unit& unit) {
-    const StreamKey key = stream_key(arguments, unit);
-    group.for_all_heads(unit.heads, [&](int head) {
-      _head[head] = EqualPoints<Group>(static_cast<std::uint32_t>(arguments.budget.samples),
-                                       arguments.work.total[unit.head_row(arguments, head)],
-                                       key.uniform(static_cast<std::uint16_t>(unit.first_head + head), 0));
-    });
-  }
+  KOKKOS_FUNCTION SystematicPoints(const Group& /*group*/, const Arguments& arguments, const Unit& unit)
+      : _arguments(arguments), _unit(unit), _key(stream_key(arguments, unit)) {}
 
-  [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION Vector<std::int32_t> below(int head,
-                                                                       const Vector<std::uint64_t>& position) const {
-    return _head[head].below(position);
+  KOKKOS_FUNCTION void places(int head, const Vector<std::int32_t>& /*tile*/, const Mass& before, const Mass& after,
+                              Mass& begin, Mass& end) const {
+    const EqualPlaces<Group> places(static_cast<double>(_arguments.budget.samples),
+                                    _arguments.work.total[_unit.head_row(_arguments, head)],
+                                    _key.uniform(static_cast<std::uint16_t>(_unit.first_head + head), 0));
+    begin = places.at(before);
+    end = places.at(after);
+  }
+  [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION static Vector<std::int32_t> below(int /*head*/, const Mass& place) {
+    return whole_part(place);
   }
 
  private:
-  EqualPoints<Group> _head[Group::max_heads];
+  const Arguments& _arguments;
+  const Unit& _unit;
+  StreamKey _key;
 };
 
 template <class Group>

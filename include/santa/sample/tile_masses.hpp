@@ -11,13 +11,14 @@
 namespace santa::detail {
 
 /// A key's mass is exp2(score - r) in units of 2^-mass_bits, where r, an integer, is the tile's reference: at most
-/// 2^mass_bits. Sums of such integers have no order.
-inline constexpr int mass_bits = 40;
+/// 2^mass_bits, and those of a tile add up to at most 2^31. Sums of such integers have no order.
+inline constexpr int mass_bits = 26;
 
 /// Positions in a head's cumulative sum are in units of 2^(R - position_bits), R the largest reference of its tiles:
 /// as many bits as leave the sum over all visible keys below 2^62.
+inline constexpr int most_position_bits = 40;
 KOKKOS_INLINE_FUNCTION int position_bits(std::int64_t visible) {
-  int bits = mass_bits;
+  int bits = most_position_bits;
   while (bits > 0 && visible > (std::int64_t{1} << (62 - bits))) --bits;
   return bits;
 }
@@ -30,56 +31,82 @@ KOKKOS_FORCEINLINE_FUNCTION float tile_reference(const Group& group,
   return lanes::ceil(group.max(lanes::max(Float(empty_reference), score)));
 }
 
-/// Masses by lane; lanes of -infinity or NaN have none.
+/// Masses by lane, in units of 1 / `unit`; lanes of -infinity or NaN have none.
 template <class Group>
-KOKKOS_FORCEINLINE_FUNCTION auto key_masses(const typename Group::template Vector<float>& score, float reference) {
+KOKKOS_FORCEINLINE_FUNCTION auto key_masses(const typename Group::template Vector<float>& score, float reference,
+                                            float unit = 0x1p26F) {
   using Float = typename Group::template Vector<float>;
-  const Float weight = lanes::exp2(score - Float(reference)) * Float(0x1p40F);
-  return lanes::convert<std::uint64_t>(lanes::select(weight > Float(0.F), weight, Float(0.F)));
+  const Float weight = lanes::fma(lanes::exp2(score - Float(reference)), Float(unit), Float(0.5F));
+  const auto whole = lanes::convert<std::int32_t>(lanes::select(weight > Float(0.F), weight, Float(0.F)));
+  return lanes::bit_cast<std::uint32_t>(whole);
 }
 
-/// The right shift from a tile's units to the head's. At most 63, which leaves nothing of a tile's mass.
-template <class Float>
-KOKKOS_FORCEINLINE_FUNCTION Float tile_shift(const Float& apart, int bits) {
-  const Float shift = apart + Float(static_cast<float>(mass_bits - bits));
-  return lanes::select(shift < Float(63.F), shift, Float(63.F));
+/// Masses of tiles in the head's units, `apart` being how far the tile's reference lies below the head's.
+template <class Group>
+KOKKOS_FORCEINLINE_FUNCTION auto tile_masses(const typename Group::template Vector<std::uint32_t>& mass,
+                                             const typename Group::template Vector<float>& apart, int bits) {
+  using Float = typename Group::template Vector<float>;
+  const Float shift = apart + Float(static_cast<float>(most_position_bits - bits));
+  const Float limited = lanes::select(shift < Float(63.F), shift, Float(63.F));  // leaves nothing
+  return (lanes::convert<std::uint64_t>(mass) << (most_position_bits - mass_bits)) >>
+         lanes::convert<std::uint64_t>(limited);
 }
 
 /// Turns the tiles' masses of one head into prefixes: exact, so that they don't depend on who adds them up. The one
-/// after the last tile is the whole mass. Also finds the head's reference. Work: a vector of tiles at a time, twice
-/// over the visible tiles.
+/// after the last tile is the whole mass. Also finds the head's reference: NaN where a score is. Work: vectors of
+/// tiles, several at a time so that their loads are on their way together, twice over the visible tiles.
 template <class Group>
 KOKKOS_FUNCTION void sum_tiles(const Group& group, const Arguments& a, const Unit& unit, int head) {
   using Float = typename Group::template Vector<float>;
+  using Word = typename Group::template Vector<std::uint32_t>;
   using Mass = typename Group::template Vector<std::uint64_t>;
+  constexpr int together = 4;
+  constexpr int turn = together * Group::size;
   const std::int64_t row = unit.head_row(a, head);
   const float* references = a.work.tile_reference + row * a.tile_stride();
-  std::uint64_t* sums = a.work.tile_prefix + row * a.tile_stride();
+  const std::uint32_t* masses = a.work.tile_mass + row * a.tile_stride();
+  std::uint64_t* prefixes = a.work.tile_prefix + row * a.tile_stride();
   const std::int64_t begin = unit.start / tile_keys;
   const std::int64_t end = unit.visible() > 0 ? (unit.length + tile_keys - 1) / tile_keys : begin;
-  // Calls f(first tile, references); -infinity outside of the visible tiles, where other runs' masses may be.
-  const auto for_each_vector = [&](auto&& f) {
-    for (std::int64_t first = begin / Group::size * Group::size; first <= end; first += Group::size) {
-      const auto inside =
-          group.lanes_between(static_cast<std::int32_t>(begin > first ? begin - first : 0),
-                              static_cast<std::int32_t>(end - first < Group::size ? end - first : Group::size));
-      f(first, lanes::select(inside, group.load(references + first), Float(-lanes::infinity)));
-    }
+  const std::int64_t origin = begin / Group::size * Group::size;
+  // -infinity outside of the visible tiles, where other runs' masses may be.
+  const auto reference_at = [&](std::int64_t first) {
+    const auto inside =
+        group.lanes_between(static_cast<std::int32_t>(begin > first ? begin - first : 0),
+                            static_cast<std::int32_t>(end - first < Group::size ? end - first : Group::size));
+    return first < end ? lanes::select(inside, group.load(references + first), Float(-lanes::infinity))
+                       : Float(-lanes::infinity);
   };
   Float largest = empty_reference;
-  for_each_vector([&](std::int64_t, const Float& reference) { largest = lanes::max(largest, reference); });
+  typename Group::Mask broken(0);
+  for (std::int64_t first = origin; first < end; first += turn) {
+    Float own[together];
+    for (int k = 0; k < together; ++k) own[k] = reference_at(first + k * Group::size);
+    for (int k = 0; k < together; ++k) {
+      largest = lanes::max(largest, own[k]);
+      broken = broken | (own[k] != own[k]);
+    }
+  }
   const float reference = group.max(largest);
   const int bits = position_bits(unit.visible());
   std::uint64_t sum = 0;
-  for_each_vector([&](std::int64_t first, const Float& own) {
-    const Float shift = tile_shift(Float(reference) - own, bits);
-    const Mass mass = group.load(sums + first) >> lanes::convert<std::uint64_t>(shift);
-    const Mass after = group.inclusive_scan(mass) + Mass(sum);
-    group.store(after - mass, sums + first);
-    sum = group.last(after);
-  });
+  for (std::int64_t first = origin; first <= end; first += turn) {
+    Mass own[together], after[together];
+    for (int k = 0; k < together; ++k) {
+      const std::int64_t at = first + k * Group::size;
+      const Word mass = at < end ? group.load(masses + at) : Word(0U);
+      own[k] = tile_masses<Group>(mass, Float(reference) - reference_at(at), bits);
+    }
+    for (int k = 0; k < together; ++k) after[k] = group.inclusive_scan(own[k]);
+    for (int k = 0; k < together; ++k) {
+      after[k] += Mass(sum);
+      if (first + k * Group::size <= end) group.store(after[k] - own[k], prefixes + first + k * Group::size);
+      sum = group.last(after[k]);
+    }
+  }
+  const bool has_nan = group.any(broken);
   group.single([&] {
-    a.work.reference[row] = reference;
+    a.work.reference[row] = has_nan ? lanes::not_a_number : reference;
     a.work.total[row] = sum;
   });
 }

@@ -1,0 +1,75 @@
+// The kernel that merges the states of many splits.
+#pragma once
+
+#include <santa/core/arguments.hpp>
+#include <santa/decode/kernel_context.hpp>
+#include <santa/merge/merge.hpp>
+#include <santa/merge/outputs.hpp>
+
+#include <Kokkos_Core.hpp>
+
+#include <cstdint>
+
+namespace santa::detail {
+
+/// Merges the states of a head's splits and writes its outputs, one team a head: its groups share out the splits, the
+/// first merges what they found. Reads: the states. Order: fixed by the number of groups.
+template <class Context, bool multinomial_error>
+struct MergeKernel : Context {
+  using Extents = lanes::Merging;
+  using Group = lanes::GroupOf<typename Context::Space, Extents>;
+
+  explicit MergeKernel(const Context& context) : Context(context) {}
+
+  /// Scratch of a team: a state of each group, an output, the head's effective sample size.
+  [[nodiscard]] KOKKOS_FUNCTION std::size_t scratch_floats(int /*heads*/, int dim) const {
+    return Group::groups_per_team * static_cast<std::size_t>(state_floats(dim)) + static_cast<std::size_t>(dim) + 1;
+  }
+
+  [[nodiscard]] std::int64_t units() const { return slice_rows(this->arguments) * this->arguments.slice_heads; }
+
+  template <class Member>
+  KOKKOS_FUNCTION void operator()(const Member& member) const {
+    const Arguments& a = this->arguments;
+    const Unit unit = this->whole_unit(member.league_rank() / a.slice_heads);
+    const auto head = static_cast<int>(member.league_rank() % a.slice_heads);
+    if (head >= unit.heads) return;
+    const Group group(member);
+    float* states = group.template scratch<float>(member, scratch_floats(1, a.dim));
+    const std::int64_t stride = state_floats(a.dim);
+    merge_into(group, share_of(states_of(a, unit, head), group.rank()), a.dim, states + group.rank() * stride);
+    group.team_barrier();
+    if (group.rank() == 0) {
+      float* result = states + Group::groups_per_team * stride;
+      write_head(group, a, unit, head, {states, stride, Group::groups_per_team}, multinomial_error, result,
+                 result[a.dim]);
+    }
+    if (a.statistics && unit.slice == 0 && head == 0) write_statistics(group, unit, states);
+  }
+
+ private:
+  /// A group's share of the splits.
+  KOKKOS_FUNCTION static SplitStates share_of(const SplitStates& all, int rank) {
+    const int share = (all.count + Group::groups_per_team - 1) / Group::groups_per_team;
+    const int begin = rank * share < all.count ? rank * share : all.count;
+    const int count = all.count - begin < share ? all.count - begin : share;
+    return {all.first + begin * all.stride, all.stride, count};
+  }
+
+  /// Of all heads and slices of a kv head, by one team: the smallest effective sample size is over all of them.
+  KOKKOS_FUNCTION void write_statistics(const Group& group, const Unit& unit, float* samples) const {
+    const Arguments& a = this->arguments;
+    for (std::int32_t slice = 0; slice < a.slices; ++slice) {
+      const Unit part = unit_of(a, this->modifier, unit_rank(a, unit.batch, 0, unit.kv_head, slice));
+      group.team_barrier();  // also after scratch was used otherwise
+      for (int head = group.rank(); head < part.heads; head += Group::groups_per_team) {
+        const HeadState total = merge_heads(group, states_of(a, part, head));
+        group.single([&] { samples[head] = effective_samples(total); });
+      }
+      group.team_barrier();
+      if (group.rank() == 0) add_statistics(group, a, part, samples);
+    }
+  }
+};
+
+}  // namespace santa::detail
