@@ -12,58 +12,82 @@
 
 namespace santa::detail {
 
-/// MassUnit's delta for this step: carried from the last one, or chosen from a subset of the keys. One unit a slice
-/// row. Reads: the subset's keys where nothing was carried. Writes: log2(delta) per head.
+/// MassUnit's delta for this step: carried from the last one, or chosen from a subset of the keys. Reads: the subset's
+/// keys where nothing was carried. Writes: log2(delta) per head.
 template <class Context, Draws draws>
 struct DeltaKernel : Context {
   using typename Context::Group;
   using typename Context::Tile;
   using Float = typename Group::template Vector<float>;
 
+  /// Teams that score the subset of a slice row; the last of a kv head's to finish chooses. Where teams are many, so
+  /// that a first step is short.
+  static constexpr int parts = Tile::asynchronous ? 8 : 1;
+
   explicit DeltaKernel(const Context& context) : Context(context) {}
+
+  /// Units of work.
+  [[nodiscard]] std::int64_t units() const { return slice_rows(this->arguments) * parts; }
 
   template <class Member>
   KOKKOS_FUNCTION void operator()(const Member& member) const {
     const Arguments& a = this->arguments;
-    const Unit unit = this->whole_unit(member.league_rank());
+    const Unit unit = this->whole_unit(member.league_rank() / parts);
     const Group group(member);
-    const double rows = a.budget.rows_of(unit.visible());
-    if (rows >= static_cast<double>(unit.visible())) return read_all(group, unit);
-    if (carried(group, unit)) return;
-    choose(group, this->scratch(group, member), unit, rows);
+    float* scratch = this->scratch(group, member);
+    if (!settled(unit)) score_subset(group, scratch, unit, member.league_rank() % parts);
+    this->when_all_arrived(group, unit, parts * a.slices, [&](const Unit& slice) {
+      if (settled(slice))
+        keep(group, slice);
+      else
+        choose(group, scratch, slice);
+    });
   }
 
  private:
+  /// Where scores of the subset are kept.
+  struct Kept {
+    float* first;
+    std::int64_t capacity;
+
+    KOKKOS_FUNCTION Kept(const Arguments& a, const Unit& unit)
+        : first(a.work.subset + unit.slice_row(a) * a.slice_heads * Subset::capacity(a.tiles)),
+          capacity(Subset::capacity(a.tiles)) {}
+    KOKKOS_FUNCTION float* operator()(int head, std::int64_t slot) const { return first + head * capacity + slot; }
+  };
+
   KOKKOS_FUNCTION void set(const Group& group, const Unit& unit, int head, float log_delta) const {
     if (group.rank() == 0)
       group.single([&] { this->arguments.work.log_delta[unit.head_row(this->arguments, head)] = log_delta; });
   }
 
-  KOKKOS_FUNCTION void read_all(const Group& group, const Unit& unit) const {
-    for (int head = 0; head < unit.heads; ++head) set(group, unit, head, -lanes::infinity);
-  }
-
-  /// Uses the carried deltas if all of the slice are finite numbers.
-  KOKKOS_FUNCTION bool carried(const Group& group, const Unit& unit) const {
+  /// Whether nothing is to be chosen: a budget that covers the visible keys, or deltas of the whole slice that were
+  /// carried.
+  [[nodiscard]] KOKKOS_FUNCTION bool settled(const Unit& unit) const {
     const Arguments& a = this->arguments;
+    if (a.budget.rows_of(unit.visible()) >= static_cast<double>(unit.visible())) return true;
     if (a.state_log_ratio == nullptr) return false;
     for (int head = 0; head < unit.heads; ++head)
       if (!(Kokkos::fabs(carried_log_delta(a, unit, head)) < lanes::infinity)) return false;
-    for (int head = 0; head < unit.heads; ++head) set(group, unit, head, carried_log_delta(a, unit, head));
     return true;
+  }
+  /// Leaves what was settled before.
+  KOKKOS_FUNCTION void keep(const Group& group, const Unit& unit) const {
+    const Arguments& a = this->arguments;
+    const bool all = a.budget.rows_of(unit.visible()) >= static_cast<double>(unit.visible());
+    for (int head = 0; head < unit.heads; ++head)
+      set(group, unit, head, all ? -lanes::infinity : carried_log_delta(a, unit, head));
   }
 
   /// The groups of the team share the tiles of the subset.
-  KOKKOS_FUNCTION void choose(const Group& group, float* scratch, const Unit& unit, double rows) const {
+  KOKKOS_FUNCTION void choose(const Group& group, float* scratch, const Unit& unit) const {
     const Arguments& a = this->arguments;
-    Tile tile = this->tile(group, scratch, unit);
     auto* exchange = reinterpret_cast<std::uint64_t*>(this->first_queue_scratch(scratch));
+    const double rows = a.budget.rows_of(unit.visible());
     const Subset subset(unit.start, unit.length);
-    const std::int64_t capacity = Subset::capacity(a.tiles);
-    float* stored = a.work.subset + unit.slice_row(a) * a.slice_heads * capacity;
-    const auto at = [&](int head, std::int64_t slot) { return stored + head * capacity + slot; };
+    const Kept at(a, unit);
     float lse[Group::max_heads];
-    score_subset(group, tile, unit, subset, at, lse, exchange);
+    sum_subset(group, unit, subset, at, lse, exchange);
     const auto relative = [&](int head, std::int64_t slot) {
       if (head >= unit.heads) return Float(-lanes::infinity);  // where heads are padded
       return lanes::max(Float(-lanes::infinity), group.load(at(head, slot)) - Float(lse[head]));
@@ -102,34 +126,41 @@ struct DeltaKernel : Context {
         group.rank(), Group::groups_per_team);
   }
 
-  /// Scores of the subset, kept in memory, and each head's log2 of the mass they stand for; NaN counts as nothing.
-  template <class At>
-  KOKKOS_FUNCTION void score_subset(const Group& group, Tile& tile, const Unit& unit, const Subset& subset,
-                                    const At& at, float* lse, std::uint64_t* exchange) const {
+  /// Scores a part of the subset and keeps the scores in memory.
+  KOKKOS_FUNCTION void score_subset(const Group& group, float* scratch, const Unit& unit, int part) const {
+    Tile tile = this->tile(group, scratch, unit);
     const auto keys = this->keys(group, tile, unit);
+    const Subset subset(unit.start, unit.length);
+    const Kept at(this->arguments, unit);
+    constexpr int turn = parts * Group::groups_per_team;
+    const int tiles = subset.tiles();
+    const int begin = part * Group::groups_per_team + group.rank();
     this->take_queries(tile, unit, [&] {
-      if (group.rank() >= subset.tiles()) return;
-      const SubsetTile first = subset.tile(group.rank());
+      if (begin >= tiles) return;
+      const SubsetTile first = subset.tile(begin);
       keys.ask(first.first, first.step, first.count);
     });
-    Float largest[Group::max_heads];
-    group.for_heads(unit.heads, [&](int head) { largest[head] = Float(empty_reference); });
-    const int tiles = subset.tiles();
-    for (int i = group.rank(); i < tiles; i += Group::groups_per_team) {
+    for (int i = begin; i < tiles; i += turn) {
       const SubsetTile now = subset.tile(i);
-      const SubsetTile next = subset.tile(i + Group::groups_per_team);
-      const bool follows = i + Group::groups_per_team < tiles && next.step == now.step;
+      const SubsetTile next = subset.tile(i + turn);
+      const bool follows = i + turn < tiles && next.step == now.step;
       NoDrawnRows none;
       Float score[Group::max_heads];
       keys.scores(now.first, now.step, now.count, score, next.first, follows ? next.count : 0, none);
-      group.for_heads(unit.heads, [&](int head) {
-        largest[head] = lanes::max(largest[head], score[head]);
-        group.store(score[head], at(head, now.slot));
-      });
+      group.for_heads(unit.heads, [&](int head) { group.store(score[head], at(head, now.slot)); });
     }
+  }
+
+  /// Each head's log2 of the mass that the kept scores stand for; NaN counts as nothing.
+  KOKKOS_FUNCTION void sum_subset(const Group& group, const Unit& unit, const Subset& subset, const Kept& at,
+                                  float* lse, std::uint64_t* exchange) const {
     constexpr float mass_unit = 0x1p20F;
     group.for_heads(unit.heads, [&](int head) {
-      const float most = group.team_max(group.max(largest[head]), reinterpret_cast<float*>(exchange));
+      Float largest = empty_reference;
+      subset.for_each_tile(
+          [&](const SubsetTile& part) { largest = lanes::max(largest, group.load(at(head, part.slot))); }, group.rank(),
+          Group::groups_per_team);
+      const float most = group.team_max(group.max(largest), reinterpret_cast<float*>(exchange));
       const float reference = lanes::ceil(most);
       typename Group::template Vector<std::uint64_t> sum = 0U;
       subset.for_each_tile(
@@ -139,8 +170,10 @@ struct DeltaKernel : Context {
             sum += lanes::convert<std::uint64_t>(lanes::select(weight > Float(0.F), weight, Float(0.F)));
           },
           group.rank(), Group::groups_per_team);
-      const std::uint64_t mass = group.team_sum(group.sum(sum), exchange);
-      lse[head] = mass > 0 ? reference + lanes::log2(static_cast<float>(mass) * (1.F / mass_unit)) : -lanes::infinity;
+      std::uint64_t mass[1] = {group.sum(sum)};
+      group.team_sum(mass, exchange);
+      lse[head] =
+          mass[0] > 0 ? reference + lanes::log2(static_cast<float>(mass[0]) * (1.F / mass_unit)) : -lanes::infinity;
     });
   }
 };

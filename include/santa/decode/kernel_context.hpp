@@ -99,13 +99,13 @@ struct KernelContext {
     return groups > 1 && merging > working ? merging : working;
   }
 
-  /// Calls f(unit) for every slice of a kv head, once all units of the kv head have arrived: by the group of the last
+  /// Calls f(unit) for every slice of a kv head, once all `units` of the kv head have arrived: by the group of the last
   /// one, which sees what the others wrote.
   template <class F>
-  KOKKOS_FUNCTION void when_all_arrived(const Group& group, const Unit& unit, F&& f) const {
+  KOKKOS_FUNCTION void when_all_arrived(const Group& group, const Unit& unit, std::int32_t units, F&& f) const {
     const Arguments& a = arguments;
     std::int32_t& arrived = a.work.arrived[static_cast<std::int64_t>(unit.batch) * a.kv_heads + unit.kv_head];
-    if (!group.last_of(arrived, a.splits * a.slices)) return;
+    if (!group.last_of(arrived, units)) return;
     for (std::int32_t slice = 0; slice < a.slices; ++slice)
       f(unit_of(a, modifier, unit_rank(a, unit.batch, 0, unit.kv_head, slice)));
   }

@@ -94,10 +94,12 @@ struct Recipe<MassUnit> {
  private:
   template <Draws draws, template <class> class Rule, class Space, class Context>
   static void run(const Space& space, Context context, bool first_step) {
-    if (first_step)
-      launch("santa::delta", space, slice_rows(context.arguments), DeltaKernel<Context, draws>(context));
-    else
+    if (first_step) {
+      const DeltaKernel<Context, draws> kernel(context);
+      launch("santa::delta", space, kernel.units(), kernel);
+    } else {
       context.arguments.work.log_delta = nullptr;  // carried
+    }
     sweep<Rule>("santa::mass_unit", space, context);
   }
 };
@@ -194,7 +196,6 @@ struct Recipe<FixedTileBudget> {
 }  // namespace santa::detail
 
 namespace santa {
-
 /// A way to decode: Exact, MassUnit, Systematic, Stratified, Multinomial, FixedTileBudget, ProportionalTileBudget.
 template <class T>
 concept Method = requires(const T method) {

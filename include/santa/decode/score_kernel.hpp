@@ -37,7 +37,7 @@ struct ScoreKernel : Context {
       keys.scores(first, 1, keys_of_tile<Group>(unit, first), score, next, keys_of_tile<Group>(unit, next), none);
       group.for_heads(unit.heads, [&](int head) { keep(group, store, unit, first, head, score[head]); });
     });
-    this->when_all_arrived(group, unit, [&](const Unit& slice) {
+    this->when_all_arrived(group, unit, a.splits * a.slices, [&](const Unit& slice) {
       for (int head = group.rank(); head < slice.heads; head += Group::groups_per_team)
         sum_tiles(group, a, slice, head);
     });

@@ -87,8 +87,8 @@ struct Seam<Kokkos::Cuda> {
     return roomy && most > 1 ? most / 2 : most;
   }
   template <class Extents>
-  static constexpr int warps_of =
-      Extents::groups > 0 ? Extents::groups : warps(Extents::heads, Extents::dim, Extents::roomy);
+  static constexpr int warps_of = Extents::groups > 0 ? Extents::groups
+                                                      : warps(Extents::heads, Extents::dim, Extents::roomy);
 
   /// Warps that a multiprocessor holds: with two panels on their way to each, as many as it takes to keep the memory
   /// busy. Measured at 4 heads of 128: 12 are slower, and leave each thread fewer registers.

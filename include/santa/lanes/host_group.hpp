@@ -51,11 +51,9 @@ struct HostGroup {
   static void sync() {}
   /// Waits for all groups of the team.
   static void team_barrier() {}
-  /// The sum, and the largest, of one value of each group of the team; `exchange` is room for one a group.
-  template <class T>
-  static T team_sum(T value, T* /*exchange*/) {
-    return value;
-  }
+  /// Values added up over the groups of the team, and the largest of one of each; `exchange` is room for theirs.
+  template <class T, int N>
+  static void team_sum(T (&/*values*/)[N], T* /*exchange*/) {}
   static float team_max(float value, float* /*exchange*/) { return value; }
 
   /// Lane numbers 0 to 31.

@@ -46,16 +46,20 @@ struct WarpGroup {
   __device__ static void sync() { __syncwarp(); }
   __device__ static void team_barrier() { __syncthreads(); }
 
-  template <class T>
-  __device__ static T team_sum(T value, T* exchange) {
-    hand_out(value, exchange);
-    T total{};
-    for (int i = 0; i < Groups; ++i) total += exchange[i];
+  template <class T, int N>
+  __device__ static void team_sum(T (&values)[N], T* exchange) {
+    if (threadIdx.x == 0)
+      for (int n = 0; n < N; ++n) exchange[N * threadIdx.y + n] = values[n];
     __syncthreads();
-    return total;
+    for (int n = 0; n < N; ++n) {
+      values[n] = exchange[n];
+      for (int i = 1; i < Groups; ++i) values[n] += exchange[N * i + n];
+    }
+    __syncthreads();
   }
   __device__ static float team_max(float value, float* exchange) {
-    hand_out(value, exchange);
+    if (threadIdx.x == 0) exchange[threadIdx.y] = value;
+    __syncthreads();
     float largest = exchange[0];
     for (int i = 1; i < Groups; ++i) largest = exchange[i] > largest ? exchange[i] : largest;
     __syncthreads();
@@ -80,9 +84,15 @@ struct WarpGroup {
   template <class T>
   __device__ static T sum(T value) {
 #if __CUDA_ARCH__ >= 800
-    if constexpr (std::is_same_v<T, std::uint32_t>) return __reduce_add_sync(everyone, value);
-    if constexpr (std::is_same_v<T, std::int32_t>) return __reduce_add_sync(everyone, value);
+    if constexpr (std::is_same_v<T, std::uint32_t> || std::is_same_v<T, std::int32_t>)
+      return __reduce_add_sync(everyone, value);
+    else
 #endif
+      return butterfly(value);
+  }
+
+  template <class T>
+  __device__ static T butterfly(T value) {
 #pragma unroll
     for (int width = size / 2; width > 0; width /= 2) value += __shfl_xor_sync(everyone, value, width);
     return value;
@@ -205,13 +215,6 @@ struct WarpGroup {
   template <class F>
   __device__ static void for_each(int count, F&& f) {
     for (int i = lane(); i < count; i += size) f(i);
-  }
-
- private:
-  template <class T>
-  __device__ static void hand_out(T value, T* exchange) {
-    if (threadIdx.x == 0) exchange[threadIdx.y] = value;
-    __syncthreads();
   }
 };
 

@@ -34,6 +34,7 @@ struct Subset {
   std::int64_t strided;  // number of keys of the strided part
   std::int64_t stride;
   std::int64_t tail;  // first key of the tail
+  float weight;       // how many keys the strided part stands for, one by one
 
   KOKKOS_FUNCTION Subset(std::int64_t start, std::int64_t length) {
     const std::int64_t visible = length - start;
@@ -44,14 +45,11 @@ struct Subset {
     first = all ? length : start + head_keys;
     tail = all ? length : length - tail_keys;
     strided = (tail - first + stride - 1) / stride;
+    weight = strided > 0 ? static_cast<float>(tail - first) / static_cast<float>(strided) : 1.F;
     _start = start;
     _length = length;
   }
 
-  /// How many keys the strided part stands for, one by one.
-  [[nodiscard]] KOKKOS_FUNCTION float weight() const {
-    return strided > 0 ? static_cast<float>(tail - first) / static_cast<float>(strided) : 1.F;
-  }
   /// Slots for scores of a subset of so many tiles: every part is padded to whole tiles.
   [[nodiscard]] KOKKOS_FUNCTION static std::int64_t capacity(std::int64_t tiles) {
     const std::int64_t strided = tiles < 2 * most / tile_keys ? tiles * tile_keys : 2 * most;
@@ -73,7 +71,7 @@ struct Subset {
                         stands_for};
     };
     if (i < head_tiles) return part(_start, 1, first - _start, i, 1.F);
-    if (i < head_tiles + strided_tiles) return part(first, stride, strided, i - head_tiles, weight());
+    if (i < head_tiles + strided_tiles) return part(first, stride, strided, i - head_tiles, weight);
     return part(tail, 1, _length - tail, i - head_tiles - strided_tiles, 1.F);
   }
 
@@ -81,6 +79,7 @@ struct Subset {
   template <class F>
   KOKKOS_FUNCTION void for_each_tile(F&& f, int rank = 0, int groups = 1) const {
     const int count = tiles();
+    SANTA_UNROLL(6)
     for (int i = rank; i < count; i += groups) f(tile(i));
   }
 
@@ -120,9 +119,9 @@ KOKKOS_FUNCTION float solve_log_delta(const Group& group, const Subset& subset, 
           uncertain += lanes::convert<std::uint64_t>(lanes::select(sure, Float(0.F), part));
         },
         group.rank(), Group::groups_per_team);
-    const std::uint64_t sure = group.team_sum(group.sum(certain), exchange);
-    const std::uint64_t others = group.team_sum(group.sum(uncertain), exchange);
-    return Expected{static_cast<double>(sure) * (1. / unit), static_cast<double>(others) * (1. / unit)};
+    std::uint64_t sums[2] = {group.sum(certain), group.sum(uncertain)};
+    group.team_sum(sums, exchange);
+    return Expected{static_cast<double>(sums[0]) * (1. / unit), static_cast<double>(sums[1]) * (1. / unit)};
   };
   // Below -160 all count. Normalised weights sum to about 1: with lambda = -log2(rows) at most `rows` are expected.
   float low = -160.F;
