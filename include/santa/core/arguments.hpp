@@ -179,6 +179,8 @@ KOKKOS_INLINE_FUNCTION std::int64_t all_units(const Arguments& a) { return unit_
 KOKKOS_INLINE_FUNCTION std::int64_t slice_rows(const Arguments& a) {
   return std::int64_t{a.batch} * a.kv_heads * a.slices;
 }
+/// Heads of all slices, each counted as full.
+KOKKOS_INLINE_FUNCTION std::int64_t all_heads(const Arguments& a) { return slice_rows(a) * a.slice_heads; }
 
 /// Keys of each of `splits` even shares, in multiples of `step`, a power of two.
 KOKKOS_INLINE_FUNCTION std::int64_t keys_of_share(std::int64_t keys, std::int32_t splits, std::int32_t step) {

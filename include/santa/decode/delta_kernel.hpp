@@ -26,6 +26,14 @@ struct DeltaKernel : Context {
 
   explicit DeltaKernel(const Context& context) : Context(context) {}
 
+  /// Scratch of a team: the usual, or what it needs to choose.
+  [[nodiscard]] KOKKOS_FUNCTION std::size_t scratch_floats(int heads, int dim) const {
+    const std::size_t scoring = Context::scratch_floats(heads, dim);
+    const std::size_t choosing =
+        Room::exchange_floats + Room::lse_floats + static_cast<std::size_t>(Subset::capacity(this->arguments.tiles));
+    return scoring > choosing ? scoring : choosing;
+  }
+
   /// Units of work.
   [[nodiscard]] std::int64_t units() const { return slice_rows(this->arguments) * parts; }
 
@@ -34,7 +42,8 @@ struct DeltaKernel : Context {
     const Arguments& a = this->arguments;
     const Unit unit = this->whole_unit(member.league_rank() / parts);
     const Group group(member);
-    float* scratch = this->scratch(group, member);
+    float* scratch =
+        group.template scratch<float>(member, scratch_floats(this->arguments.slice_heads, this->arguments.dim));
     if (!settled(unit)) score_subset(group, scratch, unit, member.league_rank() % parts);
     this->when_all_arrived(group, unit, parts * a.slices, [&](const Unit& slice) {
       if (settled(slice))
@@ -79,51 +88,69 @@ struct DeltaKernel : Context {
       set(group, unit, head, all ? -lanes::infinity : carried_log_delta(a, unit, head));
   }
 
-  /// The groups of the team share the tiles of the subset.
+  /// Room in a team's scratch while it chooses. Device code that runs once is as slow as it is long, so heads are
+  /// looped over, not unrolled, and what would be an array over them in registers is here.
+  struct Room {
+    std::uint64_t* exchange;
+    float* lse;      // [head]: log2 of the mass that the kept scores stand for
+    float* largest;  // [slot]: the largest of the heads' log2(w / Z)
+
+    static constexpr std::size_t exchange_floats = 4 * Group::groups_per_team;
+    static constexpr std::size_t lse_floats = 32;
+
+    KOKKOS_FUNCTION explicit Room(float* scratch)
+        : exchange(reinterpret_cast<std::uint64_t*>(scratch)),
+          lse(scratch + exchange_floats),
+          largest(scratch + exchange_floats + lse_floats) {}
+  };
+
+  /// The groups of the team share heads, then the tiles of the subset.
   KOKKOS_FUNCTION void choose(const Group& group, float* scratch, const Unit& unit) const {
     const Arguments& a = this->arguments;
-    auto* exchange = reinterpret_cast<std::uint64_t*>(this->first_queue_scratch(scratch));
+    const Room room(scratch);
     const double rows = a.budget.rows_of(unit.visible());
     const Subset subset(unit.start, unit.length);
     const Kept at(a, unit);
-    float lse[Group::max_heads];
-    sum_subset(group, unit, subset, at, lse, exchange);
+    for (int head = group.rank(); head < unit.heads; head += Group::groups_per_team) {
+      const float lse = log_mass(group, subset, at, head);
+      group.single([&] { room.lse[head] = lse; });
+    }
+    group.team_barrier();
     const auto relative = [&](int head, std::int64_t slot) {
-      if (head >= unit.heads) return Float(-lanes::infinity);  // where heads are padded
-      return lanes::max(Float(-lanes::infinity), group.load(at(head, slot)) - Float(lse[head]));
+      return lanes::max(Float(-lanes::infinity), group.load(at(head, slot)) - Float(room.lse[head]));
     };
-    if constexpr (draws == Draws::joint) keep_largest(group, unit, subset, relative, at);
-    const auto joint = [&](std::int64_t slot, float lambda) {
-      if constexpr (draws == Draws::joint) return Inclusion<Group>(group.load(at(0, slot)) - Float(lambda)).probability;
-      const auto ratio = [&](int head) { return relative(head, slot) - Float(lambda); };
+    // What all heads ask for together is found once.
+    if constexpr (draws == Draws::joint)
+      subset.for_each_slot(
+          [&](std::int64_t slot, float /*stands_for*/) {
+            Float largest = -lanes::infinity;
+            SANTA_UNROLL(4)
+            for (int head = 0; head < unit.heads; ++head) largest = lanes::max(largest, relative(head, slot));
+            group.store(largest, room.largest + slot);
+          },
+          group.rank(), Group::groups_per_team);
+    const auto together = [&](std::int64_t slot, float lambda) {
+      if constexpr (draws == Draws::joint)
+        return Inclusion<Group>(group.load(room.largest + slot) - Float(lambda)).probability;
+      const auto ratio = [&](int head) {
+        return head < unit.heads ? relative(head, slot) - Float(lambda) : Float(-lanes::infinity);
+      };
       return Inclusion<Group>::template of_heads<draws>(group, unit.heads, ratio).probability;
     };
-    float shared = draws == Draws::separate ? 0.F : solve_log_delta(group, subset, rows, joint, exchange);
-    group.for_heads(unit.heads, [&](int head) {
+    float ratio = 0.F;
+    if constexpr (draws != Draws::separate) ratio = solve_log_delta(group, subset, rows, together, room.exchange);
+    for (int head = 0; head < unit.heads; ++head) {
       if constexpr (draws == Draws::separate)
-        shared = solve_log_delta(
+        ratio = solve_log_delta(
             group, subset, rows,
             [&](std::int64_t slot, float lambda) {
               return Inclusion<Group>(relative(head, slot) - Float(lambda)).probability;
             },
-            exchange);
+            room.exchange);
       // A head that saw no finite score has nothing to relate delta to: read what there is.
-      set(group, unit, head, lse[head] > -lanes::infinity ? shared + lse[head] : -lanes::infinity);
-    });
-  }
-
-  /// Leaves the largest of the heads' log2(w / Z) where the first head's scores were: all that joint draws ask for.
-  /// Each group does so for the tiles that it scored.
-  template <class Relative, class At>
-  KOKKOS_FUNCTION void keep_largest(const Group& group, const Unit& unit, const Subset& subset,
-                                    const Relative& relative, const At& at) const {
-    subset.for_each_tile(
-        [&](const SubsetTile& tile) {
-          Float largest = -lanes::infinity;
-          group.for_all_heads(unit.heads, [&](int head) { largest = lanes::max(largest, relative(head, tile.slot)); });
-          group.store(largest, at(0, tile.slot));
-        },
-        group.rank(), Group::groups_per_team);
+      set(group, unit, head, room.lse[head] > -lanes::infinity ? ratio + room.lse[head] : -lanes::infinity);
+    }
+    group.team_barrier();  // before scratch is used for the next slice
   }
 
   /// Scores a part of the subset and keeps the scores in memory.
@@ -151,30 +178,20 @@ struct DeltaKernel : Context {
     }
   }
 
-  /// Each head's log2 of the mass that the kept scores stand for; NaN counts as nothing.
-  KOKKOS_FUNCTION void sum_subset(const Group& group, const Unit& unit, const Subset& subset, const Kept& at,
-                                  float* lse, std::uint64_t* exchange) const {
+  /// log2 of the mass that a head's kept scores stand for, by one group; NaN counts as nothing.
+  KOKKOS_FUNCTION float log_mass(const Group& group, const Subset& subset, const Kept& at, int head) const {
     constexpr float mass_unit = 0x1p20F;
-    group.for_heads(unit.heads, [&](int head) {
-      Float largest = empty_reference;
-      subset.for_each_tile(
-          [&](const SubsetTile& part) { largest = lanes::max(largest, group.load(at(head, part.slot))); }, group.rank(),
-          Group::groups_per_team);
-      const float most = group.team_max(group.max(largest), reinterpret_cast<float*>(exchange));
-      const float reference = lanes::ceil(most);
-      typename Group::template Vector<std::uint64_t> sum = 0U;
-      subset.for_each_tile(
-          [&](const SubsetTile& part) {
-            const Float weight =
-                lanes::exp2(group.load(at(head, part.slot)) - Float(reference)) * Float(part.stands_for * mass_unit);
-            sum += lanes::convert<std::uint64_t>(lanes::select(weight > Float(0.F), weight, Float(0.F)));
-          },
-          group.rank(), Group::groups_per_team);
-      std::uint64_t mass[1] = {group.sum(sum)};
-      group.team_sum(mass, exchange);
-      lse[head] =
-          mass[0] > 0 ? reference + lanes::log2(static_cast<float>(mass[0]) * (1.F / mass_unit)) : -lanes::infinity;
+    Float largest = empty_reference;
+    subset.for_each_slot(
+        [&](std::int64_t slot, float /*stands_for*/) { largest = lanes::max(largest, group.load(at(head, slot))); });
+    const float reference = lanes::ceil(group.max(largest));
+    typename Group::template Vector<std::uint64_t> sum = 0U;
+    subset.for_each_slot([&](std::int64_t slot, float stands_for) {
+      const Float weight = lanes::exp2(group.load(at(head, slot)) - Float(reference)) * Float(stands_for * mass_unit);
+      sum += lanes::convert<std::uint64_t>(lanes::select(weight > Float(0.F), weight, Float(0.F)));
     });
+    const std::uint64_t mass = group.sum(sum);
+    return mass > 0 ? reference + lanes::log2(static_cast<float>(mass) * (1.F / mass_unit)) : -lanes::infinity;
   }
 };
 

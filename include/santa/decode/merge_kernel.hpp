@@ -16,7 +16,7 @@ namespace santa::detail {
 /// first merges what they found. Reads: the states. Order: fixed by the number of groups.
 template <class Context, bool multinomial_error>
 struct MergeKernel : Context {
-  using Extents = lanes::Merging;
+  using Extents = lanes::Teams<16>;
   using Group = lanes::GroupOf<typename Context::Space, Extents>;
 
   explicit MergeKernel(const Context& context) : Context(context) {}
@@ -25,8 +25,6 @@ struct MergeKernel : Context {
   [[nodiscard]] KOKKOS_FUNCTION std::size_t scratch_floats(int /*heads*/, int dim) const {
     return Group::groups_per_team * static_cast<std::size_t>(state_floats(dim)) + static_cast<std::size_t>(dim) + 1;
   }
-
-  [[nodiscard]] std::int64_t units() const { return slice_rows(this->arguments) * this->arguments.slice_heads; }
 
   template <class Member>
   KOKKOS_FUNCTION void operator()(const Member& member) const {

@@ -50,11 +50,9 @@ template <template <class> class Rule, bool stored_scores = false, bool multinom
 void sweep(const char* label, const Space& space, const Context& context) {
   launch(label, space, all_units(context.arguments),
          SweepKernel<Context, Rule, stored_scores, multinomial_error>(context));
-  if constexpr (lanes::Seam<typename Context::Space>::may_merge_apart)
-    if (context.arguments.merges_apart) {
-      const MergeKernel<Context, multinomial_error> kernel(context);
-      launch("santa::merge", space, kernel.units(), kernel);
-    }
+  if constexpr (lanes::Seam<typename Context::Space>::many_groups)
+    if (context.arguments.merges_apart)
+      launch("santa::merge", space, all_heads(context.arguments), MergeKernel<Context, multinomial_error>(context));
 }
 
 /// A method's recipe: what it needs and how it runs; `first_step` where nothing can have been carried from a step
@@ -114,6 +112,8 @@ struct PointRecipe {
   template <class Space, class Context>
   static void score(const Space& space, const Context& context) {
     launch("santa::score", space, all_units(context.arguments), ScoreKernel<Context>(context));
+    if constexpr (lanes::Seam<typename Context::Space>::many_groups)
+      launch("santa::prefix", space, all_heads(context.arguments), PrefixKernel<Context>(context));
   }
   template <class Work, class Space, class Context>
   static void for_each_head(const char* label, const Space& space, const Context& context) {
@@ -178,7 +178,7 @@ struct Recipe<ProportionalTileBudget> : PointRecipe {
 template <>
 struct Recipe<FixedTileBudget> {
   static constexpr const char* name = "FixedTileBudget";
-  static WorkspaceNeeds needs() { return {}; }
+  static WorkspaceNeeds needs() { return {.room = true}; }
   /// Samples that cover the plan's length give every tile as many as it has keys.
   static Budget budget(const FixedTileBudget& method, std::int64_t length) {
     method.check(length);

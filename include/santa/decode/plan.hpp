@@ -131,8 +131,12 @@ class DecodePlan {
     a.storage = _shape.length;
     a.tiles = (_shape.length + detail::tile_keys - 1) / detail::tile_keys;
     a.budget = detail::Recipe<M>::budget(_method, _shape.length);
-    lanes::Division division = lanes::Seam<Space>::divide(space, detail::slice_rows(a), a.slice_heads, a.dim,
-                                                          _shape.length, a.budget.tile > 0 ? a.budget.tile : 1);
+    lanes::Division division = lanes::Seam<Space>::divide(space, {.rows = detail::slice_rows(a),
+                                                                  .heads = a.slice_heads,
+                                                                  .dim = a.dim,
+                                                                  .length = _shape.length,
+                                                                  .tile = a.budget.tile,
+                                                                  .looks_ahead = detail::Recipe<M>::needs().room});
     if (options.keys_per_split > 0) {
       division.keys_per_split = options.keys_per_split;
       division.splits = (_shape.length + options.keys_per_split - 1) / options.keys_per_split;

@@ -11,8 +11,9 @@
 
 namespace santa::detail {
 
-/// First pass of a two-pass rule: scores to memory, and the masses of tiles; the last unit of a kv head turns these
-/// into prefixes. Reads: the keys. Writes: 4 bytes a key and head, 16 bytes a tile and head.
+/// First pass of a two-pass rule: scores to memory, and the masses of tiles. The last unit of a kv head turns these
+/// into prefixes, or, where groups are many, a kernel of its own. Reads: the keys. Writes: 4 bytes a key and head, 16
+/// bytes a tile and head.
 template <class Context>
 struct ScoreKernel : Context {
   using typename Context::Group;
@@ -37,10 +38,10 @@ struct ScoreKernel : Context {
       keys.scores(first, 1, keys_of_tile<Group>(unit, first), score, next, keys_of_tile<Group>(unit, next), none);
       group.for_heads(unit.heads, [&](int head) { keep(group, store, unit, first, head, score[head]); });
     });
-    this->when_all_arrived(group, unit, a.splits * a.slices, [&](const Unit& slice) {
-      for (int head = group.rank(); head < slice.heads; head += Group::groups_per_team)
-        sum_tiles(group, a, slice, head);
-    });
+    if constexpr (!lanes::Seam<typename Context::Space>::many_groups)
+      this->when_all_arrived(group, unit, a.splits * a.slices, [&](const Unit& slice) {
+        for (int head = 0; head < slice.heads; ++head) sum_tiles(group, a, slice, head);
+      });
   }
 
  private:
@@ -56,6 +57,28 @@ struct ScoreKernel : Context {
       a.work.tile_reference[at] = broken ? lanes::not_a_number : reference;
       a.work.tile_mass[at] = mass;
     });
+  }
+};
+
+/// Turns the masses of tiles into prefixes, one team a head. Reads: 8 bytes a tile and head; writes as many.
+template <class Context>
+struct PrefixKernel : Context {
+  using Extents = lanes::Teams<8>;
+  using Group = lanes::GroupOf<typename Context::Space, Extents>;
+
+  explicit PrefixKernel(const Context& context) : Context(context) {}
+
+  KOKKOS_FUNCTION static std::size_t scratch_floats(int /*heads*/, int /*dim*/) { return 4 * Group::groups_per_team; }
+
+  template <class Member>
+  KOKKOS_FUNCTION void operator()(const Member& member) const {
+    const Arguments& a = this->arguments;
+    const Unit unit = this->whole_unit(member.league_rank() / a.slice_heads);
+    const auto head = static_cast<int>(member.league_rank() % a.slice_heads);
+    if (head >= unit.heads) return;
+    const Group group(member);
+    float* exchange = group.template scratch<float>(member, scratch_floats(1, a.dim));
+    sum_tiles(group, a, unit, head, reinterpret_cast<std::uint64_t*>(exchange));
   }
 };
 

@@ -86,8 +86,10 @@ struct SweepKernel : Context {
         }
         rule.settle([&](int head) { return state.reference(head); });
         for (std::int64_t first = begin; first < end; first += Group::size) {
-          rule.scores(first, score);
-          if (rule.reads_weights()) state.weights(score, weight);
+          if (rule.reads_weights()) {
+            rule.scores(first, score);
+            state.weights(score, weight);
+          }
           state.make_room();
           draw(first);
         }

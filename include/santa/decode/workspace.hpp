@@ -12,12 +12,13 @@
 
 namespace santa::detail {
 
-/// Which arrays a method needs besides states, counts and counters.
+/// What a method needs besides states, counts and counters.
 struct WorkspaceNeeds {
   bool deltas = false;   // MassUnit: delta, and scores of the first step's subset
   bool scores = false;   // two-pass rules: scores of all keys, masses of tiles
   bool cells = false;    // Multinomial: points of equal cells
   bool budgets = false;  // ProportionalTileBudget: samples of tiles
+  bool room = false;     // FixedTileBudget: a tile's scores, in scratch
 };
 
 /// All of a plan's memory in one allocation, cut into arrays by one function that also counts the bytes.

@@ -20,9 +20,10 @@ struct Roomy : Extents {
   static constexpr bool roomy = true;
 };
 
-/// For kernels that merge states.
-struct Merging : Extents<1, 32, false> {
-  static constexpr int groups = 16;
+/// For kernels that only add up numbers: so many groups a team.
+template <int Groups>
+struct Teams : Extents<1, 32, false> {
+  static constexpr int groups = Groups;
 };
 
 }  // namespace santa::lanes

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <string>
 #include <type_traits>
+#include <utility>
 
 namespace santa::lanes {
 
@@ -21,6 +22,17 @@ namespace santa::lanes {
 template <class Space>
 inline constexpr bool is_host_space = std::is_same_v<typename Space::memory_space, Kokkos::HostSpace>&&
     Kokkos::SpaceAccessibility<Kokkos::DefaultHostExecutionSpace, typename Space::memory_space>::accessible;
+
+/// What a plan has to divide: rows of splits, each of up to `length` keys, for so many heads of so many features. Where
+/// a rule draws in tiles of its own, splits are made of whole ones; `looks_ahead`: its groups need more scratch.
+struct Work {
+  std::int64_t rows = 1;
+  int heads = 1;
+  int dim = 0;
+  std::int64_t length = 0;
+  int tile = 0;
+  bool looks_ahead = false;
+};
 
 /// How the units of a plan are cut, and how many run at once.
 struct Division {
@@ -31,6 +43,7 @@ struct Division {
 
 /// The seam of an execution space; the general one is the host's.
 ///   Group<Extents>, Tile<T, Extents>   lane group and tile products
+///   many_groups                        whether a team's or a kernel's many groups share what one thread would do last
 ///   most_heads(dim)                    query heads that a group works on together
 ///   with_extents(...)                  calls f with the extents that a shape's kernels are compiled for
 ///   policy(...)                        a league of `units` teams
@@ -42,6 +55,7 @@ struct Seam {
 
   template <class Extents>
   using Group = HostGroup;
+  static constexpr bool many_groups = false;
   template <class T, class Extents>
   using Tile = HostTile<T>;
 
@@ -62,21 +76,19 @@ struct Seam {
 
   /// Few enough keys a unit that the rows of all kv heads of a token-major cache, read one head after the other, stay
   /// within the reach of the address translation, and independent of the number of threads.
-  static Division divide(const Space& /*space*/, std::int64_t /*rows*/, int /*heads*/, int /*dim*/, std::int64_t length,
-                         int /*tile*/) {
+  static Division divide(const Space& /*space*/, const Work& work) {
     std::int64_t keys = 256;
-    while (length / keys > 1024) keys *= 2;
-    return {keys, (length + keys - 1) / keys};
+    while (work.length / keys > 1024) keys *= 2;
+    return {keys, (work.length + keys - 1) / keys};
   }
   /// The last thread to finish merges: no other has to be waited for.
-  static constexpr bool may_merge_apart = false;
   static constexpr bool merges_apart(std::int64_t /*splits*/, int /*heads*/, int /*dim*/) { return false; }
 };
 
 #if defined(KOKKOS_ENABLE_CUDA)
 
 #ifndef SANTA_FEW_STATES
-#define SANTA_FEW_STATES 48
+#define SANTA_FEW_STATES 16
 #endif
 
 template <>
@@ -100,6 +112,7 @@ struct Seam<Kokkos::Cuda> {
   /// Query heads of a slice at most: scores of a tile and queries must fit in scratch.
   static constexpr int most_heads(int dim) { return dim > 128 ? 8 : 16; }
 
+  static constexpr bool many_groups = true;
   template <class Extents>
   using Group = WarpGroup<Extents::heads, warps_of<Extents>>;
   template <class T, class Extents>
@@ -155,13 +168,13 @@ struct Seam<Kokkos::Cuda> {
 
   /// At most as many units as run at once, so that all begin and end together; up to 4 splits more where the last of
   /// several rounds would be a small one. No fewer keys a split than give each of its warps a tile.
-  static Division divide(const Kokkos::Cuda& space, std::int64_t rows, int heads, int dim, std::int64_t length,
-                         int tile) {
-    heads = heads <= 4 ? 4 : heads <= 8 ? 8 : 16;
-    dim = dim <= 64 ? 64 : dim <= 128 ? 128 : 256;
-    const std::int64_t resident = resident_teams(space, heads, dim);
-    const int own = 32 * warps(heads, dim, false);
-    const int step = tile > own ? tile : own;
+  static Division divide(const Kokkos::Cuda& space, const Work& work) {
+    const int heads = work.heads <= 4 ? 4 : work.heads <= 8 ? 8 : 16;
+    const int dim = work.dim <= 64 ? 64 : work.dim <= 128 ? 128 : 256;
+    const auto [rows, length] = std::pair{work.rows, work.length};
+    const std::int64_t resident = resident_teams(space, heads, dim, work.looks_ahead);
+    const int own = 32 * warps(heads, dim, work.looks_ahead);
+    const int step = work.tile > own ? work.tile : own;
     const std::int64_t pieces = length > 0 ? (length + step - 1) / step : 1;
     const std::int64_t least = resident < rows ? 1 : resident / rows;
     const auto fullness = [&](std::int64_t splits) {
@@ -174,7 +187,6 @@ struct Seam<Kokkos::Cuda> {
     return {0, best < pieces ? best : pieces, step};
   }
 
-  static constexpr bool may_merge_apart = true;
   /// By a kernel of its own where one team would have to read more than a few states a warp, one after the other.
   static constexpr bool merges_apart(std::int64_t splits, int heads, int dim) {
     const int most = warps(heads <= 4 ? 4 : heads <= 8 ? 8 : 16, dim <= 64 ? 64 : dim <= 128 ? 128 : 256, false);
@@ -198,12 +210,12 @@ struct Seam<Kokkos::Cuda> {
   }
 
   /// Teams that all multiprocessors hold, by their warps and their shared memory.
-  static std::int64_t resident_teams(const Kokkos::Cuda& space, int heads, int dim) {
+  static std::int64_t resident_teams(const Kokkos::Cuda& space, int heads, int dim, bool looks_ahead) {
     const auto& device = space.cuda_device_prop();
     constexpr std::size_t kept_by_the_system = 1024;  // of each team
     const auto by_memory =
         static_cast<std::int64_t>(device.sharedMemPerMultiprocessor / (team_bytes(heads, dim) + kept_by_the_system));
-    const std::int64_t by_warps = resident_warps / warps(heads, dim, false);
+    const std::int64_t by_warps = resident_warps / warps(heads, dim, looks_ahead);
     return (by_memory < by_warps ? by_memory : by_warps) * device.multiProcessorCount;
   }
 

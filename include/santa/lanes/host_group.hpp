@@ -112,6 +112,16 @@ struct HostGroup {
     return Vector<Integer>::load(running);
   }
 
+  /// Whether work on all heads at once, needed or not, is faster than on each that needs it: chains of dependent steps
+  /// then wait together.
+  static constexpr bool heads_side_by_side = false;
+  /// Scans of a vector of each head, in their place; of those that are wanted(head) at least.
+  template <class Integer, int N, class Wanted>
+  SANTA_INLINE static void for_all_scans(int heads, Vector<Integer> (&values)[N], const Wanted& wanted) {
+    for (int head = 0; head < heads; ++head)
+      if (wanted(head)) values[head] = inclusive_scan(values[head]);
+  }
+
   /// The value of the lane before; `first` in the first.
   template <class T>
   SANTA_INLINE static Vector<T> previous(const Vector<T>& values, T first) {

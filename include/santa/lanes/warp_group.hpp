@@ -57,6 +57,15 @@ struct WarpGroup {
     }
     __syncthreads();
   }
+  template <class T>
+  __device__ static T team_sum_before(T value, T* exchange) {
+    if (threadIdx.x == 0) exchange[threadIdx.y] = value;
+    __syncthreads();
+    T sum{};
+    for (int i = 0; i < static_cast<int>(threadIdx.y); ++i) sum += exchange[i];
+    __syncthreads();
+    return sum;
+  }
   __device__ static float team_max(float value, float* exchange) {
     if (threadIdx.x == 0) exchange[threadIdx.y] = value;
     __syncthreads();
@@ -125,6 +134,18 @@ struct WarpGroup {
       if (lane() >= width) value += below;
     }
     return value;
+  }
+
+  static constexpr bool heads_side_by_side = true;
+  template <class Integer, class Wanted>
+  __device__ static void for_all_scans(int /*heads*/, Integer (&values)[Heads], const Wanted& /*wanted*/) {
+#pragma unroll
+    for (int width = 1; width < size; width *= 2)
+#pragma unroll
+      for (int head = 0; head < Heads; ++head) {
+        const Integer below = __shfl_up_sync(everyone, values[head], width);
+        if (lane() >= width) values[head] += below;
+      }
   }
 
   template <class T>

@@ -123,8 +123,8 @@ class DrawPlan {
     a.tiles = (rows + detail::tile_keys - 1) / detail::tile_keys;
     a.budget = detail::Recipe<M>::budget(_method, rows);
     const detail::RowTeams<Space> teams{space};
-    const lanes::Division division =
-        lanes::Seam<detail::RowTeams<Space>>::divide(teams, batch > 0 ? batch : 1, 1, 0, rows, a.budget.tile);
+    const lanes::Division division = lanes::Seam<detail::RowTeams<Space>>::divide(
+        teams, {.rows = batch > 0 ? batch : 1, .length = rows, .tile = a.budget.tile});
     a.keys_per_split = division.keys_per_split;
     a.splits = static_cast<std::int32_t>(division.splits > 0 ? division.splits : 1);
     detail::require(batch < (std::int64_t{1} << 31) / a.splits, "batch", batch, "less than 2^31 / splits");

@@ -7,6 +7,7 @@
 #include <Kokkos_Core.hpp>
 
 #include <cstdint>
+#include <utility>
 
 namespace santa::detail {
 
@@ -71,7 +72,7 @@ namespace santa::lanes {
 template <class Space>
 struct Seam<santa::detail::RowTeams<Space>> {
   using Teams = santa::detail::RowTeams<Space>;
-  static constexpr bool may_merge_apart = false;
+  static constexpr bool many_groups = false;
 
   template <class Extents>
   using Group = typename santa::detail::Alone<GroupOf<Space, Extents>>::type;
@@ -94,10 +95,11 @@ struct Seam<santa::detail::RowTeams<Space>> {
 
   /// On a device a quarter of the groups that it holds, but no more splits than one group merges at a glance, and no
   /// fewer than 32-bit counts take.
-  static Division divide(const Teams& teams, std::int64_t vectors, int heads, int dim, std::int64_t rows, int tile) {
+  static Division divide(const Teams& teams, const Work& work) {
     if constexpr (is_host_space<Space>) {
-      return Seam<Space>::divide(teams.space, vectors, heads, dim, rows, tile);
+      return Seam<Space>::divide(teams.space, work);
     } else {
+      const auto [vectors, rows] = std::pair{work.rows, work.length};
       constexpr std::int64_t most = 512;
       const std::int64_t units = teams.space.concurrency() / (4 * Group<Extents<1, 32, false>>::size);
       const std::int64_t shares = units / vectors < most ? units / vectors : most;

@@ -75,12 +75,16 @@ struct Subset {
     return part(tail, 1, _length - tail, i - head_tiles - strided_tiles, 1.F);
   }
 
-  /// Calls f(tile) for all tiles, or for group `rank`'s share of them.
+  /// Calls f(slot, what a key stands for) for all tiles, or for group `rank`'s share of them. Without branches, so that
+  /// loads of several turns are on their way together.
   template <class F>
-  KOKKOS_FUNCTION void for_each_tile(F&& f, int rank = 0, int groups = 1) const {
+  KOKKOS_FUNCTION void for_each_slot(F&& f, int rank = 0, int groups = 1) const {
     const int count = tiles();
-    SANTA_UNROLL(6)
-    for (int i = rank; i < count; i += groups) f(tile(i));
+    const int strided_begin = tiles_of(first - _start);
+    const int strided_end = strided_begin + tiles_of(strided);
+    SANTA_UNROLL(5)
+    for (int i = rank; i < count; i += groups)
+      f(std::int64_t{i} * tile_keys, i >= strided_begin && i < strided_end ? weight : 1.F);
   }
 
  private:
@@ -110,10 +114,10 @@ KOKKOS_FUNCTION float solve_log_delta(const Group& group, const Subset& subset, 
   const auto expected = [&](float lambda) {
     Sum certain = 0U;
     Sum uncertain = 0U;
-    subset.for_each_tile(
-        [&](const SubsetTile& tile) {
-          const Float probability = pi(tile.slot, lambda);
-          const Float part = probability * Float(tile.stands_for * unit);
+    subset.for_each_slot(
+        [&](std::int64_t slot, float stands_for) {
+          const Float probability = pi(slot, lambda);
+          const Float part = probability * Float(stands_for * unit);
           const auto sure = probability >= Float(1.F);
           certain += lanes::convert<std::uint64_t>(lanes::select(sure, part, Float(0.F)));
           uncertain += lanes::convert<std::uint64_t>(lanes::select(sure, Float(0.F), part));

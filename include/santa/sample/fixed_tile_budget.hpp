@@ -110,8 +110,11 @@ class FixedTileRule {
     if (_every_row) return;
     _group.for_all_heads(_unit.heads, [&](int head) {
       Word sum = Word(0U);
-      for (std::int64_t first = _begin; first < _end; first += Group::size)
-        sum += key_masses<Group>(_group.load(at(head, first)), _reference[head], _unit_of_mass);
+      for (std::int64_t first = _begin; first < _end; first += Group::size) {
+        const Word mass = key_masses<Group>(_group.load(at(head, first)), _reference[head], _unit_of_mass);
+        _group.store(lanes::bit_cast<float>(mass), at(head, first));
+        sum += mass;
+      }
       const std::uint32_t mass = _group.sum(sum);
       const std::uint64_t begin =
           static_cast<std::uint64_t>(0x1p32 * _key.uniform(static_cast<std::uint16_t>(_unit.first_head + head),
@@ -131,14 +134,18 @@ class FixedTileRule {
       return;
     }
     drawn.rows = 0;
+    const std::int64_t first = std::int64_t{tile.number} * Group::size;
+    Word sum[Group::max_heads];
+    _group.for_all_heads(tile.heads,
+                         [&](int head) { sum[head] = lanes::bit_cast<std::uint32_t>(_group.load(at(head, first))); });
+    _group.for_all_scans(tile.heads, sum, [](int) { return true; });
     _group.for_all_heads(tile.heads, [&](int head) {
-      const Word mass = key_masses<Group>(tile.score[head], _reference[head], _unit_of_mass);
-      const Word sum = _group.inclusive_scan(mass) + Word(_position[head]);
+      sum[head] += Word(_position[head]);
       const Int share(_line[head].mass > 0 ? static_cast<std::int32_t>(_share) : 0);
-      const Int below =
-          lanes::select(sum < Word(_line[head].mass), whole_part(places_on<Group>(_line[head], sum)), share);
+      const Int below = lanes::select(sum[head] < Word(_line[head].mass),
+                                      whole_part(places_on<Group>(_line[head], sum[head])), share);
       const Int count = below - _group.previous(below, _below[head]);
-      _position[head] = _group.last(sum);
+      _position[head] = _group.last(sum[head]);
       _below[head] = _group.last(below);
       give_counts(_group, count, head, _unit_weight[head], with_spread, drawn);
       _samples += static_cast<std::uint32_t>(_group.sum(count));

@@ -79,12 +79,16 @@ class PointRule {
   KOKKOS_FORCEINLINE_FUNCTION void draw(const ScoredTile<Group>& tile, bool with_spread, Drawn<Group>& drawn) {
     if (_every_row) return draw_every_row(_group, tile, drawn);
     drawn.rows = 0;
+    Word sum[Group::max_heads];
     _group.for_all_heads(tile.heads, [&](int head) {
-      if (((_tiles[head].with_points >> _at) & 1U) == 0) {
+      if (works_on(head)) sum[head] = key_masses<Group>(tile.score[head], _group.value_of(_tiles[head].reference, _at));
+    });
+    _group.for_all_scans(tile.heads, sum, [&](int head) { return works_on(head); });
+    _group.for_all_heads(tile.heads, [&](int head) {
+      if (works_on(head))
+        give_counts(_group, counts(sum[head], head), head, _unit_weight[head], with_spread, drawn);
+      else
         drawn.weight[head] = drawn.spread[head] = Vector<float>(0.F);
-      } else {
-        give_counts(_group, counts(tile, head), head, _unit_weight[head], with_spread, drawn);
-      }
     });
   }
 
@@ -119,22 +123,26 @@ class PointRule {
       const Int first = _points.below(head, begin);
       const Int last = _points.below(head, end);
       const Int count = lanes::select(inside, last - first, Int(0));
-      const std::uint32_t with_points = _group.ballot(count > Int(0));
+      const std::uint32_t with_points = head < _unit.heads ? _group.ballot(count > Int(0)) : 0;
       _tiles[head] = {line.begin, line.ratio, line.mass,  line.shift, _group.gather(work.tile_reference + row, index),
                       first,      last,       with_points};
       _with_points |= with_points;
-      _samples += static_cast<std::uint32_t>(_group.sum(count));
+      if (head < _unit.heads) _samples += static_cast<std::uint32_t>(_group.sum(count));
     });
   }
 
-  /// How many of the head's points fall into each lane's part of the cumulative sum. Those below the end of the tile
-  /// are known from the tile that follows.
-  KOKKOS_FORCEINLINE_FUNCTION Int counts(const ScoredTile<Group>& tile, int head) const {
+  /// Whether this tile's counts of a head are looked for: not where none fall into it. A device works on all heads side
+  /// by side and finds that there are none.
+  [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION bool works_on(int head) const {
+    return Group::heads_side_by_side || ((_tiles[head].with_points >> _at) & 1U) != 0;
+  }
+
+  /// How many of the head's points fall into each lane's part of the cumulative sum, of which `sum` is the part within
+  /// the tile. Those below the end of the tile are known from the tile that follows.
+  KOKKOS_FORCEINLINE_FUNCTION Int counts(const Word& sum, int head) const {
     const Tiles& t = _tiles[head];
     const PlaceLine<std::uint64_t, std::uint32_t> line(_group.value_of(t.begin, _at), _group.value_of(t.ratio, _at),
                                                        _group.value_of(t.mass, _at), _group.value_of(t.shift, _at));
-    const Word mass = key_masses<Group>(tile.score[head], _group.value_of(t.reference, _at));
-    const Word sum = _group.inclusive_scan(mass);
     const Int inside = _points.below(head, places_on<Group>(line, sum));
     const Int below = lanes::select(sum < Word(line.mass), inside, Int(_group.value_of(t.last, _at)));
     return below - _group.previous(below, _group.value_of(t.first, _at));

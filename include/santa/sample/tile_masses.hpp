@@ -53,10 +53,12 @@ KOKKOS_FORCEINLINE_FUNCTION auto tile_masses(const typename Group::template Vect
 }
 
 /// Turns the tiles' masses of one head into prefixes: exact, so that they don't depend on who adds them up. The one
-/// after the last tile is the whole mass. Also finds the head's reference: NaN where a score is. Work: vectors of
-/// tiles, several at a time so that their loads are on their way together, twice over the visible tiles.
+/// after the last tile is the whole mass. Also finds the head's reference: NaN where a score is. The groups of a team
+/// share the tiles; `exchange` is room for two numbers of each. Work: vectors of tiles, several at a time so that their
+/// loads are on their way together, three times over the visible tiles.
 template <class Group>
-KOKKOS_FUNCTION void sum_tiles(const Group& group, const Arguments& a, const Unit& unit, int head) {
+KOKKOS_FUNCTION void sum_tiles(const Group& group, const Arguments& a, const Unit& unit, int head,
+                               std::uint64_t* exchange = nullptr) {
   using Float = typename Group::template Vector<float>;
   using Word = typename Group::template Vector<std::uint32_t>;
   using Mass = typename Group::template Vector<std::uint64_t>;
@@ -68,7 +70,12 @@ KOKKOS_FUNCTION void sum_tiles(const Group& group, const Arguments& a, const Uni
   std::uint64_t* prefixes = a.work.tile_prefix + row * a.tile_stride();
   const std::int64_t begin = unit.start / tile_keys;
   const std::int64_t end = unit.visible() > 0 ? (unit.length + tile_keys - 1) / tile_keys : begin;
+  // Whole turns for each group, from a whole vector on to the prefix after the last tile.
   const std::int64_t origin = begin / Group::size * Group::size;
+  const std::int64_t turns = (end - origin) / turn + 1;
+  const std::int64_t own_turns = (turns + Group::groups_per_team - 1) / Group::groups_per_team;
+  const std::int64_t own_begin = origin + group.rank() * own_turns * turn;
+  const std::int64_t own_end = own_begin + own_turns * turn < end + 1 ? own_begin + own_turns * turn : end + 1;
   // -infinity outside of the visible tiles, where other runs' masses may be.
   const auto reference_at = [&](std::int64_t first) {
     const auto inside =
@@ -79,7 +86,7 @@ KOKKOS_FUNCTION void sum_tiles(const Group& group, const Arguments& a, const Uni
   };
   Float largest = empty_reference;
   typename Group::Mask broken(0);
-  for (std::int64_t first = origin; first < end; first += turn) {
+  for (std::int64_t first = own_begin; first < own_end; first += turn) {
     Float own[together];
     for (int k = 0; k < together; ++k) own[k] = reference_at(first + k * Group::size);
     for (int k = 0; k < together; ++k) {
@@ -87,16 +94,30 @@ KOKKOS_FUNCTION void sum_tiles(const Group& group, const Arguments& a, const Uni
       broken = broken | (own[k] != own[k]);
     }
   }
-  const float reference = group.max(largest);
+  const auto team_max = [&](float value) { return group.team_max(value, reinterpret_cast<float*>(exchange)); };
+  const float reference = team_max(group.max(largest));
+  const bool has_nan = team_max(group.any(broken) ? 1.F : 0.F) > 0.F;
   const int bits = position_bits(unit.visible());
-  std::uint64_t sum = 0;
-  for (std::int64_t first = origin; first <= end; first += turn) {
-    Mass own[together], after[together];
+  const auto load_masses = [&](std::int64_t first, Mass(&own)[together]) {
     for (int k = 0; k < together; ++k) {
       const std::int64_t at = first + k * Group::size;
       const Word mass = at < end ? group.load(masses + at) : Word(0U);
       own[k] = tile_masses<Group>(mass, Float(reference) - reference_at(at), bits);
     }
+  };
+  std::uint64_t sum = 0;
+  if constexpr (Group::groups_per_team > 1) {
+    Mass mine(0U);
+    for (std::int64_t first = own_begin; first < own_end; first += turn) {
+      Mass own[together];
+      load_masses(first, own);
+      for (int k = 0; k < together; ++k) mine += own[k];
+    }
+    sum = group.team_sum_before(group.sum(mine), exchange);
+  }
+  for (std::int64_t first = own_begin; first < own_end; first += turn) {
+    Mass own[together], after[together];
+    load_masses(first, own);
     for (int k = 0; k < together; ++k) after[k] = group.inclusive_scan(own[k]);
     for (int k = 0; k < together; ++k) {
       after[k] += Mass(sum);
@@ -104,11 +125,11 @@ KOKKOS_FUNCTION void sum_tiles(const Group& group, const Arguments& a, const Uni
       sum = group.last(after[k]);
     }
   }
-  const bool has_nan = group.any(broken);
-  group.single([&] {
-    a.work.reference[row] = has_nan ? lanes::not_a_number : reference;
-    a.work.total[row] = sum;
-  });
+  if (own_begin <= end && end < own_begin + own_turns * turn)
+    group.single([&] {
+      a.work.reference[row] = has_nan ? lanes::not_a_number : reference;
+      a.work.total[row] = sum;
+    });
 }
 
 }  // namespace santa::detail
