@@ -12,156 +12,55 @@
 
 namespace santa::detail {
 
-/// MassUnit's delta for this step: carried from the last one, or chosen from a subset of the keys. Reads: the subset's
-/// keys where nothing was carried. Writes: log2(delta) per head.
-template <class Context, Draws draws>
-struct DeltaKernel : Context {
+/// Where the scores of a first step's subset are kept.
+struct KeptScores {
+  float* first;
+  std::int64_t capacity;
+
+  KOKKOS_FUNCTION KeptScores(const Arguments& a, const Unit& unit)
+      : first(a.work.subset + unit.slice_row(a) * a.slice_heads * Subset::capacity(a.tiles)),
+        capacity(Subset::capacity(a.tiles)) {}
+  KOKKOS_FUNCTION float* operator()(int head, std::int64_t slot) const { return first + head * capacity + slot; }
+};
+
+/// Whether nothing is to be chosen: a budget that covers the visible keys, or deltas of the whole slice that were
+/// carried from the last step.
+KOKKOS_INLINE_FUNCTION bool delta_is_settled(const Arguments& a, const Unit& unit) {
+  if (a.budget.rows_of(unit.visible()) >= static_cast<double>(unit.visible())) return true;
+  if (a.state_log_ratio == nullptr) return false;
+  for (int head = 0; head < unit.heads; ++head)
+    if (!(Kokkos::fabs(carried_log_delta(a, unit, head)) < lanes::infinity)) return false;
+  return true;
+}
+
+/// Scores the subset of the keys from which a first step chooses delta, several units a slice row. Reads: those keys.
+template <class Context>
+struct SubsetKernel : Context {
   using typename Context::Group;
   using typename Context::Tile;
   using Float = typename Group::template Vector<float>;
 
-  /// Teams that score the subset of a slice row; the last of a kv head's to finish chooses. Where teams are many, so
-  /// that a first step is short.
-  static constexpr int parts = Tile::asynchronous ? 8 : 1;
+  std::int32_t parts;  // of a slice row
 
-  explicit DeltaKernel(const Context& context) : Context(context) {}
+  /// As many as keep a device busy, while each of them has something to do.
+  explicit SubsetKernel(const Context& context)
+      : Context(context), parts(context.arguments.splits < 5 ? 2 * context.arguments.splits : 10) {}
 
-  /// Scratch of a team: the usual, or what it needs to choose.
-  [[nodiscard]] KOKKOS_FUNCTION std::size_t scratch_floats(int heads, int dim) const {
-    const std::size_t scoring = Context::scratch_floats(heads, dim);
-    const std::size_t choosing =
-        Room::exchange_floats + Room::lse_floats + static_cast<std::size_t>(Subset::capacity(this->arguments.tiles));
-    return scoring > choosing ? scoring : choosing;
-  }
-
-  /// Units of work.
   [[nodiscard]] std::int64_t units() const { return slice_rows(this->arguments) * parts; }
 
   template <class Member>
   KOKKOS_FUNCTION void operator()(const Member& member) const {
     const Arguments& a = this->arguments;
     const Unit unit = this->whole_unit(member.league_rank() / parts);
+    if (delta_is_settled(a, unit)) return;
     const Group group(member);
-    float* scratch =
-        group.template scratch<float>(member, scratch_floats(this->arguments.slice_heads, this->arguments.dim));
-    if (!settled(unit)) score_subset(group, scratch, unit, member.league_rank() % parts);
-    this->when_all_arrived(group, unit, parts * a.slices, [&](const Unit& slice) {
-      if (settled(slice))
-        keep(group, slice);
-      else
-        choose(group, scratch, slice);
-    });
-  }
-
- private:
-  /// Where scores of the subset are kept.
-  struct Kept {
-    float* first;
-    std::int64_t capacity;
-
-    KOKKOS_FUNCTION Kept(const Arguments& a, const Unit& unit)
-        : first(a.work.subset + unit.slice_row(a) * a.slice_heads * Subset::capacity(a.tiles)),
-          capacity(Subset::capacity(a.tiles)) {}
-    KOKKOS_FUNCTION float* operator()(int head, std::int64_t slot) const { return first + head * capacity + slot; }
-  };
-
-  KOKKOS_FUNCTION void set(const Group& group, const Unit& unit, int head, float log_delta) const {
-    if (group.rank() == 0)
-      group.single([&] { this->arguments.work.log_delta[unit.head_row(this->arguments, head)] = log_delta; });
-  }
-
-  /// Whether nothing is to be chosen: a budget that covers the visible keys, or deltas of the whole slice that were
-  /// carried.
-  [[nodiscard]] KOKKOS_FUNCTION bool settled(const Unit& unit) const {
-    const Arguments& a = this->arguments;
-    if (a.budget.rows_of(unit.visible()) >= static_cast<double>(unit.visible())) return true;
-    if (a.state_log_ratio == nullptr) return false;
-    for (int head = 0; head < unit.heads; ++head)
-      if (!(Kokkos::fabs(carried_log_delta(a, unit, head)) < lanes::infinity)) return false;
-    return true;
-  }
-  /// Leaves what was settled before.
-  KOKKOS_FUNCTION void keep(const Group& group, const Unit& unit) const {
-    const Arguments& a = this->arguments;
-    const bool all = a.budget.rows_of(unit.visible()) >= static_cast<double>(unit.visible());
-    for (int head = 0; head < unit.heads; ++head)
-      set(group, unit, head, all ? -lanes::infinity : carried_log_delta(a, unit, head));
-  }
-
-  /// Room in a team's scratch while it chooses. Device code that runs once is as slow as it is long, so heads are
-  /// looped over, not unrolled, and what would be an array over them in registers is here.
-  struct Room {
-    std::uint64_t* exchange;
-    float* lse;      // [head]: log2 of the mass that the kept scores stand for
-    float* largest;  // [slot]: the largest of the heads' log2(w / Z)
-
-    static constexpr std::size_t exchange_floats = 4 * Group::groups_per_team;
-    static constexpr std::size_t lse_floats = 32;
-
-    KOKKOS_FUNCTION explicit Room(float* scratch)
-        : exchange(reinterpret_cast<std::uint64_t*>(scratch)),
-          lse(scratch + exchange_floats),
-          largest(scratch + exchange_floats + lse_floats) {}
-  };
-
-  /// The groups of the team share heads, then the tiles of the subset.
-  KOKKOS_FUNCTION void choose(const Group& group, float* scratch, const Unit& unit) const {
-    const Arguments& a = this->arguments;
-    const Room room(scratch);
-    const double rows = a.budget.rows_of(unit.visible());
-    const Subset subset(unit.start, unit.length);
-    const Kept at(a, unit);
-    for (int head = group.rank(); head < unit.heads; head += Group::groups_per_team) {
-      const float lse = log_mass(group, subset, at, head);
-      group.single([&] { room.lse[head] = lse; });
-    }
-    group.team_barrier();
-    const auto relative = [&](int head, std::int64_t slot) {
-      return lanes::max(Float(-lanes::infinity), group.load(at(head, slot)) - Float(room.lse[head]));
-    };
-    // What all heads ask for together is found once.
-    if constexpr (draws == Draws::joint)
-      subset.for_each_slot(
-          [&](std::int64_t slot, float /*stands_for*/) {
-            Float largest = -lanes::infinity;
-            SANTA_UNROLL(4)
-            for (int head = 0; head < unit.heads; ++head) largest = lanes::max(largest, relative(head, slot));
-            group.store(largest, room.largest + slot);
-          },
-          group.rank(), Group::groups_per_team);
-    const auto together = [&](std::int64_t slot, float lambda) {
-      if constexpr (draws == Draws::joint)
-        return Inclusion<Group>(group.load(room.largest + slot) - Float(lambda)).probability;
-      const auto ratio = [&](int head) {
-        return head < unit.heads ? relative(head, slot) - Float(lambda) : Float(-lanes::infinity);
-      };
-      return Inclusion<Group>::template of_heads<draws>(group, unit.heads, ratio).probability;
-    };
-    float ratio = 0.F;
-    if constexpr (draws != Draws::separate) ratio = solve_log_delta(group, subset, rows, together, room.exchange);
-    for (int head = 0; head < unit.heads; ++head) {
-      if constexpr (draws == Draws::separate)
-        ratio = solve_log_delta(
-            group, subset, rows,
-            [&](std::int64_t slot, float lambda) {
-              return Inclusion<Group>(relative(head, slot) - Float(lambda)).probability;
-            },
-            room.exchange);
-      // A head that saw no finite score has nothing to relate delta to: read what there is.
-      set(group, unit, head, room.lse[head] > -lanes::infinity ? ratio + room.lse[head] : -lanes::infinity);
-    }
-    group.team_barrier();  // before scratch is used for the next slice
-  }
-
-  /// Scores a part of the subset and keeps the scores in memory.
-  KOKKOS_FUNCTION void score_subset(const Group& group, float* scratch, const Unit& unit, int part) const {
-    Tile tile = this->tile(group, scratch, unit);
+    Tile tile = this->tile(group, this->scratch(group, member), unit);
     const auto keys = this->keys(group, tile, unit);
     const Subset subset(unit.start, unit.length);
-    const Kept at(this->arguments, unit);
-    constexpr int turn = parts * Group::groups_per_team;
+    const KeptScores at(a, unit);
+    const int turn = parts * Group::groups_per_team;
     const int tiles = subset.tiles();
-    const int begin = part * Group::groups_per_team + group.rank();
+    const int begin = member.league_rank() % parts * Group::groups_per_team + group.rank();
     this->take_queries(tile, unit, [&] {
       if (begin >= tiles) return;
       const SubsetTile first = subset.tile(begin);
@@ -177,21 +76,125 @@ struct DeltaKernel : Context {
       group.for_heads(unit.heads, [&](int head) { group.store(score[head], at(head, now.slot)); });
     }
   }
+};
 
-  /// log2 of the mass that a head's kept scores stand for, by one group; NaN counts as nothing.
-  KOKKOS_FUNCTION float log_mass(const Group& group, const Subset& subset, const Kept& at, int head) const {
-    constexpr float mass_unit = 0x1p20F;
-    Float largest = empty_reference;
-    subset.for_each_slot(
-        [&](std::int64_t slot, float /*stands_for*/) { largest = lanes::max(largest, group.load(at(head, slot))); });
-    const float reference = lanes::ceil(group.max(largest));
-    typename Group::template Vector<std::uint64_t> sum = 0U;
-    subset.for_each_slot([&](std::int64_t slot, float stands_for) {
-      const Float weight = lanes::exp2(group.load(at(head, slot)) - Float(reference)) * Float(stands_for * mass_unit);
-      sum += lanes::convert<std::uint64_t>(lanes::select(weight > Float(0.F), weight, Float(0.F)));
+/// MassUnit's delta for this step: carried from the last one, or chosen from the scores of a subset; one unit a slice
+/// row, whose groups share the subset's tiles. Writes: log2(delta) per head.
+template <class Context, Draws draws>
+struct DeltaKernel : Context {
+  using Extents = lanes::Teams<16, Context::Group::max_heads>;
+  using Group = lanes::GroupOf<typename Context::Space, Extents>;
+  using Float = typename Group::template Vector<float>;
+
+  explicit DeltaKernel(const Context& context) : Context(context) {}
+
+  /// Scratch of a team: numbers that groups exchange, and the largest of the heads' log2(w / Z) of each key.
+  [[nodiscard]] KOKKOS_FUNCTION std::size_t scratch_floats(int /*heads*/, int /*dim*/) const {
+    return exchange_floats + static_cast<std::size_t>(Subset::capacity(this->arguments.tiles));
+  }
+
+  template <class Member>
+  KOKKOS_FUNCTION void operator()(const Member& member) const {
+    const Arguments& a = this->arguments;
+    const Unit unit = this->whole_unit(member.league_rank());
+    const Group group(member);
+    if (!delta_is_settled(a, unit)) {
+      float* scratch = group.template scratch<float>(member, scratch_floats(a.slice_heads, a.dim));
+      return choose(group, unit, reinterpret_cast<std::uint64_t*>(scratch), scratch + exchange_floats);
+    }
+    const bool all = a.budget.rows_of(unit.visible()) >= static_cast<double>(unit.visible());
+    for (int head = 0; head < unit.heads; ++head)
+      set(group, unit, head, all ? -lanes::infinity : carried_log_delta(a, unit, head));
+  }
+
+ private:
+  static constexpr std::size_t exchange_floats =
+      2 * Group::groups_per_team * (Group::max_heads > 2 ? Group::max_heads : 2);
+
+  KOKKOS_FUNCTION void set(const Group& group, const Unit& unit, int head, float log_delta) const {
+    if (group.rank() == 0)
+      group.single([&] { this->arguments.work.log_delta[unit.head_row(this->arguments, head)] = log_delta; });
+  }
+
+  KOKKOS_FUNCTION void choose(const Group& group, const Unit& unit, std::uint64_t* exchange, float* largest) const {
+    const Arguments& a = this->arguments;
+    const double rows = a.budget.rows_of(unit.visible());
+    const Subset subset(unit.start, unit.length);
+    const KeptScores at(a, unit);
+    float lse[Group::max_heads];
+    sum_masses(group, unit, subset, at, exchange, lse);
+    const auto relative = [&](int head, std::int64_t slot) {
+      if (head >= unit.heads) return Float(-lanes::infinity);  // where heads are padded
+      return lanes::max(Float(-lanes::infinity), group.load(at(head, slot)) - Float(lse[head]));
+    };
+    // What all heads ask for together is found once.
+    if constexpr (draws == Draws::joint)
+      subset.for_each_slot(
+          [&](std::int64_t slot, float /*stands_for*/) {
+            Float most = -lanes::infinity;
+            group.for_all_heads(unit.heads, [&](int head) { most = lanes::max(most, relative(head, slot)); });
+            group.store(most, largest + slot);
+          },
+          group.rank(), Group::groups_per_team);
+    const auto together = [&](std::int64_t slot, float lambda) {
+      if constexpr (draws == Draws::joint)
+        return Inclusion<Group>(group.load(largest + slot) - Float(lambda)).probability;
+      const auto ratio = [&](int head) { return relative(head, slot) - Float(lambda); };
+      return Inclusion<Group>::template of_heads<draws>(group, unit.heads, ratio).probability;
+    };
+    float shared = draws == Draws::separate ? 0.F : solve_log_delta(group, subset, rows, together, exchange);
+    group.for_heads(unit.heads, [&](int head) {
+      if constexpr (draws == Draws::separate)
+        shared = solve_log_delta(
+            group, subset, rows,
+            [&](std::int64_t slot, float lambda) {
+              return Inclusion<Group>(relative(head, slot) - Float(lambda)).probability;
+            },
+            exchange);
+      // A head that saw no finite score has nothing to relate delta to: read what there is.
+      set(group, unit, head, lse[head] > -lanes::infinity ? shared + lse[head] : -lanes::infinity);
     });
-    const std::uint64_t mass = group.sum(sum);
-    return mass > 0 ? reference + lanes::log2(static_cast<float>(mass) * (1.F / mass_unit)) : -lanes::infinity;
+  }
+
+  /// Each head's log2 of the mass that the kept scores stand for; NaN counts as nothing.
+  KOKKOS_FUNCTION void sum_masses(const Group& group, const Unit& unit, const Subset& subset, const KeptScores& at,
+                                  std::uint64_t* exchange, float (&lse)[Group::max_heads]) const {
+    constexpr float mass_unit = 0x1p20F;
+    const auto score = [&](int head, std::int64_t slot) {
+      return head < unit.heads ? group.load(at(head, slot)) : Float(-lanes::infinity);
+    };
+    Float largest[Group::max_heads];
+    float reference[Group::max_heads];
+    group.for_all_heads(unit.heads, [&](int head) { largest[head] = Float(empty_reference); });
+    subset.for_each_slot(
+        [&](std::int64_t slot, float /*stands_for*/) {
+          group.for_all_heads(unit.heads,
+                              [&](int head) { largest[head] = lanes::max(largest[head], score(head, slot)); });
+        },
+        group.rank(), Group::groups_per_team);
+    group.for_all_heads(unit.heads, [&](int head) { reference[head] = group.max(largest[head]); });
+    group.team_max(reference, unit.heads, reinterpret_cast<float*>(exchange));
+    typename Group::template Vector<std::uint64_t> sum[Group::max_heads];
+    group.for_all_heads(unit.heads, [&](int head) {
+      reference[head] = lanes::ceil(reference[head]);
+      sum[head] = 0U;
+    });
+    subset.for_each_slot(
+        [&](std::int64_t slot, float stands_for) {
+          group.for_all_heads(unit.heads, [&](int head) {
+            const Float weight =
+                lanes::exp2(score(head, slot) - Float(reference[head])) * Float(stands_for * mass_unit);
+            sum[head] += lanes::convert<std::uint64_t>(lanes::select(weight > Float(0.F), weight, Float(0.F)));
+          });
+        },
+        group.rank(), Group::groups_per_team);
+    std::uint64_t mass[Group::max_heads];
+    group.for_all_heads(unit.heads, [&](int head) { mass[head] = group.sum(sum[head]); });
+    group.team_sum(mass, unit.heads, exchange);
+    group.for_all_heads(unit.heads, [&](int head) {
+      lse[head] = mass[head] > 0 ? reference[head] + lanes::log2(static_cast<float>(mass[head]) * (1.F / mass_unit))
+                                 : -lanes::infinity;
+    });
   }
 };
 

@@ -48,13 +48,8 @@ struct KernelContext {
     const Arguments& a = arguments;
     return scratch + Tile::shared_floats(a.slice_heads, a.dim) + group.rank() * group_floats(a.slice_heads, a.dim);
   }
-  /// Where the first group's queue is, for all of them: room for a number of each where nothing is drawn.
-  [[nodiscard]] KOKKOS_FUNCTION float* first_queue_scratch(float* scratch) const {
-    const Arguments& a = arguments;
-    return scratch + Tile::shared_floats(a.slice_heads, a.dim) + Tile::scratch_floats(a.slice_heads, a.dim);
-  }
   [[nodiscard]] KOKKOS_FUNCTION float* queue_scratch(const Group& group, float* scratch) const {
-    return first_queue_scratch(scratch) + group.rank() * group_floats(arguments.slice_heads, arguments.dim);
+    return group_scratch(group, scratch) + Tile::scratch_floats(arguments.slice_heads, arguments.dim);
   }
 
   /// The tile products of a unit; uses the team's scratch and the front of the group's.
@@ -99,13 +94,13 @@ struct KernelContext {
     return groups > 1 && merging > working ? merging : working;
   }
 
-  /// Calls f(unit) for every slice of a kv head, once all `units` of the kv head have arrived: by the group of the last
+  /// Calls f(unit) for every slice of a kv head, once all units of the kv head have arrived: by the group of the last
   /// one, which sees what the others wrote.
   template <class F>
-  KOKKOS_FUNCTION void when_all_arrived(const Group& group, const Unit& unit, std::int32_t units, F&& f) const {
+  KOKKOS_FUNCTION void when_all_arrived(const Group& group, const Unit& unit, F&& f) const {
     const Arguments& a = arguments;
     std::int32_t& arrived = a.work.arrived[static_cast<std::int64_t>(unit.batch) * a.kv_heads + unit.kv_head];
-    if (!group.last_of(arrived, units)) return;
+    if (!group.last_of(arrived, a.splits * a.slices)) return;
     for (std::int32_t slice = 0; slice < a.slices; ++slice)
       f(unit_of(a, modifier, unit_rank(a, unit.batch, 0, unit.kv_head, slice)));
   }

@@ -93,8 +93,9 @@ struct Recipe<MassUnit> {
   template <Draws draws, template <class> class Rule, class Space, class Context>
   static void run(const Space& space, Context context, bool first_step) {
     if (first_step) {
-      const DeltaKernel<Context, draws> kernel(context);
-      launch("santa::delta", space, kernel.units(), kernel);
+      const SubsetKernel<Context> subset(context);
+      launch("santa::subset", space, subset.units(), subset);
+      launch("santa::delta", space, slice_rows(context.arguments), DeltaKernel<Context, draws>(context));
     } else {
       context.arguments.work.log_delta = nullptr;  // carried
     }

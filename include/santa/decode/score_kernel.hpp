@@ -39,7 +39,7 @@ struct ScoreKernel : Context {
       group.for_heads(unit.heads, [&](int head) { keep(group, store, unit, first, head, score[head]); });
     });
     if constexpr (!lanes::Seam<typename Context::Space>::many_groups)
-      this->when_all_arrived(group, unit, a.splits * a.slices, [&](const Unit& slice) {
+      this->when_all_arrived(group, unit, [&](const Unit& slice) {
         for (int head = 0; head < slice.heads; ++head) sum_tiles(group, a, slice, head);
       });
   }

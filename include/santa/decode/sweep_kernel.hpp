@@ -43,7 +43,7 @@ struct SweepKernel : Context {
     float* scratch = group.template scratch<float>(member, scratch_floats(a.slice_heads, a.dim));
     sweep(group, unit, scratch);
     if (a.merges_apart) return;
-    this->when_all_arrived(group, unit, a.splits * a.slices,
+    this->when_all_arrived(group, unit,
                            [&](const Unit& slice) { write_outputs(group, a, slice, multinomial_error, scratch); });
   }
 

@@ -20,9 +20,9 @@ struct Roomy : Extents {
   static constexpr bool roomy = true;
 };
 
-/// For kernels that only add up numbers: so many groups a team.
-template <int Groups>
-struct Teams : Extents<1, 32, false> {
+/// For kernels that only add up numbers, of several heads at once perhaps: so many groups a team.
+template <int Groups, int Heads = 1>
+struct Teams : Extents<Heads, 32, false> {
   static constexpr int groups = Groups;
 };
 

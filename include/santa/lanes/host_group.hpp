@@ -51,10 +51,11 @@ struct HostGroup {
   static void sync() {}
   /// Waits for all groups of the team.
   static void team_barrier() {}
-  /// Values added up over the groups of the team, and the largest of one of each; `exchange` is room for theirs.
+  /// `count` numbers of each group of the team added up, or the largest of them; `exchange` is room for those of all.
   template <class T, int N>
-  static void team_sum(T (&/*values*/)[N], T* /*exchange*/) {}
-  static float team_max(float value, float* /*exchange*/) { return value; }
+  static void team_sum(T (&/*values*/)[N], int /*count*/, T* /*exchange*/) {}
+  template <int N>
+  static void team_max(float (&/*values*/)[N], int /*count*/, float* /*exchange*/) {}
 
   /// Lane numbers 0 to 31.
   SANTA_INLINE static Vector<std::int32_t> lane() {

@@ -47,15 +47,12 @@ struct WarpGroup {
   __device__ static void team_barrier() { __syncthreads(); }
 
   template <class T, int N>
-  __device__ static void team_sum(T (&values)[N], T* exchange) {
-    if (threadIdx.x == 0)
-      for (int n = 0; n < N; ++n) exchange[N * threadIdx.y + n] = values[n];
-    __syncthreads();
-    for (int n = 0; n < N; ++n) {
-      values[n] = exchange[n];
-      for (int i = 1; i < Groups; ++i) values[n] += exchange[N * i + n];
-    }
-    __syncthreads();
+  __device__ static void team_sum(T (&values)[N], int /*count*/, T* exchange) {
+    combine(values, exchange, [](T so_far, T value) { return so_far + value; });
+  }
+  template <int N>
+  __device__ static void team_max(float (&values)[N], int /*count*/, float* exchange) {
+    combine(values, exchange, [](float so_far, float value) { return value > so_far ? value : so_far; });
   }
   template <class T>
   __device__ static T team_sum_before(T value, T* exchange) {
@@ -66,15 +63,6 @@ struct WarpGroup {
     __syncthreads();
     return sum;
   }
-  __device__ static float team_max(float value, float* exchange) {
-    if (threadIdx.x == 0) exchange[threadIdx.y] = value;
-    __syncthreads();
-    float largest = exchange[0];
-    for (int i = 1; i < Groups; ++i) largest = exchange[i] > largest ? exchange[i] : largest;
-    __syncthreads();
-    return largest;
-  }
-
   __device__ static bool last_of(std::int32_t& arrived, std::int32_t expected) {
     __threadfence();
     __syncthreads();
@@ -236,6 +224,21 @@ struct WarpGroup {
   template <class F>
   __device__ static void for_each(int count, F&& f) {
     for (int i = lane(); i < count; i += size) f(i);
+  }
+
+ private:
+  template <class T, int N, class F>
+  __device__ static void combine(T (&values)[N], T* exchange, const F& f) {
+    if (threadIdx.x == 0)
+#pragma unroll
+      for (int n = 0; n < N; ++n) exchange[N * threadIdx.y + n] = values[n];
+    __syncthreads();
+#pragma unroll
+    for (int n = 0; n < N; ++n) {
+      values[n] = exchange[n];
+      for (int i = 1; i < Groups; ++i) values[n] = f(values[n], exchange[N * i + n]);
+    }
+    __syncthreads();
   }
 };
 

@@ -32,8 +32,9 @@ struct LoneGroup : Group {
   KOKKOS_FUNCTION static int rank() { return 0; }
   KOKKOS_FUNCTION static void team_barrier() { Group::sync(); }
   template <class T, int N>
-  KOKKOS_FUNCTION static void team_sum(T (&/*values*/)[N], T* /*exchange*/) {}
-  KOKKOS_FUNCTION static float team_max(float value, float* /*exchange*/) { return value; }
+  KOKKOS_FUNCTION static void team_sum(T (&/*values*/)[N], int /*count*/, T* /*exchange*/) {}
+  template <int N>
+  KOKKOS_FUNCTION static void team_max(float (&/*values*/)[N], int /*count*/, float* /*exchange*/) {}
 
   KOKKOS_FUNCTION static bool last_of(std::int32_t& arrived, std::int32_t expected) {
     Kokkos::memory_fence();

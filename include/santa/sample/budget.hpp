@@ -124,7 +124,7 @@ KOKKOS_FUNCTION float solve_log_delta(const Group& group, const Subset& subset, 
         },
         group.rank(), Group::groups_per_team);
     std::uint64_t sums[2] = {group.sum(certain), group.sum(uncertain)};
-    group.team_sum(sums, exchange);
+    group.team_sum(sums, 2, exchange);
     return Expected{static_cast<double>(sums[0]) * (1. / unit), static_cast<double>(sums[1]) * (1. / unit)};
   };
   // Below -160 all count. Normalised weights sum to about 1: with lambda = -log2(rows) at most `rows` are expected.

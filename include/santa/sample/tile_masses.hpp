@@ -94,9 +94,10 @@ KOKKOS_FUNCTION void sum_tiles(const Group& group, const Arguments& a, const Uni
       broken = broken | (own[k] != own[k]);
     }
   }
-  const auto team_max = [&](float value) { return group.team_max(value, reinterpret_cast<float*>(exchange)); };
-  const float reference = team_max(group.max(largest));
-  const bool has_nan = team_max(group.any(broken) ? 1.F : 0.F) > 0.F;
+  float most[2] = {group.max(largest), group.any(broken) ? 1.F : 0.F};
+  group.team_max(most, 2, reinterpret_cast<float*>(exchange));
+  const float reference = most[0];
+  const bool has_nan = most[1] > 0.F;
   const int bits = position_bits(unit.visible());
   const auto load_masses = [&](std::int64_t first, Mass(&own)[together]) {
     for (int k = 0; k < together; ++k) {
