@@ -230,7 +230,8 @@ SANTA_SPACE_TEST_CASE("fixed_tile_budgets_draw_the_shares_of_their_plain_referen
               const std::size_t end = std::min(begin + size(tile), a.size());
               const auto t = static_cast<std::int64_t>(begin) / tile;
               const std::int64_t share = (t + 1) * samples / tiles - t * samples / tiles;
-              const double offset = key.uniform(static_cast<std::uint16_t>(h), static_cast<std::uint32_t>(t));
+              const double offset =
+                  0x1p-32 * key.integer(static_cast<std::uint16_t>(h), static_cast<std::uint32_t>(t), 32);
               if (share >= static_cast<std::int64_t>(end - begin) || samples >= n)
                 std::copy(a.begin() + static_cast<std::ptrdiff_t>(begin), a.begin() + static_cast<std::ptrdiff_t>(end),
                           expected.begin() + static_cast<std::ptrdiff_t>(begin));
@@ -276,7 +277,8 @@ SANTA_SPACE_TEST_CASE("proportional_tile_budgets_draw_the_shares_of_their_plain_
               const std::size_t end = std::min(begin + size(tile), a.size());
               if (share[t] == 0) continue;
               systematic_tile(a, begin, end, share[t],
-                              key.uniform(static_cast<std::uint16_t>(h), static_cast<std::uint32_t>(t)), expected);
+                              0x1p-32 * key.integer(static_cast<std::uint16_t>(h), static_cast<std::uint32_t>(t), 32),
+                              expected);
               // Every draw weighs the same, whatever the tile's mass.
               const double mass = std::accumulate(expected.begin() + static_cast<std::ptrdiff_t>(begin),
                                                   expected.begin() + static_cast<std::ptrdiff_t>(end), 0.);

@@ -215,7 +215,8 @@ SANTA_SPACE_TEST_CASE("systematic_counts_are_floor_or_ceil_and_add_up_to_the_sam
         for (std::int64_t h = kv * group; h < (kv + 1) * group; ++h) {
           double lse = 0.;
           const std::vector<double> a = reference_probabilities(problem, 0, h, {}, lse);
-          const auto expected = reference_counts(a, samples, key.uniform(static_cast<std::uint16_t>(h), 0));
+          const auto expected =
+              reference_counts(a, samples, 0x1p-32 * key.integer(static_cast<std::uint16_t>(h), 0U, 32));
           std::int64_t total = 0;
           int wrong = 0;
           int different = 0;

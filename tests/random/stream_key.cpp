@@ -67,7 +67,7 @@ TEST_CASE("uniforms_are_in_the_unit_interval_with_its_moments") {
   double smallest = 1.;
   double largest = 0.;
   for (std::uint32_t index = 0; index < 100000; ++index) {
-    const double u = key.uniform(1, index);
+    const double u = 0x1p-32 * key.integer(1, index, 32);
     smallest = std::fmin(smallest, u);
     largest = std::fmax(largest, u);
     moments.add(std::vector<double>{u, u * u, u * u * u});
@@ -82,10 +82,10 @@ TEST_CASE("uniforms_are_in_the_unit_interval_with_its_moments") {
 TEST_CASE("uniforms_of_different_heads_and_steps_are_uncorrelated") {
   MeanTest products(std::vector<double>(3, 0.25));
   for (std::uint32_t index = 0; index < 50000; ++index) {
-    const double u = StreamKey{.seed = 1}.uniform(0, index);
-    products.add(std::vector<double>{u * StreamKey{.seed = 1}.uniform(1, index),
-                                     u * StreamKey{.seed = 1, .step = 1}.uniform(0, index),
-                                     u * StreamKey{.seed = 1, .stream = 1}.uniform(0, index)});
+    const double u = 0x1p-32 * StreamKey{.seed = 1}.integer(0, index, 32);
+    products.add(std::vector<double>{u * 0x1p-32 * StreamKey{.seed = 1}.integer(1, index, 32),
+                                     u * 0x1p-32 * StreamKey{.seed = 1, .step = 1}.integer(0, index, 32),
+                                     u * 0x1p-32 * StreamKey{.seed = 1, .stream = 1}.integer(0, index, 32)});
   }
   CHECK(products.largest_z(0.) < products.bound());
 }

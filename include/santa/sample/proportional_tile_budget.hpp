@@ -20,7 +20,7 @@ namespace santa {
 /// Errors:   std::invalid_argument from the plan: name, given, accepted.
 /// Passes:   two, as Systematic, and between them one over the tiles.
 /// Bytes:    all keys, the scores twice, the union over a group's heads of the rows drawn.
-/// Random:   one 53-bit uniform per query head and tile, key (seed; step, stream, request, head, tile).
+/// Random:   one 32-bit uniform per query head and tile, key (seed; step, stream, request, head, tile).
 /// Source:   S2ANTA-Prop, arXiv 2605.01910.
 struct ProportionalTileBudget {
   std::int64_t samples = 1024;
@@ -165,9 +165,10 @@ class ProportionalPoints {
     const Mass first = _group.gather(prefix, _tiles.template edges<Group>(number));
     const Mass whole = _group.gather(prefix, _tiles.template edges<Group>(number + Int(1))) - first;
     const auto points = _group.gather(_arguments.work.points + row * _arguments.tiles, number);
-    const EqualPlaces<Group> places(lanes::convert<double>(points), whole,
-                                    uniforms<Group>(_key, static_cast<std::uint16_t>(_unit.first_head + head),
-                                                    lanes::bit_cast<std::uint32_t>(number)));
+    const EqualPlaces<Group> places(
+        lanes::convert<double>(points), whole,
+        lanes::convert<std::uint64_t>(_key.integer(static_cast<std::uint16_t>(_unit.first_head + head),
+                                                   lanes::bit_cast<std::uint32_t>(number), 32)));
     begin = places.at(before - first);
     end = places.at(after - first);
   }

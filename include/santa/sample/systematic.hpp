@@ -15,7 +15,7 @@ namespace santa {
 /// Errors:   std::invalid_argument from the plan: name, given, accepted.
 /// Passes:   two: scores (4 bytes a key and head) are written, their masses summed, then rows drawn and gathered.
 /// Bytes:    all keys, the scores twice, the union over a group's heads of the rows drawn.
-/// Random:   one 53-bit uniform per query head, key (seed; step, stream, request, head, 0).
+/// Random:   one 32-bit uniform per query head, key (seed; step, stream, request, head, 0).
 /// Source:   S2ANTA, arXiv 2605.01910.
 struct Systematic {
   std::int64_t samples = 1024;
@@ -40,9 +40,9 @@ class SystematicPoints {
 
   KOKKOS_FUNCTION void places(int head, const Vector<std::int32_t>& /*tile*/, const Mass& before, const Mass& after,
                               Mass& begin, Mass& end) const {
-    const EqualPlaces<Group> places(static_cast<double>(_arguments.budget.samples),
-                                    _arguments.work.total[_unit.head_row(_arguments, head)],
-                                    _key.uniform(static_cast<std::uint16_t>(_unit.first_head + head), 0));
+    const EqualPlaces<Group> places(
+        static_cast<double>(_arguments.budget.samples), _arguments.work.total[_unit.head_row(_arguments, head)],
+        std::uint64_t{_key.integer(static_cast<std::uint16_t>(_unit.first_head + head), std::uint32_t{0}, 32)});
     begin = places.at(before);
     end = places.at(after);
   }
