@@ -47,8 +47,8 @@ struct Division {
 ///   most_heads(dim)                    query heads that a group works on together
 ///   with_extents(...)                  calls f with the extents that a shape's kernels are compiled for
 ///   policy(...)                        a league of `units` teams
-///   divide(...)                        how many units a plan makes of rows of splits; a split begins at multiples of
-///   `tile` merges_apart(...)                  whether states of splits are merged by a kernel of their own
+///   divide(...)                        how many units a plan makes
+///   merges_apart(...)                  whether states of splits are merged by a kernel of their own
 template <class Space>
 struct Seam {
   static_assert(is_host_space<Space>, "santa::lanes: no lane group for this execution space");
@@ -87,10 +87,6 @@ struct Seam {
 
 #if defined(KOKKOS_ENABLE_CUDA)
 
-#ifndef SANTA_FEW_STATES
-#define SANTA_FEW_STATES 16
-#endif
-
 template <>
 struct Seam<Kokkos::Cuda> {
   /// Warps a team: as many as 48 KiB of scratch, all that Kokkos gives a team, have room for.
@@ -107,7 +103,7 @@ struct Seam<Kokkos::Cuda> {
   static constexpr int resident_warps = 8;
 
   /// States of 128 features that a warp merges in the time that another kernel takes to begin.
-  static constexpr int few_states = SANTA_FEW_STATES;
+  static constexpr int few_states = 16;
 
   /// Query heads of a slice at most: scores of a tile and queries must fit in scratch.
   static constexpr int most_heads(int dim) { return dim > 128 ? 8 : 16; }
@@ -169,8 +165,8 @@ struct Seam<Kokkos::Cuda> {
   /// At most as many units as run at once, so that all begin and end together; up to 4 splits more where the last of
   /// several rounds would be a small one. No fewer keys a split than give each of its warps a tile.
   static Division divide(const Kokkos::Cuda& space, const Work& work) {
-    const int heads = work.heads <= 4 ? 4 : work.heads <= 8 ? 8 : 16;
-    const int dim = work.dim <= 64 ? 64 : work.dim <= 128 ? 128 : 256;
+    const int heads = padded_heads(work.heads);
+    const int dim = padded_dim(work.dim);
     const auto [rows, length] = std::pair{work.rows, work.length};
     const std::int64_t resident = resident_teams(space, heads, dim, work.looks_ahead);
     const int own = 32 * warps(heads, dim, work.looks_ahead);
@@ -189,11 +185,15 @@ struct Seam<Kokkos::Cuda> {
 
   /// By a kernel of its own where one team would have to read more than a few states a warp, one after the other.
   static constexpr bool merges_apart(std::int64_t splits, int heads, int dim) {
-    const int most = warps(heads <= 4 ? 4 : heads <= 8 ? 8 : 16, dim <= 64 ? 64 : dim <= 128 ? 128 : 256, false);
+    const int most = warps(padded_heads(heads), padded_dim(dim), false);
     return splits * ((heads + most - 1) / most) * ((dim + 127) / 128) > few_states;
   }
 
  private:
+  /// The extents of the kernel that a shape takes, if none are left out.
+  static constexpr int padded_heads(int heads) { return heads <= 4 ? 4 : heads <= 8 ? 8 : 16; }
+  static constexpr int padded_dim(int dim) { return dim <= 64 ? 64 : dim <= 128 ? 128 : 256; }
+
   /// Shared memory of a team.
   template <int heads, int dim>
   static constexpr std::size_t team_bytes() {
