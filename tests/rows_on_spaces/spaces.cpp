@@ -100,14 +100,14 @@ const std::map<std::string, std::string> drawn_on_hosts = {
     {"MassUnit, joint_l2", "285:ba54a021 283:63ec8e57 309:b7a29183"},
     {"MassUnit", "285:ba54a021 283:63ec8e57 309:b7a29183"},
     {"MassUnit, separate", "285:ba54a021 283:63ec8e57 309:b7a29183"},
-    {"Systematic", "282:b81ea7dc 284:6c1787b0 277:8ccedda5"},
+    {"Systematic", "282:d3cc41e0 281:3f174d4e 283:869cd071"},
     {"Stratified", "272:6f84cd88 274:b9dfe8e4 272:0f9053f0"},
     {"Multinomial", "238:17f0a761 230:b67e77eb 230:b0d07f34"},
-    {"FixedTileBudget", "295:bc1efb31 300:ae017938 296:cc9fb7db"},
-    {"ProportionalTileBudget", "280:532185d0 285:db1f4815 277:399cbc79"},
+    {"FixedTileBudget", "293:dcddc041 295:a9753ef1 297:009ae138"},
+    {"ProportionalTileBudget", "273:4ae37eaf 283:62fd5230 281:729c080b"},
     {"MassUnit, growing", "1740:73acab28"},
-    {"Systematic, growing", "1698:55113299"},
-    {"FixedTileBudget, growing", "2000:7ddcb103"},
+    {"Systematic, growing", "1696:799104ee"},
+    {"FixedTileBudget, growing", "2000:dbee9610"},
 };
 
 }  // namespace

@@ -174,11 +174,8 @@ struct DeltaKernel : Context {
         group.rank(), Group::groups_per_team);
     group.for_all_heads(unit.heads, [&](int head) { reference[head] = group.max(largest[head]); });
     group.team_max(reference, unit.heads, reinterpret_cast<float*>(exchange));
-    typename Group::template Vector<std::uint64_t> sum[Group::max_heads];
-    group.for_all_heads(unit.heads, [&](int head) {
-      reference[head] = lanes::ceil(reference[head]);
-      sum[head] = 0U;
-    });
+    typename Group::template Vector<std::uint64_t> sum[Group::max_heads] = {};
+    group.for_all_heads(unit.heads, [&](int head) { reference[head] = lanes::ceil(reference[head]); });
     subset.for_each_slot(
         [&](std::int64_t slot, float stands_for) {
           group.for_all_heads(unit.heads, [&](int head) {
