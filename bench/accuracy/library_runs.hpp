@@ -5,7 +5,6 @@
 #include "accuracy/outcome.hpp"
 #include "decode/methods.hpp"
 
-#include <functional>
 #include <optional>
 
 namespace santa::accuracy {
@@ -14,11 +13,6 @@ namespace santa::accuracy {
 /// number, else of rows. Seeds are requests of one batch that share the cache. A method with a state decodes the same
 /// query three times before, so that its delta has settled.
 GroupOutcome run_library(const GroupProblem& group, const example::MethodEntry& method, double parameter, int seeds);
-
-/// The parameter from `low` to `high` at which `rows_of` is nearest to `rows`: bisection over logarithms, for a
-/// function that grows. None where even `high` gives less than 99 % of the rows or `low` more than 101 %.
-std::optional<double> match_rows(double rows, double low, double high, bool whole,
-                                 const std::function<double(double)>& rows_of);
 
 /// The method at `rows` mean distinct rows; none where it can't read so many, or so few.
 std::optional<GroupOutcome> run_library_at(const GroupProblem& group, const example::MethodEntry& method, double rows,

@@ -55,7 +55,8 @@ HeadOutcome outcome_of(std::span<const float> out, std::span<const double> exact
   for (std::size_t s = seeds / 2; s < seeds; ++s)
     components.push_back(dot(std::span(errors).subspan(s * dim, dim), direction));
   const auto [component, noise] = mean_of(components);
-  result.bias_z = noise > 0. ? component / noise : 0.;
+  constexpr double rounding = 3e-6;
+  result.bias_z = noise > 0. && result.error >= rounding ? component / noise : 0.;
   return result;
 }
 

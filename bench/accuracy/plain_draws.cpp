@@ -1,6 +1,5 @@
 #include "accuracy/plain_draws.hpp"
 
-#include "accuracy/library_runs.hpp"
 #include <santa/random/stream_key.hpp>
 
 #include <algorithm>
