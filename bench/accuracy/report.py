@@ -99,6 +99,8 @@ def read_case(record: Any, where: str) -> Case:
             float(record[name])
             for name in ("rows_read_fraction", "relative_error", "error_se", "one_minus_cosine", "bias_z")
         ]
+        # As many digits as mean something: what is computed from a file is what is computed from its cases.
+        numbers = [shortened(value, digits) for value, digits in zip(numbers, (3, 3, 2, 2, 2))]
         case = Case(place, str(record["method"]), *numbers, seeds=int(record["seeds"]))
     except (KeyError, TypeError, ValueError) as error:
         raise BadCases(f"{where}: no case: {error!r}") from None
@@ -324,9 +326,9 @@ def error_table(cases: Cases) -> str:
 
 
 def methods_table(cases: Cases, left_out: set[LeftOut], budget: float = 0.1) -> str:
-    """Each library method to the default, over the layers that all methods ran on, all contexts together."""
-    layers = {place.layer for place, method in cases if method == "systematic"}
-    keep = lambda place: place.budget == budget and place.layer in layers  # noqa: E731
+    """Each library method to the default, over the contexts and layers that all methods ran on."""
+    parts = {(place.context, place.layer) for place, method in cases if method == "systematic"}
+    keep = lambda place: place.budget == budget and (place.context, place.layer) in parts  # noqa: E731
     rows = []
     for method in LIBRARY:
         pairs = pairs_of(cases, method, DEFAULT, keep)
@@ -334,7 +336,7 @@ def methods_table(cases: Cases, left_out: set[LeftOut], budget: float = 0.1) -> 
             continue
         mean = compare(pairs)
         z = [a.bias_z for a, _ in pairs]
-        out = sum(e.method == method and e.budget == budget and e.layer in layers for e in left_out)
+        out = sum(e.method == method and e.budget == budget and (e.context, e.layer) in parts for e in left_out)
         rows.append(
             [
                 method, number(mean.geometric), number(mean.arithmetic), number(mean.rms),
@@ -431,24 +433,22 @@ def log_ticks(low: float, high: float) -> list[float]:
 
 
 def draw_curves(cases: Cases, context: int, text: str) -> str:
-    """Geometric mean error against rows read, for the heads that every method and budget has."""
+    """Geometric mean error against rows read."""
     heads: dict[tuple[str, float], dict[tuple[int, int], Case]] = defaultdict(dict)
     for (place, method), case in cases.items():
         if (place.context, place.text) == (context, text):
             heads[method, place.budget][place.layer, place.head] = case
-    layers = {layer for (method, _), found in heads.items() if method == "systematic" for layer, _ in found}
+    budgets = [b for b in sorted({b for _, b in heads}) if all((method, b) in heads for method in LIBRARY)]
+    if not budgets:
+        raise BadCases(f"no curves for context {context}, {text}")
+    # Only heads that all methods reach at all budgets: else a line's points would be means over different heads.
+    shared = sorted(set.intersection(*(set(heads[method, budget]) for method in LIBRARY for budget in budgets)))
     curves: dict[str, list[tuple[float, float]]] = {}
     for method in LIBRARY:
-        points = []
-        for budget in sorted({b for m, b in heads if m == method}):
-            # Only heads that all methods reach at this budget: else lines would be means over different heads.
-            shared = set.intersection(*(set(heads[m, budget]) for m in LIBRARY if (m, budget) in heads))
-            found = [heads[method, budget][head] for head in shared if head[0] in layers]
-            if len(found) > 1 and all((m, budget) in heads for m in LIBRARY):
-                error = math.exp(sum(math.log(max(c.error, ROUNDING)) for c in found) / len(found))
-                points.append((sum(c.rows for c in found) / len(found), error))
-        if points:
-            curves[method] = points
+        for budget in budgets if shared else []:
+            found = [heads[method, budget][head] for head in shared]
+            error = math.exp(sum(math.log(max(c.error, ROUNDING)) for c in found) / len(found))
+            curves.setdefault(method, []).append((sum(c.rows for c in found) / len(found), error))
     if not curves:
         raise BadCases(f"no curves for context {context}, {text}")
     xs = [x for points in curves.values() for x, _ in points]
@@ -460,7 +460,8 @@ def draw_curves(cases: Cases, context: int, text: str) -> str:
     svg = Svg(860)
     title = f"Error against value rows read, {context} tokens of {text}"
     svg.text(left, 36, title, TITLE)
-    svg.text(left, 58, "geometric mean over the heads that every method reaches at these rows", NOTE)
+    note = f"geometric mean of the relative error over the {len(shared)} heads that every method reaches at all rows"
+    svg.text(left, 58, note, NOTE)
     for tick in log_ticks(low_x, high_x):
         svg.line(x_of(tick), top, x_of(tick), bottom, GRID)
         svg.text(x_of(tick), bottom + 20, percent(tick), 'text-anchor="middle"')
@@ -469,6 +470,7 @@ def draw_curves(cases: Cases, context: int, text: str) -> str:
         svg.text(left - 8, y_of(tick) + 4, f"{tick:g}", 'text-anchor="end"')
     svg.line(left, bottom, right, bottom, AXIS)
     svg.line(left, top, left, bottom, AXIS)
+    svg.text(left - 52, top - 12, "relative error", NOTE)
     svg.text((left + right) / 2, bottom + 44, "distinct value rows read, union over a group's heads",
              'text-anchor="middle"')  # fmt: skip
     place = top

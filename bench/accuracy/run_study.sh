@@ -23,6 +23,6 @@ for context in 1024 8192; do
     --variant plain-separate,even-rows,by-mass "$captures"/{prose,code,list}_"$context".safetensors
 done
 # Error against rows read, for a picture.
-run curve_8192 --seeds 64 --budget 0.01,0.02,0.2 --layer 0,5,10,15,20,25 "$captures"/prose_8192.safetensors
+run curve_8192 --seeds 64 --budget 0.02,0.05 --layer 0,5,10,15,20,25 "$captures"/prose_8192.safetensors
 # Longer than the model's context: the captures of 8192 extended.
 run extended_32768 --seeds 64 --method fixed-tile-budget --extend 32768 "$captures"/{prose,code,list}_8192.safetensors
