@@ -105,6 +105,10 @@ Options parse_options(const std::vector<std::string>& arguments) {
     const std::string text = error.what();
     throw UserError(example::printable(text.substr(0, text.find('\n')), 300));
   }
+  // Found out now rather than after minutes of work.
+  const std::filesystem::path folder = options.output.parent_path();
+  if (!folder.empty() && !std::filesystem::is_directory(folder))
+    throw UserError("there is no folder " + example::printable(folder.string(), 300));
   if (options.seeds % 2 != 0) throw UserError("--seeds must be even: half of them give the direction of the bias");
   options.methods = methods_from(methods);
   options.variants = variants_from(variants);
