@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The whole study on captures of tools/capture_study.py: run_study.sh PROGRAM CAPTURES OUTPUT
-# About ten minutes on two cores. report.py makes docs/accuracy of what it writes.
+# About a quarter of an hour on two idle cores. report.py makes docs/accuracy of what it writes.
 set -euo pipefail
 program=$1 captures=$2 output=$3
 mkdir -p "$output"
