@@ -309,6 +309,10 @@ class Tokenizer:
             raise CaptureError("the tokenizer does not give the text back unchanged")
         return self._prefix + tokens
 
+    def encode_ending(self, text: str) -> list[int]:
+        """Encode a text that goes on after others: nothing is put before it."""
+        return self.encode(text)[len(self._prefix) :]
+
     def decode(self, tokens: Sequence[int]) -> str:
         return self._bpe.decode(list(tokens))
 
@@ -537,6 +541,13 @@ def choose_length(requested: int | None, available: int, context: int) -> int:
     return length
 
 
+def cut(tokens: list[int], ending: list[int], length: int) -> list[int]:
+    """Return `length` tokens: the first ones of a text, and its ending."""
+    if len(ending) >= length:
+        raise CaptureError(f"the ending has {len(ending)} tokens of {length}")
+    return tokens[: length - len(ending)] + ending
+
+
 def captured_tensors(
     index: int, inputs: AttentionInputs, positions: range
 ) -> dict[str, npt.NDArray[Any]]:
@@ -555,6 +566,8 @@ def describe_capture(
     command += ["--layers", arguments.layers]
     if arguments.length is not None:
         command += ["--length", str(arguments.length)]
+    if arguments.ending:
+        command += ["--ending", repr(arguments.ending)]
     command += ["--positions", str(arguments.positions)]
     versions = [f"python {platform.python_version()}"]
     for package in ("numpy", "gguf", "tokenizers"):
@@ -579,8 +592,10 @@ def capture(arguments: argparse.Namespace) -> None:
     sizes = model.hyperparameters
     layers = parse_layers(arguments.layers, sizes.layers)
     tokens = tokenizer.encode(text)
-    length = choose_length(arguments.length, len(tokens), sizes.context)
-    tokens = tokens[:length]
+    ending = tokenizer.encode_ending(arguments.ending)
+    available = len(tokens) + len(ending)
+    length = choose_length(arguments.length, available, sizes.context)
+    tokens = cut(tokens, ending, length)
     if not 1 <= arguments.positions <= length:
         raise CaptureError(f"--positions must be 1 to {length}")
     positions = range(length - arguments.positions, length)
@@ -645,6 +660,12 @@ def parse_arguments() -> argparse.Namespace:
         type=int,
         metavar="N",
         help="tokens of the text to run (default: the model's context length)",
+    )
+    parser.add_argument(
+        "--ending",
+        default="",
+        metavar="TEXT",
+        help="what the text ends with: it is cut so that it has N tokens with this",
     )
     parser.add_argument(
         "--positions",

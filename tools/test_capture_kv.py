@@ -179,6 +179,12 @@ class CommandLineTest(unittest.TestCase):
     def test_file_that_is_no_model(self) -> None:
         self.assertIn("is not a GGUF file", self.failure(__file__, "text"))
 
+    def test_an_ending_takes_the_place_of_the_last_tokens(self) -> None:
+        self.assertEqual(capture_kv.cut([1, 2, 3, 4], [8, 9], 4), [1, 2, 8, 9])
+        self.assertEqual(capture_kv.cut([1, 2, 3, 4], [], 3), [1, 2, 3])
+        with self.assertRaises(capture_kv.CaptureError):
+            capture_kv.cut([1, 2, 3, 4], [8, 9], 2)
+
     def test_layers(self) -> None:
         self.assertEqual(capture_kv.parse_layers("all", 3), [0, 1, 2])
         self.assertEqual(capture_kv.parse_layers("2,0", 3), [0, 2])

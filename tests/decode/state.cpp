@@ -125,6 +125,25 @@ SANTA_SPACE_TEST_CASE("state_holds_the_log2_sum_and_the_ratio_of_delta_to_it") {
   for (std::size_t i = 0; i < 16; ++i) CHECK(std::isnan(cleared.data()[i]));
 }
 
+SANTA_SPACE_TEST_CASE("heads_that_draw_together_share_the_ratio_that_was_carried") {
+  const auto problem = scores_of_shape<Space>(1);
+  for (const Draws draws : {Draws::joint, Draws::joint_l2, Draws::separate}) {
+    Runner<Space, float> runner(problem, MassUnit{.rows = 300, .draws = draws});
+    const auto state = runner.state();
+    // The same mean over the four heads of each group.
+    const auto second_step = [&](float apart) {
+      state.reset(Space{});
+      runner.run({.seed = 5, .state = state});
+      const auto ratio = Kokkos::create_mirror_view(state.log_ratio);
+      for (std::size_t i = 0; i < 16; ++i) ratio.data()[i] = -7.F + (i % 2 == 0 ? apart : -apart);
+      Kokkos::deep_copy(state.log_ratio, ratio);
+      return runner.run({.seed = 5, .step = 1, .state = state}).out;
+    };
+    const bool same = same_bits(second_step(1.F), second_step(0.F));
+    CHECK(same == (draws != Draws::separate));
+  }
+}
+
 SANTA_SPACE_TEST_CASE("any_content_of_a_carried_state_is_safe") {
   const auto problem = scores_of_shape<Space>(1);
   const Reference reference = exact_reference(problem);
@@ -190,7 +209,7 @@ SANTA_SPACE_TEST_CASE("exact_and_systematic_leave_a_state_alone") {
     const auto state = runner.state();
     set_log_delta<Space>(state, std::vector<float>(16, 0.25F));
     runner.run({.state = state});
-    const auto ratio = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, state.log_ratio);
-    for (std::size_t i = 0; i < 16; ++i) CHECK(ratio.data()[i] == 0.25F);
+    const auto sum = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, state.log2_sum);
+    for (std::size_t i = 0; i < 16; ++i) CHECK(sum.data()[i] == 0.25F);
   }
 }

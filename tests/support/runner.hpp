@@ -106,8 +106,8 @@ void set_log_delta(const DecodeState<typename Space::memory_space>& state, const
   const auto ratio = Kokkos::create_mirror_view(state.log_ratio);
   const auto sum = Kokkos::create_mirror_view(state.log2_sum);
   for (std::size_t i = 0; i < log_delta.size(); ++i) {
-    ratio.data()[i] = log_delta[i];
-    sum.data()[i] = 0.F;
+    ratio.data()[i] = 0.F;  // the same for all heads: those that draw together share it
+    sum.data()[i] = log_delta[i];
   }
   Kokkos::deep_copy(state.log_ratio, ratio);
   Kokkos::deep_copy(state.log2_sum, sum);

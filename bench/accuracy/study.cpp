@@ -1,0 +1,96 @@
+#include "accuracy/study.hpp"
+
+#include "accuracy/extended.hpp"
+#include "accuracy/group_problem.hpp"
+#include "accuracy/library_runs.hpp"
+#include "decode/error.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace santa::accuracy {
+namespace {
+
+using example::Capture;
+using example::CapturedLayer;
+using example::UserError;
+
+/// The first word of a capture's note about its text, up to a colon: "prose: ..."; else the file's name.
+std::string text_name(const Capture& capture) {
+  const std::size_t colon = capture.text.find(':');
+  return colon == std::string::npos || colon > 20 ? capture.source : capture.text.substr(0, colon);
+}
+
+/// Whether the layer is asked for.
+bool is_chosen(const Options& options, int layer) {
+  return options.layers.empty() || std::count(options.layers.begin(), options.layers.end(), layer) > 0;
+}
+
+class LayerStudy {
+ public:
+  LayerStudy(const Options& options, std::string text, std::vector<GroupProblem> groups, Cases& cases)
+      : _options(options), _text(std::move(text)), _groups(std::move(groups)), _cases(cases) {}
+
+  void run(double budget) {
+    const example::MethodEntry& method = example::find_method(default_method);
+    std::vector<double> rows;
+    double sum = 0.;
+    for (const GroupProblem& group : _groups) {
+      const GroupOutcome outcome =
+          run_library(group, method, budget * static_cast<double>(group.length), _options.seeds);
+      note(group, method.name, budget, outcome);
+      rows.push_back(outcome.rows);
+      sum += outcome.rows;
+    }
+    const double layer_delta = _options.variants.empty() ? 0. : delta_of_layer(_groups, sum);
+    for (std::size_t i = 0; i < _groups.size(); ++i) {
+      for (const example::MethodEntry* const other : _options.methods)
+        note(_groups[i], other->name, budget, run_library_at(_groups[i], *other, rows[i], _options.seeds));
+      for (const Variant* const variant : _options.variants)
+        note(_groups[i], variant->name, budget,
+             run_variant(_groups[i], *variant, rows[i], layer_delta, _options.seeds));
+    }
+  }
+
+ private:
+  void note(const GroupProblem& group, std::string_view method, double budget,
+            const std::optional<GroupOutcome>& outcome) {
+    if (!outcome) {
+      _cases.left_out.push_back({group.length, _text, group.layer, group.kv_head, std::string(method), budget});
+      return;
+    }
+    for (std::size_t head = 0; head < outcome->heads.size(); ++head)
+      _cases.cases.push_back({group.length, _text, group.layer, group.query_head(static_cast<std::int64_t>(head)),
+                              std::string(method), budget, outcome->rows / static_cast<double>(group.length),
+                              outcome->parameter, outcome->heads[head], _options.seeds});
+  }
+
+  const Options& _options;
+  std::string _text;
+  std::vector<GroupProblem> _groups;
+  Cases& _cases;
+};
+
+}  // namespace
+
+Cases run_study(const Options& options, example::Progress& progress) {
+  Cases cases;
+  for (const std::filesystem::path& file : options.files) {
+    const Capture capture = example::read_capture(file);
+    std::size_t done = 0;
+    for (const CapturedLayer& captured : capture.layers) {
+      progress.say(capture.source, done++, capture.layers.size());
+      if (!is_chosen(options, captured.index)) continue;
+      Shape shape = capture.shape;
+      const CapturedLayer layer =
+          options.extend > 0 ? extended(captured, shape, options.extend, static_cast<std::uint64_t>(captured.index))
+                             : captured;
+      LayerStudy study(options, text_name(capture), groups_of(layer, shape, capture.scale), cases);
+      for (const double budget : options.budgets) study.run(budget);
+    }
+  }
+  if (cases.cases.empty()) throw UserError("no capture has a layer of --layer");
+  return cases;
+}
+
+}  // namespace santa::accuracy
