@@ -44,7 +44,7 @@ struct Fixture {
         dim(extent),
         query(static_cast<std::size_t>(heads * (dim + 5))),
         scratch(HostTile<T>::scratch_floats(heads, dim), test::quiet_nan),
-        tile(nullptr, scratch.data(), heads, dim) {
+        tile({}, nullptr, scratch.data(), heads, dim) {
     std::mt19937 random(7);
     std::normal_distribution<float> normal;
     for (float& x : query) x = normal(random);

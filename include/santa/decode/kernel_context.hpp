@@ -54,7 +54,7 @@ struct KernelContext {
 
   /// The tile products of a unit; uses the team's scratch and the front of the group's.
   [[nodiscard]] KOKKOS_FUNCTION Tile tile(const Group& group, float* scratch, const Unit& unit) const {
-    return Tile(scratch, group_scratch(group, scratch), unit.heads, arguments.dim);
+    return Tile(group, scratch, group_scratch(group, scratch), unit.heads, arguments.dim);
   }
   /// Has it take the unit's queries, by all groups of the team; `meanwhile` may be called while they are on their way.
   template <class Meanwhile>

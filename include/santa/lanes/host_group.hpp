@@ -26,6 +26,7 @@ struct HostGroup {
   using Vector = Simd<T, size>;
   using Mask = Simd<std::int32_t, size>;
 
+  HostGroup() = default;
   template <class Member>
   explicit HostGroup(const Member& /*team*/) {}
 

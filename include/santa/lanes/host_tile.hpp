@@ -37,7 +37,7 @@ class HostTile {
     return 2 * static_cast<std::size_t>(heads) * static_cast<std::size_t>(padded(dim));
   }
 
-  SANTA_INLINE HostTile(float* /*shared*/, float* scratch, int heads, int dim)
+  SANTA_INLINE HostTile(const HostGroup& /*group*/, float* /*shared*/, float* scratch, int heads, int dim)
       : _query(scratch), _sum(scratch + heads * padded(dim)), _heads(heads), _dim(dim), _stride(padded(dim)) {}
 
   /// Takes query rows of `heads` heads, times `factor`, and clears the sums.

@@ -50,7 +50,7 @@ class MmaTile {
     return Ring::scratch_floats + 32 * heads_max;
   }
 
-  __device__ MmaTile(float* shared, float* scratch, int heads, int dim)
+  __device__ MmaTile(const Group& /*group*/, float* shared, float* scratch, int heads, int dim)
       : _query(reinterpret_cast<uint4*>(shared)),
         _factor(shared + fragments * 32 * 4),
         _scores(scratch + Ring::scratch_floats),

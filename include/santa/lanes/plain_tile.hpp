@@ -26,19 +26,19 @@ class PlainTile {
   }
   KOKKOS_FUNCTION static constexpr std::size_t scratch_floats(int /*heads*/, int /*dim*/) { return 0; }
 
-  KOKKOS_FUNCTION PlainTile(float* shared, float* /*scratch*/, int heads, int dim)
-      : _query(shared), _heads(heads), _dim(dim) {}
+  KOKKOS_FUNCTION PlainTile(const Group& group, float* shared, float* /*scratch*/, int heads, int dim)
+      : _group(group), _query(shared), _heads(heads), _dim(dim) {}
 
   template <class Meanwhile>
   KOKKOS_FUNCTION void begin(const AnyInput& query, std::int64_t offset, std::int64_t head_stride, float factor,
                              const Meanwhile& /*meanwhile*/) {
-    for (int head = Group::rank(); head < _heads; head += Group::groups_per_team)
-      Group::for_each(_dim, [&](int d) {
+    for (int head = _group.rank(); head < _heads; head += Group::groups_per_team)
+      _group.for_each(_dim, [&](int d) {
         float q = 0.F;
         query.read(offset + head * head_stride + d, 1, &q);
         _query[head * _dim + d] = q * factor;
       });
-    Group::team_barrier();
+    _group.team_barrier();
     for (auto& head : _sum)
       for (float& x : head) x = 0.F;
   }
@@ -46,13 +46,13 @@ class PlainTile {
   template <class Rows, class Coming, class DrawnRows>
   KOKKOS_FUNCTION void scores(const Rows& rows, std::int64_t first, std::int64_t step, int count,
                               const Coming& /*coming*/, float* scores, const DrawnRows& /*drawn*/) const {
-    const int lane = Group::lane();
+    const int lane = _group.lane();
     const T* row = rows[first + step * (lane < count ? lane : count - 1)];
-    Group::for_all_heads(_heads, [&](int head) { scores[head] = head < _heads ? 0.F : -infinity; });
+    _group.for_all_heads(_heads, [&](int head) { scores[head] = head < _heads ? 0.F : -infinity; });
     for (int d = 0; d < _dim; d += 8) {
       float key[8];
       for (int k = 0; k < 8; ++k) key[k] = static_cast<float>(row[d + k]);
-      Group::for_heads(_heads, [&](int head) {
+      _group.for_heads(_heads, [&](int head) {
         for (int k = 0; k < 8; ++k) scores[head] = fma(_query[head * _dim + d + k], key[k], scores[head]);
       });
     }
@@ -65,10 +65,10 @@ class PlainTile {
       const T* row = rows[first + index[i]];
       float value[parts];
       for (int p = 0; p < parts; ++p) {
-        const int d = Group::lane() + p * Group::size;
+        const int d = _group.lane() + p * Group::size;
         value[p] = d < _dim ? static_cast<float>(row[d]) : 0.F;
       }
-      Group::for_heads(_heads, [&](int head) {
+      _group.for_heads(_heads, [&](int head) {
         const float w = weight[head * weight_stride + i];
         for (int p = 0; p < parts; ++p) _sum[head][p] = fma(w, value[p], _sum[head][p]);
       });
@@ -77,29 +77,30 @@ class PlainTile {
 
   KOKKOS_FUNCTION float squared_distance(const T* row, const float* center) const {
     float total = 0.F;
-    for (int d = Group::lane(); d < _dim; d += Group::size) {
+    for (int d = _group.lane(); d < _dim; d += Group::size) {
       const float difference = static_cast<float>(row[d]) - (center != nullptr ? center[d] : 0.F);
       total = fma(difference, difference, total);
     }
-    return Group::sum(total);
+    return _group.sum(total);
   }
 
   KOKKOS_FUNCTION void rescale(int head, float factor) {
-    Group::for_heads(_heads, [&](int h) {
+    _group.for_heads(_heads, [&](int h) {
       for (int p = 0; p < parts; ++p) _sum[h][p] *= h == head ? factor : 1.F;
     });
   }
 
   KOKKOS_FUNCTION void store_sums(float* to, int head_stride) const {
-    Group::for_heads(_heads, [&](int head) {
+    _group.for_heads(_heads, [&](int head) {
       for (int p = 0; p < parts; ++p) {
-        const int d = Group::lane() + p * Group::size;
+        const int d = _group.lane() + p * Group::size;
         if (d < _dim) to[head * head_stride + d] = _sum[head][p];
       }
     });
   }
 
  private:
+  Group _group;   // by value: of a warp's, which is empty, nothing is left
   float* _query;  // [head][dim]
   int _heads;
   int _dim;

@@ -129,7 +129,7 @@ struct GatherPiece {
     float weight[at_once];
     const int whole = dim / 8 * 8;
     float rest[8] = {};
-    lanes::TileOf<Space, T> tile(scratch, scratch, 1, whole);
+    lanes::TileOf<Space, T> tile({}, scratch, scratch, 1, whole);
     tile.begin({nothing, ElementType::float32}, 0, 0, 0.F, [] {});
     if (error != nullptr)
       for (int d = 0; d < dim; ++d) error[d] = 0.F;

@@ -83,13 +83,13 @@ class ListTile {
   KOKKOS_FUNCTION static constexpr std::size_t shared_floats(int /*heads*/, int /*dim*/) { return 0; }
   KOKKOS_FUNCTION static constexpr std::size_t scratch_floats(int /*heads*/, int /*dim*/) { return 0; }
 
-  KOKKOS_FUNCTION ListTile(std::int32_t* index, float* weight, float* spread)
-      : _index(index), _weight(weight), _spread(spread) {}
+  KOKKOS_FUNCTION ListTile(const Group& group, std::int32_t* index, float* weight, float* spread)
+      : _group(group), _index(index), _weight(weight), _spread(spread) {}
 
   template <class Rows, class Ahead>
   KOKKOS_FUNCTION void add_rows(const Rows& /*rows*/, std::int64_t /*first*/, const std::int32_t* index, int count,
                                 const Ahead& /*ahead*/, const float* weight, int /*weight_stride*/) {
-    Group::for_each(count, [&](int i) {
+    _group.for_each(count, [&](int i) {
       _index[_size + i] = index[i];
       _weight[_size + i] = weight[i];
     });
@@ -97,20 +97,21 @@ class ListTile {
   }
   /// Of the rows added last.
   KOKKOS_FUNCTION void add_spreads(const float* spread, int count) {
-    Group::for_each(count, [&](int i) { _spread[_size - count + i] = spread[i]; });
+    _group.for_each(count, [&](int i) { _spread[_size - count + i] = spread[i]; });
   }
 
   KOKKOS_FUNCTION void rescale(int /*head*/, float factor) {
-    Group::sync();  // other lanes wrote some of these
-    Group::for_each(_size, [&](int i) {
+    _group.sync();  // other lanes wrote some of these
+    _group.for_each(_size, [&](int i) {
       _weight[i] *= factor;
       if (_spread != nullptr) _spread[i] *= factor * factor;
     });
-    Group::sync();
+    _group.sync();
   }
   KOKKOS_FUNCTION void store_sums(float* /*to*/, int /*stride*/) const {}
 
  private:
+  Group _group;
   std::int32_t* _index;
   float* _weight;
   float* _spread;
@@ -126,10 +127,10 @@ struct RowsContext : RowsBase<Space, T> {
   using typename RowsBase<Space, T>::Group;
   using typename RowsBase<Space, T>::Tile;
 
-  [[nodiscard]] KOKKOS_FUNCTION Tile tile(const Group& /*group*/, float* /*scratch*/, const Unit& unit) const {
+  [[nodiscard]] KOKKOS_FUNCTION Tile tile(const Group& group, float* /*scratch*/, const Unit& unit) const {
     const LogWeights<T>& to = this->addresses;
     const bool with_spread = static_cast<bool>(this->arguments.error);
-    return {to.index(unit.batch, unit.begin), to.weight(unit.batch, unit.begin),
+    return {group, to.index(unit.batch, unit.begin), to.weight(unit.batch, unit.begin),
             with_spread ? to.spread(unit.batch, unit.begin) : nullptr};
   }
   template <class Meanwhile>

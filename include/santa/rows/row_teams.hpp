@@ -30,19 +30,19 @@ struct LoneGroup : Group {
   using Group::Group;
 
   KOKKOS_FUNCTION static int rank() { return 0; }
-  KOKKOS_FUNCTION static void team_barrier() { Group::sync(); }
+  KOKKOS_FUNCTION void team_barrier() const { this->sync(); }
   template <class T, int N>
   KOKKOS_FUNCTION static void team_sum(T (&/*values*/)[N], int /*count*/, T* /*exchange*/) {}
   template <int N>
   KOKKOS_FUNCTION static void team_max(float (&/*values*/)[N], int /*count*/, float* /*exchange*/) {}
 
-  KOKKOS_FUNCTION static bool last_of(std::int32_t& arrived, std::int32_t expected) {
+  KOKKOS_FUNCTION bool last_of(std::int32_t& arrived, std::int32_t expected) const {
     Kokkos::memory_fence();
-    Group::sync();
+    this->sync();
     std::int32_t before = 0;
-    Group::single([&] { before = Kokkos::atomic_fetch_add(&arrived, 1); });
-    const bool last = Group::value_of(before, 0) == expected - 1;
-    if (last) Group::single([&] { arrived = 0; });
+    this->single([&] { before = Kokkos::atomic_fetch_add(&arrived, 1); });
+    const bool last = this->value_of(before, 0) == expected - 1;
+    if (last) this->single([&] { arrived = 0; });
     Kokkos::memory_fence();
     return last;
   }
