@@ -145,7 +145,7 @@ struct SweepKernel : Context {
     const UnitCounts counts{state.rows(), rule.samples(state.rows())};
     if constexpr (Group::groups_per_team == 1) {
       state.store(heads, states);
-      a.work.counts[row] = counts;
+      group.single([&] { a.work.counts[row] = counts; });
     } else {
       group.team_barrier();  // from here on, scratch holds states
       const std::int64_t stride = Context::group_state_floats(a.slice_heads, a.dim);
