@@ -2,11 +2,13 @@
 #pragma once
 
 #include <santa/core/check.hpp>
+#include <santa/lanes/division.hpp>
 #include <santa/lanes/extents.hpp>
 #include <santa/lanes/host_group.hpp>
 #include <santa/lanes/host_tile.hpp>
 #include <santa/lanes/mma_tile.hpp>
 #include <santa/lanes/plain_tile.hpp>
+#include <santa/lanes/team_seam.hpp>
 #include <santa/lanes/warp_group.hpp>
 
 #include <Kokkos_Core.hpp>
@@ -23,23 +25,15 @@ template <class Space>
 inline constexpr bool is_host_space = std::is_same_v<typename Space::memory_space, Kokkos::HostSpace>&&
     Kokkos::SpaceAccessibility<Kokkos::DefaultHostExecutionSpace, typename Space::memory_space>::accessible;
 
-/// What a plan has to divide: rows of splits, each of up to `length` keys, for so many heads of so many features. Where
-/// a rule draws in tiles of its own, splits are made of whole ones; `looks_ahead`: its groups need more scratch.
-struct Work {
-  std::int64_t rows = 1;
-  int heads = 1;
-  int dim = 0;
-  std::int64_t length = 0;
-  int tile = 0;
-  bool looks_ahead = false;
-};
-
-/// How the units of a plan are cut, and how many run at once.
-struct Division {
-  std::int64_t keys_per_split = 0;  // 0: the visible keys of a request are shared out evenly,
-  std::int64_t splits = 1;
-  int step = santa::detail::split_keys;  // in multiples of so many
-};
+/// Spaces that run their kernels by TeamSeam: devices without a lane group of their own. -DSANTA_GENERIC_DEVICE says so
+/// of all spaces, so that what those devices run can be tested on one that is at hand; for tests alone.
+#if defined(SANTA_GENERIC_DEVICE)
+template <class Space>
+concept GenericSpace = Kokkos::is_execution_space_v<Space>;
+#else
+template <class Space>
+concept GenericSpace = Kokkos::is_execution_space_v<Space> && !is_host_space<Space>;
+#endif
 
 /// The seam of an execution space; the general one is the host's.
 ///   Group<Extents>, Tile<T, Extents>   lane group and tile products
@@ -51,8 +45,6 @@ struct Division {
 ///   merges_apart(...)                  whether states of splits are merged by a kernel of their own
 template <class Space>
 struct Seam {
-  static_assert(is_host_space<Space>, "santa::lanes: no lane group for this execution space");
-
   template <class Extents>
   using Group = HostGroup;
   static constexpr bool many_groups = false;
@@ -85,7 +77,11 @@ struct Seam {
   static constexpr bool merges_apart(std::int64_t /*splits*/, int /*heads*/, int /*dim*/) { return false; }
 };
 
-#if defined(KOKKOS_ENABLE_CUDA)
+/// Any device but those below.
+template <GenericSpace Space>
+struct Seam<Space> : TeamSeam<Space> {};
+
+#if defined(KOKKOS_ENABLE_CUDA) && !defined(SANTA_GENERIC_DEVICE)
 
 template <>
 struct Seam<Kokkos::Cuda> {

@@ -37,7 +37,7 @@ KOKKOS_FORCEINLINE_FUNCTION Float exp2(const Float& x) {
 /// The same to 3e-7, by the device's own instruction where it has one: for weights, on which no draw depends.
 template <class Float>
 KOKKOS_FORCEINLINE_FUNCTION Float exp2_near(const Float& x) {
-#if defined(__CUDA_ARCH__)
+#if defined(__CUDA_ARCH__) && !defined(SANTA_GENERIC_DEVICE)
   float power;
   asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(power) : "f"(x));
   return power;
@@ -49,7 +49,7 @@ KOKKOS_FORCEINLINE_FUNCTION Float exp2_near(const Float& x) {
 /// 1 / x to 2e-7 for normal x whose inverse is normal: for weights too.
 template <class Float>
 KOKKOS_FORCEINLINE_FUNCTION Float inverse_near(const Float& x) {
-#if defined(__CUDA_ARCH__)
+#if defined(__CUDA_ARCH__) && !defined(SANTA_GENERIC_DEVICE)
   float inverse;
   asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(inverse) : "f"(x));
   return inverse;

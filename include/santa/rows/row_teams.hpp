@@ -62,6 +62,10 @@ template <template <int, int> class Lanes, int heads, int groups>
 struct Alone<Lanes<heads, groups>> {
   using type = LoneGroup<Lanes<1, 1>>;
 };
+template <class Space, int heads>
+struct Alone<lanes::TeamGroup<Space, heads>> {
+  using type = lanes::TeamGroup<Space, 1>;
+};
 
 template <class Group>
 class ListTile;
@@ -82,7 +86,7 @@ struct Seam<santa::detail::RowTeams<Space>> {
 
   template <class Extents>
   static auto policy(const Teams& teams, std::int64_t units, std::size_t scratch_floats) {
-    if constexpr (is_host_space<Space>) {
+    if constexpr (!Seam<Space>::many_groups) {
       return Seam<Space>::template policy<Extents>(teams.space, units, scratch_floats);
     } else {
       // Registers for 12 groups a multiprocessor: none are spilled.

@@ -1,0 +1,56 @@
+// The seam of a device that has no lane group of its own: what makes any of Kokkos' devices run every kernel.
+#pragma once
+
+#include <santa/core/shape.hpp>
+#include <santa/lanes/division.hpp>
+#include <santa/lanes/extents.hpp>
+#include <santa/lanes/plain_tile.hpp>
+#include <santa/lanes/team_group.hpp>
+
+#include <Kokkos_Core.hpp>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace santa::lanes {
+
+/// Teams of one TeamGroup each, plain loops for products of all element types, and one kernel for all shapes: those of
+/// 16 heads of 256 features need 43 KiB of scratch at most. The last team of a kv head to finish merges.
+template <class Space>
+struct TeamSeam {
+  template <class Extents>
+  using Group = TeamGroup<Space, Extents::heads>;
+  static constexpr bool many_groups = false;
+  template <class T, class Extents>
+  using Tile = PlainTile<Group<Extents>, T, Extents::dim>;
+
+  static constexpr int most_heads(int /*dim*/) { return max_heads; }
+
+  template <class T, class F>
+  static void with_extents(int /*heads*/, int /*dim*/, bool /*aligned*/, F&& f) {
+    f(Extents<max_heads, max_dim, false>{});
+  }
+
+  template <class Extents>
+  static auto policy(const Space& space, std::int64_t units, std::size_t scratch_floats) {
+    using G = Group<Extents>;
+    const std::size_t bytes = scratch_floats * sizeof(float) + G::scratch_alignment + G::exchange_bytes;
+    return Kokkos::TeamPolicy<Space>(space, static_cast<int>(units), G::size, 1)
+        .set_scratch_size(G::scratch_level, Kokkos::PerTeam(static_cast<int>(bytes)));
+  }
+
+  /// A quarter of the teams that a device of one thread a lane holds, but no more splits than one group merges in a few
+  /// turns.
+  static Division divide(const Space& space, const Work& work) {
+    constexpr std::int64_t most = 128;
+    const std::int64_t teams = space.concurrency() / (4 * 32);
+    const std::int64_t rows = work.rows > 0 ? work.rows : 1;
+    const std::int64_t share = teams / rows < most ? teams / rows : most;
+    const std::int64_t pieces = (work.length + santa::detail::split_keys - 1) / santa::detail::split_keys;
+    const std::int64_t splits = share < pieces ? share : pieces;
+    return {0, splits > 1 ? splits : 1};
+  }
+  static constexpr bool merges_apart(std::int64_t /*splits*/, int /*heads*/, int /*dim*/) { return false; }
+};
+
+}  // namespace santa::lanes
