@@ -13,9 +13,6 @@ namespace santa::detail {
 /// Keys of a tile: lane i of a group owns key i.
 inline constexpr int tile_keys = 32;
 
-/// The largest number of keys that splits are made of.
-inline constexpr int split_keys = 256;
-
 /// Reference exponent of an empty state: below every finite score in use.
 inline constexpr float empty_reference = -0x1p127F;
 

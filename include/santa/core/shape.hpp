@@ -27,6 +27,9 @@ inline constexpr int max_heads = 16;
 
 namespace detail {
 
+/// The largest number of keys that splits are made of.
+inline constexpr int split_keys = 256;
+
 inline void check_shape(const Shape& shape) {
   require(shape.batch >= 1, "batch", shape.batch, "1 or more");
   require(shape.kv_heads >= 1 && shape.kv_heads < 65536, "kv_heads", shape.kv_heads, "1 to 65535");

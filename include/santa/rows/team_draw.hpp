@@ -24,8 +24,9 @@ namespace detail {
 
 /// One thread in the place of an execution space and of a team: a method's kernels run on it one after the other.
 struct LocalTeam {
-  /// Room beside what every kernel needs: of rules that look ahead, and for alignment.
-  static constexpr std::size_t rule_floats = 1024;
+  /// Room beside what every kernel needs: of rules that look ahead, of a first step's subset, and for alignment.
+  static constexpr std::size_t rule_floats = 2560;
+  static_assert(rule_floats > 2 * Subset::most + Subset::head_keys + Subset::tail_keys + 4 * tile_keys + 64);
 
   int rank;
   float* memory;
