@@ -201,14 +201,13 @@ class MassUnitRule {
   KOKKOS_FUNCTION void share_ratio(const Arguments& arguments, const Unit& unit) {
     if (arguments.work.log_delta != nullptr) return;  // not carried
     float sum = 0.F;
-    bool carried = true;
+    bool all = true;  // no head is read whole
     _group.for_heads(unit.heads, [&](int head) {
-      carried = carried && Kokkos::fabs(_log_delta[head]) < lanes::infinity;
+      all = all && Kokkos::fabs(_log_delta[head]) < lanes::infinity;
       sum += arguments.state_log_ratio[unit.head_row(arguments, head)];
     });
-    if (!carried) return;
     const float ratio = sum / static_cast<float>(unit.heads);
-    if (!(Kokkos::fabs(ratio) < lanes::infinity)) return;
+    if (!all || !(Kokkos::fabs(ratio) < lanes::infinity)) return;
     _group.for_all_heads(
         unit.heads, [&](int head) { _log_delta[head] = ratio + arguments.state_lse[unit.head_row(arguments, head)]; });
   }
