@@ -59,19 +59,28 @@ Strings labels_of(const M& method) {
   return Events::kernels;
 }
 
+/// Where groups are many, a first pass has a kernel for its prefixes.
+template <class Space>
+Strings with_prefix(Strings labels) {
+  if (lanes::Seam<Space>::many_groups)
+    labels.insert(std::find(labels.begin(), labels.end(), "santa::score") + 1, "santa::prefix");
+  return labels;
+}
+
 }  // namespace
 
 SANTA_SPACE_TEST_CASE("each_method_runs_the_kernels_that_its_name_tells") {
   CHECK(labels_of<Space>(Exact{}) == Strings{"santa::exact"});
-  CHECK(labels_of<Space>(MassUnit{.rows = 40}) == Strings{"santa::delta", "santa::mass_unit"});
+  CHECK(labels_of<Space>(MassUnit{.rows = 40}) == Strings{"santa::subset", "santa::delta", "santa::mass_unit"});
   CHECK(labels_of<Space>(MassUnit{.rows = 40, .draws = Draws::separate}) ==
-        Strings{"santa::delta", "santa::mass_unit"});
-  CHECK(labels_of<Space>(Systematic{.samples = 40}) == Strings{"santa::score", "santa::systematic"});
-  CHECK(labels_of<Space>(Stratified{.samples = 40}) == Strings{"santa::score", "santa::stratified"});
-  CHECK(labels_of<Space>(Multinomial{.samples = 40}) == Strings{"santa::cells", "santa::score", "santa::multinomial"});
+        Strings{"santa::subset", "santa::delta", "santa::mass_unit"});
+  CHECK(labels_of<Space>(Systematic{.samples = 40}) == with_prefix<Space>({"santa::score", "santa::systematic"}));
+  CHECK(labels_of<Space>(Stratified{.samples = 40}) == with_prefix<Space>({"santa::score", "santa::stratified"}));
+  CHECK(labels_of<Space>(Multinomial{.samples = 40}) ==
+        with_prefix<Space>({"santa::cells", "santa::score", "santa::multinomial"}));
   CHECK(labels_of<Space>(FixedTileBudget{.samples = 40}) == Strings{"santa::fixed_tile_budget"});
   CHECK(labels_of<Space>(ProportionalTileBudget{.samples = 40}) ==
-        Strings{"santa::score", "santa::tile_budgets", "santa::proportional"});
+        with_prefix<Space>({"santa::score", "santa::tile_budgets", "santa::proportional"}));
 }
 
 SANTA_SPACE_TEST_CASE("a_run_is_a_region_around_its_kernels") {
@@ -84,7 +93,7 @@ SANTA_SPACE_TEST_CASE("a_run_is_a_region_around_its_kernels") {
   }
   Space{}.fence();
   CHECK(Events::regions == Strings{"santa::decode", "", "santa::decode", ""});
-  CHECK(Events::regions_of_kernels == Strings(4, "santa::decode"));
+  CHECK(Events::regions_of_kernels == Strings(6, "santa::decode"));
 }
 
 SANTA_SPACE_TEST_CASE("everything_happens_on_the_instance_given") {

@@ -163,8 +163,8 @@ struct DeltaKernel : Context {
     const auto score = [&](int head, std::int64_t slot) {
       return head < unit.heads ? group.load(at(head, slot)) : Float(-lanes::infinity);
     };
-    Float largest[Group::max_heads];
-    float reference[Group::max_heads];
+    Float largest[Group::max_heads] = {};
+    float reference[Group::max_heads] = {};
     group.for_all_heads(unit.heads, [&](int head) { largest[head] = Float(empty_reference); });
     subset.for_each_slot(
         [&](std::int64_t slot, float /*stands_for*/) {
@@ -185,7 +185,7 @@ struct DeltaKernel : Context {
           });
         },
         group.rank(), Group::groups_per_team);
-    std::uint64_t mass[Group::max_heads];
+    std::uint64_t mass[Group::max_heads] = {};
     group.for_all_heads(unit.heads, [&](int head) { mass[head] = group.sum(sum[head]); });
     group.team_sum(mass, unit.heads, exchange);
     group.for_all_heads(unit.heads, [&](int head) {
