@@ -124,7 +124,7 @@ class Draw {
     double position = 0.;
     for (std::size_t i = 0; i < _n; ++i) {
       const std::size_t tile = size(_variant.tile);
-      if (tile > 0 ? i % tile == 0 : i == 0) position = key.uniform(draw, static_cast<std::uint32_t>(i));
+      if (tile > 0 ? i % tile == 0 : i == 0) position = 0x1p-32 * key.integer(draw, static_cast<std::uint32_t>(i), 32);
       if (pi[i] < 1.) {
         position += pi[i];
         if (position < 1.) continue;
