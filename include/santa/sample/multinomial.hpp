@@ -85,16 +85,16 @@ class MultinomialPoints : public StratumPlaces<Group> {
   using Int = Vector<std::int32_t>;
 
  public:
-  KOKKOS_FUNCTION MultinomialPoints(const Group& group, const Arguments& arguments, const Unit& unit)
-      : StratumPlaces<Group>(arguments, unit, static_cast<double>(cell_count(arguments.budget.samples))),
+  KOKKOS_FUNCTION MultinomialPoints(const Group& group, const Arguments& given, const Unit& of)
+      : StratumPlaces<Group>(given, of, static_cast<double>(cell_count(given.budget.samples))),
         _group(group),
-        _key(stream_key(arguments, unit)) {}
+        _key(stream_key(given, of)) {}
 
   [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION Int below(int head, const Vector<std::uint64_t>& place) const {
-    const std::int64_t samples = _arguments.budget.samples;
-    const std::int64_t row = _unit.head_row(_arguments, head);
-    const auto stream = static_cast<std::uint16_t>(_unit.first_head + head);
-    const std::uint32_t* table = _arguments.work.points + row * cell_entries(samples);
+    const std::int64_t samples = arguments.budget.samples;
+    const std::int64_t row = unit.head_row(arguments, head);
+    const auto stream = static_cast<std::uint16_t>(unit.first_head + head);
+    const std::uint32_t* table = arguments.work.points + row * cell_entries(samples);
     const auto cells = static_cast<std::int32_t>(cell_count(samples));
     const Int cell = whole_part(place);
     const Word threshold = rest_part(place);
@@ -116,7 +116,7 @@ class MultinomialPoints : public StratumPlaces<Group> {
   }
 
  private:
-  using StratumPlaces<Group>::_arguments, StratumPlaces<Group>::_unit;
+  using StratumPlaces<Group>::arguments, StratumPlaces<Group>::unit;
 
   const Group& _group;
   StreamKey _key;

@@ -141,8 +141,8 @@ class PointRule {
   /// the tile. Those below the end of the tile are known from the tile that follows.
   KOKKOS_FORCEINLINE_FUNCTION Int counts(const Word& sum, int head) const {
     const Tiles& t = _tiles[head];
-    const PlaceLine<std::uint64_t, std::uint32_t> line(_group.value_of(t.begin, _at), _group.value_of(t.ratio, _at),
-                                                       _group.value_of(t.mass, _at), _group.value_of(t.shift, _at));
+    const PlaceLine<std::uint64_t, std::uint32_t> line{_group.value_of(t.begin, _at), _group.value_of(t.ratio, _at),
+                                                       _group.value_of(t.mass, _at), _group.value_of(t.shift, _at)};
     const Int inside = _points.below(head, places_on<Group>(line, sum));
     const Int below = lanes::select(sum < Word(line.mass), inside, Int(_group.value_of(t.last, _at)));
     return below - _group.previous(below, _group.value_of(t.first, _at));

@@ -20,19 +20,19 @@ class StratumPlaces {
   using Mass = Vector<std::uint64_t>;
 
  public:
-  KOKKOS_FUNCTION StratumPlaces(const Arguments& arguments, const Unit& unit, double strata)
-      : _arguments(arguments), _unit(unit), _strata(strata) {}
+  KOKKOS_FUNCTION StratumPlaces(const Arguments& given, const Unit& of, double strata)
+      : arguments(given), unit(of), _strata(strata) {}
 
   KOKKOS_FUNCTION void places(int head, const Vector<std::int32_t>& /*tile*/, const Mass& before, const Mass& after,
                               Mass& begin, Mass& end) const {
-    const EqualPlaces<Group> places(_strata, _arguments.work.total[_unit.head_row(_arguments, head)]);
+    const EqualPlaces<Group> places(_strata, arguments.work.total[unit.head_row(arguments, head)]);
     begin = places.at(before);
     end = places.at(after);
   }
 
  protected:
-  const Arguments& _arguments;
-  const Unit& _unit;
+  const Arguments& arguments;
+  const Unit& unit;
 
  private:
   double _strata;

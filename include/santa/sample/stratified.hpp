@@ -35,14 +35,13 @@ class StratifiedPoints : public StratumPlaces<Group> {
   using Vector = typename Group::template Vector<T>;
 
  public:
-  KOKKOS_FUNCTION StratifiedPoints(const Group& /*group*/, const Arguments& arguments, const Unit& unit)
-      : StratumPlaces<Group>(arguments, unit, static_cast<double>(arguments.budget.samples)),
-        _key(stream_key(arguments, unit)) {}
+  KOKKOS_FUNCTION StratifiedPoints(const Group& /*group*/, const Arguments& given, const Unit& of)
+      : StratumPlaces<Group>(given, of, static_cast<double>(given.budget.samples)), _key(stream_key(given, of)) {}
 
   [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION Vector<std::int32_t> below(int head,
                                                                        const Vector<std::uint64_t>& place) const {
     const Vector<std::int32_t> stratum = whole_part(place);
-    const auto word = point_words<Group>(_key, static_cast<std::uint16_t>(this->_unit.first_head + head),
+    const auto word = point_words<Group>(_key, static_cast<std::uint16_t>(this->unit.first_head + head),
                                          lanes::bit_cast<std::uint32_t>(stratum));
     return stratum + lanes::select(word < rest_part(place), Vector<std::int32_t>(1), Vector<std::int32_t>(0));
   }

@@ -89,9 +89,9 @@ KOKKOS_FUNCTION void sum_tiles(const Group& group, const Arguments& a, const Uni
   for (std::int64_t first = own_begin; first < own_end; first += turn) {
     Float own[together];
     for (int k = 0; k < together; ++k) own[k] = reference_at(first + k * Group::size);
-    for (int k = 0; k < together; ++k) {
-      largest = lanes::max(largest, own[k]);
-      broken = broken | (own[k] != own[k]);
+    for (const Float& part : own) {
+      largest = lanes::max(largest, part);
+      broken = broken | (part != part);
     }
   }
   float most[2] = {group.max(largest), group.any(broken) ? 1.F : 0.F};
@@ -112,7 +112,7 @@ KOKKOS_FUNCTION void sum_tiles(const Group& group, const Arguments& a, const Uni
     for (std::int64_t first = own_begin; first < own_end; first += turn) {
       Mass own[together];
       load_masses(first, own);
-      for (int k = 0; k < together; ++k) mine += own[k];
+      for (const Mass& part : own) mine += part;
     }
     sum = group.team_sum_before(group.sum(mine), exchange);
   }
