@@ -9,7 +9,7 @@
 
 namespace santa::detail {
 
-/// A place is a fixed-point number: the upper word counts points (or strata), the lower is the part of the next one.
+// A place is a fixed-point number: the upper word counts points (or strata), the lower is the part of the next one.
 
 /// Places of positions in a mass that is cut into equal parts: position * parts / mass + offset. In each lane its own.
 template <class Group>
