@@ -38,7 +38,8 @@ constexpr const char* usage =
     "  --sharpness S   standard deviation of the scores (3)\n"
     "  --repeats N     timed repetitions (21)\n"
     "  --shape B,H,KVH,L,D   only this shape\n"
-    "  --method NAME   only this method and exact: mass-unit, mass-unit-first, systematic, fixed-tile-budget\n"
+    "  --method NAME   only this method and exact: mass-unit, mass-unit-steered,\n"
+    "                  mass-unit-first, systematic, fixed-tile-budget\n"
     "  --layout NAME   only this layout of the cache: token-major, head-major\n"
     "  --quick         only batch 1 at 8192 and 32768 keys, for hosts\n"
     "  --json FILE     results as JSON\n";
@@ -183,8 +184,10 @@ void run(const Space& space, const santa_bench::Caches<Space>& caches, double ce
   add("exact", santa::Exact{}, {});
   if (exact.out.empty()) return;  // nothing to compare with
   const double rows = options.share * static_cast<double>(shape.length);
-  const santa::MassUnit mass_unit{.rows = santa::share(options.share)};
+  const santa::MassUnit mass_unit{.rows = santa::share(options.share), .steered = false};
+  const santa::MassUnit steered{.rows = santa::share(options.share)};
   add("mass-unit", mass_unit, {.rows = rows});
+  add("mass-unit-steered", steered, {.rows = rows});
   add("mass-unit-first", mass_unit, {.rows = rows}, true);
   const auto samples = std::max<std::int64_t>(1, static_cast<std::int64_t>(rows));
   add("systematic", santa::Systematic{.samples = samples}, {.samples = samples});
@@ -240,7 +243,7 @@ Options parse(int argc, char** argv) {
       throw std::runtime_error("unknown option " + name + "\n" + usage);
   }
   bool known = options.only.empty();
-  for (const char* name : {"mass-unit", "mass-unit-first", "systematic", "fixed-tile-budget"})
+  for (const char* name : {"mass-unit", "mass-unit-steered", "mass-unit-first", "systematic", "fixed-tile-budget"})
     known = known || options.only == name;
   if (!known) throw std::runtime_error("unknown method " + options.only + "\n" + usage);
   if (!options.layout.empty() && options.layout != "token-major" && options.layout != "head-major")

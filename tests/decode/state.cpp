@@ -83,29 +83,88 @@ SANTA_SPACE_TEST_CASE("carried_state_converges_to_the_budget") {
       }
 }
 
-SANTA_SPACE_TEST_CASE("carried_state_finds_back_after_all_scores_have_shifted") {
-  // By 10 nats, 14.4 in log2; a step corrects by 2 at most.
-  Problem<Space, float> problem({.batch = 1, .heads = 1, .kv_heads = 1, .length = 3000, .dim = 64});
-  std::mt19937 random(3);
+namespace {
+
+/// Normal scores of standard deviation `sigma`, with a few large ones, plus `added`.
+template <class Space>
+void set_scores(Problem<Space, float>& problem, float sigma, float added, unsigned seed = 3) {
+  std::mt19937 random(seed);
   std::normal_distribution<float> normal;
   std::vector<float> score;
-  for (int i = 0; i < 3000; ++i) score.push_back(normal(random));
-  for (const float shift : {-10.F, 10.F}) {
-    Runner<Space, float> runner(problem, MassUnit{.rows = 300});
-    const auto state = runner.state();
-    const auto scores = [&](float added) {
-      problem.fill(1).fill_scores(
-          [&](auto, std::int64_t i, auto) { return score[static_cast<std::size_t>(i)] + added; });
-      problem.upload();
-    };
-    scores(0.F);
-    runner.run({.step = 0, .state = state});
-    scores(shift);
-    for (std::uint32_t step = 1; step < 12; ++step) runner.run({.step = step, .state = state});
-    const double rows = static_cast<double>(runner.run({.step = 12, .state = state}).statistics[0].rows_read);
-    CHECK(rows > 0.8 * 300.);
-    CHECK(rows < 1.25 * 300.);
+  for (std::int64_t i = 0; i < problem.shape.length; ++i)
+    score.push_back(sigma * normal(random) + (i % 700 == 0 ? 2.F * sigma : 0.F));
+  problem.fill(1)
+      .fill_scores([&](auto, std::int64_t i, auto) { return score[static_cast<std::size_t>(i)] + added; })
+      .upload();
+}
+
+}  // namespace
+
+SANTA_SPACE_TEST_CASE("a_shift_of_all_scores_leaves_the_rows_as_they_are_in_the_same_step") {
+  Problem<Space, float> problem({.batch = 1, .heads = 4, .kv_heads = 2, .length = 3000, .dim = 64});
+  for (const auto draws : {Draws::joint, Draws::joint_l2, Draws::separate}) {
+    std::vector<std::vector<std::int64_t>> rows;
+    for (const float shift : {0.F, -10.F, 10.F}) {
+      Runner<Space, float> runner(problem, MassUnit{.rows = 300, .draws = draws, .steered = true});
+      const auto state = runner.state();
+      set_scores(problem, 1.5F, 0.F);
+      runner.run({.step = 0, .state = state});
+      runner.run({.step = 1, .state = state});
+      rows.emplace_back();
+      for (std::uint32_t step = 2; step < 5; ++step) {
+        set_scores(problem, 1.5F, step % 2 == 0 ? shift : -shift);  // and back by twice as much
+        for (const Statistics& s : runner.run({.step = step, .state = state}).statistics)
+          rows.back().push_back(s.rows_read);
+      }
+    }
+    for (std::size_t i = 0; i < rows[0].size(); ++i) {
+      CHECK(rows[0][i] > 240);
+      for (const std::size_t shifted : {1U, 2U})
+        CHECK(std::abs(rows[shifted][i] - rows[0][i]) <= 2);  // scores are rounded at another place
+    }
   }
+}
+
+SANTA_SPACE_TEST_CASE("a_change_of_shape_is_followed_within_three_steps") {
+  Problem<Space, float> problem({.batch = 1, .heads = 4, .kv_heads = 2, .length = 3000, .dim = 64});
+  for (const auto draws : {Draws::joint, Draws::joint_l2}) {
+    Runner<Space, float> runner(problem, MassUnit{.rows = 300, .draws = draws, .steered = true});
+    const auto state = runner.state();
+    std::uint32_t step = 0;
+    for (const float sigma : {1.F, 4.F, 0.2F, 2.5F, 0.F}) {
+      CAPTURE(sigma);
+      set_scores(problem, sigma, 5.F * sigma, 7);
+      for (int after = 0; after < 5; ++after) {
+        const Result& result = runner.run({.step = step++, .state = state});
+        for (const Statistics& s : result.statistics) {
+          CHECK(static_cast<double>(s.rows_read) > (after < 2 ? 0.6 : 0.8) * 300.);
+          CHECK(static_cast<double>(s.rows_read) < (after < 2 ? 1.7 : 1.25) * 300.);
+        }
+      }
+    }
+  }
+}
+
+SANTA_SPACE_TEST_CASE("budgets_are_met_while_keys_come_and_a_window_moves") {
+  // Of one key a step, over the places where strides and tiles change; two requests, one of them short.
+  Problem<Space, float> problem({.batch = 2, .heads = 4, .kv_heads = 2, .length = 1100, .dim = 64});
+  set_scores(problem, 2.F, 0.F);
+  const auto check = [&](auto& runner, const auto& visible) {
+    const auto state = runner.state();
+    for (std::uint32_t step = 0; step < 100; ++step) {
+      problem.replace_lengths({1000 + std::int64_t{step}, 1 + std::int64_t{step}});
+      const Result& result = runner.run({.step = step, .state = state});
+      CHECK(std::abs(static_cast<double>(result.statistics[0].rows_read) - 0.2 * visible(1000 + step)) <
+            0.25 * 0.2 * visible(1000 + step));
+      // A few rows: by chance up to one a tile more or less.
+      CHECK(static_cast<double>(result.statistics[2].rows_read) < 0.3 * visible(1 + step) + 4.);
+      for (const float x : result.out) REQUIRE(std::isfinite(x));
+    }
+  };
+  Runner<Space, float> whole(problem, MassUnit{.rows = share(0.2), .steered = true});
+  check(whole, [](std::uint32_t length) { return static_cast<double>(length); });
+  Runner<Space, float, float, float, Window> window(problem, MassUnit{.rows = share(0.2), .steered = true}, {}, Window{500});
+  check(window, [](std::uint32_t length) { return length < 500 ? static_cast<double>(length) : 500.; });
 }
 
 SANTA_SPACE_TEST_CASE("state_holds_the_log2_sum_and_the_ratio_of_delta_to_it") {
@@ -178,6 +237,53 @@ SANTA_SPACE_TEST_CASE("any_content_of_a_carried_state_is_safe") {
   }
 }
 
+SANTA_SPACE_TEST_CASE("where_a_used_state_holds_nothing_the_panel_keeps_the_budget") {
+  const auto problem = scores_of_shape<Space>(1);
+  const Reference reference = exact_reference(problem);
+  for (const Draws draws : {Draws::joint, Draws::joint_l2, Draws::separate}) {
+    Runner<Space, float> runner(problem, MassUnit{.rows = 300, .draws = draws, .steered = true});
+    for (const float content : {quiet_nan, infinity, -infinity}) {
+      const auto state = runner.state();
+      runner.run({.seed = 5, .state = state});
+      for (const auto& view : {state.log_ratio, state.log2_sum, state.panel}) Kokkos::deep_copy(view, content);
+      for (std::uint32_t step = 1; step < 6; ++step) {
+        const Result& result = runner.run({.seed = 5, .step = step, .state = state});
+        double samples = 0.;
+        for (const Statistics& s : result.statistics) samples += static_cast<double>(s.samples) / 4.;
+        const double wanted = (draws == Draws::separate ? 4. : 1.) * 300.;
+        CHECK(samples > (step == 1 ? 0.6 : 0.75) * wanted);
+        CHECK(samples < (step == 1 ? 1.5 : 1.3) * wanted);
+        CHECK(relative_error(result.out, reference.out) < 0.5);
+      }
+    }
+  }
+}
+
+SANTA_SPACE_TEST_CASE("carried_state_finds_back_after_all_scores_have_shifted") {
+  // By 10 nats, 14.4 in log2; a step corrects by 2 at most.
+  Problem<Space, float> problem({.batch = 1, .heads = 1, .kv_heads = 1, .length = 3000, .dim = 64});
+  std::mt19937 random(3);
+  std::normal_distribution<float> normal;
+  std::vector<float> score;
+  for (int i = 0; i < 3000; ++i) score.push_back(normal(random));
+  for (const float shift : {-10.F, 10.F}) {
+    Runner<Space, float> runner(problem, MassUnit{.rows = 300});
+    const auto state = runner.state();
+    const auto scores = [&](float added) {
+      problem.fill(1).fill_scores(
+          [&](auto, std::int64_t i, auto) { return score[static_cast<std::size_t>(i)] + added; });
+      problem.upload();
+    };
+    scores(0.F);
+    runner.run({.step = 0, .state = state});
+    scores(shift);
+    for (std::uint32_t step = 1; step < 12; ++step) runner.run({.step = step, .state = state});
+    const double rows = static_cast<double>(runner.run({.step = 12, .state = state}).statistics[0].rows_read);
+    CHECK(rows > 0.8 * 300.);
+    CHECK(rows < 1.25 * 300.);
+  }
+}
+
 SANTA_SPACE_TEST_CASE("what_a_used_state_does_not_hold_is_read_once_and_found_back") {
   const auto problem = scores_of_shape<Space>(1);
   const Reference reference = exact_reference(problem);
@@ -200,6 +306,117 @@ SANTA_SPACE_TEST_CASE("what_a_used_state_does_not_hold_is_read_once_and_found_ba
       CHECK(later > 200.);
     }
   }
+}
+
+SANTA_SPACE_TEST_CASE("a_steered_step_after_one_that_read_everything_starts_anew") {
+  const auto problem = scores_of_shape<Space>(1);
+  Runner<Space, float> all(problem, MassUnit{.rows = 4000, .steered = true});
+  Runner<Space, float> some(problem, MassUnit{.rows = 300, .steered = true});
+  const auto state = all.state();
+  CHECK(mean_rows(all.run({.state = state})) == 4000.);
+  const double rows = mean_rows(some.run({.step = 1, .state = state}));
+  CHECK(rows > 0.6 * 300.);
+  CHECK(rows < 1.5 * 300.);
+}
+
+namespace {
+
+/// The requests of a problem in another order.
+template <class Space>
+Problem<Space, float> reordered(const Problem<Space, float>& from, const std::vector<std::int32_t>& order) {
+  Problem<Space, float> to(from.shape);
+  to.fill(1);
+  const Shape& shape = from.shape;
+  for (std::int64_t b = 0; b < shape.batch; ++b) {
+    const std::int64_t source = order[static_cast<std::size_t>(b)];
+    for (std::int64_t d = 0; d < shape.dim; ++d) {
+      for (std::int64_t h = 0; h < shape.heads; ++h) to.query(b, h, d) = from.query(source, h, d);
+      for (std::int64_t i = 0; i < shape.length; ++i)
+        for (std::int64_t kv = 0; kv < shape.kv_heads; ++kv) {
+          to.key(b, i, kv, d) = from.key(source, i, kv, d);
+          to.value(b, i, kv, d) = from.value(source, i, kv, d);
+        }
+    }
+  }
+  to.upload();
+  return to;
+}
+
+}  // namespace
+
+SANTA_SPACE_TEST_CASE("state_moves_with_requests_that_change_places") {
+  const std::vector<std::int32_t> order = {2, 0, 1};
+  const std::vector<std::uint32_t> identities = {2, 0, 1};
+  Problem<Space, float> before({.batch = 3, .heads = 4, .kv_heads = 2, .length = 1500, .dim = 64});
+  before.fill(11, 2.F).upload();
+  const auto after = reordered(before, order);
+  const auto queries = after.queries();
+  const auto cache = after.cache();
+  Runner<Space, float> runner(before, MassUnit{.rows = 100, .steered = true});
+  const auto state = runner.state();
+  const auto moved = runner.state();
+  for (const auto& carried : {state, moved})
+    for (std::uint32_t step = 0; step < 3; ++step) runner.run({.step = step, .state = carried});
+  const Result stayed = runner.run({.step = 3, .state = state});
+  moved.permute(Space{}, to_space<Space>(order, "test::order"));
+  const Result went = runner.run({.step = 3, .requests = identities, .state = moved}, queries, cache);
+  for (std::size_t b = 0; b < 3; ++b) {
+    const auto source = static_cast<std::size_t>(order[b]);
+    const std::size_t n = went.out.size() / 3;
+    const auto part = [&](const Result& result, std::size_t at) {
+      const float* const first = result.out.data() + at * n;
+      return std::vector<float>(first, first + n);
+    };
+    CHECK(same_bits(part(went, b), part(stayed, source)));
+  }
+}
+
+SANTA_SPACE_TEST_CASE("requests_without_a_place_before_have_nothing_carried") {
+  const auto problem = scores_of_shape<Space>(1);  // batch 2, 8 heads
+  Runner<Space, float> runner(problem, MassUnit{.rows = 300});
+  const auto state = runner.state();
+  runner.run({.state = state});
+  const auto content = [&] {
+    const auto copy = Kokkos::create_mirror(state.log_ratio);  // of its own, also on a host
+    Kokkos::deep_copy(copy, state.log_ratio);
+    return copy;
+  };
+  const auto before = content();
+  state.permute(Space{}, to_space<Space>(std::vector<std::int32_t>{-1, 0}, "test::order"));
+  const auto after = content();
+  for (std::size_t h = 0; h < 8; ++h) {
+    CHECK(std::isnan(after(0, h)));
+    CHECK(after(1, h) == before(0, h));
+  }
+  state.permute(Space{}, to_space<Space>(std::vector<std::int32_t>{1, 2}, "test::order"));
+  CHECK(content()(0, 3) == before(0, 3));
+  CHECK(std::isnan(content()(1, 3)));
+}
+
+SANTA_SPACE_TEST_CASE("one_request_of_a_state_can_be_reset") {
+  const auto problem = scores_of_shape<Space>(1);
+  Runner<Space, float> runner(problem, MassUnit{.rows = 300, .steered = true});
+  const auto state = runner.state();
+  runner.run({.state = state});
+  state.reset(Space{}, 1);
+  for (const auto& view : {state.log_ratio, state.log2_sum, state.panel}) {
+    const auto content = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, view);
+    for (std::size_t h = 0; h < 8; ++h) {
+      CHECK(std::isfinite(content(0, h)));
+      CHECK(std::isnan(content(1, h)));
+    }
+  }
+  CHECK(!state.is_fresh());
+  CHECK(mean_rows(runner.run({.step = 1, .state = state})) == doctest::Approx(300.).epsilon(0.3));
+}
+
+SANTA_SPACE_TEST_CASE("bad_orders_and_requests_of_a_state_are_rejected") {
+  using Memory = typename Space::memory_space;
+  const DecodeState<Memory> state(Space{}, {.batch = 2, .heads = 4, .kv_heads = 2, .length = 10, .dim = 64});
+  CHECK_THROWS_WITH_AS(state.permute(Space{}, to_space<Space>(std::vector<std::int32_t>{0, 1, 2}, "test::order")),
+                       "santa: order.extent(0) is 3; accepted: the state's batch (2)", std::invalid_argument);
+  CHECK_THROWS_WITH_AS(state.reset(Space{}, 2), "santa: request is 2; accepted: 0 to 1", std::invalid_argument);
+  CHECK_THROWS_WITH_AS(state.reset(Space{}, -1), "santa: request is -1; accepted: 0 to 1", std::invalid_argument);
 }
 
 SANTA_SPACE_TEST_CASE("exact_and_systematic_leave_a_state_alone") {

@@ -122,11 +122,11 @@ void check_graph(std::int64_t dim) {
       const auto state = carried ? runner.state() : DecodeState<Memory>{};
       if (carried) runner.run({.seed = 8, .state = state, .space = space});
       const auto keep = [](const auto& view) { return Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, view); };
-      const auto log_ratio = keep(state.log_ratio);
-      const auto log2_sum = keep(state.log2_sum);
+      const decltype(state.log_ratio)* const views[] = {&state.log_ratio, &state.log2_sum, &state.panel};
+      std::vector<decltype(keep(state.log_ratio))> kept;
+      for (const auto* const view : views) kept.push_back(keep(*view));
       const auto restore = [&] {
-        Kokkos::deep_copy(state.log_ratio, log_ratio);
-        Kokkos::deep_copy(state.log2_sum, log2_sum);
+        for (std::size_t i = 0; i < kept.size(); ++i) Kokkos::deep_copy(*views[i], kept[i]);
       };
       Settings<Device> plain{.seed = std::uint64_t{5} << 40, .step = 3, .state = state, .space = space};
       const Result first = runner.run(plain);

@@ -175,7 +175,12 @@ TEST_CASE("bad_budgets_are_rejected_with_name_given_and_accepted") {
   reject(FixedTileBudget{.tile = 128}, "santa: FixedTileBudget.tile is 128; accepted: 32, 64 or 256");
   reject(ProportionalTileBudget{.samples = 0}, "santa: ProportionalTileBudget.samples is 0; accepted: 1 to 2^30");
   reject(ProportionalTileBudget{.tile = 0}, "santa: ProportionalTileBudget.tile is 0; accepted: 32, 64 or 256");
+  reject(MassUnit{.target_error = -0.1},
+         "santa: MassUnit.target_error is -0.100000; accepted: 0 (none) to less than 1");
+  reject(MassUnit{.target_error = 1.}, "santa: MassUnit.target_error is 1.000000; accepted: 0 (none) to less than 1");
+  CHECK_NOTHROW(MassUnit{.target_error = 0.05}.check());
   for (const double bad : {std::nan(""), HUGE_VAL, -HUGE_VAL}) {
+    CHECK_THROWS_AS((MassUnit{.target_error = bad}.check()), std::invalid_argument);
     CHECK_THROWS_AS((MassUnit{.rows = bad}.check()), std::invalid_argument);
     CHECK_THROWS_AS((MassUnit{.rows = share(bad)}.check()), std::invalid_argument);
   }

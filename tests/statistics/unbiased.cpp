@@ -111,6 +111,38 @@ SANTA_SPACE_TEST_CASE("carried_state_is_unbiased_step_after_step") {
   CHECK(result.rows == doctest::Approx(64.).epsilon(0.1));
 }
 
+SANTA_SPACE_TEST_CASE("mass_unit_is_unbiased_after_steps_that_mislead_it") {
+  // Before each step that counts, scores of another shape and height, by which delta comes out wrong; and a delta that
+  // depends on what was drawn before does not harm either.
+  auto problem = shared_problem<Space>(2.F);
+  problem.upload();
+  auto misleading = shared_problem<Space>(0.3F);
+  for (std::int64_t h = 0; h < misleading.shape.heads; ++h) misleading.query(0, h, 0) += 40.F;
+  misleading.upload();
+  const auto queries = misleading.queries();
+  const auto cache = misleading.cache();
+  for (const auto draws : {Draws::joint, Draws::joint_l2, Draws::separate}) {
+    Runner<Space, float> runner(problem, MassUnit{.rows = 60, .draws = draws, .steered = true});
+    const auto state = runner.state();
+    std::uint32_t step = 0;
+    check_unbiased(outcome<Space>(runner, problem, {}, [&](auto& settings) {
+      for (int i = 0; i < 2; ++i) runner.run({.seed = 9, .step = step++, .state = state}, queries, cache);
+      settings.state = state;
+    }));
+  }
+}
+
+SANTA_SPACE_TEST_CASE("mass_unit_is_unbiased_with_a_target_error") {
+  // Its rows depend on the draws of the steps before.
+  auto problem = shared_problem<Space>(2.F);
+  problem.upload();
+  for (const auto draws : {Draws::joint, Draws::separate}) {
+    Runner<Space, float> runner(problem, MassUnit{.rows = 60, .draws = draws, .target_error = 0.3});
+    const auto state = runner.state();
+    check_unbiased(outcome<Space>(runner, problem, {}, [&](auto& settings) { settings.state = state; }));
+  }
+}
+
 SANTA_SPACE_TEST_CASE("samplers_are_unbiased_within_a_window") {
   auto problem = shared_problem<Space>(2.F, 700);
   problem.upload();

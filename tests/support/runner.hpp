@@ -100,7 +100,7 @@ class Runner {
   Result _result;
 };
 
-/// Fills a state's views from host values: log2 of delta, in absolute units.
+/// Fills a state's views from host values: log2 of delta, in absolute units, for the next run.
 template <class Space>
 void set_log_delta(const DecodeState<typename Space::memory_space>& state, const std::vector<float>& log_delta) {
   const auto ratio = Kokkos::create_mirror_view(state.log_ratio);
@@ -111,6 +111,7 @@ void set_log_delta(const DecodeState<typename Space::memory_space>& state, const
   }
   Kokkos::deep_copy(state.log_ratio, ratio);
   Kokkos::deep_copy(state.log2_sum, sum);
+  Kokkos::deep_copy(state.panel, quiet_nan);  // taken as it is, not moved by a panel's
 }
 
 /// Adds `shift` to every carried log2 ratio.

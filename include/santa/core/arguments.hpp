@@ -79,7 +79,8 @@ struct Budget {
   double rows = 0.;
   double share = 0.;
   std::int64_t samples = 0;
-  std::int32_t tile = 0;  // keys of a tile that gets samples of its own
+  std::int32_t tile = 0;     // keys of a tile that gets samples of its own
+  float target_error = 0.F;  // relative, in place of rows once a state knows what they cost; 0: none
 
   KOKKOS_FUNCTION double rows_of(std::int64_t visible) const {
     return share > 0. ? share * static_cast<double>(visible) : rows;
@@ -91,7 +92,7 @@ struct WorkspacePointers {
   float* states = nullptr;             // [slice rows][splits][slice heads][8 + dim]: HeadState and N
   UnitCounts* counts = nullptr;        // [slice rows][splits]
   std::int32_t* arrived = nullptr;     // [batch][kv heads]: units that have finished; zero between runs
-  float* log_delta = nullptr;          // [batch][heads], log2
+  float* log_delta = nullptr;          // [3][batch][heads], log2: delta; it by the panel alone; the panel's spread
   float* subset = nullptr;             // [slice rows][slice heads][Subset::capacity]: scores of the first step's subset
   float* scores = nullptr;             // [batch][heads][tiles * tile_keys], log2
   float* tile_reference = nullptr;     // [batch][heads][tile_stride]
@@ -102,6 +103,9 @@ struct WorkspacePointers {
   std::uint32_t* points =
       nullptr;  // [batch][heads]: Multinomial's before each cell, ProportionalTileBudget's of each tile
 };
+
+/// The arrays of a DecodeState, in the order in which they lie in memory.
+enum class StateArray : std::uint8_t { log_ratio, log2_sum, panel, error_scale, count };
 
 struct Arguments {
   // Shape, and how it is cut into units of work.
@@ -131,11 +135,30 @@ struct Arguments {
 
   std::uint16_t split_step = split_keys;  // even shares are multiples of so many keys
   bool merges_apart = false;              // states of splits are merged by a kernel of their own
+  bool carried = false;                   // a step before this one has left its state
+  bool steered = false;                   // by a panel of keys, scored before the step draws
+  bool separate = false;                  // heads draw by themselves
 
   Budget budget;
-  float* state_log_ratio = nullptr;  // [batch][heads], carried from step to step
-  float* state_lse = nullptr;        // [batch][heads]
+  float* state = nullptr;         // [StateArray][batch][heads], carried from step to step; see DecodeState
+  std::int64_t state_stride = 0;  // of the first extent
   WorkspacePointers work;
+
+  [[nodiscard]] KOKKOS_FUNCTION float& carried_number(StateArray array, std::int64_t head_row) const {
+    return state[static_cast<std::int64_t>(array) * state_stride + head_row];
+  }
+  /// log2 of delta as the panel has it.
+  [[nodiscard]] KOKKOS_FUNCTION float& panel_log_delta(std::int64_t head_row) const {
+    return work.log_delta[std::int64_t{batch} * heads + head_row];
+  }
+  /// log2 of the spread that the panel expects of the delta in use; see PanelScores.
+  [[nodiscard]] KOKKOS_FUNCTION float& panel_log_spread(std::int64_t head_row) const {
+    return work.log_delta[2 * std::int64_t{batch} * heads + head_row];
+  }
+  /// Whether error-bar sums are made.
+  [[nodiscard]] KOKKOS_FUNCTION bool with_spread() const {
+    return static_cast<bool>(error) || budget.target_error > 0.F;
+  }
 
   /// Tiles are stored in whole vectors, with one more than there are.
   [[nodiscard]] KOKKOS_FUNCTION std::int64_t tile_stride() const { return (tiles / tile_keys + 1) * tile_keys; }

@@ -20,6 +20,8 @@ struct Statistics {
   enum Flag : std::uint32_t {
     /// The request's length was negative or beyond the storage, and was clamped. See `validate`.
     length_clamped = 1,
+    /// Of some query head, rows were left to chance and none of them was read: there is no error bar (it is NaN).
+    no_error_bar = 2,
   };
 };
 

@@ -3,6 +3,7 @@
 
 #include <santa/core/arguments.hpp>
 #include <santa/decode/kernel_context.hpp>
+#include <santa/decode/panel_scores.hpp>
 #include <santa/sample/budget.hpp>
 #include <santa/sample/mass_unit.hpp>
 
@@ -23,44 +24,94 @@ struct KeptScores {
   KOKKOS_FUNCTION float* operator()(int head, std::int64_t slot) const { return first + head * capacity + slot; }
 };
 
-/// Whether nothing is to be chosen: a budget that covers the visible keys, or deltas of the whole slice that were
-/// carried from the last step.
-KOKKOS_INLINE_FUNCTION bool delta_is_settled(const Arguments& a, const Unit& unit) {
-  if (a.budget.rows_of(unit.visible()) >= static_cast<double>(unit.visible())) return true;
-  if (a.state_log_ratio == nullptr) return false;
+/// Whether the budget covers the visible keys, and no error is aimed at instead.
+template <class Scores>
+KOKKOS_FUNCTION bool reads_all(const Arguments& a, const Unit& unit) {
+  return a.budget.rows_of(unit.visible()) >= static_cast<double>(unit.visible()) && !Scores::by_error(a, unit);
+}
+/// Whether nothing is to be chosen by the subset: everything is read, or the state has what it takes.
+template <class Scores>
+KOKKOS_FUNCTION bool delta_is_settled(const Arguments& a, const Unit& unit) {
+  if (reads_all<Scores>(a, unit)) return true;
+  if (a.state == nullptr) return false;
+  if (a.budget.target_error > 0.F) return true;
   for (int head = 0; head < unit.heads; ++head)
-    if (!(Kokkos::fabs(carried_log_delta(a, unit, head)) < lanes::infinity)) return false;
+    if (!is_finite(carried_log_delta(a, unit.head_row(a, head)))) return false;
   return true;
 }
 
-/// Scores the subset of the keys from which a first step chooses delta, several units a slice row. Reads: those keys.
-template <class Context>
+/// Scores the keys by which a step chooses delta before it draws, several units a slice row: at a first step the
+/// subset, whose scores are kept for DeltaKernel; and where the step is steered, by a unit of its own, the panel, by
+/// which it also finds the panel's delta and, after a first step, the step's. Reads: those keys.
+template <class Context, Draws draws>
 struct SubsetKernel : Context {
   using typename Context::Group;
   using typename Context::Tile;
   using Float = typename Group::template Vector<float>;
+  using Scores = PanelScores<Group, draws>;
 
-  std::int32_t parts;  // of a slice row
+  std::int32_t parts;  // of a slice row's subset
+  std::int32_t all;    // and one more for the panel
 
   /// As many as run at once and have something to do.
   explicit SubsetKernel(const Context& context)
-      : Context(context), parts(context.arguments.splits < 4 ? 2 * context.arguments.splits : 8) {}
+      : Context(context),
+        parts(context.arguments.carried ? 0 : (context.arguments.splits < 4 ? 2 * context.arguments.splits : 8)),
+        all(parts + (context.arguments.steered ? 1 : 0)) {}
 
-  [[nodiscard]] std::int64_t units() const { return slice_rows(this->arguments) * parts; }
+  [[nodiscard]] std::int64_t units() const { return slice_rows(this->arguments) * all; }
 
   template <class Member>
   KOKKOS_FUNCTION void operator()(const Member& member) const {
     const Arguments& a = this->arguments;
-    const Unit unit = this->whole_unit(member.league_rank() / parts);
-    if (delta_is_settled(a, unit)) return;
+    const Unit unit = this->whole_unit(member.league_rank() / all);
+    const auto part = static_cast<std::int32_t>(member.league_rank() % all);
     const Group group(member);
-    Tile tile = this->tile(group, this->scratch(group, member), unit);
+    float* scratch = this->scratch(group, member);
+    if (part == parts)
+      steer(group, unit, scratch);
+    else if (!delta_is_settled<Scores>(a, unit))
+      score_part(group, unit, scratch, part);
+  }
+
+ private:
+  KOKKOS_FUNCTION void steer(const Group& group, const Unit& unit, float* scratch) const {
+    const Arguments& a = this->arguments;
+    const bool all_rows = reads_all<Scores>(a, unit);
+    float panel[Group::max_heads];
+    float log_spread[Group::max_heads];
+    group.for_all_heads(unit.heads, [&](int head) { panel[head] = log_spread[head] = lanes::not_a_number; });
+    if (!all_rows) {
+      Tile tile = this->tile(group, scratch, unit);
+      const auto keys = this->keys(group, tile, unit);
+      Scores scores(group, unit);
+      this->take_queries(tile, unit, [&] { scores.ask(keys); });
+      scores.score(keys);
+      scores.solve(a, unit, panel, log_spread, this->exchange(scratch));
+    }
+    if (group.rank() != 0) return;
+    const float ratio = a.separate ? lanes::not_a_number : shared_log_ratio(group, a, unit);
+    group.for_heads(unit.heads, [&](int head) {
+      const std::int64_t row = unit.head_row(a, head);
+      group.single([&] {
+        a.panel_log_delta(row) = panel[head];
+        a.panel_log_spread(row) = log_spread[head];
+        if (a.carried)
+          a.work.log_delta[row] =
+              all_rows ? -lanes::infinity : steered_log_delta(a, row, panel[head], shared_log_delta(a, row, ratio));
+      });
+    });
+  }
+
+  KOKKOS_FUNCTION void score_part(const Group& group, const Unit& unit, float* scratch, int part) const {
+    const Arguments& a = this->arguments;
+    Tile tile = this->tile(group, scratch, unit);
     const auto keys = this->keys(group, tile, unit);
     const Subset subset(unit.start, unit.length);
     const KeptScores at(a, unit);
     const int turn = parts * Group::groups_per_team;
     const int tiles = subset.tiles();
-    const int begin = member.league_rank() % parts * Group::groups_per_team + group.rank();
+    const int begin = part * Group::groups_per_team + group.rank();
     this->take_queries(tile, unit, [&] {
       if (begin >= tiles) return;
       const SubsetTile first = subset.tile(begin);
@@ -78,12 +129,14 @@ struct SubsetKernel : Context {
   }
 };
 
-/// MassUnit's delta for this step: carried from the last one, or chosen from the scores of a subset; one unit a slice
-/// row, whose groups share the subset's tiles. Writes: log2(delta) per head.
+/// MassUnit's delta at a first step: what the state holds (a caller may have filled it), moved by the panel, or chosen
+/// from the scores of a subset; one unit a slice row, whose groups share the subset's tiles. Writes: log2(delta) per
+/// head.
 template <class Context, Draws draws>
 struct DeltaKernel : Context {
   using Extents = lanes::Teams<8, Context::Group::max_heads>;
   using Group = lanes::GroupOf<typename Context::Space, Extents>;
+  using Scores = PanelScores<typename Context::Group, draws>;
   using Float = typename Group::template Vector<float>;
 
   explicit DeltaKernel(const Context& context) : Context(context) {}
@@ -98,13 +151,18 @@ struct DeltaKernel : Context {
     const Arguments& a = this->arguments;
     const Unit unit = this->whole_unit(member.league_rank());
     const Group group(member);
-    if (!delta_is_settled(a, unit)) {
+    if (!delta_is_settled<Scores>(a, unit)) {
       float* scratch = group.template scratch<float>(member, scratch_floats(a.slice_heads, a.dim));
       return choose(group, unit, reinterpret_cast<std::uint64_t*>(scratch), scratch + exchange_floats);
     }
-    const bool all = a.budget.rows_of(unit.visible()) >= static_cast<double>(unit.visible());
-    for (int head = 0; head < unit.heads; ++head)
-      set(group, unit, head, all ? -lanes::infinity : carried_log_delta(a, unit, head));
+    const float ratio = a.state == nullptr || a.separate ? lanes::not_a_number : shared_log_ratio(group, a, unit);
+    for (int head = 0; head < unit.heads; ++head) {
+      const std::int64_t row = unit.head_row(a, head);
+      const float panel = a.steered ? a.panel_log_delta(row) : lanes::not_a_number;
+      set(group, unit, head,
+          reads_all<Scores>(a, unit) ? -lanes::infinity
+                                     : steered_log_delta(a, row, panel, shared_log_delta(a, row, ratio)));
+    }
   }
 
  private:

@@ -52,6 +52,13 @@ struct KernelContext {
     return group_scratch(group, scratch) + Tile::scratch_floats(arguments.slice_heads, arguments.dim);
   }
 
+  /// Room in which the groups of a team exchange a few numbers for each head while nothing is drawn: the queues'.
+  [[nodiscard]] KOKKOS_FUNCTION std::uint64_t* exchange(float* scratch) const {
+    const Arguments& a = arguments;
+    return reinterpret_cast<std::uint64_t*>(scratch + Tile::shared_floats(a.slice_heads, a.dim) +
+                                            Tile::scratch_floats(a.slice_heads, a.dim));
+  }
+
   /// The tile products of a unit; uses the team's scratch and the front of the group's.
   [[nodiscard]] KOKKOS_FUNCTION Tile tile(const Group& group, float* scratch, const Unit& unit) const {
     return Tile(group, scratch, group_scratch(group, scratch), unit.heads, arguments.dim);
@@ -77,7 +84,7 @@ struct KernelContext {
 
   /// Scratch of one lane group, in floats: whole vectors.
   [[nodiscard]] KOKKOS_FUNCTION std::size_t group_floats(int heads, int dim) const {
-    const bool with_spread = static_cast<bool>(arguments.error);
+    const bool with_spread = arguments.with_spread();
     return (Tile::scratch_floats(heads, dim) +
             static_cast<std::size_t>(GroupState<Group, Tile, Rows>::scratch_words(heads, with_spread)) + 31) /
            32 * 32;

@@ -23,7 +23,7 @@ struct MergeKernel : Context {
 
   /// Scratch of a team: a state of each group, an output, the head's effective sample size.
   [[nodiscard]] KOKKOS_FUNCTION std::size_t scratch_floats(int /*heads*/, int dim) const {
-    return Group::groups_per_team * static_cast<std::size_t>(state_floats(dim)) + static_cast<std::size_t>(dim) + 1;
+    return Group::groups_per_team * static_cast<std::size_t>(state_floats(dim)) + static_cast<std::size_t>(dim) + 2;
   }
 
   template <class Member>
@@ -40,9 +40,10 @@ struct MergeKernel : Context {
     if (group.rank() == 0) {
       float* result = states + Group::groups_per_team * stride;
       write_head(group, a, unit, head, {states, stride, Group::groups_per_team}, multinomial_error, result,
-                 result[a.dim]);
+                 *reinterpret_cast<HeadSample*>(result + a.dim));
     }
-    if (a.statistics && unit.slice == 0 && head == 0) write_statistics(group, unit, states);
+    if (a.statistics && unit.slice == 0 && head == 0)
+      write_statistics(group, unit, reinterpret_cast<HeadSample*>(states));
   }
 
  private:
@@ -55,14 +56,14 @@ struct MergeKernel : Context {
   }
 
   /// Of all heads and slices of a kv head, by one team: the smallest effective sample size is over all of them.
-  KOKKOS_FUNCTION void write_statistics(const Group& group, const Unit& unit, float* samples) const {
+  KOKKOS_FUNCTION void write_statistics(const Group& group, const Unit& unit, HeadSample* samples) const {
     const Arguments& a = this->arguments;
     for (std::int32_t slice = 0; slice < a.slices; ++slice) {
       const Unit part = unit_of(a, this->modifier, unit_rank(a, unit.batch, 0, unit.kv_head, slice));
       group.team_barrier();  // also after scratch was used otherwise
       for (int head = group.rank(); head < part.heads; head += Group::groups_per_team) {
         const HeadState total = merge_heads(group, states_of(a, part, head));
-        group.single([&] { samples[head] = effective_samples(total); });
+        group.single([&] { samples[head] = sample_of(a, part, total); });
       }
       group.team_barrier();
       if (group.rank() == 0) add_statistics(group, a, part, samples);

@@ -77,28 +77,35 @@ struct Recipe<MassUnit> {
   static constexpr const char* name = "MassUnit";
   static WorkspaceNeeds needs() { return {.deltas = true}; }
   static Budget budget(const MassUnit& method, std::int64_t /*length*/) {
-    return {.rows = method.rows.rows, .share = method.rows.share};
+    return {
+        .rows = method.rows.rows, .share = method.rows.share, .target_error = static_cast<float>(method.target_error)};
   }
 
   template <class Space, class Context>
   static void run(const Space& space, const MassUnit& method, const Context& context, bool first_step) {
+    Context with_steering = context;
+    with_steering.arguments.steered =
+        context.arguments.state != nullptr && (method.steered || method.target_error > 0.);
     switch (method.draws) {
-      case Draws::joint: return run<Draws::joint, JointRule>(space, context, first_step);
-      case Draws::joint_l2: return run<Draws::joint_l2, JointL2Rule>(space, context, first_step);
-      case Draws::separate: return run<Draws::separate, SeparateRule>(space, context, first_step);
+      case Draws::joint: return run<Draws::joint, JointRule>(space, with_steering, first_step);
+      case Draws::joint_l2: return run<Draws::joint_l2, JointL2Rule>(space, with_steering, first_step);
+      case Draws::separate: return run<Draws::separate, SeparateRule>(space, with_steering, first_step);
     }
   }
 
  private:
   template <Draws draws, template <class> class Rule, class Space, class Context>
   static void run(const Space& space, Context context, bool first_step) {
-    if (first_step) {
-      const SubsetKernel<Context> subset(context);
+    Arguments& a = context.arguments;
+    a.carried = !first_step;
+    a.separate = draws == Draws::separate;
+    if (first_step || a.steered) {
+      const SubsetKernel<Context, draws> subset(context);
       launch("santa::subset", space, subset.units(), subset);
-      launch("santa::delta", space, slice_rows(context.arguments), DeltaKernel<Context, draws>(context));
     } else {
-      context.arguments.work.log_delta = nullptr;  // carried
+      a.work.log_delta = nullptr;  // carried
     }
+    if (first_step) launch("santa::delta", space, slice_rows(a), DeltaKernel<Context, draws>(context));
     sweep<Rule>("santa::mass_unit", space, context);
   }
 };

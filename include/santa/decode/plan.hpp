@@ -199,16 +199,12 @@ class DecodePlan {
     }
   }
 
-  /// The state as two packed arrays, for methods that carry one.
+  /// The state as one array, for methods that carry one.
   void bind_state(detail::Arguments& a, const State& state) const {
-    for (const auto* view : {&state.log_ratio, &state.log2_sum}) {
-      const auto packed = optional("state", *view, a.batch, _shape.heads);
-      detail::require(!packed || packed.stride[0] == _shape.heads, "state.stride(0)", packed.stride[0],
-                      "heads (" + std::to_string(_shape.heads) + "): a state that DecodeState made");
-    }
+    optional("state", state.log_ratio, a.batch, _shape.heads);
     if (!detail::Recipe<M>::needs().deltas) return;
-    a.state_log_ratio = state.log_ratio.data();
-    a.state_lse = state.log2_sum.data();
+    a.state = state.data();
+    a.state_stride = state.stride();
   }
 
   template <class View>
@@ -251,6 +247,8 @@ class DecodePlan {
   [[nodiscard]] std::string expected_rows() const {
     const detail::Budget& budget = _arguments.budget;
     if (budget.samples > 0) return "at most " + std::to_string(budget.samples) + " a query head of the";
+    if (budget.target_error > 0.F)
+      return "as many as an error of " + std::to_string(budget.target_error) + " takes of the";
     if (budget.share > 0. || budget.rows > 0.)
       return "about " + std::to_string(static_cast<std::int64_t>(budget.rows_of(_shape.length))) + " a kv head of the";
     return "all";

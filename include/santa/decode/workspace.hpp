@@ -52,7 +52,7 @@ class Workspace {
     take(p.states, slices * a.splits * a.slice_heads * state_floats(a.dim));
     take(p.counts, slices * a.splits);
     if (needs.deltas) {
-      take(p.log_delta, head_rows);
+      take(p.log_delta, 3 * head_rows);
       take(p.subset, slices * a.slice_heads * Subset::capacity(a.tiles));
     }
     if (needs.scores) {

@@ -35,12 +35,12 @@ class GroupState {
       : _group(group),
         _tile(tile),
         _values(values),
-        _queue(scratch, Group::padded(unit.heads), static_cast<bool>(arguments.error)),
+        _queue(scratch, Group::padded(unit.heads), arguments.with_spread()),
         _variance(scratch + RowQueue<Group>::scratch_words(Group::padded(unit.heads), true)),
         _unit(unit),
         _dim(arguments.dim),
         _center(arguments.center ? &arguments.center(unit.batch, unit.kv_head) : nullptr),
-        _with_spread(static_cast<bool>(arguments.error)) {
+        _with_spread(arguments.with_spread()) {
     _group.for_all_heads(unit.heads, [&](int head) { _mass[head] = _used[head] = _squares[head] = Float(0.F); });
     if (_with_spread) _group.for_each(Group::padded(unit.heads), [&](int head) { _variance[head] = 0.F; });
     _group.sync();

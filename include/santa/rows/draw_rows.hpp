@@ -122,6 +122,7 @@ class DrawPlan {
     a.storage = rows;
     a.tiles = (rows + detail::tile_keys - 1) / detail::tile_keys;
     a.budget = detail::Recipe<M>::budget(_method, rows);
+    a.budget.target_error = 0.F;  // there are no values to be wrong about
     const detail::RowTeams<Space> teams{space};
     const lanes::Division division = lanes::Seam<detail::RowTeams<Space>>::divide(
         teams, {.rows = batch > 0 ? batch : 1, .length = rows, .tile = a.budget.tile});

@@ -1,4 +1,4 @@
-// Choosing MassUnit's delta: from a subset of the keys at the first step, from the last step afterwards.
+// Choosing MassUnit's delta: from a subset of the keys, and from what the last step left.
 #pragma once
 
 #include <santa/core/arguments.hpp>
@@ -95,16 +95,16 @@ struct Subset {
   std::int64_t _start, _length;
 };
 
-/// Solves sum_i c_i pi_i(lambda) = rows for lambda, over the tiles of a subset; c_i is what key i stands for and pi_i
-/// its inclusion probability where log2(delta / Z) is lambda. `pi(slot, lambda)` gives a tile's values. Returns
-/// -infinity (read all) where even that gives fewer rows. The groups of a team share the tiles; `exchange` is room for
-/// two numbers of each. Sums are in integers, so that they have no order and all backends find the same delta.
+/// Solves sum_i c_i pi_i(lambda) = rows for lambda; c_i is what key i stands for and pi_i its inclusion probability
+/// where log2(delta / Z) is lambda. `each(lambda, add)` calls add(pi, c) for the tiles of one group, that is all or
+/// its share; `exchange` is room for two numbers of each group of a team. Returns -infinity (read all) where even that
+/// gives fewer rows. Sums are in integers, so that they have no order and all backends find the same delta.
 ///
 /// Method: with the certain rows as they are, the others' sum goes as 2^-lambda: a few steps of that from above, where
 /// each falls short of the root; halving where a step leaves the bracket.
-template <class Group, class Values>
-KOKKOS_FUNCTION float solve_log_delta(const Group& group, const Subset& subset, double rows, const Values& pi,
-                                      std::uint64_t* exchange = nullptr) {
+template <class Group, class Each>
+KOKKOS_FUNCTION float solve_log_delta_of(const Group& group, double rows, const Each& each,
+                                         std::uint64_t* exchange = nullptr) {
   using Float = typename Group::template Vector<float>;
   using Sum = typename Group::template Vector<std::uint64_t>;
   constexpr float unit = 0x1p20F;
@@ -114,15 +114,12 @@ KOKKOS_FUNCTION float solve_log_delta(const Group& group, const Subset& subset, 
   const auto expected = [&](float lambda) {
     Sum certain = 0U;
     Sum uncertain = 0U;
-    subset.for_each_slot(
-        [&](std::int64_t slot, float stands_for) {
-          const Float probability = pi(slot, lambda);
-          const Float part = probability * Float(stands_for * unit);
-          const auto sure = probability >= Float(1.F);
-          certain += lanes::convert<std::uint64_t>(lanes::select(sure, part, Float(0.F)));
-          uncertain += lanes::convert<std::uint64_t>(lanes::select(sure, Float(0.F), part));
-        },
-        group.rank(), Group::groups_per_team);
+    each(lambda, [&](const Float& probability, const Float& stands_for) {
+      const Float part = probability * (stands_for * Float(unit));
+      const auto sure = probability >= Float(1.F);
+      certain += lanes::convert<std::uint64_t>(lanes::select(sure, part, Float(0.F)));
+      uncertain += lanes::convert<std::uint64_t>(lanes::select(sure, Float(0.F), part));
+    });
     std::uint64_t sums[2] = {group.sum(certain), group.sum(uncertain)};
     group.team_sum(sums, 2, exchange);
     return Expected{static_cast<double>(sums[0]) * (1. / unit), static_cast<double>(sums[1]) * (1. / unit)};
@@ -150,24 +147,69 @@ KOKKOS_FUNCTION float solve_log_delta(const Group& group, const Subset& subset, 
   return enough ? lambda : -lanes::infinity;
 }
 
-/// log2 of a head's delta as the last step left it; no finite number where it left none. Requires a state.
-KOKKOS_INLINE_FUNCTION float carried_log_delta(const Arguments& a, const Unit& unit, int head) {
-  const std::int64_t row = unit.head_row(a, head);
-  return a.state_log_ratio[row] + a.state_lse[row];
+/// The same over the tiles of a subset, shared by the groups of a team; `pi(slot, lambda)` gives a tile's values.
+template <class Group, class Values>
+KOKKOS_FUNCTION float solve_log_delta(const Group& group, const Subset& subset, double rows, const Values& pi,
+                                      std::uint64_t* exchange = nullptr) {
+  using Float = typename Group::template Vector<float>;
+  return solve_log_delta_of(
+      group, rows,
+      [&](float lambda, const auto& add) {
+        subset.for_each_slot([&](std::int64_t slot, float stands_for) { add(pi(slot, lambda), Float(stands_for)); },
+                             group.rank(), Group::groups_per_team);
+      },
+      exchange);
 }
 
-/// log2 of a head's delta in this step: what the step's own kernel chose, or else what the last step left. Everything
-/// is read where the budget covers the visible keys or nothing was left.
+KOKKOS_INLINE_FUNCTION bool is_finite(float x) { return Kokkos::fabs(x) < lanes::infinity; }
+
+/// log2 of a head's delta as the last step left it; no finite number where it left none. Requires a state.
+KOKKOS_INLINE_FUNCTION float carried_log_delta(const Arguments& a, std::int64_t row) {
+  return a.carried_number(StateArray::log_ratio, row) + a.carried_number(StateArray::log2_sum, row);
+}
+
+/// Heads that draw together get one delta / Z, the mean of what was carried: log2 of it, or no finite number. What a
+/// few keys say of Z misjudges one head's by more than another's, and would stay apart for good, so that one head pays
+/// for the rows of another (seen: 2.6 times the error).
+template <class Group>
+KOKKOS_FUNCTION float shared_log_ratio(const Group& group, const Arguments& a, const Unit& unit) {
+  float sum = 0.F;
+  bool all = true;  // no head is read whole
+  group.for_heads(unit.heads, [&](int head) {
+    const std::int64_t row = unit.head_row(a, head);
+    all = all && is_finite(carried_log_delta(a, row));
+    sum += a.carried_number(StateArray::log_ratio, row);
+  });
+  return all ? sum / static_cast<float>(unit.heads) : lanes::not_a_number;
+}
+/// The carried delta of a head with the ratio that its group shares, where there is one.
+KOKKOS_INLINE_FUNCTION float shared_log_delta(const Arguments& a, std::int64_t row, float shared_ratio) {
+  return is_finite(shared_ratio) ? shared_ratio + a.carried_number(StateArray::log2_sum, row)
+                                 : carried_log_delta(a, row);
+}
+
+/// log2 of a head's delta in this step, `panel` being the panel's: what the last step left (`carried`), moved by as
+/// much as the panel's has moved since, so that scores that have shifted or have another shape are met in the step
+/// itself. The panel's own where nothing was left, or a target error is aimed at; everything is read (-infinity) where
+/// it has none.
+KOKKOS_INLINE_FUNCTION float steered_log_delta(const Arguments& a, std::int64_t row, float panel, float carried) {
+  if (a.budget.target_error > 0.F || !is_finite(carried)) return is_finite(panel) ? panel : -lanes::infinity;
+  const float moved = panel - a.carried_number(StateArray::panel, row);
+  return is_finite(moved) ? carried + moved : carried;
+}
+
+/// log2 of a head's delta in this step: what a kernel before has left, or else what the last step left. Everything is
+/// read where the budget covers the visible keys or nothing was left.
 KOKKOS_INLINE_FUNCTION float log_delta_of(const Arguments& a, const Unit& unit, int head) {
   const std::int64_t row = unit.head_row(a, head);
   if (a.work.log_delta != nullptr) return a.work.log_delta[row];
   if (a.budget.rows_of(unit.visible()) >= static_cast<double>(unit.visible())) return -lanes::infinity;
-  const float carried = carried_log_delta(a, unit, head);
-  return Kokkos::fabs(carried) < lanes::infinity ? carried : -lanes::infinity;
+  const float carried = carried_log_delta(a, row);
+  return is_finite(carried) ? carried : -lanes::infinity;
 }
 
-/// The correction of log2(delta / Z) for the next step, from the inclusion probabilities of this one: the uncertain
-/// rows' sum goes as 1 / delta. At most a factor 4 a step.
+/// By how much log2(delta) missed the rows asked for, from the inclusion probabilities of its step: the uncertain rows'
+/// sum goes as 1 / delta. At most a factor 4.
 KOKKOS_INLINE_FUNCTION float correct_log_delta(const ExpectedRows& expected, double rows) {
   const double room = rows - static_cast<double>(expected.certain);
   constexpr float most = 2.F;
@@ -175,6 +217,15 @@ KOKKOS_INLINE_FUNCTION float correct_log_delta(const ExpectedRows& expected, dou
   if (!(expected.uncertain > 0.F)) return -most;
   const float change = lanes::log2(static_cast<float>(static_cast<double>(expected.uncertain) / room));
   return change > most ? most : (change < -most ? -most : change);
+}
+
+/// How much of a miss the next step makes up for. What is left after a panel is mostly chance, which comes anew in
+/// every step, over a constant part, what this panel always misses: a fifth of it. Beyond chance: all of it.
+KOKKOS_INLINE_FUNCTION float damped(float miss) {
+  constexpr float chance = 0.5F;
+  constexpr float part = 0.2F;
+  const float within = miss > chance ? chance : (miss < -chance ? -chance : miss);
+  return lanes::fma(part, within, miss - within);
 }
 
 }  // namespace santa::detail

@@ -1,0 +1,121 @@
+// What MassUnit carries from one decode step to the next.
+#pragma once
+
+#include <santa/core/arguments.hpp>
+#include <santa/core/check.hpp>
+#include <santa/core/shape.hpp>
+#include <santa/lanes/math.hpp>
+
+#include <Kokkos_Core.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace santa {
+
+/// What MassUnit carries from one decode step to the next, for every (batch, head) of one layer: log2 of delta relative
+/// to the softmax sum, and that sum; where steps are steered, log2 of the delta by the panel (256 keys that a step
+/// scores before it draws); for MassUnit.target_error, what a spread of weights costs in error. The next step's delta
+/// is this one's, if steered moved by as much as the panel's has moved. Any content is safe: a delta that fits badly
+/// costs rows or variance, never bias.
+///
+/// The first run with a state that is new or was reset has kernels more, which choose delta from a larger subset of the
+/// keys wherever the state holds no finite number. Later runs don't, nor does a graph captured from one. A request
+/// whose row holds no finite number then, such as one that joins the batch, has its delta by the panel alone if
+/// steered, else all its rows read once. Nothing here is read back by the host.
+template <class MemorySpace>
+struct DecodeState {
+  using View = Kokkos::View<float**, Kokkos::LayoutRight, MemorySpace>;
+
+  // [batch, heads], parts of one array.
+  View log_ratio;
+  View log2_sum;
+  View panel;
+  View error_scale;
+
+  DecodeState() = default;
+  template <class Space>
+  DecodeState(const Space& space, const Shape& shape)
+      : _all(make(space, "santa::state", shape)),
+        _spare(make(space, "santa::state::spare", shape)),
+        _fresh(std::make_shared<bool>(true)) {
+    log_ratio = part(detail::StateArray::log_ratio);
+    log2_sum = part(detail::StateArray::log2_sum);
+    panel = part(detail::StateArray::panel);
+    error_scale = part(detail::StateArray::error_scale);
+    reset(space);
+  }
+
+  /// Forgets all steps.
+  template <class Space>
+  void reset(const Space& space) const {
+    Kokkos::deep_copy(space, _all, lanes::not_a_number);
+    *_fresh = true;
+  }
+
+  /// Forgets those of one request, for another that takes its place. Neither fences nor allocates.
+  /// Errors: std::invalid_argument for a request that is not below the batch.
+  template <class Space>
+  void reset(const Space& space, std::int64_t request) const {
+    const auto batch = static_cast<std::int64_t>(_all.extent(1));
+    detail::require(request >= 0 && request < batch, "request", request, "0 to " + std::to_string(batch - 1));
+    for (std::size_t i = 0; i < _all.extent(0); ++i)
+      Kokkos::deep_copy(space, Kokkos::subview(_all, i, static_cast<std::size_t>(request), Kokkos::ALL),
+                        lanes::not_a_number);
+  }
+
+  /// Moves what is carried along with requests that change places: request b gets what order(b) had. A place may be
+  /// named by several or by none; where order(b) is none (negative, say) nothing is carried for b. Neither fences nor
+  /// allocates, and can be captured; `order` is read when the kernels run.
+  /// Shapes: order [batch].
+  /// Errors: std::invalid_argument for another extent.
+  template <class Space>
+  void permute(const Space& space, const Kokkos::View<const std::int32_t*, MemorySpace>& order) const {
+    detail::require(order.extent(0) == _all.extent(1), "order.extent(0)", static_cast<std::int64_t>(order.extent(0)),
+                    "the state's batch (" + std::to_string(_all.extent(1)) + ")");
+    const auto to = _spare;
+    const auto from = _all;
+    const auto batch = static_cast<std::int64_t>(_all.extent(1));
+    const auto heads = static_cast<std::int64_t>(_all.extent(2));
+    Kokkos::parallel_for(
+        "santa::state::permute",
+        Kokkos::RangePolicy<Space>(space, 0, static_cast<std::int64_t>(_all.extent(0)) * batch * heads),
+        KOKKOS_LAMBDA(const std::int64_t i) {
+          const std::int64_t array = i / (batch * heads);
+          const std::int64_t source = order(i / heads % batch);
+          const bool given = source >= 0 && source < batch;
+          to.data()[i] = given ? from(array, source, i % heads) : lanes::not_a_number;
+        });
+    Kokkos::deep_copy(space, _all, _spare);
+  }
+
+  /// Whether no run has used the state since it was made or reset; true of one without views.
+  [[nodiscard]] bool is_fresh() const { return _fresh == nullptr || *_fresh; }
+  /// Notes that a run has used it.
+  void note_step() const {
+    if (_fresh != nullptr) *_fresh = false;
+  }
+
+  /// All arrays, [array, batch, heads], contiguous; null without views.
+  [[nodiscard]] float* data() const { return _all.data(); }
+  [[nodiscard]] std::int64_t stride() const { return static_cast<std::int64_t>(_all.extent(1) * _all.extent(2)); }
+
+ private:
+  using Arrays = Kokkos::View<float***, Kokkos::LayoutRight, MemorySpace>;
+
+  template <class Space>
+  static Arrays make(const Space& space, const std::string& label, const Shape& shape) {
+    return Arrays(Kokkos::view_alloc(space, Kokkos::WithoutInitializing, label),
+                  static_cast<std::size_t>(detail::StateArray::count), static_cast<std::size_t>(shape.batch),
+                  static_cast<std::size_t>(shape.heads));
+  }
+  [[nodiscard]] View part(detail::StateArray array) const {
+    return Kokkos::subview(_all, static_cast<std::size_t>(array), Kokkos::ALL, Kokkos::ALL);
+  }
+
+  Arrays _all, _spare;
+  std::shared_ptr<bool> _fresh;  // shared by copies, as the views are
+};
+
+}  // namespace santa
