@@ -163,7 +163,8 @@ SANTA_SPACE_TEST_CASE("budgets_are_met_while_keys_come_and_a_window_moves") {
   };
   Runner<Space, float> whole(problem, MassUnit{.rows = share(0.2), .steered = true});
   check(whole, [](std::uint32_t length) { return static_cast<double>(length); });
-  Runner<Space, float, float, float, Window> window(problem, MassUnit{.rows = share(0.2), .steered = true}, {}, Window{500});
+  Runner<Space, float, float, float, Window> window(problem, MassUnit{.rows = share(0.2), .steered = true}, {},
+                                                    Window{500});
   check(window, [](std::uint32_t length) { return length < 500 ? static_cast<double>(length) : 500.; });
 }
 

@@ -41,7 +41,8 @@ double share_within(const std::vector<double>& ratios) {
 SANTA_SPACE_TEST_CASE("rows_read_stay_near_the_budget_in_95_of_100_steps_of_a_real_sequence") {
   const auto capture = captured();
   for (const Draws draws : {Draws::joint, Draws::joint_l2}) {
-    const std::vector<double> ratios = rows_over_budget<Space>(capture, {.rows = share(0.1), .draws = draws, .steered = true});
+    const std::vector<double> ratios =
+        rows_over_budget<Space>(capture, {.rows = share(0.1), .draws = draws, .steered = true});
     CHECK(ratios.size() == 2 * 3 * 31);
     CHECK(share_within(ratios) >= 0.95);
   }
@@ -52,7 +53,8 @@ TEST_CASE("report_of_budgets" * doctest::skip()) {
   const auto capture = captured();
   for (const Draws draws : {Draws::joint, Draws::joint_l2})
     for (const double part : {0.1, 0.05, 0.02}) {
-      std::vector<double> ratios = rows_over_budget<Space>(capture, {.rows = share(part), .draws = draws, .steered = true});
+      std::vector<double> ratios =
+          rows_over_budget<Space>(capture, {.rows = share(part), .draws = draws, .steered = true});
       std::sort(ratios.begin(), ratios.end());
       const auto quantile = [&](double q) {
         return ratios[static_cast<std::size_t>(q * static_cast<double>(ratios.size() - 1))];

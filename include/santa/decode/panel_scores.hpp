@@ -62,7 +62,7 @@ class PanelScores {
   /// `exchange` is room for a number of each head and group.
   KOKKOS_FUNCTION void solve(const Arguments& a, const Unit& unit, float* log_delta, float* log_spread,
                              std::uint64_t* exchange) {
-    float lse[Group::max_heads];
+    float lse[Group::max_heads] = {};
     log2_sums(lse, exchange);
     for_own([&](int k) {
       _largest[k] = Float(-lanes::infinity);
