@@ -98,7 +98,7 @@ struct SubsetKernel : Context {
         a.panel_log_spread(row) = log_spread[head];
         if (a.carried)
           a.work.log_delta[row] =
-              all_rows ? -lanes::infinity : steered_log_delta(a, row, panel[head], shared_log_delta(a, row, ratio));
+              all_rows ? -lanes::infinity : steered_log_delta(a, row, panel[head], evened_log_delta(a, row, ratio));
       });
     });
   }
@@ -161,7 +161,7 @@ struct DeltaKernel : Context {
       const float panel = a.steered ? a.panel_log_delta(row) : lanes::not_a_number;
       set(group, unit, head,
           reads_all<Scores>(a, unit) ? -lanes::infinity
-                                     : steered_log_delta(a, row, panel, shared_log_delta(a, row, ratio)));
+                                     : steered_log_delta(a, row, panel, evened_log_delta(a, row, ratio)));
     }
   }
 
