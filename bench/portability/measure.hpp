@@ -49,14 +49,22 @@ Measured time_copies(const Space& space, std::size_t copies, int repeats, const 
   return result;
 }
 
-/// Bytes that `rows` of a cache's value rows have, with all its keys.
-inline double bytes_to_read(const santa::Shape& shape, double rows_fraction) {
-  return static_cast<double>(shape.batch * shape.length * shape.kv_heads * shape.dim) * sizeof(santa::bfloat16) *
-         (1. + rows_fraction);
+/// Bytes of a cache's keys, or of its values.
+inline double bytes_of_rows(const santa::Shape& shape) {
+  return static_cast<double>(shape.batch * shape.length * shape.kv_heads * shape.dim) * sizeof(santa::bfloat16);
 }
 
-template <class Space, class Method>
-Measured measure(const Space& space, const Caches<Space>& caches, const Method& method, int repeats,
+/// Scores by the full keys: which cache a copy is, and the bytes that must be read of it.
+template <class Space>
+struct FullStage {
+  const Caches<Space>& caches;
+
+  [[nodiscard]] auto cache(std::size_t copy) const { return caches.cache(copy); }
+  [[nodiscard]] double bytes(double rows_fraction) const { return bytes_of_rows(caches.shape) * (1. + rows_fraction); }
+};
+
+template <class Space, class Stage, class Method>
+Measured measure(const Space& space, const Caches<Space>& caches, const Stage& stage, const Method& method, int repeats,
                  bool first_steps = false) {
   using Memory = typename Space::memory_space;
   const santa::Shape& shape = caches.shape;
@@ -73,7 +81,7 @@ Measured measure(const Space& space, const Caches<Space>& caches, const Method& 
     santa::RunOptions<Memory> options{.seed = 7, .step = step};
     if (!first_steps) options.state = states[copy];
     if (count) options.statistics = statistics;
-    plan.run(space, caches.query, caches.cache(copy), out, options);
+    plan.run(space, caches.query, stage.cache(copy), out, options);
   };
   for (step = 0; step < 5; ++step)  // until the carried deltas have settled
     for (std::size_t copy = 0; copy < caches.copies(); ++copy) run(copy, false);
@@ -85,7 +93,7 @@ Measured measure(const Space& space, const Caches<Space>& caches, const Method& 
   double rows = 0.;
   for (std::size_t i = 0; i < counts.size(); ++i) rows += static_cast<double>(counts.data()[i].rows_read);
   result.rows_fraction = rows / static_cast<double>(shape.batch * shape.kv_heads * shape.length);
-  result.bytes = bytes_to_read(shape, result.rows_fraction);
+  result.bytes = stage.bytes(result.rows_fraction);
   const auto outputs = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, out);
   result.out.assign(outputs.data(), outputs.data() + outputs.size());
   return result;

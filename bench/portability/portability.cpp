@@ -1,6 +1,8 @@
 // The portability benchmark: one program for every backend. Time of each method against the streaming-read ceiling of
 // the device in the same run, over shapes of decode attention; results as a table and as JSON.
 #include "measure.hpp"
+#include "narrow.hpp"
+#include "report.hpp"
 #include <santa/santa.hpp>
 
 #include <Kokkos_Core.hpp>
@@ -10,9 +12,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <ctime>
 #include <exception>
-#include <fstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,17 +20,7 @@
 namespace {
 
 using Space = Kokkos::DefaultExecutionSpace;
-
-struct Options {
-  double share = 0.1;
-  float sharpness = 3.F;
-  int repeats = 21;
-  bool quick = false;
-  std::string only;  // a method
-  std::string shape;
-  std::string layout;
-  std::string json;
-};
+using santa_bench::Options, santa_bench::Report;
 
 constexpr const char* usage =
     "santa_portability [options]\n"
@@ -39,25 +29,10 @@ constexpr const char* usage =
     "  --repeats N     timed repetitions (21)\n"
     "  --shape B,H,KVH,L,D   only this shape\n"
     "  --method NAME   only this method and exact: mass-unit, mass-unit-steered,\n"
-    "                  mass-unit-first, systematic, fixed-tile-budget\n"
+    "                  mass-unit-first, systematic, fixed-tile-budget, narrow\n"
     "  --layout NAME   only this layout of the cache: token-major, head-major\n"
     "  --quick         only batch 1 at 8192 and 32768 keys, for hosts\n"
     "  --json FILE     results as JSON\n";
-
-std::string kokkos_version() {
-  return std::to_string(KOKKOS_VERSION / 10000) + "." + std::to_string(KOKKOS_VERSION / 100 % 100) + "." +
-         std::to_string(KOKKOS_VERSION % 100);
-}
-
-std::string device_name() {
-#if defined(KOKKOS_ENABLE_CUDA)
-  if constexpr (std::is_same_v<Space, Kokkos::Cuda>) return Space{}.cuda_device_prop().name;
-#endif
-  std::ifstream info("/proc/cpuinfo");
-  for (std::string line; std::getline(info, line);)
-    if (line.rfind("model name", 0) == 0) return line.substr(line.find(':') + 2);
-  return "unknown";
-}
 
 std::vector<santa::Shape> shapes(const Options& options) {
   if (!options.shape.empty()) {
@@ -77,89 +52,6 @@ std::vector<santa::Shape> shapes(const Options& options) {
   return all;
 }
 
-class Report {
- public:
-  explicit Report(const Options& options) : _options(options) {
-    char date[32];
-    const std::time_t now = std::time(nullptr);
-    std::strftime(date, sizeof date, "%Y-%m-%d", std::gmtime(&now));
-    _json = "{\"device\": \"" + device_name() + "\", \"backend\": \"" + Space::name() + "\", \"date\": \"" + date +
-            "\", \"kokkos\": \"" + kokkos_version() + "\", \"concurrency\": " + std::to_string(Space{}.concurrency()) +
-            ", \"results\": [";
-    std::printf("%s, %s (hm: head-major)\n%-24s %-17s %6s %9s %9s %8s %8s %8s %9s\n", device_name().c_str(),
-                Space::name(), "b, h/kvh/d, n", "method", "rows", "us", "launch us", "ceiling", "of it", "speed-up",
-                "error");
-  }
-
-  /// What a method was asked for: samples a query head (and in which tiles), or rows a kv head; 0 where it has none.
-  struct Budget {
-    std::int64_t samples = 0;
-    int tile = 0;
-    double rows = 0.;
-  };
-
-  void set_layout(santa::CacheLayout layout) { _layout = layout; }
-
-  void add(const santa::Shape& s, const std::string& method, const Budget& budget, double ceiling,
-           const santa_bench::Measured& m, double speedup, double error) {
-    const double fraction = m.bytes / m.microseconds() * 1e-3 / ceiling;
-    std::printf("%-24s %-17s %5.1f%% %9.1f %9.1f %8.0f %8.3f %8.2f %9.2g\n", name_of(s).c_str(), method.c_str(),
-                100. * m.rows_fraction, m.microseconds(), m.launch_microseconds, ceiling, fraction, speedup, error);
-    std::fflush(stdout);
-    const auto number = [](auto value) { return value > 0 ? std::to_string(value) : std::string("null"); };
-    char text[1024];
-    std::snprintf(
-        text, sizeof text,
-        "\"samples\": %s, \"tile\": %s, \"rows_budget\": %s, \"rows_read_fraction\": %.5f, \"microseconds\": %.3f, "
-        "\"timing\": \"%s\", \"launch_microseconds\": %.3f, \"bytes_read\": %.0f, \"ceiling_gb_s\": %.1f, "
-        "\"ceiling_fraction\": %.4f, \"speedup_over_exact\": %.4f, \"relative_error\": %.4g",
-        number(budget.samples).c_str(), number(budget.tile).c_str(), number(budget.rows).c_str(), m.rows_fraction,
-        m.microseconds(), m.graph_microseconds > 0. ? "graph" : "launch", m.launch_microseconds, m.bytes, ceiling,
-        fraction, speedup, error);
-    add_record(s, method, text);
-  }
-
-  /// Of a method that did not run: its time is null.
-  void add_unsupported(const santa::Shape& s, const std::string& method, const std::string& why) {
-    std::printf("%-24s %-17s not run: %s\n", name_of(s).c_str(), method.c_str(), why.c_str());
-    std::string text;
-    for (const char c : why) text += c == '"' || c == '\\' || static_cast<unsigned char>(c) < ' ' ? ' ' : c;
-    add_record(s, method, "\"microseconds\": null, \"reason\": \"" + text + "\"");
-  }
-
-  void write() const {
-    if (_options.json.empty()) return;
-    std::ofstream file(_options.json);
-    file << _json << "\n]}\n";
-    if (!file) throw std::runtime_error("can't write " + _options.json);
-  }
-
- private:
-  [[nodiscard]] std::string name_of(const santa::Shape& s) const {
-    char text[64];
-    std::snprintf(text, sizeof text, "%ld, %ld/%ld/%ld, %ldk%s", s.batch, s.heads, s.kv_heads, s.dim, s.length / 1024,
-                  _layout == santa::CacheLayout::token_major ? "" : " hm");
-    return text;
-  }
-
-  void add_record(const santa::Shape& s, const std::string& method, const std::string& rest) {
-    char text[256];
-    std::snprintf(text, sizeof text,
-                  "\"score_stage\": \"bf16\", \"rescored\": false, \"batch\": %ld, \"length\": %ld, \"heads\": %ld, "
-                  "\"kv_heads\": %ld, \"dim\": %ld, \"dtype\": \"bf16\", \"layout\": \"%s\", \"sharpness\": %g, ",
-                  s.batch, s.length, s.heads, s.kv_heads, s.dim,
-                  _layout == santa::CacheLayout::token_major ? "token-major" : "head-major",
-                  static_cast<double>(_options.sharpness));
-    _json += std::string(_first ? "" : ",") + "\n  {\"method\": \"" + method + "\", " + text + rest + "}";
-    _first = false;
-  }
-
-  const Options& _options;
-  santa::CacheLayout _layout = santa::CacheLayout::token_major;
-  std::string _json;
-  bool _first = true;
-};
-
 /// Copies of a cache add up to more than twice the last-level cache, or to 1.2 GB, whichever host it is.
 constexpr std::size_t rotation_bytes = std::size_t{santa::lanes::is_host_space<Space> ? 1200 : 512} << 20;
 
@@ -172,20 +64,21 @@ void run(const Space& space, const santa_bench::Caches<Space>& caches, double ce
   const auto add = [&](const char* name, const auto& method, const Report::Budget& budget, bool first = false) {
     if (!options.only.empty() && options.only != name && std::strcmp(name, "exact") != 0) return;
     try {
-      const auto measured = santa_bench::measure(space, caches, method, options.repeats, first);
+      const auto measured =
+          santa_bench::measure(space, caches, santa_bench::FullStage<Space>{caches}, method, options.repeats, first);
       if (exact.out.empty()) exact = measured;
       report.add(shape, name, budget, ceiling, measured, exact.microseconds() / measured.microseconds(),
-                 santa_bench::relative_error(measured.out, exact.out));
+                 santa_bench::relative_error(measured.out, exact.out), {});
     } catch (const std::exception& error) {
       space.fence();  // an error that stays with the device ends the run
-      report.add_unsupported(shape, name, error.what());
+      report.add_unsupported(shape, name, error.what(), {});
     }
   };
   add("exact", santa::Exact{}, {});
   if (exact.out.empty()) return;  // nothing to compare with
   const double rows = options.share * static_cast<double>(shape.length);
-  const santa::MassUnit mass_unit{.rows = santa::share(options.share), .steered = false};
-  const santa::MassUnit steered{.rows = santa::share(options.share)};
+  const santa::MassUnit mass_unit{.rows = santa::share(options.share)};
+  const santa::MassUnit steered{.rows = santa::share(options.share), .steered = true};
   add("mass-unit", mass_unit, {.rows = rows});
   add("mass-unit-steered", steered, {.rows = rows});
   add("mass-unit-first", mass_unit, {.rows = rows}, true);
@@ -194,6 +87,8 @@ void run(const Space& space, const santa_bench::Caches<Space>& caches, double ce
   santa::FixedTileBudget fixed{.samples = samples, .tile = 256};
   fixed.samples = std::max(samples, fixed.tiles(shape.length));  // it draws at least one a tile
   add("fixed-tile-budget", fixed, {.samples = fixed.samples, .tile = fixed.tile});
+  if (options.only.empty() || options.only == "narrow")
+    santa_bench::run_narrow(space, caches, ceiling, exact, options, report);
 }
 
 void run(const Options& options) {
@@ -243,7 +138,8 @@ Options parse(int argc, char** argv) {
       throw std::runtime_error("unknown option " + name + "\n" + usage);
   }
   bool known = options.only.empty();
-  for (const char* name : {"mass-unit", "mass-unit-steered", "mass-unit-first", "systematic", "fixed-tile-budget"})
+  for (const char* name :
+       {"mass-unit", "mass-unit-steered", "mass-unit-first", "systematic", "fixed-tile-budget", "narrow"})
     known = known || options.only == name;
   if (!known) throw std::runtime_error("unknown method " + options.only + "\n" + usage);
   if (!options.layout.empty() && options.layout != "token-major" && options.layout != "head-major")

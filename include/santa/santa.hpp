@@ -2,13 +2,17 @@
 #pragma once
 
 #include <santa/cache/contiguous.hpp>
+#include <santa/cache/encode_keys.hpp>
+#include <santa/cache/narrow_keys.hpp>
 #include <santa/core/element.hpp>
+#include <santa/core/narrow.hpp>
 #include <santa/core/shape.hpp>
 #include <santa/core/statistics.hpp>
 #include <santa/core/version.hpp>
 #include <santa/decode/decode.hpp>
 #include <santa/decode/options.hpp>
 #include <santa/decode/plan.hpp>
+#include <santa/decode/validate.hpp>
 #include <santa/random/philox.hpp>
 #include <santa/random/stream_key.hpp>
 #include <santa/rows/draw_rows.hpp>

@@ -1,5 +1,6 @@
 // The two tile products against double precision, with rows that end where their allocation ends.
 #include "support/data.hpp"
+#include <santa/core/query_rows.hpp>
 #include <santa/lanes/host_tile.hpp>
 
 #include <doctest/doctest.h>
@@ -48,7 +49,7 @@ struct Fixture {
     std::mt19937 random(7);
     std::normal_distribution<float> normal;
     for (float& x : query) x = normal(random);
-    tile.begin({query.data() + 2, ElementType::float32}, -2, dim + 5, 0.25F, [] {});
+    tile.begin(santa::detail::QueryRows{{query.data() + 2, ElementType::float32}, -2, dim + 5}, 0.25F, [] {});
   }
   [[nodiscard]] double q(int head, int d) const {
     return static_cast<double>(query[static_cast<std::size_t>(head * (dim + 5) + d)]);
@@ -177,7 +178,7 @@ TEST_CASE_TEMPLATE("specialised_dimensions_give_the_bits_of_others", T, float, s
       for (int h = 0; h < heads; ++h)
         for (int d = 0; d < dim; ++d)
           query[static_cast<std::size_t>(h * (dim + 8) + d)] = static_cast<float>(f.q(h, d));
-      longer.tile.begin({query.data(), ElementType::float32}, 0, dim + 8, 0.25F, [] {});
+      longer.tile.begin(santa::detail::QueryRows{{query.data(), ElementType::float32}, 0, dim + 8}, 0.25F, [] {});
       const SeparateRows<T> rows(32, dim, 3);
       SeparateRows<T> longer_rows(32, dim + 8, 3);
       for (int i = 0; i < 32; ++i)

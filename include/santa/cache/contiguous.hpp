@@ -32,10 +32,14 @@ struct ContiguousRows {
 };
 
 /// Where the rows lie, as kernels see it. A cache policy has `Element`, `keys(batch, kv_head)` and
-/// `values(batch, kv_head)`, which give something that maps a row number to the address of its `dim` elements.
+/// `values(batch, kv_head)`, which give something that maps a row number to the address of its `dim` elements;
+/// `scored(batch, kv_head)` is what scores are made from, rows of `ScoredElement`: the keys, or a narrow copy, after
+/// which `rescored` says whether drawn rows are scored again by their keys.
 template <class T>
 struct ContiguousAddresses {
   using Element = T;
+  using ScoredElement = T;
+  static constexpr bool rescored = false;
   const T* key_data;
   const T* value_data;
   std::int64_t key_stride[3], value_stride[3];  // batch, row, head
@@ -49,6 +53,9 @@ struct ContiguousAddresses {
 
   [[nodiscard]] KOKKOS_FUNCTION ContiguousRows<T> keys(std::int64_t batch, std::int64_t head) const {
     return {key_data + batch * key_stride[0] + head * key_stride[2], key_stride[1]};
+  }
+  [[nodiscard]] KOKKOS_FUNCTION ContiguousRows<T> scored(std::int64_t batch, std::int64_t head) const {
+    return keys(batch, head);
   }
   [[nodiscard]] KOKKOS_FUNCTION ContiguousRows<T> values(std::int64_t batch, std::int64_t head) const {
     return {value_data + batch * value_stride[0] + head * value_stride[2], value_stride[1]};

@@ -138,6 +138,7 @@ struct Arguments {
   bool carried = false;                   // a step before this one has left its state
   bool steered = false;                   // by a panel of keys, scored before the step draws
   bool separate = false;                  // heads draw by themselves
+  bool self_normalised = false;           // outputs are over the weights of rows read, not over the mass of all keys
 
   Budget budget;
   float* state = nullptr;         // [StateArray][batch][heads], carried from step to step; see DecodeState

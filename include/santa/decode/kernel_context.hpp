@@ -2,6 +2,7 @@
 #pragma once
 
 #include <santa/core/arguments.hpp>
+#include <santa/core/query_rows.hpp>
 #include <santa/gather/group_state.hpp>
 #include <santa/lanes/group.hpp>
 #include <santa/score/sources.hpp>
@@ -9,6 +10,7 @@
 #include <Kokkos_Core.hpp>
 
 #include <cstdint>
+#include <type_traits>
 
 namespace santa::detail {
 
@@ -17,10 +19,14 @@ template <class ExecutionSpace, class Addresses, class Modifier, class KernelExt
 struct KernelContext {
   using Space = ExecutionSpace;
   using Extents = KernelExtents;
+  static constexpr bool narrow = !std::is_same_v<typename Addresses::Element, typename Addresses::ScoredElement>;
   using Group = lanes::GroupOf<Space, Extents>;
-  using Tile = lanes::TileOf<Space, typename Addresses::Element, Extents>;
-  using Rows = decltype(Addresses{}.keys(0, 0));
-  using Keys = KeyScores<Group, Tile, Rows, Modifier>;
+  using Tile = lanes::TileOf<Space, typename Addresses::Element, Extents, typename Addresses::ScoredElement,
+                             Addresses::rescored>;
+  using Rows = decltype(Addresses{}.values(0, 0));
+  using ScoredRows = decltype(Addresses{}.scored(0, 0));
+  using Keys = KeyScores<Group, Tile, ScoredRows, Modifier>;
+  using State = GroupState<Group, Tile, Rows, DrawnKeys<Rows, Modifier, Addresses::rescored>>;
 
   Arguments arguments;
   Addresses addresses;
@@ -67,26 +73,39 @@ struct KernelContext {
   template <class Meanwhile>
   KOKKOS_FORCEINLINE_FUNCTION void take_queries(Tile& tile, const Unit& unit, const Meanwhile& meanwhile) const {
     const Arguments& a = arguments;
-    tile.begin(a.query, unit.batch * a.query_stride[0] + unit.first_head * a.query_stride[1], a.query_stride[1],
-               a.score_factor, meanwhile);
+    const QueryRows query{a.query, unit.batch * a.query_stride[0] + unit.first_head * a.query_stride[1],
+                          a.query_stride[1]};
+    if constexpr (narrow) {
+      const ScoredRows rows = addresses.scored(unit.batch, unit.kv_head);
+      tile.begin(FoldedQueryRows{query, rows.center, rows.spread}, a.score_factor, meanwhile);
+    } else {
+      tile.begin(query, a.score_factor, meanwhile);
+    }
   }
 
   [[nodiscard]] KOKKOS_FUNCTION Keys keys(const Group& group, Tile& tile, const Unit& unit) const {
-    const Rows rows = addresses.keys(unit.batch, unit.kv_head);
+    const ScoredRows rows = addresses.scored(unit.batch, unit.kv_head);
     if constexpr (!requires { Tile::reads_ahead; }) {
       return {group, tile, rows, rows, 0, modifier, unit};
     } else {
       const std::int64_t next = unit_rank(arguments, unit.batch, unit.split, unit.kv_head, unit.slice) + 1;
       const Unit after = this->unit(next < all_units(arguments) ? next : 0);
-      return {group, tile, rows, addresses.keys(after.batch, after.kv_head), after.begin, modifier, unit};
+      return {group, tile, rows, addresses.scored(after.batch, after.kv_head), after.begin, modifier, unit};
     }
+  }
+
+  /// The running state of a group that draws rows of a unit.
+  [[nodiscard]] KOKKOS_FUNCTION State state(const Group& group, Tile& tile, float* scratch, const Unit& unit) const {
+    const auto keys = addresses.keys(unit.batch, unit.kv_head);
+    return State(group, tile, addresses.values(unit.batch, unit.kv_head), {keys, modifier},
+                 queue_scratch(group, scratch), arguments, unit);
   }
 
   /// Scratch of one lane group, in floats: whole vectors.
   [[nodiscard]] KOKKOS_FUNCTION std::size_t group_floats(int heads, int dim) const {
     const bool with_spread = arguments.with_spread();
-    return (Tile::scratch_floats(heads, dim) +
-            static_cast<std::size_t>(GroupState<Group, Tile, Rows>::scratch_words(heads, with_spread)) + 31) /
+    return (Tile::scratch_floats(heads, dim) + static_cast<std::size_t>(State::scratch_words(heads, with_spread)) +
+            31) /
            32 * 32;
   }
   /// The state of a group.

@@ -175,6 +175,7 @@ class DecodePlan {
       a.out_stride[i] = static_cast<std::int64_t>(out.stride(i));
     }
     a.lengths = cache.length_data();
+    a.self_normalised = Cache::Addresses::rescored;
     return a;
   }
 

@@ -35,7 +35,8 @@ struct ScoreKernel : Context {
     Float score[Group::max_heads];
     for_each_tile(group, unit, [&](std::int64_t first) {
       const std::int64_t next = first + Group::groups_per_team * Group::size;
-      keys.scores(first, 1, keys_of_tile<Group>(unit, first), score, next, keys_of_tile<Group>(unit, next), none);
+      keys.scores(first, 1, keys_of_tile<Group>(unit, first), score, next, keys_of_tile<Group>(unit, next), none,
+                  unit.end);
       group.for_heads(unit.heads, [&](int head) { keep(group, store, unit, first, head, score[head]); });
     });
     if constexpr (!lanes::Seam<typename Context::Space>::many_groups)

@@ -20,6 +20,7 @@ namespace santa::detail {
 template <class Context, template <class> class Rule, bool stored_scores, bool multinomial_error = false>
 struct SweepKernel : Context {
   using typename Context::Group;
+  using typename Context::State;
   using typename Context::Tile;
   using Float = typename Group::template Vector<float>;
 
@@ -61,8 +62,7 @@ struct SweepKernel : Context {
       if constexpr (!looks_ahead) ask_first_tile(group, source, unit);
     });
     Rule<Group> rule = make_rule(group, unit, scratch);
-    GroupState<Group, Tile, typename Context::Rows> state(group, tile, this->addresses.values(unit.batch, unit.kv_head),
-                                                          this->queue_scratch(group, scratch), a, unit);
+    State state = this->state(group, tile, scratch, unit);
     group.for_all_heads(unit.heads, [&](int head) { state.set_reference(head, rule.initial_reference(head)); });
     Float score[Group::max_heads];
     Float weight[Group::max_heads];
@@ -70,7 +70,7 @@ struct SweepKernel : Context {
     const auto draw = [&](std::int64_t first) {
       rule.draw({static_cast<std::uint32_t>(first / Group::size), unit.heads, score, weight}, state.with_spread(),
                 drawn);
-      state.add(first, drawn);
+      state.add(first, weight, drawn);
     };
     if constexpr (looks_ahead) {
       for_each_draw_tile(group, unit, [&](std::int64_t begin, std::int64_t end, std::int64_t next) {
@@ -80,7 +80,7 @@ struct SweepKernel : Context {
           if (!Tile::asynchronous && coming >= end) coming = next;
           // Rows on their way would be in the way of the ones that are drawn before they are needed.
           const int coming_keys = Tile::asynchronous && coming >= end ? 0 : keys_of_tile<Group>(unit, coming);
-          source.scores(first, 1, keys_of_tile<Group>(unit, first), score, coming, coming_keys, state);
+          source.scores(first, 1, keys_of_tile<Group>(unit, first), score, coming, coming_keys, state, end);
           state.weigh(score, weight);
           rule.keep(first, score);
         }
@@ -89,6 +89,8 @@ struct SweepKernel : Context {
           if (rule.reads_weights()) {
             rule.scores(first, score);
             state.weights(score, weight);
+          } else if constexpr (State::rescored) {
+            rule.own_weights(first, weight);
           }
           state.make_room();
           draw(first);
@@ -97,10 +99,14 @@ struct SweepKernel : Context {
     } else {
       for_each_tile(group, unit, [&](std::int64_t first) {
         const std::int64_t next = first + Group::groups_per_team * Group::size;
-        source.scores(first, 1, keys_of_tile<Group>(unit, first), score, next, keys_of_tile<Group>(unit, next), state);
+        source.scores(first, 1, keys_of_tile<Group>(unit, first), score, next, keys_of_tile<Group>(unit, next), state,
+                      unit.end);
         if constexpr (stored_scores) {
           if (!rule.begin(static_cast<std::uint32_t>(first / Group::size))) return;
-          if (rule.reads_weights()) state.weigh(score, weight);
+          if (rule.reads_weights())
+            state.weigh(score, weight);
+          else if constexpr (State::rescored)
+            state.weights(score, weight);
         } else {
           state.weigh(score, weight);
         }
@@ -134,7 +140,6 @@ struct SweepKernel : Context {
   }
 
   /// Writes the state of the unit: the group's, or that of all groups of the team together.
-  template <class State>
   KOKKOS_FUNCTION void finish(const Group& group, const Unit& unit, State& state, const Rule<Group>& rule,
                               float* scratch) const {
     const Arguments& a = this->arguments;

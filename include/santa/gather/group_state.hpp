@@ -3,6 +3,7 @@
 
 #include <santa/core/arguments.hpp>
 #include <santa/core/drawn.hpp>
+#include <santa/gather/drawn_keys.hpp>
 #include <santa/gather/row_queue.hpp>
 #include <santa/lanes/math.hpp>
 
@@ -16,7 +17,10 @@ namespace santa::detail {
 /// Weights are relative to a reference exponent per head, an integer in log2 units, so that changing it is exact. It is
 /// raised when a score exceeds it by more than 2^8 and never lowered: nothing overflows, and what is lost below 2^-126
 /// of the largest weight does not show.
-template <class Group, class Tile, class Rows>
+///
+/// Where drawn rows are scored again by their keys, those in the queue wait with a weight per unit of their own weight
+/// (1 / inclusion probability), which becomes a weight when they are gathered.
+template <class Group, class Tile, class Rows, class DrawnRowKeys>
 class GroupState {
   template <class T>
   using Vector = typename Group::template Vector<T>;
@@ -24,17 +28,19 @@ class GroupState {
 
  public:
   static constexpr float headroom = 8.F;
+  static constexpr bool rescored = DrawnRowKeys::rescored;
 
   /// Scratch in 4-byte words: the queue, and the error-bar sums.
   KOKKOS_FUNCTION static constexpr int scratch_words(int heads, bool with_spread) {
     return RowQueue<Group>::scratch_words(Group::padded(heads), with_spread) + (with_spread ? Group::padded(heads) : 0);
   }
 
-  KOKKOS_FUNCTION GroupState(const Group& group, Tile& tile, const Rows& values, float* scratch,
-                             const Arguments& arguments, const Unit& unit)
+  KOKKOS_FUNCTION GroupState(const Group& group, Tile& tile, const Rows& values, const DrawnRowKeys& keys,
+                             float* scratch, const Arguments& arguments, const Unit& unit)
       : _group(group),
         _tile(tile),
         _values(values),
+        _keys(keys),
         _queue(scratch, Group::padded(unit.heads), arguments.with_spread()),
         _variance(scratch + RowQueue<Group>::scratch_words(Group::padded(unit.heads), true)),
         _unit(unit),
@@ -76,14 +82,17 @@ class GroupState {
     _mass[head] = lanes::select(_group.lanes_between(0, 1), Float(mass), Float(0.F));
   }
 
-  /// Queues the drawn rows of a tile; `first` is its first key.
-  KOKKOS_FORCEINLINE_FUNCTION void add(std::int64_t first, const Drawn<Group>& drawn) {
+  /// Queues the drawn rows of a tile; `first` is its first key. Where they are scored again, `own` are the weights by
+  /// which they were drawn.
+  KOKKOS_FORCEINLINE_FUNCTION void add(std::int64_t first, const Float* own, Drawn<Group>& drawn) {
     if (drawn.rows == 0) return;
     const auto chosen = _group.lanes_of(drawn.rows);
     _group.for_all_heads(_unit.heads, [&](int head) {
       const Float weight = lanes::select(chosen, drawn.weight[head], Float(0.F));
-      _used[head] += weight;
-      _squares[head] = lanes::fma(weight, weight, _squares[head]);
+      if constexpr (rescored)
+        make_relative(head, own[head], drawn);
+      else
+        count_weight(head, weight);
     });
     _queue.push(_group, static_cast<std::int32_t>(first - _unit.begin), drawn);
     _rows += static_cast<std::uint32_t>(Kokkos::popcount(drawn.rows));
@@ -100,11 +109,13 @@ class GroupState {
   [[nodiscard]] KOKKOS_FUNCTION int size() const { return _queue.size(); }
   [[nodiscard]] KOKKOS_FUNCTION int unasked() const { return _queue.size() - _queue.asked(); }
   [[nodiscard]] KOKKOS_FUNCTION auto unasked_row(int i) const { return _values[_unit.begin + _queue.unasked(i)]; }
+  [[nodiscard]] KOKKOS_FUNCTION auto unasked_key(int i) const { return _keys.rows[_unit.begin + _queue.unasked(i)]; }
   KOKKOS_FUNCTION void asked(int count) { _queue.ask(count); }
 
   /// Gathers the oldest rows: a batch, or what there is.
   KOKKOS_FORCEINLINE_FUNCTION void take() {
     const int count = _queue.size() < RowQueue<Group>::batch ? _queue.size() : RowQueue<Group>::batch;
+    if constexpr (rescored && !Tile::asynchronous) rescore(count);
     const auto ahead = [&](int i) { return _values[_unit.begin + _queue.unasked(i < unasked() ? i : unasked() - 1)]; };
     _tile.add_rows(_values, _unit.begin, _queue.index(), count, ahead, _queue.weight(0), RowQueue<Group>::capacity);
     if constexpr (!Tile::asynchronous) _queue.ask(count);
@@ -115,6 +126,13 @@ class GroupState {
         add_variance(count);
     }
     _queue.pop(count);
+    _ready = 0;
+  }
+
+  /// Gives the oldest batch, whose keys an asynchronous tile has here, its weights; `take` comes later.
+  KOKKOS_FORCEINLINE_FUNCTION void rescore_front() {
+    _ready = _queue.size() < RowQueue<Group>::batch ? _queue.size() : RowQueue<Group>::batch;
+    rescore(_ready);
   }
 
   /// Gathers what still waits and adds up over lanes. After it, scratch is not looked at any more.
@@ -145,12 +163,46 @@ class GroupState {
   }
 
  private:
+  KOKKOS_FORCEINLINE_FUNCTION void count_weight(int head, const Float& weight) {
+    _used[head] += weight;
+    _squares[head] = lanes::fma(weight, weight, _squares[head]);
+  }
+
+  /// A drawn row's weight over its own.
+  KOKKOS_FORCEINLINE_FUNCTION void make_relative(int head, const Float& own, Drawn<Group>& drawn) const {
+    const Float inverse = lanes::select(own > Float(0.F), lanes::inverse_near(own), Float(0.F));
+    drawn.weight[head] = drawn.weight[head] * inverse;
+    if (_with_spread) drawn.spread[head] = drawn.spread[head] * (inverse * inverse);
+  }
+
+  /// Gives the oldest rows the weights of their full keys. Bytes: `count` key rows.
+  KOKKOS_FORCEINLINE_FUNCTION void rescore(int count) {
+    Float score[Group::max_heads];
+    _tile.scores_of(_keys.rows, _unit.begin, _queue.index(), count, score);
+    _group.for_all_heads(_unit.heads, [&](int head) {
+      float* at = _queue.weight(head);
+      const Float relative = _group.load(at, count, 0.F);
+      const Float own = lanes::exp2_near(_keys.modifier.apply(score[head]) - Float(_reference[head]));
+      // NaN shows, but not where a head has not drawn the row.
+      const Float weight = lanes::select(relative != Float(0.F), relative * own, Float(0.F));
+      _group.store(weight, at, count);
+      count_weight(head, weight);
+      if (_with_spread) {
+        float* spread = _queue.spread(head);
+        _group.store(Float(_group.load(spread, count, 0.F) * (own * own)), spread, count);
+      }
+    });
+    _group.sync();
+  }
+
   /// Asks for a few of the newest rows; more would stop everything else, and are asked for beside the sums of older
   /// ones.
   KOKKOS_FUNCTION void ask() {
     constexpr int few = 8;
-    for (int i = 0; i < unasked() && i < few; ++i)
+    for (int i = 0; i < unasked() && i < few; ++i) {
       _group.prefetch(unasked_row(i), _dim * int{sizeof(typename Tile::Element)});
+      if constexpr (rescored) _group.prefetch(unasked_key(i), _dim * int{sizeof(typename Tile::Element)});
+    }
     _queue.ask(few);
   }
 
@@ -184,13 +236,14 @@ class GroupState {
     _used[head] = _used[head] * Float(factor);
     _squares[head] = _squares[head] * Float(factor * factor);
     if (_with_spread) _group.single([&] { _variance[head] *= factor * factor; });
-    _queue.rescale(_group, head, factor);
+    _queue.rescale(_group, head, factor, rescored ? _ready : _queue.size());
     _tile.rescale(head, factor);
   }
 
   const Group& _group;
   Tile& _tile;
   Rows _values;
+  DrawnRowKeys _keys;
   RowQueue<Group> _queue;
   float* _variance;  // [head]
   const Unit& _unit;
@@ -198,6 +251,7 @@ class GroupState {
   const float* _center;
   bool _with_spread;
   std::uint32_t _rows = 0;
+  int _ready = 0;  // rows of the queue that have been scored again: they have weights
   float _reference[Group::max_heads];
   Float _mass[Group::max_heads];     // weights of all keys, by lane
   Float _used[Group::max_heads];     // weights given to rows drawn

@@ -36,8 +36,8 @@ class RowQueue {
   [[nodiscard]] KOKKOS_FUNCTION int size() const { return _size; }
   /// The oldest batch: row, weight and spread of its members.
   [[nodiscard]] KOKKOS_FUNCTION const std::int32_t* index() const { return _index + _front; }
-  [[nodiscard]] KOKKOS_FUNCTION const float* weight(int head) const { return _weight + head * capacity + _front; }
-  [[nodiscard]] KOKKOS_FUNCTION const float* spread(int head) const { return _spread + head * capacity + _front; }
+  [[nodiscard]] KOKKOS_FUNCTION float* weight(int head) const { return _weight + head * capacity + _front; }
+  [[nodiscard]] KOKKOS_FUNCTION float* spread(int head) const { return _spread + head * capacity + _front; }
 
   /// Appends the drawn rows of the tile whose first row is `first`; there is room for a tile.
   KOKKOS_FORCEINLINE_FUNCTION void push(const Group& group, std::int32_t first, const Drawn<Group>& drawn) {
@@ -64,9 +64,9 @@ class RowQueue {
     _asked = _asked > count ? _asked - count : 0;
   }
 
-  /// Brings waiting rows of a head to another reference.
-  KOKKOS_FUNCTION void rescale(const Group& group, int head, float factor) {
-    group.for_each(_size, [&](int i) {
+  /// Brings the `count` oldest rows' weights of a head to another reference.
+  KOKKOS_FUNCTION void rescale(const Group& group, int head, float factor, int count) {
+    group.for_each(count, [&](int i) {
       const int at = head * capacity + place(i);
       _weight[at] *= factor;
       if (_with_spread) _spread[at] *= factor * factor;

@@ -6,7 +6,10 @@
 #include <santa/lanes/extents.hpp>
 #include <santa/lanes/host_group.hpp>
 #include <santa/lanes/host_tile.hpp>
+#include <santa/lanes/mma_code_tile.hpp>
 #include <santa/lanes/mma_tile.hpp>
+#include <santa/lanes/narrow_host_tile.hpp>
+#include <santa/lanes/narrow_plain_tile.hpp>
 #include <santa/lanes/plain_tile.hpp>
 #include <santa/lanes/team_seam.hpp>
 #include <santa/lanes/warp_group.hpp>
@@ -36,7 +39,9 @@ concept GenericSpace = Kokkos::is_execution_space_v<Space> && !is_host_space<Spa
 #endif
 
 /// The seam of an execution space; the general one is the host's.
-///   Group<Extents>, Tile<T, Extents>   lane group and tile products
+///   Group<Extents>                     lane group
+///   Tile<T, Extents, Scored, rescored> its products: sums of rows of T, scores of rows of Scored (T, or a narrow type,
+///                                      with drawn rows `rescored` by rows of T or not)
 ///   many_groups                        whether a team's or a kernel's many groups share what one thread would do last
 ///   most_heads(dim)                    query heads that a group works on together
 ///   with_extents(...)                  calls f with the extents that a shape's kernels are compiled for
@@ -48,8 +53,8 @@ struct Seam {
   template <class Extents>
   using Group = HostGroup;
   static constexpr bool many_groups = false;
-  template <class T, class Extents>
-  using Tile = HostTile<T>;
+  template <class T, class Extents, class Scored = T, bool rescored = false>
+  using Tile = std::conditional_t<std::is_same_v<T, Scored>, HostTile<T>, NarrowHostTile<T, Scored>>;
 
   static constexpr int most_heads(int /*dim*/) { return max_heads; }
 
@@ -107,9 +112,13 @@ struct Seam<Kokkos::Cuda> {
   static constexpr bool many_groups = true;
   template <class Extents>
   using Group = WarpGroup<Extents::heads, warps_of<Extents>>;
-  template <class T, class Extents>
-  using Tile = std::conditional_t<Extents::tensor_cores, MmaTile<Group<Extents>, T, Extents::dim>,
-                                  PlainTile<Group<Extents>, T, Extents::dim>>;
+  template <class T, class Extents, class Scored = T, bool rescored = false>
+  using Tile = std::conditional_t<
+      std::is_same_v<T, Scored>,
+      std::conditional_t<Extents::tensor_cores, MmaTile<Group<Extents>, T, Extents::dim>,
+                         PlainTile<Group<Extents>, T, Extents::dim>>,
+      std::conditional_t<Extents::tensor_cores, MmaCodeTile<Group<Extents>, T, Scored, Extents::dim, rescored>,
+                         NarrowPlainTile<Group<Extents>, T, Scored, Extents::dim, rescored>>>;
 
   /// Each combination is a kernel to compile. A program that knows its models saves most of that time by naming what it
   /// needs, -DSANTA_ONLY_EXTENTS=<heads>,<dim>[,<heads>,<dim>...] (4, 8 or 16; 64, 128 or 256) from small to large: a
@@ -235,7 +244,8 @@ template <class Space, class Extents = Extents<max_heads, max_dim, false>>
 using GroupOf = typename Seam<Space>::template Group<Extents>;
 
 /// The tile products of an execution space for rows of T.
-template <class Space, class T, class Extents = Extents<max_heads, max_dim, false>>
-using TileOf = typename Seam<Space>::template Tile<T, Extents>;
+template <class Space, class T, class Extents = Extents<max_heads, max_dim, false>, class Scored = T,
+          bool rescored = false>
+using TileOf = typename Seam<Space>::template Tile<T, Extents, Scored, rescored>;
 
 }  // namespace santa::lanes

@@ -166,6 +166,16 @@ struct HostGroup {
     for (int i = 0; i < size; ++i) each[i] = i < count ? from[i * stride] : rest;
     return Vector<T>::load(each);
   }
+  /// The same of any type, as floats; 0 in lanes from `count` on.
+  template <class T>
+  static Vector<float> load_floats(const T* from, std::int64_t stride, int count) {
+    alignas(native_bytes) float each[size];
+    for (int i = 0; i < size; ++i) each[i] = i < count ? static_cast<float>(from[i * stride]) : 0.F;
+    return Vector<float>::load(each);
+  }
+  /// Asks for what `load_floats` will read, where it would have to be waited for.
+  template <class T>
+  static void ask_line(const T* /*from*/, std::int64_t /*stride*/, int /*count*/) {}
   /// The elements at each lane's own index.
   template <class T>
   static Vector<T> gather(const T* from, const Vector<std::int32_t>& index) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <santa/core/element.hpp>
+#include <santa/core/narrow.hpp>
 #include <santa/core/shape.hpp>
 #include <santa/lanes/feature_block.hpp>
 #include <santa/lanes/host_group.hpp>
@@ -19,6 +20,7 @@ class HostTile {
  public:
   using Element = T;
   using Block = FeatureBlock<T>;
+  static constexpr int packed = santa::detail::features_per_element<T>;
 
   // Key rows are asked for this many rows ahead, into this level of the caches: as measured, see bench/RESULTS.md.
   static constexpr int rows_ahead = 24;
@@ -41,12 +43,11 @@ class HostTile {
       : _query(scratch), _sum(scratch + heads * padded(dim)), _heads(heads), _dim(dim), _stride(padded(dim)) {}
 
   /// Takes query rows of `heads` heads, times `factor`, and clears the sums.
-  template <class Meanwhile>
-  void begin(const AnyInput& query, std::int64_t offset, std::int64_t head_stride, float factor,
-             const Meanwhile& /*meanwhile*/) {
+  template <class Query, class Meanwhile>
+  void begin(const Query& query, float factor, const Meanwhile& /*meanwhile*/) {
     float natural[max_dim] = {};
     for (int head = 0; head < _heads; ++head) {
-      query.read(offset + head * head_stride, _dim, natural);
+      query.read(head, 0, _dim, natural);
       float* to = _query + head * _stride;
       for_each_place([&](int at, int feature) SANTA_INLINE_LAMBDA { to[at] = natural[feature] * factor; });
     }
@@ -68,6 +69,16 @@ class HostTile {
     specialised([&](auto heads, auto dim, int head) {
       score_heads_of<heads, dim>(row, head == 0 ? next : row, count, head, scores + head);
     });
+  }
+
+  /// The same of rows[first + index[i]], all of which are here.
+  template <class Rows>
+  void scores_of(const Rows& rows, std::int64_t first, const std::int32_t* index, int count,
+                 Simd<float, 32>* scores) const {
+    const T* row[HostGroup::size];
+    for (int i = 0; i < HostGroup::size; ++i) row[i] = rows[first + index[i < count ? i : count - 1]];
+    specialised(
+        [&](auto heads, auto dim, int head) { score_heads_of<heads, dim>(row, row, count, head, scores + head); });
   }
 
   /// sum[head] += weight[head * weight_stride + i] * rows[first + index[i]] over i < count, which is at most 32.
@@ -173,8 +184,8 @@ class HostTile {
         const float* query = _query + head * stride + at;
         Block keys[rows];
         static_for<rows>([&](auto r) SANTA_INLINE_LAMBDA {
-          keys[r] = load(row[i + r] + at);
-          HostGroup::prefetch<key_level>(next[i + r] + at, Block::size * int{sizeof(T)});
+          keys[r] = load(row[i + r] + at / packed);
+          HostGroup::prefetch<key_level>(next[i + r] + at / packed, Block::size / packed * int{sizeof(T)});
         });
         static_for<2>([&](auto half) SANTA_INLINE_LAMBDA {
           static_for<Heads>([&](auto h) SANTA_INLINE_LAMBDA {

@@ -53,6 +53,23 @@ __device__ __forceinline__ void load_matrices(std::uint32_t address, std::uint32
                  : "r"(address));
 }
 
+/// The first two of them; lanes 16 and up give no address.
+__device__ __forceinline__ void load_two_matrices(std::uint32_t address, std::uint32_t (&a)[2]) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0,%1},[%2];" : "=r"(a[0]), "=r"(a[1]) : "r"(address));
+}
+
+/// Two halves less two others, and times two others plus two more.
+__device__ __forceinline__ std::uint32_t subtract_halves(std::uint32_t a, std::uint32_t b) {
+  std::uint32_t result;
+  asm("sub.f16x2 %0, %1, %2;" : "=r"(result) : "r"(a), "r"(b));
+  return result;
+}
+__device__ __forceinline__ std::uint32_t multiply_add_halves(std::uint32_t a, std::uint32_t b, std::uint32_t c) {
+  std::uint32_t result;
+  asm("fma.rn.f16x2 %0, %1, %2, %3;" : "=r"(result) : "r"(a), "r"(b), "r"(c));
+  return result;
+}
+
 /// 16 bytes of scratch, read anew each time: kept in registers over a loop, they would push out what is on its way.
 __device__ __forceinline__ uint4 load_shared(const uint4* from) {
   uint4 piece;

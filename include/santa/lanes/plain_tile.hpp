@@ -1,7 +1,7 @@
 // The two tile products of a device in plain loops: any element type, any alignment.
 #pragma once
 
-#include <santa/core/element.hpp>
+#include <santa/core/narrow.hpp>
 #include <santa/lanes/math.hpp>
 
 #include <Kokkos_Core.hpp>
@@ -29,13 +29,12 @@ class PlainTile {
   KOKKOS_FUNCTION PlainTile(const Group& group, float* shared, float* /*scratch*/, int heads, int dim)
       : _group(group), _query(shared), _heads(heads), _dim(dim) {}
 
-  template <class Meanwhile>
-  KOKKOS_FUNCTION void begin(const AnyInput& query, std::int64_t offset, std::int64_t head_stride, float factor,
-                             const Meanwhile& /*meanwhile*/) {
+  template <class Query, class Meanwhile>
+  KOKKOS_FUNCTION void begin(const Query& query, float factor, const Meanwhile& /*meanwhile*/) {
     for (int head = _group.rank(); head < _heads; head += Group::groups_per_team)
       _group.for_each(_dim, [&](int d) {
         float q = 0.F;
-        query.read(offset + head * head_stride + d, 1, &q);
+        query.read(head, d, 1, &q);
         _query[head * _dim + d] = q * factor;
       });
     _group.team_barrier();
@@ -47,15 +46,13 @@ class PlainTile {
   KOKKOS_FUNCTION void scores(const Rows& rows, std::int64_t first, std::int64_t step, int count,
                               const Coming& /*coming*/, float* scores, const DrawnRows& /*drawn*/) const {
     const int lane = _group.lane();
-    const T* row = rows[first + step * (lane < count ? lane : count - 1)];
-    _group.for_all_heads(_heads, [&](int head) { scores[head] = head < _heads ? 0.F : -infinity; });
-    for (int d = 0; d < _dim; d += 8) {
-      float key[8];
-      for (int k = 0; k < 8; ++k) key[k] = static_cast<float>(row[d + k]);
-      _group.for_heads(_heads, [&](int head) {
-        for (int k = 0; k < 8; ++k) scores[head] = fma(_query[head * _dim + d + k], key[k], scores[head]);
-      });
-    }
+    product(rows[first + step * (lane < count ? lane : count - 1)], scores);
+  }
+  template <class Rows>
+  KOKKOS_FUNCTION void scores_of(const Rows& rows, std::int64_t first, const std::int32_t* index, int count,
+                                 float* scores) const {
+    const int lane = _group.lane();
+    product(rows[first + index[lane < count ? lane : count - 1]], scores);
   }
 
   template <class Rows, class Ahead>
@@ -100,6 +97,17 @@ class PlainTile {
   }
 
  private:
+  KOKKOS_FUNCTION void product(const T* row, float* scores) const {
+    _group.for_all_heads(_heads, [&](int head) { scores[head] = head < _heads ? 0.F : -infinity; });
+    for (int d = 0; d < _dim; d += 8) {
+      float key[8];
+      santa::detail::read_features(row, d, 8, key);
+      _group.for_heads(_heads, [&](int head) {
+        for (int k = 0; k < 8; ++k) scores[head] = fma(_query[head * _dim + d + k], key[k], scores[head]);
+      });
+    }
+  }
+
   Group _group;   // by value: of a warp's, which is empty, nothing is left
   float* _query;  // [head][dim]
   int _heads;

@@ -4,6 +4,7 @@
 #include <santa/core/shape.hpp>
 #include <santa/lanes/division.hpp>
 #include <santa/lanes/extents.hpp>
+#include <santa/lanes/narrow_plain_tile.hpp>
 #include <santa/lanes/plain_tile.hpp>
 #include <santa/lanes/team_group.hpp>
 
@@ -11,6 +12,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 namespace santa::lanes {
 
@@ -21,8 +23,9 @@ struct TeamSeam {
   template <class Extents>
   using Group = TeamGroup<Space, Extents::heads>;
   static constexpr bool many_groups = false;
-  template <class T, class Extents>
-  using Tile = PlainTile<Group<Extents>, T, Extents::dim>;
+  template <class T, class Extents, class Scored = T, bool rescored = false>
+  using Tile = std::conditional_t<std::is_same_v<T, Scored>, PlainTile<Group<Extents>, T, Extents::dim>,
+                                  NarrowPlainTile<Group<Extents>, T, Scored, Extents::dim, rescored>>;
 
   static constexpr int most_heads(int /*dim*/) { return max_heads; }
 

@@ -165,6 +165,14 @@ struct WarpGroup {
     return lane() < count ? from[lane() * stride] : rest;
   }
   template <class T>
+  __device__ static float load_floats(const T* from, std::int64_t stride, int count) {
+    return lane() < count ? static_cast<float>(from[lane() * stride]) : 0.F;
+  }
+  template <class T>
+  __device__ static void ask_line(const T* from, std::int64_t stride, int count) {
+    if (lane() < count) asm volatile("prefetch.global.L1 [%0];" ::"l"(from + lane() * stride));
+  }
+  template <class T>
   __device__ static T gather(const T* from, std::int32_t index) {
     return from[index];
   }

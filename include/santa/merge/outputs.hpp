@@ -128,7 +128,9 @@ template <class Group>
 KOKKOS_FUNCTION void write_head(const Group& group, const Arguments& a, const Unit& unit, int head,
                                 const SplitStates& states, bool multinomial_error, float* result, HeadSample& sample) {
   const float* center = a.center ? &a.center(unit.batch, unit.kv_head) : nullptr;
-  const HeadState total = merge_heads(group, states);
+  const HeadState merged = merge_heads(group, states);
+  HeadState total = merged;
+  if (a.self_normalised) total.mass = total.used;
   for (int begin = 0; begin < a.dim; begin += merge_features)
     merge_output(group, states, total, begin, begin + merge_features < a.dim ? begin + merge_features : a.dim, center,
                  result);
@@ -141,10 +143,10 @@ KOKKOS_FUNCTION void write_head(const Group& group, const Arguments& a, const Un
     const float log2_sum = log2_mass(total);
     if (a.lse) a.lse(unit.batch, query_head) = log2_sum * lanes::ln_of_2;
     const float bar = a.with_spread() ? squared_error_bar(a, total, center, result, multinomial_error) : 0.F;
-    sample = sample_of(a, unit, total);
+    sample = sample_of(a, unit, merged);
     const bool no_bar = sample.flags != 0;
     if (a.error) a.error(unit.batch, query_head) = no_bar ? lanes::not_a_number : Kokkos::sqrt(bar);
-    if (a.state != nullptr) carry(a, unit, head, total, log2_sum, bar / norm, no_bar);
+    if (a.state != nullptr) carry(a, unit, head, merged, log2_mass(merged), bar / norm, no_bar);
   });
 }
 

@@ -119,10 +119,18 @@ class FixedTileRule {
       const std::uint64_t begin =
           _key.integer(static_cast<std::uint16_t>(_unit.first_head + head), static_cast<std::uint32_t>(_number), 32);
       _line[head] = Line::between(begin, begin + (static_cast<std::uint64_t>(_share) << 32), mass);
-      _unit_weight[head] = static_cast<float>(mass) / (_unit_of_mass * static_cast<float>(_share)) *
-                           lanes::exp2(_reference[head] - reference(head));
+      _own_unit[head] = lanes::exp2(_reference[head] - reference(head)) / _unit_of_mass;
+      _unit_weight[head] = static_cast<float>(mass) / static_cast<float>(_share) * _own_unit[head];
       _position[head] = 0;
       _below[head] = 0;
+    });
+  }
+
+  /// The weights by which `draw` draws a part, relative to the reference that `settle` was given.
+  KOKKOS_FORCEINLINE_FUNCTION void own_weights(std::int64_t first, Float* weight) const {
+    _group.for_all_heads(_unit.heads, [&](int head) {
+      const Word mass = lanes::bit_cast<std::uint32_t>(_group.load(at(head, first)));
+      weight[head] = lanes::convert<float>(lanes::bit_cast<std::int32_t>(mass)) * Float(_own_unit[head]);
     });
   }
 
@@ -170,6 +178,7 @@ class FixedTileRule {
   bool _every_row = false;
   std::uint32_t _samples = 0;
   float _reference[Group::max_heads];
+  float _own_unit[Group::max_heads];     // of a unit of mass
   float _unit_weight[Group::max_heads];  // of one draw
   Line _line[Group::max_heads];
   std::uint32_t _position[Group::max_heads];  // masses and points of the tile's parts so far

@@ -11,26 +11,77 @@
 namespace santa::detail {
 
 /// What follows a tile. `row(i)` is where row i of the tile and those that come after it lie, in the order of their
-/// use as far as it is known; `first` and `count` name the keys of the group's next tile (count 0: none).
+/// use as far as it is known; `first` and `count` name the keys of the group's next tile (count 0: none). More tiles
+/// follow `turn` keys apart until `end`, where that is not 0.
 template <class RowAt>
 struct ComingRows {
   RowAt row;
   std::int64_t first;
   int count;
+  std::int64_t turn;
+  std::int64_t end;
 
   KOKKOS_FORCEINLINE_FUNCTION auto operator()(std::int64_t i) const { return row(i); }
+
+  /// The first key of the i-th tile that follows, and how many it has; 0 from the first unknown one on.
+  [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION std::int64_t first_of(int i) const { return first + (i - 1) * turn; }
+  [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION int count_of(int i) const {
+    if (i == 1) return count;
+    const std::int64_t left = end - first_of(i);
+    return left < 0 ? 0 : (left < tile_keys ? static_cast<int>(left) : tile_keys);
+  }
+};
+
+/// What turns products into scores: nothing where rows are full keys.
+template <class Group, class Rows>
+struct RowScales {
+  KOKKOS_FUNCTION explicit RowScales(const Rows& /*rows*/) {}
+  KOKKOS_FUNCTION static void ask(const Group& /*group*/, std::int64_t /*first*/, std::int64_t /*step*/,
+                                  int /*count*/) {}
+  KOKKOS_FUNCTION static void load(const Group& /*group*/, std::int64_t /*first*/, std::int64_t /*step*/,
+                                   int /*count*/) {}
+  template <class Tile, class Float>
+  KOKKOS_FORCEINLINE_FUNCTION static Float apply(const Tile& /*tile*/, int /*head*/, const Float& product) {
+    return product;
+  }
+};
+
+/// Narrow rows: a scale for each, and what all scores of a head have in common.
+template <class Group, class Rows>
+  requires requires(const Rows& rows) { rows.scale; }
+struct RowScales<Group, Rows> {
+  using Float = typename Group::template Vector<float>;
+
+  const bfloat16* scales;
+  Float scale;  // of the tile's rows
+
+  KOKKOS_FUNCTION explicit RowScales(const Rows& rows) : scales(rows.scale), scale(0.F) {}
+
+  KOKKOS_FORCEINLINE_FUNCTION void load(const Group& group, std::int64_t first, std::int64_t step, int count) {
+    scale = group.load_floats(scales + first, step, count);
+  }
+  KOKKOS_FORCEINLINE_FUNCTION void ask(const Group& group, std::int64_t first, std::int64_t step, int count) const {
+    if (count > 0) group.ask_line(scales + first, step, count);
+  }
+  template <class Tile>
+  KOKKOS_FORCEINLINE_FUNCTION Float apply(const Tile& tile, int head, const Float& product) const {
+    return lanes::fma(product, scale, Float(tile.offset(head)));
+  }
 };
 
 /// Where no rows are drawn.
 struct NoDrawnRows {
   [[nodiscard]] KOKKOS_FUNCTION static int unasked() { return 0; }
   [[nodiscard]] KOKKOS_FUNCTION static const void* unasked_row(int /*i*/) { return nullptr; }
+  [[nodiscard]] KOKKOS_FUNCTION static const void* unasked_key(int /*i*/) { return nullptr; }
+  [[nodiscard]] KOKKOS_FUNCTION static int size() { return 0; }
   KOKKOS_FUNCTION static void asked(int /*count*/) {}
+  KOKKOS_FUNCTION static void rescore_front() {}
   KOKKOS_FUNCTION static void take() {}
 };
 
-/// Scores of a lane group's heads by the product of query and key rows, then the modifier. `Tile` holds the query.
-/// Bytes: `count` key rows a tile.
+/// Scores of a lane group's heads by the product of query and rows (keys, or a narrow copy), then the modifier. `Tile`
+/// holds the query. Bytes: `count` rows a tile, and their scales.
 template <class Group, class Tile, class Rows, class Modifier>
 class KeyScores {
   using Float = typename Group::template Vector<float>;
@@ -50,24 +101,31 @@ class KeyScores {
 
   /// Has a tile of the same kind asked for ahead of time, where that can be done.
   KOKKOS_FORCEINLINE_FUNCTION void ask(std::int64_t first, std::int64_t step, int count) const {
+    RowScales<Group, Rows>(_keys).ask(_group, first, step, count);
     if constexpr (Tile::asynchronous) _tile.ask(_keys, first, step, count);
   }
 
   /// Scores in log2 units of keys first, first + step, ... (`count` of them); -infinity in lanes without a visible key.
   /// A score of +infinity has no softmax and becomes NaN, as exp(inf - inf) is.
-  /// `next` is the first of the `next_count` keys of the group's next tile, `drawn` the rows that wait to be gathered.
+  /// `next` is the first of the `next_count` keys of the group's next tile, `drawn` the rows that wait to be gathered;
+  /// tiles at the same distance follow until `end`.
   template <class DrawnRows>
   KOKKOS_FORCEINLINE_FUNCTION void scores(std::int64_t first, std::int64_t step, int count, Float* score,
-                                          std::int64_t next, int next_count, DrawnRows& drawn) const {
+                                          std::int64_t next, int next_count, DrawnRows& drawn,
+                                          std::int64_t end = 0) const {
     const auto row = [&](std::int64_t i) {
       const std::int64_t key = first + i * step;
       return key < _unit.end ? _keys[key] : _after[_after_begin + (key - _unit.end) / step];
     };
-    _tile.scores(_keys, first, step, count, ComingRows<decltype(row)>{row, next, next_count}, score, drawn);
+    RowScales<Group, Rows> scales(_keys);
+    scales.load(_group, first, step, count);
+    scales.ask(_group, next, step, next_count);
+    _tile.scores(_keys, first, step, count, ComingRows<decltype(row)>{row, next, next_count, next - first, end}, score,
+                 drawn);
     const auto hidden = static_cast<std::int32_t>(_unit.start > first ? (_unit.start - first + step - 1) / step : 0);
     const auto inside = _group.lanes_between(hidden, count);
     _group.for_all_heads(_unit.heads, [&](int head) {
-      Float value = _modifier.apply(score[head]);
+      Float value = _modifier.apply(scales.apply(_tile, head, score[head]));
       value = lanes::select(value >= Float(lanes::infinity), Float(lanes::not_a_number), value);
       score[head] = lanes::select(inside, value, Float(-lanes::infinity));
     });
@@ -99,7 +157,8 @@ class StoredScores {
 
   template <class DrawnRows>
   KOKKOS_FORCEINLINE_FUNCTION void scores(std::int64_t first, std::int64_t /*step*/, int /*count*/, Float* score,
-                                          std::int64_t next, int next_count, DrawnRows& drawn) {
+                                          std::int64_t next, int next_count, DrawnRows& drawn,
+                                          std::int64_t /*end*/ = 0) {
     drawn.make_room();
     if constexpr (Group::groups_per_team == 1) {
       load(first, score);

@@ -1,0 +1,139 @@
+// What the portability benchmark was asked for, and its results as a table and as JSON.
+#pragma once
+
+#include "measure.hpp"
+#include <santa/santa.hpp>
+
+#include <Kokkos_Core.hpp>
+
+#include <cstdint>
+#include <cstdio>
+#include <ctime>
+#include <fstream>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+
+namespace santa_bench {
+
+struct Options {
+  double share = 0.1;
+  float sharpness = 3.F;
+  int repeats = 21;
+  bool quick = false;
+  std::string only;  // a method
+  std::string shape;
+  std::string layout;
+  std::string json;
+};
+
+inline std::string kokkos_version() {
+  return std::to_string(KOKKOS_VERSION / 10000) + "." + std::to_string(KOKKOS_VERSION / 100 % 100) + "." +
+         std::to_string(KOKKOS_VERSION % 100);
+}
+
+template <class Space>
+std::string device_name() {
+#if defined(KOKKOS_ENABLE_CUDA)
+  if constexpr (std::is_same_v<Space, Kokkos::Cuda>) return Space{}.cuda_device_prop().name;
+#endif
+  std::ifstream info("/proc/cpuinfo");
+  for (std::string line; std::getline(info, line);)
+    if (line.rfind("model name", 0) == 0) return line.substr(line.find(':') + 2);
+  return "unknown";
+}
+
+class Report {
+  using Space = Kokkos::DefaultExecutionSpace;
+
+ public:
+  explicit Report(const Options& options) : _options(options) {
+    char date[32];
+    const std::time_t now = std::time(nullptr);
+    std::strftime(date, sizeof date, "%Y-%m-%d", std::gmtime(&now));
+    _json = "{\"device\": \"" + device_name<Space>() + "\", \"backend\": \"" + Space::name() + "\", \"date\": \"" +
+            date + "\", \"kokkos\": \"" + kokkos_version() +
+            "\", \"concurrency\": " + std::to_string(Space{}.concurrency()) + ", \"results\": [";
+    std::printf("%s, %s (hm: head-major)\n%-24s %-23s %6s %9s %9s %8s %8s %8s %9s\n", device_name<Space>().c_str(),
+                Space::name(), "b, h/kvh/d, n", "method", "rows", "us", "launch us", "ceiling", "of it", "speed-up",
+                "error");
+  }
+
+  /// What a method was asked for: samples a query head (and in which tiles), or rows a kv head; 0 where it has none.
+  struct Budget {
+    std::int64_t samples = 0;
+    int tile = 0;
+    double rows = 0.;
+  };
+
+  /// What scores are made from, and whether those of drawn rows are made again.
+  struct Stage {
+    const char* score = "bf16";
+    bool rescored = false;
+  };
+
+  void set_layout(santa::CacheLayout layout) { _layout = layout; }
+
+  void add(const santa::Shape& s, const std::string& method, const Budget& budget, double ceiling, const Measured& m,
+           double speedup, double error, const Stage& stage) {
+    const double fraction = m.bytes / m.microseconds() * 1e-3 / ceiling;
+    const std::string name = method + (stage.score == std::string("bf16") ? "" : std::string(" ") + stage.score) +
+                             (stage.rescored ? " rescored" : "");
+    std::printf("%-24s %-23s %5.1f%% %9.1f %9.1f %8.0f %8.3f %8.2f %9.2g\n", name_of(s).c_str(), name.c_str(),
+                100. * m.rows_fraction, m.microseconds(), m.launch_microseconds, ceiling, fraction, speedup, error);
+    std::fflush(stdout);
+    const auto number = [](auto value) { return value > 0 ? std::to_string(value) : std::string("null"); };
+    char text[1024];
+    std::snprintf(
+        text, sizeof text,
+        "\"samples\": %s, \"tile\": %s, \"rows_budget\": %s, \"rows_read_fraction\": %.5f, \"microseconds\": %.3f, "
+        "\"timing\": \"%s\", \"launch_microseconds\": %.3f, \"bytes_read\": %.0f, \"ceiling_gb_s\": %.1f, "
+        "\"ceiling_fraction\": %.4f, \"speedup_over_exact\": %.4f, \"relative_error\": %.4g",
+        number(budget.samples).c_str(), number(budget.tile).c_str(), number(budget.rows).c_str(), m.rows_fraction,
+        m.microseconds(), m.graph_microseconds > 0. ? "graph" : "launch", m.launch_microseconds, m.bytes, ceiling,
+        fraction, speedup, error);
+    add_record(s, method, text, stage);
+  }
+
+  /// Of a method that did not run: its time is null.
+  void add_unsupported(const santa::Shape& s, const std::string& method, const std::string& why, const Stage& stage) {
+    std::printf("%-24s %-23s not run: %s\n", name_of(s).c_str(), method.c_str(), why.c_str());
+    std::string text;
+    for (const char c : why) text += c == '"' || c == '\\' || static_cast<unsigned char>(c) < ' ' ? ' ' : c;
+    add_record(s, method, "\"microseconds\": null, \"reason\": \"" + text + "\"", stage);
+  }
+
+  void write() const {
+    if (_options.json.empty()) return;
+    std::ofstream file(_options.json);
+    file << _json << "\n]}\n";
+    if (!file) throw std::runtime_error("can't write " + _options.json);
+  }
+
+ private:
+  [[nodiscard]] std::string name_of(const santa::Shape& s) const {
+    char text[64];
+    std::snprintf(text, sizeof text, "%ld, %ld/%ld/%ld, %ldk%s", s.batch, s.heads, s.kv_heads, s.dim, s.length / 1024,
+                  _layout == santa::CacheLayout::token_major ? "" : " hm");
+    return text;
+  }
+
+  void add_record(const santa::Shape& s, const std::string& method, const std::string& rest, const Stage& stage) {
+    char text[256];
+    std::snprintf(text, sizeof text,
+                  "\"score_stage\": \"%s\", \"rescored\": %s, \"batch\": %ld, \"length\": %ld, \"heads\": %ld, "
+                  "\"kv_heads\": %ld, \"dim\": %ld, \"dtype\": \"bf16\", \"layout\": \"%s\", \"sharpness\": %g, ",
+                  stage.score, stage.rescored ? "true" : "false", s.batch, s.length, s.heads, s.kv_heads, s.dim,
+                  _layout == santa::CacheLayout::token_major ? "token-major" : "head-major",
+                  static_cast<double>(_options.sharpness));
+    _json += std::string(_first ? "" : ",") + "\n  {\"method\": \"" + method + "\", " + text + rest + "}";
+    _first = false;
+  }
+
+  const Options& _options;
+  santa::CacheLayout _layout = santa::CacheLayout::token_major;
+  std::string _json;
+  bool _first = true;
+};
+
+}  // namespace santa_bench

@@ -1,0 +1,162 @@
+// Making narrow keys: what a cache's keys have in common, and their codes.
+#pragma once
+
+#include <santa/cache/narrow_keys.hpp>
+#include <santa/core/check.hpp>
+#include <santa/core/element.hpp>
+#include <santa/core/narrow.hpp>
+#include <santa/core/shape.hpp>
+
+#include <Kokkos_Core.hpp>
+
+#include <cstdint>
+#include <string>
+
+namespace santa {
+
+namespace detail {
+
+/// Mean and root mean square deviation of one feature over the valid keys, which a team shares out.
+template <class Addresses>
+struct CalibrateKernel {
+  Addresses addresses;
+  Lengths lengths;
+  Shape shape;
+  float* center;  // [batch, kv_heads, dim] without gaps
+  float* spread;
+
+  template <class Member>
+  KOKKOS_FUNCTION void operator()(const Member& member) const {
+    const std::int64_t feature = member.league_rank() % shape.dim;
+    const std::int64_t row = member.league_rank() / shape.dim;
+    const auto keys = addresses.keys(row / shape.kv_heads, row % shape.kv_heads);
+    const std::int64_t given = lengths.get(row / shape.kv_heads, shape.length);
+    const std::int64_t length = given < 0 ? 0 : (given < shape.length ? given : shape.length);
+    const auto average = [&](const auto& of) {
+      double sum = 0.;
+      Kokkos::parallel_reduce(
+          Kokkos::TeamThreadRange(member, length),
+          [&](const std::int64_t i, double& part) {
+            part += of(static_cast<double>(static_cast<float>(keys[i][feature])));
+          },
+          sum);
+      return length > 0 ? sum / static_cast<double>(length) : 0.;
+    };
+    const double mean = average([](double x) { return x; });
+    const double square = average([&](double x) { return (x - mean) * (x - mean); });
+    Kokkos::single(Kokkos::PerTeam(member), [&] {
+      const auto deviation = static_cast<float>(Kokkos::sqrt(square));
+      center[member.league_rank()] = static_cast<float>(mean);
+      spread[member.league_rank()] =
+          deviation > 0.F && deviation < Kokkos::Experimental::infinity_v<float> ? deviation : 1.F;
+    });
+  }
+};
+
+/// Codes of one row, and its scale: the smallest bfloat16 at which its farthest feature has a code. A row with a
+/// feature that is no finite number gets the scale NaN, so that its score is NaN, as that of the full key.
+template <class T, class Key>
+KOKKOS_FUNCTION bfloat16 encode_row(const Key* key, const float* center, const float* spread, int dim, T* codes) {
+  using Traits = NarrowTraits<T>;
+  float largest = 0.F;
+  bool finite = true;
+  for (int d = 0; d < dim; ++d) {
+    const float x = Kokkos::fabs((static_cast<float>(key[d]) - center[d]) / spread[d]);
+    finite = finite && x < Kokkos::Experimental::infinity_v<float>;
+    largest = x > largest ? x : largest;
+  }
+  bfloat16 scale(largest / Traits::largest);
+  if (static_cast<float>(scale) < largest / Traits::largest) ++scale.bits;  // rounded down
+  if (!(static_cast<float>(scale) > 0.F)) scale = bfloat16(1.F);
+  if (!finite) scale = bfloat16(Kokkos::Experimental::quiet_NaN_v<float>);
+  for (int d = 0; d < dim; d += Traits::features) {
+    float x[Traits::features];
+    for (int k = 0; k < Traits::features; ++k)
+      x[k] =
+          finite ? (static_cast<float>(key[d + k]) - center[d + k]) / (spread[d + k] * static_cast<float>(scale)) : 0.F;
+    codes[d / Traits::features] = Traits::encode(x);
+  }
+  return scale;
+}
+
+/// Encodes rows [begin, begin + count) of each (batch, kv head), counted from the end of the valid keys where
+/// `from_end`.
+template <class Addresses, class T>
+struct EncodeKernel {
+  Addresses addresses;  // of the narrow cache
+  Lengths lengths;
+  Shape shape;
+  std::int64_t begin, count;
+  bool from_end;
+
+  KOKKOS_FUNCTION void operator()(const std::int64_t i) const {
+    const std::int64_t head = i % shape.kv_heads;
+    const std::int64_t batch = i / shape.kv_heads / count;
+    const std::int64_t given = lengths.get(batch, shape.length);
+    const std::int64_t row = i / shape.kv_heads % count + (from_end ? given - count : begin);
+    if (row < 0 || row >= shape.length || (from_end && given > shape.length)) return;
+    const auto scored = addresses.scored(batch, head);
+    const_cast<bfloat16*>(scored.scale)[row] =
+        encode_row(addresses.keys(batch, head)[row], scored.center, scored.spread, static_cast<int>(shape.dim),
+                   const_cast<T*>(scored[row]));
+  }
+};
+
+template <class Space, class Full, class Narrow>
+void encode(const Space& space, const Full& full, const Narrow& narrow, std::int64_t begin, std::int64_t count,
+            bool from_end) {
+  using T = typename Narrow::Element;
+  const NarrowCache cache{full, narrow};
+  const Shape shape = cache.shape();
+  require(begin >= 0 && begin <= shape.length, "first", begin,
+          "0 to the length (" + std::to_string(shape.length) + ")");
+  require(count >= 0 && count <= shape.length - begin, "count", count,
+          "0 to the rest of the length (" + std::to_string(shape.length - begin) + ")");
+  const auto addresses = cache.addresses();
+  Kokkos::parallel_for(
+      "santa::encode_keys", Kokkos::RangePolicy<Space>(space, 0, shape.batch * count * shape.kv_heads),
+      EncodeKernel<decltype(addresses), T>{addresses, cache.length_data(), shape, begin, count, from_end});
+}
+
+}  // namespace detail
+
+/// Finds what the keys of each (batch, kv head) have in common, for narrow keys yet to be encoded: writes `center`, the
+/// mean of the valid keys, and `spread`, the root of their mean square deviation, feature by feature.
+/// Requires: narrow keys of the cache's shape. Does not fence. Bytes: all keys, 32 of each of their sectors at a time.
+/// When keys drift away from the center afterwards (another topic), new rows get larger scales, hence coarser codes;
+/// nothing breaks, and what it costs shows in Statistics::effective_sample_size of a rescored cache. Then calibrate and
+/// encode all keys anew.
+/// Errors:   std::invalid_argument: name, given, accepted.
+template <class Space, class Full, class Narrow>
+void calibrate(const Space& space, const Full& full, const Narrow& narrow) {
+  const NarrowCache cache{full, narrow};
+  const Shape shape = cache.shape();
+  const auto addresses = full.addresses();
+  if (shape.batch * shape.kv_heads * shape.dim == 0) return;
+  const detail::CalibrateKernel<decltype(addresses)> kernel{addresses, cache.length_data(), shape, narrow.center.data(),
+                                                            narrow.spread.data()};
+  const auto teams = static_cast<int>(shape.batch * shape.kv_heads * shape.dim);
+  Kokkos::parallel_for("santa::calibrate", Kokkos::TeamPolicy<Space>(space, teams, Kokkos::AUTO), kernel);
+}
+
+/// Encodes keys [first, first + count) of every request; with `calibrate` before, that is how a cache is filled. Rows
+/// beyond a request's length are encoded too: they may be anything. Does not fence.
+/// Bytes: the keys read, the codes written. Errors: std::invalid_argument: name, given, accepted.
+template <class Space, class Full, class Narrow>
+void encode_keys(const Space& space, const Full& full, const Narrow& narrow, std::int64_t first, std::int64_t count) {
+  detail::encode(space, full, narrow, first, count, false);
+}
+/// All keys.
+template <class Space, class Full, class Narrow>
+void encode_keys(const Space& space, const Full& full, const Narrow& narrow) {
+  detail::encode(space, full, narrow, 0, full.shape().length, false);
+}
+
+/// Encodes the last `count` valid keys of every request, where the lengths lie in device memory: for the tokens that a
+/// decode step has just appended. No other row is touched. Does not fence.
+template <class Space, class Full, class Narrow>
+void encode_newest_keys(const Space& space, const Full& full, const Narrow& narrow, std::int64_t count = 1) {
+  detail::encode(space, full, narrow, 0, count, true);
+}
+
+}  // namespace santa

@@ -1,0 +1,188 @@
+// A narrow copy of a cache's keys, by which scores are made.
+#pragma once
+
+#include <santa/cache/contiguous.hpp>
+#include <santa/core/check.hpp>
+#include <santa/core/element.hpp>
+#include <santa/core/narrow.hpp>
+#include <santa/core/shape.hpp>
+
+#include <Kokkos_Core.hpp>
+
+#include <cstdint>
+#include <string>
+
+namespace santa {
+
+/// Keys in 8 or 4 bits a feature: key i of a (batch, kv head) is about center + spread * scale_i * code_i, feature by
+/// feature. `center` and `spread` are what the keys of a (batch, kv head) have in common, so that a row's one scale
+/// fits all of its features (keys have a few channels that are far from 0 and far wider than others). The query takes
+/// both up: <q, key> = <q, center> + scale_i <q * spread, code_i>. Layout:   codes [batch, length, kv_heads, dim]
+/// (int4x2: dim / 2 of them) or, head-major, [batch, kv_heads, length,
+///           dim], last extent contiguous; scales [batch, kv_heads, length], last extent contiguous;
+///           center, spread [batch, kv_heads, dim], contiguous rows. Rows of codes at multiples of 16 bytes are
+///           fastest.
+/// Made by:  `calibrate` and `encode_keys` (cache/encode_keys.hpp).
+/// Source:   per-channel statistics for keys: KIVI (arXiv 2402.02750); per-row scales are ours, so that a token is
+///           appended without touching another.
+template <NarrowElement T, class MemorySpace>
+struct NarrowKeys {
+  using Element = T;
+  template <class DataType>
+  using View = Kokkos::View<DataType, Kokkos::LayoutRight, MemorySpace>;
+
+  View<T****> codes;
+  View<bfloat16***> scales;
+  View<float***> center;
+  View<float***> spread;
+  CacheLayout layout = CacheLayout::token_major;
+
+  NarrowKeys() = default;
+  /// Allocates for `shape` (heads is not looked at). Errors: std::invalid_argument for an odd shape.
+  template <class Space>
+  NarrowKeys(const Space& space, const Shape& shape, CacheLayout order = CacheLayout::token_major) : layout(order) {
+    detail::check_shape({shape.batch, shape.kv_heads, shape.kv_heads, shape.length, shape.dim});
+    const auto n = [](std::int64_t extent) { return static_cast<std::size_t>(extent); };
+    const std::size_t row = n(shape.dim) / detail::features_per_element<T>;
+    const std::size_t length = n(shape.length), heads = n(shape.kv_heads);
+    const bool by_token = order == CacheLayout::token_major;
+    const auto named = [&](const char* name) {
+      return Kokkos::view_alloc(space, std::string("santa::narrow_keys::") + name);
+    };
+    codes = View<T****>(named("codes"), n(shape.batch), by_token ? length : heads, by_token ? heads : length, row);
+    scales = View<bfloat16***>(named("scales"), n(shape.batch), heads, length);
+    center = View<float***>(named("center"), n(shape.batch), heads, n(shape.dim));
+    spread = View<float***>(named("spread"), n(shape.batch), heads, n(shape.dim));
+  }
+
+  /// Extents, checked to fit each other; `heads` is kv_heads.
+  [[nodiscard]] Shape shape() const {
+    const auto extent = [](const auto& view, int i) {
+      return static_cast<std::int64_t>(view.extent(static_cast<std::size_t>(i)));
+    };
+    const bool by_token = layout == CacheLayout::token_major;
+    const std::int64_t kv_heads = extent(codes, by_token ? 2 : 1);
+    const Shape shape{extent(codes, 0), kv_heads, kv_heads, extent(codes, by_token ? 1 : 2),
+                      extent(codes, 3) * detail::features_per_element<T>};
+    const auto equal = [&](const auto& view, const std::string& name, int i, std::int64_t expected) {
+      detail::require(extent(view, i) == expected, name + ".extent(" + std::to_string(i) + ")", extent(view, i),
+                      "that of codes (" + std::to_string(expected) + ")");
+    };
+    const std::int64_t last[3] = {shape.length, shape.dim, shape.dim};
+    const auto check = [&](const auto& view, const std::string& name, std::int64_t row) {
+      equal(view, name, 0, shape.batch);
+      equal(view, name, 1, shape.kv_heads);
+      equal(view, name, 2, row);
+      detail::require_rows(name, view);
+    };
+    check(scales, "scales", last[0]);
+    check(center, "center", last[1]);
+    check(spread, "spread", last[2]);
+    return shape;
+  }
+};
+
+/// Whether the drawn rows' scores are made again from the full keys.
+enum class Rescore : std::uint8_t { none, drawn_rows };
+
+namespace detail {
+
+/// Codes of one (batch, kv head), and what belongs to them.
+template <class T>
+struct NarrowRows : ContiguousRows<T> {
+  const bfloat16* scale;  // of row i
+  const float* center;    // [dim]
+  const float* spread;    // [dim]
+};
+
+/// As kernels see it: the full cache, and the narrow keys in the place of its keys.
+template <class Full, class Code, bool rescore>
+struct NarrowAddresses : Full {
+  using ScoredElement = Code;
+  static constexpr bool rescored = rescore;
+
+  const Code* code_data;
+  const bfloat16* scale_data;
+  const float* center_data;
+  const float* spread_data;
+  std::int64_t code_stride[3];     // batch, row, head
+  std::int64_t scale_stride[2];    // batch, head
+  std::int64_t channel_stride[2];  // batch, head: of center and spread
+
+  [[nodiscard]] bool aligned() const {
+    auto bits = reinterpret_cast<std::uintptr_t>(code_data);
+    for (const std::int64_t stride : code_stride) bits |= static_cast<std::uintptr_t>(stride);
+    return bits % 16 == 0 && Full::aligned();
+  }
+
+  [[nodiscard]] KOKKOS_FUNCTION NarrowRows<Code> scored(std::int64_t batch, std::int64_t head) const {
+    const std::int64_t channel = batch * channel_stride[0] + head * channel_stride[1];
+    return {{code_data + batch * code_stride[0] + head * code_stride[2], code_stride[1]},
+            scale_data + batch * scale_stride[0] + head * scale_stride[1],
+            center_data + channel,
+            spread_data + channel};
+  }
+};
+
+}  // namespace detail
+
+/// A cache whose scores are made from narrow keys: 2 to 4 times fewer key bytes, for any method. Values are the full
+/// cache's. With Rescore::drawn_rows the full keys of the rows that a method reads are read too, and their weights made
+/// right: the output is sum W v / sum W over the rows read, W = exact weight / inclusion probability. Numerator and
+/// denominator are unbiased; the bias of their ratio falls as 1 / rows. `lse` is then log sum W, `center` has no effect
+/// on the output, and a poor narrow copy shows in Statistics::effective_sample_size.
+/// Bytes:    codes and 2 bytes a key; value rows as the method reads them; with rescoring as many full key rows.
+/// Errors:   std::invalid_argument from `shape`: narrow keys of another shape than the full cache's.
+template <class FullCache, class Narrow, Rescore rescore = Rescore::none>
+class NarrowCache {
+ public:
+  using key_view = typename FullCache::key_view;
+  using value_view = typename FullCache::value_view;
+  using length_view = typename FullCache::length_view;
+  using Addresses =
+      detail::NarrowAddresses<typename FullCache::Addresses, typename Narrow::Element, rescore == Rescore::drawn_rows>;
+
+  NarrowCache(FullCache full, Narrow narrow) : _full(std::move(full)), _narrow(std::move(narrow)) {}
+
+  [[nodiscard]] const length_view& lengths() const { return _full.lengths(); }
+  [[nodiscard]] bool has_lengths() const { return _full.has_lengths(); }
+  [[nodiscard]] detail::Lengths length_data() const { return _full.length_data(); }
+  [[nodiscard]] const FullCache& full() const { return _full; }
+  [[nodiscard]] const Narrow& narrow() const { return _narrow; }
+
+  [[nodiscard]] Shape shape() const {
+    const Shape full = _full.shape(), narrow = _narrow.shape();
+    const auto equal = [](const char* name, std::int64_t given, std::int64_t expected) {
+      detail::require(given == expected, std::string("narrow keys' ") + name, given,
+                      "that of the full cache (" + std::to_string(expected) + ")");
+    };
+    equal("batch", narrow.batch, full.batch);
+    equal("kv_heads", narrow.kv_heads, full.kv_heads);
+    equal("length", narrow.length, full.length);
+    equal("dim", narrow.dim, full.dim);
+    return full;
+  }
+
+  [[nodiscard]] Addresses addresses() const {
+    const auto& [codes, scales, center, spread, layout] = _narrow;
+    Addresses result{_full.addresses(), codes.data(), scales.data(), center.data(), spread.data(), {}, {}, {}};
+    detail::note_strides(codes, layout, "codes", result.code_stride);
+    for (std::size_t i = 0; i < 2; ++i) {
+      result.scale_stride[i] = static_cast<std::int64_t>(scales.stride(i));
+      result.channel_stride[i] = static_cast<std::int64_t>(center.stride(i));
+    }
+    return result;
+  }
+
+ private:
+  FullCache _full;
+  Narrow _narrow;
+};
+
+/// The same cache with the drawn rows' scores from its full keys.
+template <class FullCache, class Narrow, Rescore rescore>
+[[nodiscard]] auto rescored(const NarrowCache<FullCache, Narrow, rescore>& cache) {
+  return NarrowCache<FullCache, Narrow, Rescore::drawn_rows>(cache.full(), cache.narrow());
+}
+
+}  // namespace santa

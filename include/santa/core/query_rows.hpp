@@ -1,0 +1,45 @@
+// The query rows of a unit of work, as tile products take them.
+#pragma once
+
+#include <santa/core/element.hpp>
+
+#include <Kokkos_Core.hpp>
+
+#include <cstdint>
+
+namespace santa::detail {
+
+/// Queries of the heads that are worked on together.
+struct QueryRows {
+  AnyInput input;
+  std::int64_t offset;  // of the first head's first feature
+  std::int64_t head_stride;
+
+  /// Reads `count` features of a head from `first` on.
+  KOKKOS_FUNCTION void read(int head, int first, int count, float* to) const {
+    input.read(offset + head * head_stride + first, count, to);
+  }
+};
+
+/// Queries for narrow keys: times the spread of each channel. <q, center> is what all scores of a head have in common.
+struct FoldedQueryRows : QueryRows {
+  const float* center;
+  const float* spread;
+
+  KOKKOS_FUNCTION void read(int head, int first, int count, float* to) const {
+    QueryRows::read(head, first, count, to);
+    for (int i = 0; i < count; ++i) to[i] *= spread[first + i];
+  }
+  /// Part of <q, center>: of `count` features from `first` on.
+  KOKKOS_FUNCTION float offset_part(int head, int first, int count) const {
+    float sum = 0.F;
+    for (int i = 0; i < count; ++i) {
+      float q = 0.F;
+      QueryRows::read(head, first + i, 1, &q);
+      sum = Kokkos::fma(q, center[first + i], sum);
+    }
+    return sum;
+  }
+};
+
+}  // namespace santa::detail

@@ -1,0 +1,16 @@
+// The full keys of drawn rows, where scores were made from something narrower.
+#pragma once
+
+#include <Kokkos_Core.hpp>
+
+namespace santa::detail {
+
+/// By what the weights of drawn rows are made right. Source: self-normalised importance sampling.
+template <class Rows, class Modifier, bool present>
+struct DrawnKeys {
+  static constexpr bool rescored = present;
+  Rows rows;
+  const Modifier& modifier;
+};
+
+}  // namespace santa::detail

@@ -1,0 +1,259 @@
+// The tile products on CUDA tensor cores where keys are scored by a narrow copy.
+#pragma once
+
+#include <santa/core/element.hpp>
+#include <santa/core/narrow.hpp>
+#include <santa/lanes/mma_query.hpp>
+#include <santa/lanes/mma_sums.hpp>
+#include <santa/lanes/unit_ring.hpp>
+
+#include <Kokkos_Core.hpp>
+
+#include <cstdint>
+
+#if defined(KOKKOS_ENABLE_CUDA)
+
+namespace santa::lanes {
+
+/// As MmaTile: codes, drawn values and, where drawn rows are scored again (`rescored`), drawn keys come through one
+/// ring. As codes are small, several tiles of them are asked for ahead.
+template <class Group, class T, class Code, int Dim, bool rescored>
+class MmaCodeTile {
+  static constexpr int heads_max = Group::max_heads;
+  static constexpr int drawn_rows = 16;
+  static constexpr int row_bytes = Dim * int{sizeof(T)};
+  static constexpr int code_bytes = Dim / santa::detail::features_per_element<Code>;
+  static constexpr int unit_bytes = drawn_rows / 2 * row_bytes;
+  static constexpr int code_rows = unit_bytes / code_bytes < 32 ? unit_bytes / code_bytes : 32;  // of a panel
+  static constexpr int panels = 32 / code_rows;                                                  // of a tile
+  using Ring = UnitRing<unit_bytes>;
+  using CodeQuery = MmaQuery<Group, Code, Dim>;
+  using KeyQuery = MmaQuery<Group, T, Dim>;
+  using Sums = MmaSums<Group, T, Dim>;
+  static_assert(code_rows * code_bytes == unit_bytes && code_rows % 16 == 0);
+
+ public:
+  using Element = T;
+  static constexpr bool asynchronous = true;
+  static constexpr float weight_scale = Sums::weight_scale;
+
+  KOKKOS_FUNCTION static constexpr std::size_t shared_floats(int /*heads*/, int /*dim*/) {
+    return CodeQuery::shared_floats + (rescored ? KeyQuery::shared_floats : 0);
+  }
+  /// Panels, scores of a tile, and of drawn rows.
+  KOKKOS_FUNCTION static constexpr std::size_t scratch_floats(int /*heads*/, int /*dim*/) {
+    return Ring::scratch_floats + (32 + (rescored ? drawn_rows : 0)) * heads_max;
+  }
+
+  __device__ MmaCodeTile(const Group& /*group*/, float* shared, float* scratch, int heads, int dim)
+      : _codes(shared, heads, dim),
+        _keys(shared + CodeQuery::shared_floats, heads, dim),
+        _scores(scratch + Ring::scratch_floats),
+        _ring(scratch),
+        _heads(heads),
+        _dim(dim) {}
+
+  template <class Rows>
+  __device__ __forceinline__ void ask(const Rows& rows, std::int64_t first, std::int64_t step, int count) {
+    while (_asked < panels) ask_codes(rows, first, step, count);
+  }
+
+  template <class QueryRows, class Meanwhile>
+  __device__ __forceinline__ void begin(const QueryRows& query, float factor, const Meanwhile& meanwhile) {
+    _codes.begin(query, factor, meanwhile);
+    if constexpr (rescored) _keys.begin(static_cast<const santa::detail::QueryRows&>(query), factor, [] {});
+    _sums.clear();
+  }
+
+  /// What scores of a head have in common, besides the products.
+  [[nodiscard]] __device__ float offset(int head) const { return head < _heads ? _codes.offset(head) : 0.F; }
+
+  template <class Rows, class Coming, class DrawnRows>
+  __device__ __forceinline__ void scores(const Rows& rows, std::int64_t first, std::int64_t step, int count,
+                                         const Coming& coming, float* scores, DrawnRows& drawn) {
+#pragma unroll 1
+    for (int panel = 0;;) {
+      while (ask_next(rows, first, step, count, coming, drawn)) {
+      }
+      if (panel == panels) break;
+      if (kind() != code) {
+        take(drawn);
+      } else {
+        products(panel * code_rows);
+        ++panel;
+      }
+    }
+    _asked -= panels;
+    if (drawn.size() > most_waiting) make_room(drawn);
+    Group::sync();
+#pragma unroll
+    for (int head = 0; head < heads_max; ++head)
+      scores[head] = head < _heads ? _scores[Group::lane() * heads_max + head] * _codes.factor(head) : -infinity;
+    Group::sync();
+  }
+
+  template <class DrawnRows>
+  __device__ __forceinline__ void settle(DrawnRows& drawn, int most) {
+    const int least = most > 0 ? drawn_rows : 1;
+#pragma unroll 1
+    for (;;) {
+      while (_ring.room() >= 2 && wants_drawn(drawn, least) && ask_drawn(drawn)) {
+      }
+      if (drawn.size() <= most || _ring.waiting() == 0) break;
+      take(drawn);
+    }
+  }
+
+  /// Lane i of scores[head] = factor <query of head, row i of the panel that is the oldest>, i < count.
+  template <class Rows>
+  __device__ __forceinline__ void scores_of(const Rows& /*rows*/, std::int64_t /*first*/, const std::int32_t* /*index*/,
+                                            int count, float* scores) {
+    _ring.wait();
+    const std::uint32_t row = _ring.template row<row_bytes>(Group::lane() % 16);
+    float* to = _scores + 32 * heads_max;
+    _keys.products(pieces_on(row, MmaOperand<T>::lane_piece()), to, [&] { pop<drawn_rows, row_bytes>(); });
+    Group::sync();
+#pragma unroll
+    for (int head = 0; head < heads_max; ++head)
+      scores[head] = head < _heads && Group::lane() < count ? to[Group::lane() * heads_max + head] * _keys.factor(head)
+                                                            : -infinity;
+  }
+
+  template <class Rows, class Ahead>
+  __device__ __forceinline__ void add_rows(const Rows& /*rows*/, std::int64_t /*first*/, const std::int32_t* /*index*/,
+                                           int count, const Ahead& /*ahead*/, const float* weight, int weight_stride) {
+    _ring.wait();
+    const std::uint32_t row = _ring.template row<row_bytes>(Sums::lane_row());
+    _sums.add(pieces_on(row, Sums::lane_piece()), count, weight, weight_stride);
+    pop<drawn_rows, row_bytes>();
+  }
+
+  __device__ float squared_distance(const T* row, const float* center) const {
+    return squared_distance_of<Group>(row, center, _dim);
+  }
+  __device__ void rescale(int head, float factor) { _sums.rescale(head, factor); }
+  __device__ void store_sums(float* to, int head_stride) const { _sums.store(to, head_stride, _heads, _dim); }
+
+ private:
+  enum Kind : std::uint32_t { code, drawn_keys, drawn_values };  // of a panel
+
+  /// Drawn rows that may wait while a tile is drawn, which adds up to 32.
+  static constexpr int most_waiting = Group::queue_capacity - 32;
+
+  [[nodiscard]] __device__ std::uint32_t kind() const { return _kinds & 3U; }
+
+  /// Asks for what comes next, if there is room: the codes of this tile and the next as long as their rows will find
+  /// room in the queue; drawn rows; codes of more tiles.
+  template <class Rows, class Coming, class DrawnRows>
+  __device__ __forceinline__ bool ask_next(const Rows& rows, std::int64_t first, std::int64_t step, int count,
+                                           const Coming& coming, DrawnRows& drawn) {
+    if (_ring.room() == 0) return false;
+    const int tile = _asked / panels;
+    const auto ask_coming = [&] {
+      const int left = coming.count_of(tile);
+      if (left <= 0) return false;
+      ask_codes(rows, coming.first_of(tile), step, left);
+      return true;
+    };
+    if (tile == 0) {
+      ask_codes(rows, first, step, count);
+      return true;
+    }
+    if (tile == 1 && drawn.size() <= most_waiting && ask_coming()) return true;
+    if (wants_drawn(drawn, drawn_rows)) return _ring.room() >= 2 && ask_drawn(drawn);
+    return tile > 1 && ask_coming();
+  }
+
+  /// Asks for the next panel of a tile's codes: always as many as a tile has, of a short one with a row at least.
+  template <class Rows>
+  __device__ __forceinline__ void ask_codes(const Rows& rows, std::int64_t first, std::int64_t step, int count) {
+    const int at = code_rows * (_asked % panels);
+    const int left = count - at;
+    const std::int64_t from = first + step * (left > 0 ? at : 0);
+    constexpr int packed = santa::detail::features_per_element<Code>;
+    note(code);
+    _ring.template ask<code_rows, code_bytes>([&](int i) { return rows[from + step * i]; }, left < 1 ? 1 : left,
+                                              _dim / packed);
+    ++_asked;
+  }
+
+  template <class DrawnRows>
+  [[nodiscard]] __device__ __forceinline__ bool wants_drawn(const DrawnRows& drawn, int least) const {
+    return (rescored && _batch > 0) || drawn.unasked() >= least;
+  }
+  /// Asks for a batch of drawn rows: its keys, and the next time its values. There is room, and a row.
+  template <class DrawnRows>
+  __device__ __forceinline__ bool ask_drawn(DrawnRows& drawn) {
+    const int waiting = drawn.unasked();
+    const int count = rescored && _batch > 0 ? _batch : (waiting < drawn_rows ? waiting : drawn_rows);
+    const bool values = !rescored || _batch > 0;
+    note(values ? drawn_values : drawn_keys);
+    const auto ask = [&](const auto& row_at) {
+      _ring.template ask<drawn_rows, row_bytes>(row_at, count, _dim * int{sizeof(T)});
+    };
+    if (values)
+      ask([&](int i) { return drawn.unasked_row(i); });
+    else if constexpr (rescored)
+      ask([&](int i) { return drawn.unasked_key(i); });
+    if (values) drawn.asked(count);
+    _batch = values ? 0 : count;
+    return true;
+  }
+
+  /// Uses the oldest panel, of drawn rows.
+  template <class DrawnRows>
+  __device__ __forceinline__ void take(DrawnRows& drawn) {
+    if constexpr (rescored)
+      if (kind() == drawn_keys) return drawn.rescore_front();
+    drawn.take();
+  }
+
+  /// After tiles of which nearly all rows were drawn: codes that are on their way are let go, to be asked for again.
+  template <class DrawnRows>
+  __device__ __forceinline__ void make_room(DrawnRows& drawn) {
+    while (_ring.waiting() > 0) {
+      if (kind() != code) {
+        take(drawn);
+      } else {
+        _ring.wait();
+        pop<code_rows, code_bytes>();
+      }
+    }
+    _asked = 0;
+    settle(drawn, most_waiting);
+  }
+
+  __device__ __forceinline__ void note(std::uint32_t kind) { _kinds |= kind << (2 * _ring.waiting()); }
+  template <int rows, int bytes>
+  __device__ __forceinline__ void pop() {
+    _ring.template pop<rows, bytes>();
+    _kinds >>= 2;
+  }
+
+  /// Scores of the oldest panel, of codes, to scratch from row `at` of the tile on.
+  __device__ __forceinline__ void products(int at) {
+    _ring.wait();
+#pragma unroll
+    for (int part = 0; part < code_rows; part += 16) {
+      const std::uint32_t row = _ring.template row<code_bytes>(part + Group::lane() % 16);
+      _codes.products(pieces_on(row, MmaOperand<Code>::lane_piece()), _scores + (at + part) * heads_max, [&] {
+        if (part + 16 == code_rows) pop<code_rows, code_bytes>();
+      });
+    }
+  }
+
+  CodeQuery _codes;
+  KeyQuery _keys;
+  float* _scores;  // [row of the tile, then drawn row][head]
+  Ring _ring;
+  std::uint32_t _kinds = 0;  // of the ring's panels, the oldest first, two bits each
+  int _asked = 0;            // panels of codes of this tile and those that follow
+  int _batch = 0;            // drawn rows whose keys were asked for, but not yet their values
+  int _heads;
+  int _dim;
+  Sums _sums;
+};
+
+}  // namespace santa::lanes
+
+#endif

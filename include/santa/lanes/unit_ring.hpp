@@ -1,0 +1,97 @@
+// Rows of several sizes on their way from memory to a warp's scratch.
+#pragma once
+
+#include <santa/lanes/mma.hpp>
+#include <santa/lanes/mma_operand.hpp>
+
+#include <Kokkos_Core.hpp>
+
+#include <cstdint>
+
+#if defined(KOKKOS_ENABLE_CUDA)
+
+namespace santa::lanes {
+
+/// Panels that are copied to scratch while the warp works on others, as PanelRing's are, but of several sizes: whole
+/// units, of which the ring has four. Panels are taken in the order in which they were asked for.
+template <int unit_bytes>
+class UnitRing {
+  static_assert(unit_bytes % 1024 == 0);
+
+ public:
+  static constexpr int units = 4;
+  static constexpr std::size_t scratch_floats = units * unit_bytes / sizeof(float);
+
+  /// Scratch begins at a multiple of 128 bytes.
+  __device__ explicit UnitRing(float* scratch) : _base(static_cast<std::uint32_t>(__cvta_generic_to_shared(scratch))) {}
+
+  /// Panels that were asked for and not taken yet, and units with room for more.
+  [[nodiscard]] __device__ int waiting() const { return _waiting; }
+  [[nodiscard]] __device__ int room() const { return units - _used; }
+
+  /// Asks for a panel of `rows` rows of `row_bytes`, of which `count` (at least one) are present: row_at(i) is where
+  /// row i lies, `bytes` of it are copied, the rest is zero. There is room.
+  template <int rows, int row_bytes, class RowAt>
+  __device__ __forceinline__ void ask(const RowAt& row_at, int count, int bytes) {
+    constexpr int pieces = row_bytes < 128 ? row_bytes / 16 : 8;  // of a row that are copied at once
+    constexpr int at_once = 32 / pieces;
+    const int piece = static_cast<int>(threadIdx.x) % pieces;
+#pragma unroll
+    for (int j = 0; j < rows / at_once; ++j) {
+      const int row = static_cast<int>(threadIdx.x) / pieces + at_once * j;
+      const char* from = reinterpret_cast<const char*>(row_at(row < count ? row : 0)) + piece * 16;
+      const std::uint32_t to = pieces_on(place<row_bytes>(_next, row), piece);
+#pragma unroll
+      for (int i = 0; i < (row_bytes < 128 ? 1 : row_bytes / 128); ++i) {
+        const bool present = row < count && piece * 16 + 128 * i < bytes;
+        copy_piece(to + 128U * static_cast<std::uint32_t>(i), from + 128 * i, present);
+      }
+    }
+    close_copies();
+    constexpr int taken = rows * row_bytes / unit_bytes;
+    _next = (_next + taken) % units;
+    _used += taken;
+    ++_waiting;
+  }
+
+  /// Waits for the oldest panel.
+  __device__ __forceinline__ void wait() const {
+    switch (_waiting) {
+      case 1: wait_for_copies<0>(); break;
+      case 2: wait_for_copies<1>(); break;
+      case 3: wait_for_copies<2>(); break;
+      default: wait_for_copies<3>();
+    }
+    __syncwarp();
+  }
+  /// The scratch address of the first piece of a row of the oldest panel; see `pieces_on`.
+  template <int row_bytes>
+  [[nodiscard]] __device__ __forceinline__ std::uint32_t row(int i) const {
+    return place<row_bytes>((_next - _used + units) % units, i);
+  }
+  /// Gives the room of the oldest panel back, after all lanes have read it.
+  template <int rows, int row_bytes>
+  __device__ __forceinline__ void pop() {
+    __syncwarp();
+    _used -= rows * row_bytes / unit_bytes;
+    --_waiting;
+  }
+
+ private:
+  /// A panel goes on in the next unit, after the last in the first.
+  template <int row_bytes>
+  [[nodiscard]] __device__ __forceinline__ std::uint32_t place(int first_unit, int row) const {
+    constexpr int rows = unit_bytes / row_bytes;
+    const int unit = (first_unit + row / rows) % units;
+    return _base + static_cast<std::uint32_t>(unit * unit_bytes) + row_place<row_bytes>(row % rows);
+  }
+
+  std::uint32_t _base;
+  int _next = 0;
+  int _used = 0;
+  int _waiting = 0;
+};
+
+}  // namespace santa::lanes
+
+#endif

@@ -1,0 +1,78 @@
+// Problems with narrow keys, and runs of any method on them.
+#pragma once
+
+#include "support/data.hpp"
+#include "support/runner.hpp"
+#include <santa/santa.hpp>
+
+#include <Kokkos_Core.hpp>
+
+#include <cstdint>
+#include <vector>
+
+namespace santa::test {
+
+template <class Space, class Code>
+using NarrowKeysOf = NarrowKeys<Code, typename Space::memory_space>;
+
+/// Narrow keys of a problem, calibrated and encoded.
+template <class Code, class Space, class T, class Q>
+NarrowKeysOf<Space, Code> narrow_keys(const Problem<Space, T, Q>& problem,
+                                      CacheLayout layout = CacheLayout::token_major) {
+  const NarrowKeysOf<Space, Code> narrow(Space{}, problem.shape, layout);
+  calibrate(Space{}, problem.cache(), narrow);
+  encode_keys(Space{}, problem.cache(), narrow);
+  return narrow;
+}
+
+/// What narrow keys stand for: the problem with the keys center + spread * scale * code.
+template <class Space, class T, class Q, class Code>
+Problem<Space, T, Q> decoded(const Problem<Space, T, Q>& problem, const NarrowKeysOf<Space, Code>& narrow) {
+  const auto host = [](const auto& view) { return Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, view); };
+  const auto codes = host(narrow.codes);
+  const auto scales = host(narrow.scales);
+  const auto center = host(narrow.center), spread = host(narrow.spread);
+  Problem<Space, T, Q> result = problem;
+  const Shape& shape = problem.shape;
+  std::vector<float> row(static_cast<std::size_t>(shape.dim));
+  for (std::int64_t b = 0; b < shape.batch; ++b)
+    for (std::int64_t kv = 0; kv < shape.kv_heads; ++kv)
+      for (std::int64_t i = 0; i < problem.lengths[static_cast<std::size_t>(b)]; ++i) {
+        const Code* code = narrow.layout == CacheLayout::token_major ? &codes(b, i, kv, 0) : &codes(b, kv, i, 0);
+        santa::detail::read_features(code, 0, static_cast<int>(shape.dim), row.data());
+        for (std::int64_t d = 0; d < shape.dim; ++d)
+          result.key(b, i, kv, d) = center(b, kv, d) + spread(b, kv, d) * static_cast<float>(scales(b, kv, i)) *
+                                                           row[static_cast<std::size_t>(d)];
+      }
+  return result;
+}
+
+/// Outputs of one step by a plan of its own.
+template <class M, class Space, class T, class Q, class Cache>
+Result run_narrow(const M& method, const Problem<Space, T, Q>& problem, const Cache& cache,
+                  const Settings<Space>& settings = {}) {
+  using Memory = typename Space::memory_space;
+  const auto n = [](std::int64_t extent) { return static_cast<std::size_t>(extent); };
+  const Shape& shape = problem.shape;
+  const Kokkos::View<float***, Kokkos::LayoutRight, Memory> out("test::out", n(shape.batch), n(shape.heads),
+                                                                n(shape.dim));
+  const Kokkos::View<float**, Kokkos::LayoutRight, Memory> lse("test::lse", n(shape.batch), n(shape.heads));
+  const Kokkos::View<float**, Kokkos::LayoutRight, Memory> error("test::error", n(shape.batch), n(shape.heads));
+  const Kokkos::View<Statistics**, Kokkos::LayoutRight, Memory> statistics("test::statistics", n(shape.batch),
+                                                                           n(shape.kv_heads));
+  const DecodePlan plan(Space{}, method, shape);
+  plan.run(Space{}, problem.queries(), cache, out,
+           {.seed = settings.seed,
+            .step = settings.step,
+            .lse = lse,
+            .error = error,
+            .statistics = statistics,
+            .state = settings.state});
+  const auto flat = [](const auto& view) {
+    using V = typename std::decay_t<decltype(view)>::value_type;
+    return to_host<V>(Kokkos::View<V*, Memory>(view.data(), view.size()));
+  };
+  return {flat(out), flat(lse), flat(error), flat(statistics)};
+}
+
+}  // namespace santa::test
