@@ -2,13 +2,17 @@
 #pragma once
 
 #include "decode/methods.hpp"
+#include "decode/scoring.hpp"
 #include <santa/cache/contiguous.hpp>
+#include <santa/cache/narrow_keys.hpp>
 #include <santa/core/shape.hpp>
 #include <santa/decode/options.hpp>
 
 #include <Kokkos_Core.hpp>
 
+#include <cstdint>
 #include <memory>
+#include <variant>
 
 namespace santa::example {
 
@@ -21,8 +25,22 @@ template <class T>
 using RowsView = Kokkos::View<const T****, Kokkos::LayoutRight, Memory, Unmanaged>;  // [1, visible, kv_heads, dim]
 template <class T>
 using Cache = ContiguousCache<RowsView<T>>;
+// The same with all rows and the number of visible ones, as narrow keys have it.
+using LengthView = Kokkos::View<const std::int64_t*, Memory, Unmanaged>;  // [1]
+template <class T>
+using WholeCache = ContiguousCache<RowsView<T>, RowsView<T>, LengthView>;
+using AnyNarrowKeys = std::variant<std::monostate, NarrowKeys<std::int8_t, Memory>, NarrowKeys<float8, Memory>,
+                                   NarrowKeys<int4x2, Memory>>;
 using QueryView = Kokkos::View<const float***, Kokkos::LayoutRight, Memory, Unmanaged>;  // [1, heads, dim]
 using OutView = Kokkos::View<float***, Kokkos::LayoutRight, Memory, Unmanaged>;          // [1, heads, dim]
+
+/// What a step attends to: the visible rows, and the same as the front of all rows, with narrow keys if there are any.
+template <class T>
+struct Step {
+  Cache<T> visible;
+  WholeCache<T> whole;
+  const AnyNarrowKeys* narrow;
+};
 
 /// A method bound to a plan.
 template <class T>
@@ -33,12 +51,17 @@ class Decoder {
   Decoder& operator=(const Decoder&) = delete;
   virtual ~Decoder() = default;
 
-  virtual void run(const Space& space, const QueryView& query, const Cache<T>& cache, const OutView& out,
+  virtual void run(const Space& space, const QueryView& query, const Step<T>& step, const OutView& out,
                    const RunOptions<Memory>& options) const = 0;
 };
 
 /// Errors: std::invalid_argument from the library.
 template <class T>
 std::unique_ptr<Decoder<T>> make_decoder(const Space& space, const AnyMethod& method, const Shape& shape, float scale);
+
+/// The same on narrow keys.
+template <class T>
+std::unique_ptr<Decoder<T>> make_narrow_decoder(const Space& space, const MassUnit& method, const Shape& shape,
+                                                float scale, const Scoring& scoring);
 
 }  // namespace santa::example

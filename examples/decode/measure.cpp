@@ -14,6 +14,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <variant>
 
 namespace santa::example {
 namespace {
@@ -47,7 +48,7 @@ class Bench {
         _shape(capture.shape),
         _options(options),
         _progress(progress),
-        _work(_space, capture),
+        _work(_space, capture, options.scoring.stage),
         _out("santa::example::out", 1, size(_shape.heads), size(_shape.dim)),
         _statistics("santa::example::statistics", 1, size(_shape.kv_heads)) {
     _shape.batch = 1;
@@ -74,6 +75,12 @@ class Bench {
     return 2 * layers() * size(_shape.length * _shape.kv_heads * _shape.dim) * sizeof(T);
   }
 
+  /// Bytes by which a key is scored; those of its codes, and 2 of their scale.
+  [[nodiscard]] double bytes_of_score(ScoreStage stage, double row) const {
+    if (stage == ScoreStage::keys) return row;
+    return static_cast<double>(_shape.dim) * (stage == ScoreStage::int4 ? 0.5 : 1.) + 2.;
+  }
+
   Runner<T> make_runner(const MethodEntry& method) {
     Runner<T> runner;
     runner.result.method = &method;
@@ -89,7 +96,14 @@ class Bench {
 
   void bind(Runner<T>& runner, const Budget& budget) const {
     runner.result.parameters = runner.result.method->make(budget);
-    runner.decoder = make_decoder<T>(_space, runner.result.parameters, _shape, _capture.scale);
+    const AnyMethod& method = runner.result.parameters;
+    if (_options.scoring.narrow() && takes_narrow_keys(method)) {
+      runner.result.scoring = _options.scoring;
+      runner.decoder =
+          make_narrow_decoder<T>(_space, std::get<MassUnit>(method), _shape, _capture.scale, _options.scoring);
+    } else {
+      runner.decoder = make_decoder<T>(_space, method, _shape, _capture.scale);
+    }
   }
 
   /// Chooses the number of draws, so that methods are compared where they read the same number of rows.
@@ -134,15 +148,18 @@ class Bench {
     for_each_step(runner, what, [&](std::size_t layer, std::size_t position) {
       RunOptions<Memory> options = options_of(runner, layer, position);
       options.statistics = _statistics;
-      runner.decoder->run(_space, _work.query(layer, position), _work.cache(0, layer, position), _out, options);
+      runner.decoder->run(_space, _work.query(layer, position), _work.step(0, layer, position), _out, options);
       _space.fence("santa::example::decode");
       keep_output(runner.result.out[layer], position);
       read += rows_read();
       visible += static_cast<double>(_work.visible(layer, position) * _shape.kv_heads);
     });
     runner.result.rows_read = read / visible;
-    runner.result.bytes_read = (visible + read) * static_cast<double>(_shape.dim) * static_cast<double>(sizeof(T)) /
-                               static_cast<double>(steps());
+    const double row = static_cast<double>(_shape.dim) * static_cast<double>(sizeof(T));
+    const Scoring& scoring = runner.result.scoring;
+    runner.result.bytes_read =
+        (visible * bytes_of_score(scoring.stage, row) + read * row * (scoring.rescored ? 2. : 1.)) /
+        static_cast<double>(steps());
   }
 
   void keep_output(Tensor& out, std::size_t position) const {
@@ -172,11 +189,11 @@ class Bench {
 
   void time_step(Runner<T>& runner, std::size_t layer, std::size_t position) {
     const auto query = _work.query(layer, position);
-    const auto cache = _work.cache(_next_copy[layer]++, layer, position);
+    const auto step = _work.step(_next_copy[layer]++, layer, position);
     const auto options = options_of(runner, layer, position);
     _space.fence("santa::example::before");
     const auto start = Clock::now();
-    runner.decoder->run(_space, query, cache, _out, options);
+    runner.decoder->run(_space, query, step, _out, options);
     _space.fence("santa::example::after");
     runner.times[position * layers() + layer].push_back(
         std::chrono::duration<double, std::micro>(Clock::now() - start).count());

@@ -4,6 +4,7 @@
 #include "decode/capture.hpp"
 #include "decode/methods.hpp"
 #include "decode/progress.hpp"
+#include "decode/scoring.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -15,9 +16,10 @@ namespace santa::example {
 struct Measurement {
   const MethodEntry* method = nullptr;
   AnyMethod parameters;
-  std::vector<Tensor> out;             // a layer each: F32 [positions, heads, dim]
-  double rows_read = 0.;               // share of the visible value rows, over all steps and kv heads
-  double bytes_read = 0.;              // a step: keys of the visible rows, and the distinct value rows read
+  std::vector<Tensor> out;  // a layer each: F32 [positions, heads, dim]
+  double rows_read = 0.;    // share of the visible value rows, over all steps and kv heads
+  Scoring scoring;
+  double bytes_read = 0.;  // a step: what scores are made from of the visible rows, and the distinct value rows read
   std::optional<double> microseconds;  // a step
   std::optional<double> spread;        // of the same: between the quartiles of a step's runs, relative to the median
 };
@@ -26,6 +28,7 @@ struct MeasureOptions {
   Budget budget;
   std::uint64_t seed = 0;
   int repeat = 10;  // timed runs of each step; 0: no timing
+  Scoring scoring;  // of methods that take narrow keys
 };
 
 struct Measurements {

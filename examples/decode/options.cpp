@@ -15,7 +15,7 @@ namespace {
 
 /// Options as they are typed.
 struct Typed {
-  std::string file, synthetic, output, svg, format = "table";
+  std::string file, synthetic, output, svg, format = "table", score = "keys";
   std::vector<std::string> methods;
   double rows = Budget{}.rows;
   double sharpness = Synthetic{}.sharpness;
@@ -24,6 +24,7 @@ struct Typed {
   int repeat = MeasureOptions{}.repeat;
   int layer = 0;
   bool sweep = false;
+  bool rescore = false;
 };
 
 std::string footer() {
@@ -50,6 +51,7 @@ std::string footer() {
          "\nExamples:\n"
          "  santa-decode\n"
          "  santa-decode --method mass-unit,systematic --rows 0.05\n"
+         "  santa-decode --score int4 --rescore\n"
          "  santa-decode --sweep --svg sweep.svg\n"
          "  santa-decode capture.safetensors --layer 3 --method mass-unit --output out.safetensors\n"
          "  santa-decode --synthetic 4,32,8,32768,128 --sharpness 2 --format json\n"
@@ -69,6 +71,13 @@ void add_options(CLI::App& app, Typed& typed) {
                  "Draws a query head, for methods that are told them; default: as many as read about --rows rows")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 30))
       ->type_name("N");
+  app.add_option(
+         "--score", typed.score,
+         "What scores are made from: keys, or a copy of them in int8, fp8 or int4, for mass-unit methods; exact "
+         "stays what they are compared with")
+      ->capture_default_str()
+      ->type_name("FORM");
+  app.add_flag("--rescore", typed.rescore, "With --score: the drawn rows' scores again from their full keys");
   app.add_option("--seed", typed.seed, "Seed of all draws, and of synthetic data")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str()
@@ -121,6 +130,24 @@ std::vector<const MethodEntry*> methods_from(const std::vector<std::string>& nam
   return methods;
 }
 
+/// Narrow keys are for some of the methods: of all, those; others can't be asked for.
+void check_scoring(const CLI::App& app, Options& options) {
+  const Scoring& scoring = options.measure.scoring;
+  if (!scoring.narrow()) {
+    if (scoring.rescored) throw UserError("--rescore needs --score int8, fp8 or int4");
+    return;
+  }
+  auto& methods = options.methods;
+  const auto fits = [](const MethodEntry* method) {
+    return !has_budget(*method) || takes_narrow_keys(method->make(Budget{}));
+  };
+  if (app.count("--method") > 0)
+    for (const auto* method : methods)
+      if (!fits(method)) throw UserError("--score is for mass-unit methods: " + std::string(method->name) + " is none");
+  methods.erase(std::remove_if(methods.begin(), methods.end(), [&](const auto* method) { return !fits(method); }),
+                methods.end());
+}
+
 /// What a sweep decides by itself can't be asked for.
 void check_sweep(const CLI::App& app, Options& options) {
   if (!options.sweep) {
@@ -158,6 +185,8 @@ Options checked(const CLI::App& app, const Typed& typed) {
   if (app.count("--output") > 0 && options.methods.size() != 1) throw UserError("--output needs exactly one --method");
   options.sweep = typed.sweep;
   options.svg = typed.svg;
+  options.measure.scoring = {find_stage(typed.score), typed.rescore};
+  check_scoring(app, options);
   check_sweep(app, options);
   return options;
 }

@@ -15,9 +15,9 @@ class PlannedDecoder final : public Decoder<T> {
   PlannedDecoder(const Space& space, const M& method, const Shape& shape, float scale)
       : _plan(space, method, shape, {.scale = scale}) {}
 
-  void run(const Space& space, const QueryView& query, const Cache<T>& cache, const OutView& out,
+  void run(const Space& space, const QueryView& query, const Step<T>& step, const OutView& out,
            const RunOptions<Memory>& options) const override {
-    _plan.run(space, query, cache, out, options);
+    _plan.run(space, query, step.visible, out, options);
   }
 
  private:

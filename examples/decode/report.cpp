@@ -37,6 +37,8 @@ Json number_or_null(const std::optional<double>& number) {
 
 Json to_json(const MethodReport& row) {
   return {{"method", row.method},
+          {"score_stage", name_of(row.scoring.stage)},
+          {"rescored", row.scoring.rescored},
           {"budget", row.budget},
           {"samples", row.samples ? Json(*row.samples) : Json(nullptr)},
           {"rows_budget", number_or_null(row.rows_budget)},
@@ -85,6 +87,7 @@ Report make_report(const Capture& capture, const References& references, const M
     if (std::find(shown.begin(), shown.end(), measurement.method) == shown.end()) continue;
     MethodReport row;
     row.method = measurement.method->name;
+    row.scoring = measurement.scoring;
     row.budget = options.budget.rows;
     note_parameters(measurement, capture.shape.length, row);
     row.accuracy = compare(measurement.out, references, capture.shape.dim);

@@ -17,6 +17,7 @@ namespace santa::example {
 
 struct MethodReport {
   std::string method;
+  Scoring scoring;
   double budget = 0.;                   // what was asked for: Budget::rows
   std::optional<std::int64_t> samples;  // draws a query head
   std::optional<double> rows_budget;    // value rows a kv head

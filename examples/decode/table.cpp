@@ -87,6 +87,9 @@ void print_heading(std::ostream& stream, const Report& report) {
          << "shape    " << s.heads << " heads on " << s.kv_heads << " kv heads of dim " << s.dim << ", " << s.length
          << " keys in " << report.dtype << ", scale " << report.scale << "\n"
          << "budget   " << budget_text(report) << "\n";
+  if (const Scoring& scoring = report.options.scoring; scoring.narrow())
+    stream << "scores   of mass-unit methods from " << name_of(scoring.stage) << " copies of the keys"
+           << (scoring.rescored ? "; those of the drawn rows again from their keys" : "") << "\n";
   if (report.sweep) {
     stream << "\n";
     return;
@@ -125,10 +128,11 @@ void print_warning(std::ostream& stream, const Report& report) {
 }
 
 void print_legend(std::ostream& stream) {
-  stream << "\nerror    |out - exact| / |exact| of each layer, position and head; exact attention in float64\n"
-            "rows     distinct value rows read, of all visible; read: all visible keys and those rows, a step\n"
-            "time     one position of one layer, one request alone; speed-up over exact. All keys are read, so\n"
-            "         fewer value rows give 2x at most\n";
+  stream
+      << "\nerror    |out - exact| / |exact| of each layer, position and head; exact attention in float64\n"
+         "rows     distinct value rows read, of all visible; read: all visible keys and those rows, a step\n"
+         "time     one position of one layer, one request alone; speed-up over exact. All keys are read, so\n"
+         "         fewer value rows give 2x at most; with narrow copies of the keys (--score) there is no such bound\n";
 }
 
 using SweepRow = std::array<std::string, 6>;

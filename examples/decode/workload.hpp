@@ -3,6 +3,7 @@
 
 #include "decode/capture.hpp"
 #include "decode/decoder.hpp"
+#include <santa/cache/encode_keys.hpp>
 
 #include <Kokkos_Core.hpp>
 
@@ -16,14 +17,17 @@ namespace santa::example {
 template <class T>
 class Workload {
  public:
-  Workload(const Space& space, const Capture& capture) : _shape(capture.shape) {
+  /// With narrow keys for `stage`, if it needs some.
+  Workload(const Space& space, const Capture& capture, ScoreStage stage) : _shape(capture.shape), _stage(stage) {
     _copies.emplace_back();
     for (const CapturedLayer& layer : capture.layers) {
       _positions.push_back(layer.positions);
       _queries.push_back(widened(layer.query));
       _centers.push_back(running_means(layer));
-      _copies[0].push_back({rows(layer.key), rows(layer.value)});
+      _lengths.push_back(lengths(layer.positions));
+      _copies[0].push_back({rows(layer.key), rows(layer.value), {}});
     }
+    narrow_copy(space, 0);
     space.fence("santa::example::workload");
   }
 
@@ -32,8 +36,9 @@ class Workload {
   void copy_until(const Space& space, std::size_t count) {
     while (_copies.size() < count) {
       std::vector<Layer> copy;
-      for (const Layer& from : _copies[0]) copy.push_back({clone(space, from.keys), clone(space, from.values)});
+      for (const Layer& from : _copies[0]) copy.push_back({clone(space, from.keys), clone(space, from.values), {}});
       _copies.push_back(std::move(copy));
+      narrow_copy(space, _copies.size() - 1);
     }
     space.fence("santa::example::workload");
   }
@@ -55,13 +60,14 @@ class Workload {
     return _positions[layer][position] + 1;
   }
 
-  /// The rows visible at the position, of one copy.
-  [[nodiscard]] Cache<T> cache(std::size_t copy, std::size_t layer, std::size_t position) const {
+  /// What is visible at the position, of one copy.
+  [[nodiscard]] Step<T> step(std::size_t copy, std::size_t layer, std::size_t position) const {
     const Layer& from = _copies[copy % _copies.size()][layer];
-    const auto view = [&](const Rows& all) {
-      return RowsView<T>(all.data(), 1, size(visible(layer, position)), size(_shape.kv_heads), size(_shape.dim));
+    const auto view = [&](const Rows& all, std::int64_t length) {
+      return RowsView<T>(all.data(), 1, size(length), size(_shape.kv_heads), size(_shape.dim));
     };
-    return Cache<T>(view(from.keys), view(from.values));
+    const std::int64_t length = visible(layer, position);
+    return {Cache<T>(view(from.keys, length), view(from.values, length)), whole(from, layer, position), &from.narrow};
   }
 
  private:
@@ -69,7 +75,40 @@ class Workload {
   using Vectors = Kokkos::View<float***, Kokkos::LayoutRight, Memory>;  // [positions, heads or kv_heads, dim]
   struct Layer {
     Rows keys, values;
+    AnyNarrowKeys narrow;
   };
+
+  [[nodiscard]] WholeCache<T> whole(const Layer& from, std::size_t layer, std::size_t position) const {
+    const auto view = [&](const Rows& all) {
+      return RowsView<T>(all.data(), 1, size(_shape.length), size(_shape.kv_heads), size(_shape.dim));
+    };
+    return WholeCache<T>(view(from.keys), view(from.values), LengthView(_lengths[layer].data() + position, 1));
+  }
+
+  /// Narrow keys of all layers of a copy, calibrated by what the first position sees, as a decoder would.
+  void narrow_copy(const Space& space, std::size_t copy) {
+    const auto make = [&]<class Code>() {
+      for (std::size_t i = 0; i < _copies[copy].size(); ++i) {
+        Layer& layer = _copies[copy][i];
+        const NarrowKeys<Code, Memory> narrow(space, {1, _shape.kv_heads, _shape.kv_heads, _shape.length, _shape.dim});
+        calibrate(space, whole(layer, i, 0), narrow);
+        encode_keys(space, whole(layer, i, 0), narrow);
+        layer.narrow = narrow;
+      }
+    };
+    if (_stage == ScoreStage::int8) make.template operator()<std::int8_t>();
+    if (_stage == ScoreStage::fp8) make.template operator()<float8>();
+    if (_stage == ScoreStage::int4) make.template operator()<int4x2>();
+  }
+
+  /// How many keys each position sees.
+  static Kokkos::View<std::int64_t*, Memory> lengths(const std::vector<std::int64_t>& positions) {
+    Kokkos::View<std::int64_t*, Memory> result("santa::example::lengths", positions.size());
+    const auto host = Kokkos::create_mirror_view(result);
+    for (std::size_t i = 0; i < positions.size(); ++i) host(i) = positions[i] + 1;
+    Kokkos::deep_copy(result, host);
+    return result;
+  }
 
   static std::size_t size(std::int64_t extent) { return static_cast<std::size_t>(extent); }
 
@@ -125,7 +164,9 @@ class Workload {
   }
 
   Shape _shape;
+  ScoreStage _stage;
   std::vector<std::vector<std::int64_t>> _positions;
+  std::vector<Kokkos::View<std::int64_t*, Memory>> _lengths;  // of each layer's positions
   std::vector<Vectors> _queries, _centers;
   std::vector<std::vector<Layer>> _copies;
 };

@@ -83,7 +83,7 @@ struct SubsetKernel : Context {
     group.for_all_heads(unit.heads, [&](int head) { panel[head] = log_spread[head] = lanes::not_a_number; });
     if (!all_rows) {
       Tile tile = this->tile(group, scratch, unit);
-      const auto keys = this->keys(group, tile, unit);
+      auto keys = this->keys(group, tile, unit);
       Scores scores(group, unit);
       this->take_queries(tile, unit, [&] { scores.ask(keys); });
       scores.score(keys);
@@ -106,7 +106,7 @@ struct SubsetKernel : Context {
   KOKKOS_FUNCTION void score_part(const Group& group, const Unit& unit, float* scratch, int part) const {
     const Arguments& a = this->arguments;
     Tile tile = this->tile(group, scratch, unit);
-    const auto keys = this->keys(group, tile, unit);
+    auto keys = this->keys(group, tile, unit);
     const Subset subset(unit.start, unit.length);
     const KeptScores at(a, unit);
     const int turn = parts * Group::groups_per_team;

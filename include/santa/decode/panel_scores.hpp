@@ -34,7 +34,7 @@ class PanelScores {
 
   /// Scores the group's tiles. Bytes: 256 key rows, by all groups together.
   template <class Keys>
-  KOKKOS_FUNCTION void score(const Keys& keys) {
+  KOKKOS_FUNCTION void score(Keys& keys) {
     SANTA_UNROLL(8)
     for (int k = 0; k < own_tiles; ++k) {
       const int i = _group.rank() + k * Group::groups_per_team;

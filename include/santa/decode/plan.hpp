@@ -56,7 +56,10 @@ class DecodePlan {
                     options.keys_per_split, "a multiple of 256, or 0");
     if (!std::isfinite(options.scale)) detail::reject("scale", std::to_string(options.scale), "a finite number");
     lay_out(space, options);
-    _workspace = detail::Workspace<Space>(space, _arguments, detail::Recipe<M>::needs());
+    detail::Arguments largest = _arguments;
+    cut(largest, _divisions[1]);
+    if (largest.splits < _arguments.splits) largest.splits = _arguments.splits;
+    _workspace = detail::Workspace<Space>(space, largest, detail::Recipe<M>::needs());
     _arguments.work = _workspace.pointers();
   }
 
@@ -92,13 +95,16 @@ class DecodePlan {
                        Kokkos::SpaceAccessibility<Space, typename Cache::length_view::memory_space>::accessible),
                   "santa::DecodePlan::run: views must be accessible from the execution space");
     detail::Arguments arguments = bind(query, cache, out);
+    constexpr bool narrow = !std::same_as<typename Cache::Addresses::Element, typename Cache::Addresses::ScoredElement>;
+    if constexpr (narrow) cut(arguments, _divisions[1]);
     bind(arguments, options);
     if (arguments.batch == 0) return;
     const Kokkos::Profiling::ScopedRegion region("santa::decode");
     const auto addresses = cache.addresses();
     lanes::Seam<Space>::template with_extents<typename Cache::Addresses::Element>(
         arguments.slice_heads, arguments.dim, addresses.aligned(), [&](auto extents) {
-          using Context = detail::KernelContext<Space, typename Cache::Addresses, Modifier, decltype(extents)>;
+          using Extents = std::conditional_t<narrow, lanes::Crowded<decltype(extents)>, decltype(extents)>;
+          using Context = detail::KernelContext<Space, typename Cache::Addresses, Modifier, Extents>;
           detail::Recipe<M>::run(space, _method, Context{arguments, addresses, _modifier}, options.state.is_fresh());
         });
     if (detail::Recipe<M>::needs().deltas) options.state.note_step();
@@ -131,24 +137,37 @@ class DecodePlan {
     a.storage = _shape.length;
     a.tiles = (_shape.length + detail::tile_keys - 1) / detail::tile_keys;
     a.budget = detail::Recipe<M>::budget(_method, _shape.length);
+    for (const bool narrow : {true, false}) {
+      lanes::Division& division = _divisions[narrow ? 1 : 0];
+      division = divide(space, options, narrow);
+      cut(a, division);
+      detail::require(detail::all_units(a) < (std::int64_t{1} << 31), "batch * kv_heads * splits", detail::all_units(a),
+                      "less than 2^31: give a larger keys_per_split");
+    }
+    const float scale = options.scale != 0.F ? options.scale : 1.F / std::sqrt(static_cast<float>(_shape.dim));
+    a.score_factor = scale * lanes::log2_of_e;
+  }
+
+  [[nodiscard]] lanes::Division divide(const Space& space, const Options& options, bool narrow_keys) const {
+    const detail::Arguments& a = _arguments;
     lanes::Division division = lanes::Seam<Space>::divide(space, {.rows = detail::slice_rows(a),
                                                                   .heads = a.slice_heads,
                                                                   .dim = a.dim,
                                                                   .length = _shape.length,
                                                                   .tile = a.budget.tile,
-                                                                  .looks_ahead = detail::Recipe<M>::needs().room});
+                                                                  .looks_ahead = detail::Recipe<M>::needs().room,
+                                                                  .narrow_keys = narrow_keys});
     if (options.keys_per_split > 0) {
       division.keys_per_split = options.keys_per_split;
       division.splits = (_shape.length + options.keys_per_split - 1) / options.keys_per_split;
     }
+    return division;
+  }
+  static void cut(detail::Arguments& a, const lanes::Division& division) {
     a.keys_per_split = division.keys_per_split;
     a.split_step = static_cast<std::uint16_t>(division.step);
     a.splits = static_cast<std::int32_t>(division.splits > 0 ? division.splits : 1);
     a.merges_apart = lanes::Seam<Space>::merges_apart(a.splits, a.slice_heads, a.dim);
-    detail::require(detail::all_units(a) < (std::int64_t{1} << 31), "batch * kv_heads * splits", detail::all_units(a),
-                    "less than 2^31: give a larger keys_per_split");
-    const float scale = options.scale != 0.F ? options.scale : 1.F / std::sqrt(static_cast<float>(_shape.dim));
-    a.score_factor = scale * lanes::log2_of_e;
   }
 
   template <class QueryView, class Cache, class OutView>
@@ -259,6 +278,7 @@ class DecodePlan {
   Modifier _modifier;
   Shape _shape;
   detail::Arguments _arguments;
+  lanes::Division _divisions[2];  // for full and for narrow keys
   detail::Workspace<Space> _workspace;
 };
 

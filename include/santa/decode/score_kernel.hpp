@@ -28,7 +28,7 @@ struct ScoreKernel : Context {
     const Unit unit = this->unit(member.league_rank());
     const Group group(member);
     Tile tile = this->tile(group, this->scratch(group, member), unit);
-    const auto keys = this->keys(group, tile, unit);
+    auto keys = this->keys(group, tile, unit);
     this->take_queries(tile, unit, [&] { ask_first_tile(group, keys, unit); });
     NoDrawnRows none;
     const StoredScores<Group> store(group, a, unit);

@@ -11,6 +11,7 @@ struct Extents {
   static constexpr int dim = Dim;
   static constexpr bool tensor_cores = TensorCores;
   static constexpr bool roomy = false;
+  static constexpr bool crowded = false;
   static constexpr int groups = 0;  // of a team; 0: as scratch allows
 };
 
@@ -18,6 +19,12 @@ struct Extents {
 template <class Extents>
 struct Roomy : Extents {
   static constexpr bool roomy = true;
+};
+
+/// The same with more groups at once, for kernels that wait for their own arithmetic rather than for the memory.
+template <class Extents>
+struct Crowded : Extents {
+  static constexpr bool crowded = true;
 };
 
 /// For kernels that only add up numbers, of several heads at once perhaps: so many groups a team.

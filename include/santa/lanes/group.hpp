@@ -102,6 +102,11 @@ struct Seam<Kokkos::Cuda> {
   /// Warps that a multiprocessor holds: with two panels on their way to each, as many as it takes to keep the memory
   /// busy. Measured at 4 heads of 128: 12 are slower, and leave each thread fewer registers.
   static constexpr int resident_warps = 8;
+  /// With narrow keys the memory is not what is waited for: as many as leave each thread 128 registers.
+  static constexpr int crowded_warps = 12;
+  static constexpr int resident(int warps, bool crowded) {
+    return crowded && warps == 4 ? crowded_warps : resident_warps;
+  }
 
   /// States of 128 features that a warp merges in the time that another kernel takes to begin.
   static constexpr int few_states = 16;
@@ -160,7 +165,8 @@ struct Seam<Kokkos::Cuda> {
     constexpr int warps = warps_of<Extents>;
     // Kokkos refuses a team of which not as many find room as are named here: 4 do, whatever their scratch. Eight warps
     // may have all registers that a thread can name, so that fewer teams cost none.
-    constexpr int teams = warps > resident_warps ? 1 : resident_warps / warps < 4 ? resident_warps / warps : 4;
+    constexpr int most = resident(warps, Extents::crowded);
+    constexpr int teams = warps > most ? 1 : most / warps < 4 ? most / warps : 4;
     using Bounds = Kokkos::LaunchBounds<32 * warps, teams>;
     const auto bytes = static_cast<int>(scratch_floats * sizeof(float)) + Group<Extents>::scratch_alignment;
     return Kokkos::TeamPolicy<Kokkos::Cuda, Bounds>(space, static_cast<int>(units), warps, 32)
@@ -173,7 +179,7 @@ struct Seam<Kokkos::Cuda> {
     const int heads = padded_heads(work.heads);
     const int dim = padded_dim(work.dim);
     const auto [rows, length] = std::pair{work.rows, work.length};
-    const std::int64_t resident = resident_teams(space, heads, dim, work.looks_ahead);
+    const std::int64_t resident = resident_teams(space, heads, dim, work);
     const int own = 32 * warps(heads, dim, work.looks_ahead);
     const int step = work.tile > own ? work.tile : own;
     const std::int64_t pieces = length > 0 ? (length + step - 1) / step : 1;
@@ -215,12 +221,13 @@ struct Seam<Kokkos::Cuda> {
   }
 
   /// Teams that all multiprocessors hold, by their warps and their shared memory.
-  static std::int64_t resident_teams(const Kokkos::Cuda& space, int heads, int dim, bool looks_ahead) {
+  static std::int64_t resident_teams(const Kokkos::Cuda& space, int heads, int dim, const Work& work) {
     const auto& device = space.cuda_device_prop();
     constexpr std::size_t kept_by_the_system = 1024;  // of each team
     const auto by_memory =
         static_cast<std::int64_t>(device.sharedMemPerMultiprocessor / (team_bytes(heads, dim) + kept_by_the_system));
-    const std::int64_t by_warps = resident_warps / warps(heads, dim, looks_ahead);
+    const int own = warps(heads, dim, work.looks_ahead);
+    const std::int64_t by_warps = resident(own, work.narrow_keys) / own;
     return (by_memory < by_warps ? by_memory : by_warps) * device.multiProcessorCount;
   }
 

@@ -166,16 +166,12 @@ struct HostGroup {
     for (int i = 0; i < size; ++i) each[i] = i < count ? from[i * stride] : rest;
     return Vector<T>::load(each);
   }
-  /// The same of any type, as floats; 0 in lanes from `count` on.
-  template <class T>
-  static Vector<float> load_floats(const T* from, std::int64_t stride, int count) {
-    alignas(native_bytes) float each[size];
-    for (int i = 0; i < size; ++i) each[i] = i < count ? static_cast<float>(from[i * stride]) : 0.F;
-    return Vector<float>::load(each);
+  /// The same of half words; 0 in lanes from `count` on.
+  static Vector<std::uint32_t> load_words(const std::uint16_t* from, std::int64_t stride, int count) {
+    alignas(native_bytes) std::uint32_t each[size];
+    for (int i = 0; i < size; ++i) each[i] = i < count ? from[i * stride] : 0U;
+    return Vector<std::uint32_t>::load(each);
   }
-  /// Asks for what `load_floats` will read, where it would have to be waited for.
-  template <class T>
-  static void ask_line(const T* /*from*/, std::int64_t /*stride*/, int /*count*/) {}
   /// The elements at each lane's own index.
   template <class T>
   static Vector<T> gather(const T* from, const Vector<std::int32_t>& index) {

@@ -27,6 +27,22 @@ __device__ __forceinline__ void mma(float (&sum)[4], const std::uint32_t (&a)[4]
         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 
+/// sum += A B for A of 16 x 32 bytes (numbers 0 to 255 where `unsigned_a`) and B of 32 x 8 signed ones, exactly. With g
+/// and t as above, a lane holds of A: rows g and g + 8, columns 4t to 4t + 3 (a0, a1) and 4t + 16 on (a2, a3); of B:
+/// column g, rows 4t to 4t + 3 (b0) and 4t + 16 on (b1); of the sum: as above. Source: PTX ISA, mma.m16n8k32.
+template <bool unsigned_a>
+__device__ __forceinline__ void mma_int(std::int32_t (&sum)[4], const std::uint32_t (&a)[4], std::uint32_t b0,
+                                        std::uint32_t b1) {
+  if constexpr (unsigned_a)
+    asm("mma.sync.aligned.m16n8k32.row.col.s32.u8.s8.s32 {%0,%1,%2,%3},{%4,%5,%6,%7},{%8,%9},{%0,%1,%2,%3};"
+        : "+r"(sum[0]), "+r"(sum[1]), "+r"(sum[2]), "+r"(sum[3])
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+  else
+    asm("mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {%0,%1,%2,%3},{%4,%5,%6,%7},{%8,%9},{%0,%1,%2,%3};"
+        : "+r"(sum[0]), "+r"(sum[1]), "+r"(sum[2]), "+r"(sum[3])
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
+
 /// Copies 16 bytes of a cache row to scratch, or zeros; read once, so past the first-level cache.
 __device__ __forceinline__ void copy_piece(std::uint32_t to, const void* from, bool present) {
   asm volatile("cp.async.cg.shared.global [%0],[%1],16,%2;" ::"r"(to), "l"(from), "r"(present ? 16 : 0));
@@ -58,18 +74,6 @@ __device__ __forceinline__ void load_two_matrices(std::uint32_t address, std::ui
   asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0,%1},[%2];" : "=r"(a[0]), "=r"(a[1]) : "r"(address));
 }
 
-/// Two halves less two others, and times two others plus two more.
-__device__ __forceinline__ std::uint32_t subtract_halves(std::uint32_t a, std::uint32_t b) {
-  std::uint32_t result;
-  asm("sub.f16x2 %0, %1, %2;" : "=r"(result) : "r"(a), "r"(b));
-  return result;
-}
-__device__ __forceinline__ std::uint32_t multiply_add_halves(std::uint32_t a, std::uint32_t b, std::uint32_t c) {
-  std::uint32_t result;
-  asm("fma.rn.f16x2 %0, %1, %2, %3;" : "=r"(result) : "r"(a), "r"(b), "r"(c));
-  return result;
-}
-
 /// 16 bytes of scratch, read anew each time: kept in registers over a loop, they would push out what is on its way.
 __device__ __forceinline__ uint4 load_shared(const uint4* from) {
   uint4 piece;
@@ -77,6 +81,22 @@ __device__ __forceinline__ uint4 load_shared(const uint4* from) {
                : "=r"(piece.x), "=r"(piece.y), "=r"(piece.z), "=r"(piece.w)
                : "r"(static_cast<std::uint32_t>(__cvta_generic_to_shared(from))));
   return piece;
+}
+
+__device__ __forceinline__ uint2 load_shared(const uint2* from) {
+  uint2 piece;
+  asm volatile("ld.shared.v2.u32 {%0,%1},[%2];"
+               : "=r"(piece.x), "=r"(piece.y)
+               : "r"(static_cast<std::uint32_t>(__cvta_generic_to_shared(from))));
+  return piece;
+}
+
+/// The lane, as a number that is found out where it is asked for: what follows from it is not worked out ahead of a
+/// branch that is seldom taken.
+__device__ __forceinline__ int lane_here() {
+  int lane;
+  asm volatile("mov.u32 %0, %%laneid;" : "=r"(lane));
+  return lane;
 }
 
 /// Two floats as T in one word, the first in the lower half.

@@ -3,6 +3,7 @@
 
 #include <santa/core/element.hpp>
 #include <santa/core/narrow.hpp>
+#include <santa/lanes/mma_int_query.hpp>
 #include <santa/lanes/mma_query.hpp>
 #include <santa/lanes/mma_sums.hpp>
 #include <santa/lanes/unit_ring.hpp>
@@ -27,7 +28,8 @@ class MmaCodeTile {
   static constexpr int code_rows = unit_bytes / code_bytes < 32 ? unit_bytes / code_bytes : 32;  // of a panel
   static constexpr int panels = 32 / code_rows;                                                  // of a tile
   using Ring = UnitRing<unit_bytes>;
-  using CodeQuery = MmaQuery<Group, Code, Dim>;
+  using CodeQuery = typename CodeQueryOf<Group, Code, Dim>::Type;
+  using CodeOperand = typename CodeQueryOf<Group, Code, Dim>::Operand;
   using KeyQuery = MmaQuery<Group, T, Dim>;
   using Sums = MmaSums<Group, T, Dim>;
   static_assert(code_rows * code_bytes == unit_bytes && code_rows % 16 == 0);
@@ -55,7 +57,7 @@ class MmaCodeTile {
 
   template <class Rows>
   __device__ __forceinline__ void ask(const Rows& rows, std::int64_t first, std::int64_t step, int count) {
-    while (_asked < panels) ask_codes(rows, first, step, count);
+    while (count > 0 && _asked < panels) ask_codes(rows, first, step, count);
   }
 
   template <class QueryRows, class Meanwhile>
@@ -71,20 +73,25 @@ class MmaCodeTile {
   template <class Rows, class Coming, class DrawnRows>
   __device__ __forceinline__ void scores(const Rows& rows, std::int64_t first, std::int64_t step, int count,
                                          const Coming& coming, float* scores, DrawnRows& drawn) {
+    int let_go = 0;  // panels of codes, to be asked for again
 #pragma unroll 1
     for (int panel = 0;;) {
-      while (ask_next(rows, first, step, count, coming, drawn)) {
+      while (let_go > 0 ? ask_drawn(drawn, drawn_rows) : ask_next(rows, first, step, count, coming, drawn)) {
       }
-      if (panel == panels) break;
+      if (panel == panels && drawn.size() <= most_waiting && (let_go == 0 || _ring.waiting() == 0)) break;
       if (kind() != code) {
         take(drawn);
-      } else {
+      } else if (panel < panels) {
         products(panel * code_rows);
         ++panel;
+      } else {
+        // After tiles of which nearly all rows were drawn: codes of later tiles are in the way of theirs.
+        _ring.wait();
+        pop<code_rows, code_bytes>();
+        ++let_go;
       }
     }
-    _asked -= panels;
-    if (drawn.size() > most_waiting) make_room(drawn);
+    _asked -= panels + let_go;
     Group::sync();
 #pragma unroll
     for (int head = 0; head < heads_max; ++head)
@@ -97,7 +104,7 @@ class MmaCodeTile {
     const int least = most > 0 ? drawn_rows : 1;
 #pragma unroll 1
     for (;;) {
-      while (_ring.room() >= 2 && wants_drawn(drawn, least) && ask_drawn(drawn)) {
+      while (ask_drawn(drawn, least)) {
       }
       if (drawn.size() <= most || _ring.waiting() == 0) break;
       take(drawn);
@@ -149,19 +156,14 @@ class MmaCodeTile {
                                            const Coming& coming, DrawnRows& drawn) {
     if (_ring.room() == 0) return false;
     const int tile = _asked / panels;
-    const auto ask_coming = [&] {
-      const int left = coming.count_of(tile);
-      if (left <= 0) return false;
-      ask_codes(rows, coming.first_of(tile), step, left);
-      return true;
-    };
-    if (tile == 0) {
-      ask_codes(rows, first, step, count);
-      return true;
-    }
-    if (tile == 1 && drawn.size() <= most_waiting && ask_coming()) return true;
-    if (wants_drawn(drawn, drawn_rows)) return _ring.room() >= 2 && ask_drawn(drawn);
-    return tile > 1 && ask_coming();
+    const bool soon = tile == 0 || (tile == 1 && drawn.size() <= most_waiting);
+    if (!soon && wants_drawn(drawn, drawn_rows)) return ask_drawn(drawn, drawn_rows);
+    if (!soon && tile == 1) return false;
+    const std::int64_t from = tile == 0 ? first : coming.first_of(tile);
+    const int left = tile == 0 ? count : coming.count_of(tile);
+    if (left <= 0) return false;
+    ask_codes(rows, from, step, left);
+    return true;
   }
 
   /// Asks for the next panel of a tile's codes: always as many as a tile has, of a short one with a row at least.
@@ -181,9 +183,10 @@ class MmaCodeTile {
   [[nodiscard]] __device__ __forceinline__ bool wants_drawn(const DrawnRows& drawn, int least) const {
     return (rescored && _batch > 0) || drawn.unasked() >= least;
   }
-  /// Asks for a batch of drawn rows: its keys, and the next time its values. There is room, and a row.
+  /// Asks for a batch of drawn rows if at least so many wait and there is room: its keys, and the next time its values.
   template <class DrawnRows>
-  __device__ __forceinline__ bool ask_drawn(DrawnRows& drawn) {
+  __device__ __forceinline__ bool ask_drawn(DrawnRows& drawn, int least) {
+    if (_ring.room() < 2 || !wants_drawn(drawn, least)) return false;
     const int waiting = drawn.unasked();
     const int count = rescored && _batch > 0 ? _batch : (waiting < drawn_rows ? waiting : drawn_rows);
     const bool values = !rescored || _batch > 0;
@@ -208,21 +211,6 @@ class MmaCodeTile {
     drawn.take();
   }
 
-  /// After tiles of which nearly all rows were drawn: codes that are on their way are let go, to be asked for again.
-  template <class DrawnRows>
-  __device__ __forceinline__ void make_room(DrawnRows& drawn) {
-    while (_ring.waiting() > 0) {
-      if (kind() != code) {
-        take(drawn);
-      } else {
-        _ring.wait();
-        pop<code_rows, code_bytes>();
-      }
-    }
-    _asked = 0;
-    settle(drawn, most_waiting);
-  }
-
   __device__ __forceinline__ void note(std::uint32_t kind) { _kinds |= kind << (2 * _ring.waiting()); }
   template <int rows, int bytes>
   __device__ __forceinline__ void pop() {
@@ -236,7 +224,7 @@ class MmaCodeTile {
 #pragma unroll
     for (int part = 0; part < code_rows; part += 16) {
       const std::uint32_t row = _ring.template row<code_bytes>(part + Group::lane() % 16);
-      _codes.products(pieces_on(row, MmaOperand<Code>::lane_piece()), _scores + (at + part) * heads_max, [&] {
+      _codes.products(pieces_on(row, CodeOperand::lane_piece()), _scores + (at + part) * heads_max, [&] {
         if (part + 16 == code_rows) pop<code_rows, code_bytes>();
       });
     }

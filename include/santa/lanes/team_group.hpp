@@ -145,12 +145,10 @@ class TeamGroup {
   [[nodiscard]] KOKKOS_FUNCTION T load_strided(const T* from, std::int64_t stride, int count, T rest) const {
     return _lane < count ? from[_lane * stride] : rest;
   }
-  template <class T>
-  [[nodiscard]] KOKKOS_FUNCTION float load_floats(const T* from, std::int64_t stride, int count) const {
-    return _lane < count ? static_cast<float>(from[_lane * stride]) : 0.F;
+  [[nodiscard]] KOKKOS_FUNCTION std::uint32_t load_words(const std::uint16_t* from, std::int64_t stride,
+                                                         int count) const {
+    return _lane < count ? from[_lane * stride] : 0U;
   }
-  template <class T>
-  KOKKOS_FUNCTION static void ask_line(const T* /*from*/, std::int64_t /*stride*/, int /*count*/) {}
   template <class T>
   [[nodiscard]] KOKKOS_FUNCTION static T gather(const T* from, std::int32_t index) {
     return from[index];

@@ -19,7 +19,7 @@ class UnitRing {
   static_assert(unit_bytes % 1024 == 0);
 
  public:
-  static constexpr int units = 4;
+  static constexpr unsigned units = 4;
   static constexpr std::size_t scratch_floats = units * unit_bytes / sizeof(float);
 
   /// Scratch begins at a multiple of 128 bytes.
@@ -27,7 +27,7 @@ class UnitRing {
 
   /// Panels that were asked for and not taken yet, and units with room for more.
   [[nodiscard]] __device__ int waiting() const { return _waiting; }
-  [[nodiscard]] __device__ int room() const { return units - _used; }
+  [[nodiscard]] __device__ int room() const { return static_cast<int>(units) - _used; }
 
   /// Asks for a panel of `rows` rows of `row_bytes`, of which `count` (at least one) are present: row_at(i) is where
   /// row i lies, `bytes` of it are copied, the rest is zero. There is room.
@@ -35,10 +35,11 @@ class UnitRing {
   __device__ __forceinline__ void ask(const RowAt& row_at, int count, int bytes) {
     constexpr int pieces = row_bytes < 128 ? row_bytes / 16 : 8;  // of a row that are copied at once
     constexpr int at_once = 32 / pieces;
-    const int piece = static_cast<int>(threadIdx.x) % pieces;
+    const auto lane = static_cast<unsigned>(lane_here());
+    const int piece = static_cast<int>(lane % pieces);
 #pragma unroll
     for (int j = 0; j < rows / at_once; ++j) {
-      const int row = static_cast<int>(threadIdx.x) / pieces + at_once * j;
+      const int row = static_cast<int>(lane / pieces) + at_once * j;
       const char* from = reinterpret_cast<const char*>(row_at(row < count ? row : 0)) + piece * 16;
       const std::uint32_t to = pieces_on(place<row_bytes>(_next, row), piece);
 #pragma unroll
@@ -67,7 +68,7 @@ class UnitRing {
   /// The scratch address of the first piece of a row of the oldest panel; see `pieces_on`.
   template <int row_bytes>
   [[nodiscard]] __device__ __forceinline__ std::uint32_t row(int i) const {
-    return place<row_bytes>((_next - _used + units) % units, i);
+    return place<row_bytes>((_next + units - static_cast<unsigned>(_used)) % units, i);
   }
   /// Gives the room of the oldest panel back, after all lanes have read it.
   template <int rows, int row_bytes>
@@ -80,14 +81,14 @@ class UnitRing {
  private:
   /// A panel goes on in the next unit, after the last in the first.
   template <int row_bytes>
-  [[nodiscard]] __device__ __forceinline__ std::uint32_t place(int first_unit, int row) const {
-    constexpr int rows = unit_bytes / row_bytes;
-    const int unit = (first_unit + row / rows) % units;
-    return _base + static_cast<std::uint32_t>(unit * unit_bytes) + row_place<row_bytes>(row % rows);
+  [[nodiscard]] __device__ __forceinline__ std::uint32_t place(unsigned first_unit, int row) const {
+    constexpr unsigned rows = unit_bytes / row_bytes;
+    const unsigned unit = (first_unit + static_cast<unsigned>(row) / rows) % units;
+    return _base + unit * unit_bytes + row_place<row_bytes>(static_cast<int>(static_cast<unsigned>(row) % rows));
   }
 
   std::uint32_t _base;
-  int _next = 0;
+  unsigned _next = 0;
   int _used = 0;
   int _waiting = 0;
 };

@@ -164,13 +164,8 @@ struct WarpGroup {
   __device__ static T load_strided(const T* from, std::int64_t stride, int count, T rest) {
     return lane() < count ? from[lane() * stride] : rest;
   }
-  template <class T>
-  __device__ static float load_floats(const T* from, std::int64_t stride, int count) {
-    return lane() < count ? static_cast<float>(from[lane() * stride]) : 0.F;
-  }
-  template <class T>
-  __device__ static void ask_line(const T* from, std::int64_t stride, int count) {
-    if (lane() < count) asm volatile("prefetch.global.L1 [%0];" ::"l"(from + lane() * stride));
+  __device__ static std::uint32_t load_words(const std::uint16_t* from, std::int64_t stride, int count) {
+    return lane() < count ? from[lane() * stride] : 0U;
   }
   template <class T>
   __device__ static T gather(const T* from, std::int32_t index) {

@@ -32,43 +32,6 @@ struct ComingRows {
   }
 };
 
-/// What turns products into scores: nothing where rows are full keys.
-template <class Group, class Rows>
-struct RowScales {
-  KOKKOS_FUNCTION explicit RowScales(const Rows& /*rows*/) {}
-  KOKKOS_FUNCTION static void ask(const Group& /*group*/, std::int64_t /*first*/, std::int64_t /*step*/,
-                                  int /*count*/) {}
-  KOKKOS_FUNCTION static void load(const Group& /*group*/, std::int64_t /*first*/, std::int64_t /*step*/,
-                                   int /*count*/) {}
-  template <class Tile, class Float>
-  KOKKOS_FORCEINLINE_FUNCTION static Float apply(const Tile& /*tile*/, int /*head*/, const Float& product) {
-    return product;
-  }
-};
-
-/// Narrow rows: a scale for each, and what all scores of a head have in common.
-template <class Group, class Rows>
-  requires requires(const Rows& rows) { rows.scale; }
-struct RowScales<Group, Rows> {
-  using Float = typename Group::template Vector<float>;
-
-  const bfloat16* scales;
-  Float scale;  // of the tile's rows
-
-  KOKKOS_FUNCTION explicit RowScales(const Rows& rows) : scales(rows.scale), scale(0.F) {}
-
-  KOKKOS_FORCEINLINE_FUNCTION void load(const Group& group, std::int64_t first, std::int64_t step, int count) {
-    scale = group.load_floats(scales + first, step, count);
-  }
-  KOKKOS_FORCEINLINE_FUNCTION void ask(const Group& group, std::int64_t first, std::int64_t step, int count) const {
-    if (count > 0) group.ask_line(scales + first, step, count);
-  }
-  template <class Tile>
-  KOKKOS_FORCEINLINE_FUNCTION Float apply(const Tile& tile, int head, const Float& product) const {
-    return lanes::fma(product, scale, Float(tile.offset(head)));
-  }
-};
-
 /// Where no rows are drawn.
 struct NoDrawnRows {
   [[nodiscard]] KOKKOS_FUNCTION static int unasked() { return 0; }
@@ -78,6 +41,46 @@ struct NoDrawnRows {
   KOKKOS_FUNCTION static void asked(int /*count*/) {}
   KOKKOS_FUNCTION static void rescore_front() {}
   KOKKOS_FUNCTION static void take() {}
+};
+
+/// What turns products into scores: nothing where rows are full keys.
+template <class Group, class Rows>
+struct RowScales {
+  KOKKOS_FUNCTION explicit RowScales(const Rows& /*rows*/) {}
+  KOKKOS_FUNCTION static void turn(const Group& /*group*/, std::int64_t /*first*/, std::int64_t /*step*/, int /*count*/,
+                                   std::int64_t /*next*/, int /*next_count*/) {}
+  template <class Tile, class Float>
+  KOKKOS_FORCEINLINE_FUNCTION static Float apply(const Tile& /*tile*/, int /*head*/, const Float& product) {
+    return product;
+  }
+};
+
+/// Narrow rows: a scale for each, loaded while the tile before is worked on, and what all scores of a head have in
+/// common.
+template <class Group, class Rows>
+  requires requires(const Rows& rows) { rows.scale; }
+struct RowScales<Group, Rows> {
+  using Float = typename Group::template Vector<float>;
+
+  const std::uint16_t* scales;  // upper halves of floats
+  Float now = 0.F;
+  typename Group::template Vector<std::uint32_t> ahead = 0U;  // as they were loaded: to look at them is to wait
+  bool loaded = false;
+
+  KOKKOS_FUNCTION explicit RowScales(const Rows& rows) : scales(&rows.scale->bits) {}
+
+  /// Turns to a tile, and loads those of the next.
+  KOKKOS_FORCEINLINE_FUNCTION void turn(const Group& group, std::int64_t first, std::int64_t step, int count,
+                                        std::int64_t next, int next_count) {
+    if (!loaded) ahead = group.load_words(scales + first, step, count);
+    now = lanes::bit_cast<float>(ahead << 16);
+    loaded = next_count > 0;
+    if (loaded) ahead = group.load_words(scales + next, step, next_count);
+  }
+  template <class Tile>
+  KOKKOS_FORCEINLINE_FUNCTION Float apply(const Tile& tile, int head, const Float& product) const {
+    return lanes::fma(product, now, Float(tile.offset(head)));
+  }
 };
 
 /// Scores of a lane group's heads by the product of query and rows (keys, or a narrow copy), then the modifier. `Tile`
@@ -97,11 +100,11 @@ class KeyScores {
         _after(after),
         _after_begin(after_begin),
         _modifier(modifier),
-        _unit(unit) {}
+        _unit(unit),
+        _scales(keys) {}
 
   /// Has a tile of the same kind asked for ahead of time, where that can be done.
   KOKKOS_FORCEINLINE_FUNCTION void ask(std::int64_t first, std::int64_t step, int count) const {
-    RowScales<Group, Rows>(_keys).ask(_group, first, step, count);
     if constexpr (Tile::asynchronous) _tile.ask(_keys, first, step, count);
   }
 
@@ -111,21 +114,18 @@ class KeyScores {
   /// tiles at the same distance follow until `end`.
   template <class DrawnRows>
   KOKKOS_FORCEINLINE_FUNCTION void scores(std::int64_t first, std::int64_t step, int count, Float* score,
-                                          std::int64_t next, int next_count, DrawnRows& drawn,
-                                          std::int64_t end = 0) const {
+                                          std::int64_t next, int next_count, DrawnRows& drawn, std::int64_t end = 0) {
     const auto row = [&](std::int64_t i) {
       const std::int64_t key = first + i * step;
       return key < _unit.end ? _keys[key] : _after[_after_begin + (key - _unit.end) / step];
     };
-    RowScales<Group, Rows> scales(_keys);
-    scales.load(_group, first, step, count);
-    scales.ask(_group, next, step, next_count);
+    _scales.turn(_group, first, step, count, next, next_count);
     _tile.scores(_keys, first, step, count, ComingRows<decltype(row)>{row, next, next_count, next - first, end}, score,
                  drawn);
     const auto hidden = static_cast<std::int32_t>(_unit.start > first ? (_unit.start - first + step - 1) / step : 0);
     const auto inside = _group.lanes_between(hidden, count);
     _group.for_all_heads(_unit.heads, [&](int head) {
-      Float value = _modifier.apply(scales.apply(_tile, head, score[head]));
+      Float value = _modifier.apply(_scales.apply(_tile, head, score[head]));
       value = lanes::select(value >= Float(lanes::infinity), Float(lanes::not_a_number), value);
       score[head] = lanes::select(inside, value, Float(-lanes::infinity));
     });
@@ -139,6 +139,7 @@ class KeyScores {
   std::int64_t _after_begin;
   const Modifier& _modifier;
   const Unit& _unit;
+  RowScales<Group, Rows> _scales;
 };
 
 /// Scores that an earlier pass wrote, [head][key] by lane group.

@@ -1,0 +1,224 @@
+// The queries of a warp's heads as integers, and their products with rows of integer codes on the tensor cores.
+#pragma once
+
+#include <santa/core/narrow.hpp>
+#include <santa/lanes/mma.hpp>
+#include <santa/lanes/mma_query.hpp>
+#include <santa/lanes/scalar.hpp>
+
+#include <Kokkos_Core.hpp>
+
+#include <cstdint>
+
+#if defined(KOKKOS_ENABLE_CUDA)
+
+namespace santa::lanes {
+
+/// How 16 rows of codes become the product's first operand, 32 features at a time, without a conversion.
+///   load(from, i, a)      the operand of the i-th 32 features
+///   feature(word, byte, t)  which of the 32 the byte of b0 or b1 is for, in lane (g, t)
+///   zero                  what is to be taken from each code
+template <class Code>
+struct MmaIntOperand;
+
+template <>
+struct MmaIntOperand<std::int8_t> {
+  static constexpr int zero = 0;
+
+  __device__ static int lane_piece() { return static_cast<int>(threadIdx.x) / 16; }
+  __device__ __forceinline__ static void load(std::uint32_t from, int i, std::uint32_t (&a)[4]) {
+    load_matrices<false>(pieces_on(from, 2 * i), a);
+  }
+  __device__ static int feature(int word, int byte, int t) { return 16 * word + 4 * t + byte; }
+};
+
+/// A lane's word holds 8 of a row's 32 features: the even ones in low nibbles, the odd ones in high.
+template <>
+struct MmaIntOperand<int4x2> {
+  static constexpr int zero = 8;
+
+  __device__ static int lane_piece() { return 0; }
+  __device__ __forceinline__ static void load(std::uint32_t from, int i, std::uint32_t (&a)[4]) {
+    std::uint32_t word[2];
+    load_two_matrices(pieces_on(from, i), word);
+#pragma unroll
+    for (int row = 0; row < 2; ++row) {
+      a[row] = word[row] & 0x0f0f0f0fU;
+      a[row + 2] = (word[row] >> 4) & 0x0f0f0f0fU;
+    }
+  }
+  __device__ static int feature(int word, int byte, int t) { return 8 * t + 2 * byte + word; }
+};
+
+/// Query fragments for rows of codes, of 16 bits in two parts: 256 * high + low. The same members as MmaQuery.
+template <class Group, class Code, int Dim>
+class MmaIntQuery {
+  using Operand = MmaIntOperand<Code>;
+  using Columns = MmaColumns<Group::max_heads>;
+  static constexpr int blocks = Columns::blocks;
+  static constexpr int parts = Columns::parts;
+  static constexpr bool packed = Columns::packed;
+  static constexpr int steps = Dim / 32;  // of 32 features
+  static constexpr int fragments = blocks * parts * steps;
+  static constexpr float largest = 32512.F;  // 127 * 256
+
+ public:
+  /// Scratch of the team: fragments, a scale and an offset per head.
+  static constexpr std::size_t shared_floats = fragments * 32 * 2 + 32;
+
+  __device__ MmaIntQuery(float* shared, int heads, int dim)
+      : _query(reinterpret_cast<uint2*>(shared)), _factor(shared + fragments * 32 * 2), _heads(heads), _dim(dim) {}
+
+  template <class Query, class Meanwhile>
+  __device__ __forceinline__ void begin(const Query& query, float factor, const Meanwhile& meanwhile) {
+    set_factors(query, factor);
+    meanwhile();
+    for (int i = Group::rank(); i < blocks * steps; i += Group::groups_per_team) {
+      const int head = packed ? column() % 4 : i / steps * 8 + column();
+      const float inverse = head < _heads ? _factor[head] : 0.F;
+      std::uint32_t high[2] = {}, low[2] = {};
+#pragma unroll
+      for (int word = 0; word < 2; ++word)
+#pragma unroll
+        for (int byte = 0; byte < 4; ++byte) {
+          const int feature = i % steps * 32 + Operand::feature(word, byte, quarter());
+          float q = 0.F;
+          if (head < _heads && feature < _dim) query.read(head, feature, 1, &q);
+          const int whole = __float2int_rn(q * inverse);
+          const int upper = (whole + 128) >> 8;
+          high[word] |= (static_cast<std::uint32_t>(upper) & 0xffU) << (8 * byte);
+          low[word] |= (static_cast<std::uint32_t>(whole - 256 * upper) & 0xffU) << (8 * byte);
+        }
+      const uint2 first = {high[0], high[1]};
+      const uint2 second = {low[0], low[1]};
+      if constexpr (packed) {
+        _query[i * 32 + Group::lane()] = column() < 4 ? first : second;
+      } else {
+        _query[i * 32 + Group::lane()] = first;
+        _query[(blocks * steps + i) * 32 + Group::lane()] = second;
+      }
+    }
+    Group::team_barrier();
+    find_zeros();
+    if (Group::rank() == 0 && Group::lane() < _heads) _factor[Group::lane()] = factor / _factor[Group::lane()];
+    Group::team_barrier();
+  }
+
+  [[nodiscard]] __device__ float factor(int head) const { return _factor[head]; }
+  [[nodiscard]] __device__ float offset(int head) const { return _factor[16 + head]; }
+
+  template <class Done>
+  __device__ __forceinline__ void products(std::uint32_t from, float* scores, const Done& done) const {
+    std::int32_t c[blocks * parts][4];
+#pragma unroll
+    for (int k = 0; k < blocks * parts; ++k)
+#pragma unroll
+      for (int j = 0; j < 4; ++j) c[k][j] = _zero[k][j % 2];
+#pragma unroll
+    for (int i = 0; i < steps; ++i) {
+      std::uint32_t a[4];
+      Operand::load(from, i, a);
+#pragma unroll
+      for (int k = 0; k < blocks * parts; ++k) {
+        const uint2 q = load_shared(_query + fragment(k, i));
+        mma_int<(Operand::zero != 0)>(c[k], a, q.x, q.y);
+      }
+    }
+    done();
+#pragma unroll
+    for (int b = 0; b < blocks; ++b) {
+      float value[4];
+#pragma unroll
+      for (int j = 0; j < 4; ++j) {
+        std::int32_t low = 0;
+        if constexpr (packed)
+          low = __shfl_xor_sync(Group::everyone, c[b][j], 2);
+        else
+          low = c[b * parts + 1][j];
+        value[j] = static_cast<float>(256 * c[b * parts][j] + low);
+      }
+      const int head = b * 8 + 2 * quarter();
+      if (head < Group::max_heads) {
+        float* to = scores + column() * Group::max_heads + head;
+        *reinterpret_cast<float2*>(to) = make_float2(value[0], value[1]);
+        *reinterpret_cast<float2*>(to + 8 * Group::max_heads) = make_float2(value[2], value[3]);
+      }
+    }
+  }
+
+ private:
+  __device__ static int column() { return Group::lane() / 4; }   // g
+  __device__ static int quarter() { return Group::lane() % 4; }  // t
+  /// Where a lane's words of accumulator k (its block and part) lie.
+  __device__ static int fragment(int k, int i) {
+    return ((k % parts * blocks + k / parts) * steps + i) * 32 + Group::lane();
+  }
+
+  /// How many units the largest feature of a head is, and what all scores of the head have in common.
+  template <class Query>
+  __device__ void set_factors(const Query& query, float factor) {
+    for (int head = Group::rank(); head < _heads; head += Group::groups_per_team) {
+      float most = 0.F;
+      float offset = 0.F;
+      for (int d = Group::lane(); d < _dim; d += Group::size) {
+        float q = 0.F;
+        query.read(head, d, 1, &q);
+        q = Kokkos::fabs(q);
+        most = q > most && q < infinity ? q : most;
+        offset += query.offset_part(head, d, 1);
+      }
+      most = Group::max(most);
+      offset = Group::sum(offset) * factor;
+      if (Group::lane() == 0) {
+        _factor[head] = most > 0.F ? largest / most : 1.F;
+        _factor[16 + head] = offset;
+      }
+    }
+    Group::team_barrier();
+  }
+
+  /// What accumulators begin with: less the zero of the codes, times the sum of the query.
+  __device__ void find_zeros() {
+#pragma unroll
+    for (int k = 0; k < blocks * parts; ++k) {
+      if constexpr (Operand::zero == 0) {
+        _zero[k][0] = _zero[k][1] = 0;
+      } else {
+        std::int32_t sum = 0;
+#pragma unroll
+        for (int i = 0; i < steps; ++i) {
+          const uint2 q = load_shared(_query + fragment(k, i));
+          sum = __dp4a(static_cast<int>(q.x), 0x01010101, sum);
+          sum = __dp4a(static_cast<int>(q.y), 0x01010101, sum);
+        }
+        sum += __shfl_xor_sync(Group::everyone, sum, 1);
+        sum += __shfl_xor_sync(Group::everyone, sum, 2);
+#pragma unroll
+        for (int j = 0; j < 2; ++j)
+          _zero[k][j] = -Operand::zero * __shfl_sync(Group::everyone, sum, 4 * (2 * quarter() + j));
+      }
+    }
+  }
+
+  uint2* _query;   // [part][block of heads][32 features][lane]
+  float* _factor;  // [head], and offsets of scores from the 16th on
+  int _heads;
+  int _dim;
+  std::int32_t _zero[blocks * parts][2];  // of the columns 2t, 2t + 1
+};
+
+/// The query for rows of codes.
+template <class Group, class Code, int Dim>
+struct CodeQueryOf {
+  using Type = MmaIntQuery<Group, Code, Dim>;
+  using Operand = MmaIntOperand<Code>;
+};
+template <class Group, int Dim>
+struct CodeQueryOf<Group, float8, Dim> {
+  using Type = MmaQuery<Group, float8, Dim>;
+  using Operand = MmaOperand<float8>;
+};
+
+}  // namespace santa::lanes
+
+#endif
