@@ -4,9 +4,12 @@
 #include <santa/core/check.hpp>
 #include <santa/lanes/division.hpp>
 #include <santa/lanes/extents.hpp>
+#include <santa/lanes/host_dots.hpp>
 #include <santa/lanes/host_group.hpp>
 #include <santa/lanes/host_tile.hpp>
+#include <santa/lanes/mma_dots.hpp>
 #include <santa/lanes/mma_tile.hpp>
+#include <santa/lanes/plain_dots.hpp>
 #include <santa/lanes/plain_tile.hpp>
 #include <santa/lanes/team_seam.hpp>
 #include <santa/lanes/warp_group.hpp>
@@ -37,9 +40,11 @@ concept GenericSpace = Kokkos::is_execution_space_v<Space> && !is_host_space<Spa
 
 /// The seam of an execution space; the general one is the host's.
 ///   Group<Extents>, Tile<T, Extents>   lane group and tile products
+///   Dots<T, Extents>                   products of rows with many vectors of any dimension
 ///   many_groups                        whether a team's or a kernel's many groups share what one thread would do last
 ///   most_heads(dim)                    query heads that a group works on together
 ///   with_extents(...)                  calls f with the extents that a shape's kernels are compiled for
+///   with_vectors(...)                  the same with extents for so many vectors
 ///   policy(...)                        a league of `units` teams
 ///   divide(...)                        how many units a plan makes
 ///   merges_apart(...)                  whether states of splits are merged by a kernel of their own
@@ -50,12 +55,18 @@ struct Seam {
   static constexpr bool many_groups = false;
   template <class T, class Extents>
   using Tile = HostTile<T>;
+  template <class T, class Extents>
+  using Dots = HostDots<T>;
 
   static constexpr int most_heads(int /*dim*/) { return max_heads; }
 
   template <class T, class F>
   static void with_extents(int /*heads*/, int /*dim*/, bool /*aligned*/, F&& f) {
     f(Extents<max_heads, max_dim, false>{});
+  }
+  template <class T, class F>
+  static void with_vectors(int /*vectors*/, bool /*aligned*/, F&& f) {
+    f(Products<64, false>{});
   }
 
   template <class Extents>
@@ -110,6 +121,9 @@ struct Seam<Kokkos::Cuda> {
   template <class T, class Extents>
   using Tile = std::conditional_t<Extents::tensor_cores, MmaTile<Group<Extents>, T, Extents::dim>,
                                   PlainTile<Group<Extents>, T, Extents::dim>>;
+  template <class T, class Extents>
+  using Dots =
+      std::conditional_t<Extents::tensor_cores, MmaDots<Group<Extents>, T>, PlainDots<Group<Extents>, T>>;
 
   /// Each combination is a kernel to compile. A program that knows its models saves most of that time by naming what it
   /// needs, -DSANTA_ONLY_EXTENTS=<heads>,<dim>[,<heads>,<dim>...] (4, 8 or 16; 64, 128 or 256) from small to large: a
@@ -144,6 +158,18 @@ struct Seam<Kokkos::Cuda> {
     }
     with_heads(integral_constant<int, 256>{}, bool_constant<false>{});
 #endif
+  }
+
+  template <class T, class F>
+  static void with_vectors(int vectors, bool aligned, F&& f) {
+    if constexpr (sizeof(T) == 2)
+      if (aligned) {
+        if (vectors <= 8) return f(Products<8, true>{});
+        if (vectors <= 16) return f(Products<16, true>{});
+        if (vectors <= 32) return f(Products<32, true>{});
+        return f(Products<64, true>{});
+      }
+    f(Products<64, false>{});
   }
 
   template <class Extents>
@@ -237,5 +263,9 @@ using GroupOf = typename Seam<Space>::template Group<Extents>;
 /// The tile products of an execution space for rows of T.
 template <class Space, class T, class Extents = Extents<max_heads, max_dim, false>>
 using TileOf = typename Seam<Space>::template Tile<T, Extents>;
+
+/// Products of rows of T with many vectors, of an execution space.
+template <class Space, class T, class Extents>
+using DotsOf = typename Seam<Space>::template Dots<T, Extents>;
 
 }  // namespace santa::lanes

@@ -4,6 +4,7 @@
 #include <santa/core/shape.hpp>
 #include <santa/lanes/division.hpp>
 #include <santa/lanes/extents.hpp>
+#include <santa/lanes/plain_dots.hpp>
 #include <santa/lanes/plain_tile.hpp>
 #include <santa/lanes/team_group.hpp>
 
@@ -23,12 +24,19 @@ struct TeamSeam {
   static constexpr bool many_groups = false;
   template <class T, class Extents>
   using Tile = PlainTile<Group<Extents>, T, Extents::dim>;
+  template <class T, class Extents>
+  using Dots = PlainDots<Group<Extents>, T>;
 
   static constexpr int most_heads(int /*dim*/) { return max_heads; }
 
   template <class T, class F>
   static void with_extents(int /*heads*/, int /*dim*/, bool /*aligned*/, F&& f) {
     f(Extents<max_heads, max_dim, false>{});
+  }
+
+  template <class T, class F>
+  static void with_vectors(int /*vectors*/, bool /*aligned*/, F&& f) {
+    f(Products<64, false>{});
   }
 
   template <class Extents>
