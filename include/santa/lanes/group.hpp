@@ -122,8 +122,7 @@ struct Seam<Kokkos::Cuda> {
   using Tile = std::conditional_t<Extents::tensor_cores, MmaTile<Group<Extents>, T, Extents::dim>,
                                   PlainTile<Group<Extents>, T, Extents::dim>>;
   template <class T, class Extents>
-  using Dots =
-      std::conditional_t<Extents::tensor_cores, MmaDots<Group<Extents>, T>, PlainDots<Group<Extents>, T>>;
+  using Dots = std::conditional_t<Extents::tensor_cores, MmaDots<Group<Extents>, T>, PlainDots<Group<Extents>, T>>;
 
   /// Each combination is a kernel to compile. A program that knows its models saves most of that time by naming what it
   /// needs, -DSANTA_ONLY_EXTENTS=<heads>,<dim>[,<heads>,<dim>...] (4, 8 or 16; 64, 128 or 256) from small to large: a

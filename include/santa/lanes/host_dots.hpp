@@ -33,8 +33,8 @@ class HostDots {
     Tile::arrange(from, offset, dim, piece * piece_features, factor, vectors + vector * Tile::padded(dim));
   }
 
-  /// Calls take(vector, products) for each vector: lane i has that with the row at rows + i * stride, i < count; what is
-  /// in other lanes means nothing.
+  /// Calls take(vector, products) for each vector: lane i has that with the row at rows + i * stride, i < count; what
+  /// is in other lanes means nothing.
   template <class Take>
   void products(const T* rows, std::int64_t stride, int count, Take&& take) const {
     const Rows matrix{rows, stride};

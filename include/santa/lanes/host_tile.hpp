@@ -50,8 +50,8 @@ class HostTile {
     std::memset(_sum, 0, static_cast<std::size_t>(_heads * _stride) * sizeof(float));
   }
 
-  /// Takes one block, from feature `block` on, of the query row at `offset`: times `factor`, in the order of FeatureBlock,
-  /// padded with zeros.
+  /// Takes one block, from feature `block` on, of the query row at `offset`: times `factor`, in the order of
+  /// FeatureBlock, padded with zeros.
   SANTA_INLINE static void arrange(const AnyInput& query, std::int64_t offset, int dim, int block, float factor,
                                    float* to) {
     float natural[Block::size] = {};

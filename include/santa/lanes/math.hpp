@@ -86,8 +86,8 @@ KOKKOS_FORCEINLINE_FUNCTION float log2(float x) {
 }
 
 /// ln(x) for normal positive x, relative error below 2e-7, also near 1; x is a float lane or a Simd of floats.
-/// Method: ln(x) = e ln 2 + ln(m) with x = m 2^e, m in [sqrt(1/2), sqrt(2)), a polynomial for ln(m) (the coefficients of
-/// Cephes' logf), ln 2 in two parts.
+/// Method: ln(x) = e ln 2 + ln(m) with x = m 2^e, m in [sqrt(1/2), sqrt(2)), a polynomial for ln(m) (the coefficients
+/// of Cephes' logf), ln 2 in two parts.
 template <class Float>
 KOKKOS_FORCEINLINE_FUNCTION Float ln(const Float& x) {
   const auto bits = bit_cast<std::int32_t>(x);

@@ -68,8 +68,7 @@ struct MergeTokensKernel {
  private:
   KOKKOS_FUNCTION Vector<float> load(const Group& group, const Matrix<float>& from, std::int64_t first,
                                      std::int64_t request) const {
-    return group.load_strided(&from(first, request), from.stride[0], static_cast<int>(parts - first),
-                              -lanes::infinity);
+    return group.load_strided(&from(first, request), from.stride[0], static_cast<int>(parts - first), -lanes::infinity);
   }
 
   /// The first part of the largest score; -1 where no part has a row, or (then `score` is NaN) a logit was wrong.
@@ -144,9 +143,9 @@ void merge_tokens(const Space& space, const TokenShards<Tokens, Scores>& shards,
   detail::require_pointer(of.score.data, "shards.score.data()");
   if (to.logit) detail::require_pointer(of.logit.data, "shards.logit.data()");
   if (to.lse) detail::require_pointer(of.lse.data, "shards.lse.data()");
-  detail::launch_tokens("santa::merge_tokens", space,
-                        detail::MergeTokensKernel<Space>{of, to, static_cast<std::int32_t>(parts),
-                                                         static_cast<std::int32_t>(batch)});
+  detail::launch_tokens(
+      "santa::merge_tokens", space,
+      detail::MergeTokensKernel<Space>{of, to, static_cast<std::int32_t>(parts), static_cast<std::int32_t>(batch)});
 }
 
 }  // namespace santa

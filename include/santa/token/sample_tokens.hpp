@@ -28,8 +28,8 @@ namespace santa {
 /// Order:    one run of a sampler at a time; runs on one execution space instance follow each other.
 /// Errors:   std::invalid_argument: name, given, accepted.
 /// Bytes:    the weights, once for every 64 requests; logits are not written.
-/// Random:   see `gumbel`; key (seed; step, stream, request, 65535, row of the whole vocabulary). A request's noise does
-///           not depend on its batch mates, its place among them, shards or threads; nor do its logits within a backend.
+/// Random:   see `gumbel`; key (seed; step, stream, request, 65535, row of the whole vocabulary). A request's noise,
+///           and on one backend its logits, do not depend on batch mates, its place among them, shards or threads.
 /// Source:   the Gumbel-max trick (Gumbel 1954; Maddison, Tarlow and Minka, "A* sampling", 2014), fused into the head's
 ///           product as in "FlashSampling".
 template <class Space>
@@ -61,8 +61,8 @@ class TokenSampler {
 
   /// Samples one token for each request.
   /// Shapes:  hidden [batch, dim] and weights [vocab, dim], float, santa::half, santa::bfloat16 or equivalent 2-byte
-  ///          types, each its own; last extents contiguous. tokens [batch], std::int32_t or std::int64_t. Extents may be
-  ///          smaller than the sampler's.
+  ///          types, each its own; last extents contiguous. tokens [batch], std::int32_t or std::int64_t. Extents may
+  ///          be smaller than the sampler's.
   /// Logits:  in float. -infinity: never drawn. NaN or +infinity show: the token is then -1, as it is where every logit
   ///          is -infinity; score, logit and lse are NaN (-infinity if all logits are).
   /// Errors:  std::invalid_argument before anything is launched or written.
@@ -82,8 +82,7 @@ class TokenSampler {
       detail::launch_tokens("santa::arrange_hidden", space, detail::ArrangeKernel<Context>{{a, data}});
       detail::launch_tokens("santa::sample_tokens", space, detail::TokenKernel<Context>{{a, data}});
     });
-    detail::launch_tokens("santa::merge_tokens", space,
-                          detail::MergeTokensKernel<Space>{a.best, to, a.parts, a.batch});
+    detail::launch_tokens("santa::merge_tokens", space, detail::MergeTokensKernel<Space>{a.best, to, a.parts, a.batch});
   }
 
  private:
@@ -117,9 +116,10 @@ class TokenSampler {
                   "santa::sample_tokens: hidden and weights must be Kokkos views");
     static_assert(Hidden::rank() == 2 && Weights::rank() == 2,
                   "santa::sample_tokens: hidden must be [batch, dim], weights [vocab, dim]");
-    static_assert(Element<typename Hidden::value_type> && Element<typename Weights::value_type>,
-                  "santa::sample_tokens: hidden and weights must be float, santa::half, santa::bfloat16 or an equivalent "
-                  "2-byte type");
+    static_assert(
+        Element<typename Hidden::value_type> && Element<typename Weights::value_type>,
+        "santa::sample_tokens: hidden and weights must be float, santa::half, santa::bfloat16 or an equivalent "
+        "2-byte type");
     static_assert(Kokkos::SpaceAccessibility<Space, typename Hidden::memory_space>::accessible &&
                       Kokkos::SpaceAccessibility<Space, typename Weights::memory_space>::accessible,
                   "santa::sample_tokens: views must be accessible from the execution space");
@@ -198,10 +198,9 @@ void sample_tokens(const Space& space, const Hidden& hidden, const Weights& weig
                 "santa::sample_tokens: hidden and weights must be Kokkos views");
   static_assert(Hidden::rank() == 2 && Weights::rank() == 2,
                 "santa::sample_tokens: hidden must be [batch, dim], weights [vocab, dim]");
-  const TokenSampler<Space> sampler(
-      space, {.batch = static_cast<std::int64_t>(hidden.extent(0)),
-              .vocab = static_cast<std::int64_t>(weights.extent(0)),
-              .dim = static_cast<std::int64_t>(hidden.extent(1))});
+  const TokenSampler<Space> sampler(space, {.batch = static_cast<std::int64_t>(hidden.extent(0)),
+                                            .vocab = static_cast<std::int64_t>(weights.extent(0)),
+                                            .dim = static_cast<std::int64_t>(hidden.extent(1))});
   sampler.run(space, hidden, weights, tokens, options);
   space.fence("santa::sample_tokens");  // the sampler's memory goes with it
 }

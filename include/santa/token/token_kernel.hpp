@@ -143,10 +143,9 @@ struct TokenKernel : Context {
     const std::int64_t end = begin + a.part_rows < a.vocab ? begin + a.part_rows : a.vocab;
     for (std::int64_t first = begin + group.rank() * Group::size; first < end; first += groups * Group::size) {
       const int rows = end - first < Group::size ? static_cast<int>(end - first) : Group::size;
-      dots.products(this->weights + first * a.row_stride, a.row_stride, rows,
-                    [&](int v, const Vector<float>& products) {
-                      take(group, first, rows, first_request + v, products, own[v]);
-                    });
+      dots.products(
+          this->weights + first * a.row_stride, a.row_stride, rows,
+          [&](int v, const Vector<float>& products) { take(group, first, rows, first_request + v, products, own[v]); });
     }
     group.team_barrier();
     if (group.rank() == 0)
@@ -218,8 +217,8 @@ struct TokenKernel : Context {
 template <class Space, class Kernel>
 void launch_tokens(const char* label, const Space& space, const Kernel& kernel) {
   static_assert(sizeof(Kernel) <= 512, "santa::launch_tokens: kernels must stay under 512 bytes");
-  const auto policy = lanes::Seam<Space>::template policy<typename Kernel::Extents>(space, kernel.units(),
-                                                                                    Kernel::scratch_floats());
+  const auto policy =
+      lanes::Seam<Space>::template policy<typename Kernel::Extents>(space, kernel.units(), Kernel::scratch_floats());
   Kokkos::parallel_for(
       label, Kokkos::Experimental::require(policy, Kokkos::Experimental::WorkItemProperty::HintLightWeight), kernel);
 }

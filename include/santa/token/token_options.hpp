@@ -9,7 +9,8 @@
 
 namespace santa {
 
-/// Extents of a step: `batch` hidden states of `dim` features, a language-model head (or a shard of one) of `vocab` rows.
+/// Extents of a step: `batch` hidden states of `dim` features, a language-model head (or a shard of one) of `vocab`
+/// rows.
 struct TokenShape {
   std::int64_t batch = 1;
   std::int64_t vocab = 1;
