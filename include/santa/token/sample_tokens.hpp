@@ -31,7 +31,7 @@ namespace santa {
 /// Random:   see `gumbel`; key (seed; step, stream, request, 65535, row of the whole vocabulary). A request's noise,
 ///           and on one backend its logits, do not depend on batch mates, its place among them, shards or threads.
 /// Source:   the Gumbel-max trick (Gumbel 1954; Maddison, Tarlow and Minka, "A* sampling", 2014), fused into the head's
-///           product as in "FlashSampling".
+///           product as in "FlashSampling" (Ruiz et al. 2026, arXiv 2603.15854).
 template <class Space>
 class TokenSampler {
   static_assert(Kokkos::is_execution_space_v<Space>, "santa::TokenSampler: the argument must be an execution space");

@@ -100,8 +100,8 @@ struct ArrangeKernel : Context {
       largest = x > largest && x < lanes::infinity ? x : largest;
     }
     largest = group.max(largest);
-    const int exponent = largest > 0.F ? static_cast<int>(Kokkos::log2(largest)) : 0;
-    return lanes::exp2(static_cast<float>(exponent > 100 ? -100 : -exponent));
+    const float exponent = largest > 0.F ? Kokkos::floor(lanes::log2(largest)) : 0.F;
+    return lanes::exp2(exponent > 100.F ? -100.F : exponent < -100.F ? 100.F : -exponent);
   }
 };
 
