@@ -20,13 +20,16 @@ SANTA_SPACE_TEST_CASE("a_request_draws_the_same_alone_and_in_any_place_of_any_ba
   const TokenSampler<Space> sampler(Space{}, problem.shape());
   const Sampled all = problem.sample(sampler, problem.hidden(), problem.weights(), {.seed = 3});
   const auto identities = [](std::uint32_t first, std::size_t count) {
-    const Kokkos::View<std::uint32_t*, Memory> view("test::requests", count);
+    Kokkos::View<std::uint32_t*, Memory> view("test::requests", count);
     const auto there = Kokkos::create_mirror_view(view);
     for (std::size_t i = 0; i < count; ++i) there(i) = first + static_cast<std::uint32_t>(i);
     Kokkos::deep_copy(view, there);
     return view;
   };
-  for (const auto& [first, count] : {std::pair<std::size_t, std::size_t>{69, 1}, {1, 3}, {5, 64}, {20, 12}, {30, 25}}) {
+  const std::pair<std::size_t, std::size_t> places[] = {{69, 1}, {1, 3}, {5, 64}, {20, 12}, {30, 25}};
+  for (const auto& place : places) {
+    const std::size_t first = place.first;
+    const std::size_t count = place.second;
     CAPTURE(first);
     const Sampled some = problem.sample(sampler, problem.hidden(first, count), problem.weights(),
                                         {.seed = 3, .requests = identities(static_cast<std::uint32_t>(first), count)});
