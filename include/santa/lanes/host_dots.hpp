@@ -25,7 +25,7 @@ class HostDots {
 
   /// Vectors in arranged form, `padded(dim)` floats each.
   HostDots(const HostGroup& /*group*/, const float* vectors, float* /*scratch*/, int count, int dim, bool /*exact*/)
-      : _tile({}, nullptr, const_cast<float*>(vectors), count, dim), _count(count) {}
+      : _tile({}, nullptr, const_cast<float*>(vectors), count, dim), _count(count), _dim(dim) {}
 
   /// Writes piece `piece` of the vector that begins at `offset` to where it belongs among `vectors`.
   static void arrange(const AnyInput& from, std::int64_t offset, int dim, int piece, float factor, bool /*exact*/,
@@ -39,7 +39,9 @@ class HostDots {
   void products(const T* rows, std::int64_t stride, int count, Take&& take) const {
     const Rows matrix{rows, stride};
     Simd<float, HostGroup::size> result[most_vectors];
-    const auto ahead = [&](int i) { return matrix[i]; };
+    // Rows of some KiB are read as streams that the processor sees by itself: asking for others only gets in its way.
+    const int back = _dim * int{sizeof(T)} > 2048 ? Tile::rows_ahead : 0;
+    const auto ahead = [&](int i) { return matrix[i - back]; };
     _tile.scores(matrix, 0, 1, count, ahead, result, nullptr);
     for (int v = 0; v < _count; ++v) take(v, result[v]);
   }
@@ -53,6 +55,7 @@ class HostDots {
 
   Tile _tile;
   int _count;
+  int _dim;
 };
 
 }  // namespace santa::lanes
