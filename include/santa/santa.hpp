@@ -27,3 +27,7 @@
 #include <santa/sample/stratified.hpp>
 #include <santa/sample/systematic.hpp>
 #include <santa/score/modifiers.hpp>
+#include <santa/token/gumbel.hpp>
+#include <santa/token/merge_tokens.hpp>
+#include <santa/token/sample_tokens.hpp>
+#include <santa/token/token_options.hpp>

@@ -1,4 +1,4 @@
-// exp2 and log2 against double precision, for single lanes and for vectors.
+// exp2, log2 and ln against double precision, for single lanes and for vectors.
 #include "support/data.hpp"
 #include <santa/lanes/math.hpp>
 
@@ -68,6 +68,19 @@ TEST_CASE("log2_is_within_its_stated_error_over_all_magnitudes") {
     const double expected = std::log2(static_cast<double>(x));
     worst = std::fmax(worst, std::fabs(static_cast<double>(lanes::log2(x)) - expected) / 2e-7);
   }
+  CHECK(worst < 1.);
+}
+
+TEST_CASE("ln_is_within_its_stated_error_also_near_1_and_the_same_for_vectors") {
+  double worst = 0.;
+  const auto check = [&](float x) {
+    const double expected = std::log(static_cast<double>(x));
+    const float given = lanes::ln(x);
+    worst = std::fmax(worst, std::fabs(static_cast<double>(given) - expected) / (2e-7 * std::fabs(expected) + 1e-30));
+    CHECK_UNARY(lanes::ln(lanes::Simd<float, 32>(x))[31] == given);
+  };
+  for (float x = 0x1p-126F; x < 3e38F; x *= 1.01F) check(x);
+  for (float x = 0.999F; x < 1.001F; x = std::nextafter(x, 2.F)) check(x);
   CHECK(worst < 1.);
 }
 

@@ -65,16 +65,22 @@ class MeanTest {
   std::size_t _trials = 0;
 };
 
-/// Pearson's statistic of counts against equal expectation, as a z value (Wilson and Hilferty).
-inline double chi_square_z(const std::vector<double>& counts) {
+/// Pearson's statistic of counts against probabilities, as a z value (Wilson and Hilferty).
+inline double chi_square_z(const std::vector<double>& counts, const std::vector<double>& probabilities) {
   double total = 0.;
   for (const double c : counts) total += c;
-  const double expected = total / static_cast<double>(counts.size());
   double chi = 0.;
-  for (const double c : counts) chi += (c - expected) * (c - expected) / expected;
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    const double expected = total * probabilities[i];
+    chi += (counts[i] - expected) * (counts[i] - expected) / expected;
+  }
   const double k = static_cast<double>(counts.size()) - 1.;
   const double spread = 2. / (9. * k);
   return (std::cbrt(chi / k) - (1. - spread)) / std::sqrt(spread);
+}
+/// The same against equal expectation.
+inline double chi_square_z(const std::vector<double>& counts) {
+  return chi_square_z(counts, std::vector<double>(counts.size(), 1. / static_cast<double>(counts.size())));
 }
 
 /// Relative difference of two arrays in the L2 norm.

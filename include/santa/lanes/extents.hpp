@@ -33,4 +33,10 @@ struct Teams : Extents<Heads, 32, false> {
   static constexpr int groups = Groups;
 };
 
+/// For products of rows with many vectors of any dimension: at most so many at a time, in the place of heads.
+template <int Vectors, bool TensorCores>
+struct Products : Extents<Vectors, 32, TensorCores> {
+  static constexpr int groups = 4;
+};
+
 }  // namespace santa::lanes

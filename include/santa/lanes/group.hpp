@@ -4,12 +4,15 @@
 #include <santa/core/check.hpp>
 #include <santa/lanes/division.hpp>
 #include <santa/lanes/extents.hpp>
+#include <santa/lanes/host_dots.hpp>
 #include <santa/lanes/host_group.hpp>
 #include <santa/lanes/host_tile.hpp>
 #include <santa/lanes/mma_code_tile.hpp>
+#include <santa/lanes/mma_dots.hpp>
 #include <santa/lanes/mma_tile.hpp>
 #include <santa/lanes/narrow_host_tile.hpp>
 #include <santa/lanes/narrow_plain_tile.hpp>
+#include <santa/lanes/plain_dots.hpp>
 #include <santa/lanes/plain_tile.hpp>
 #include <santa/lanes/team_seam.hpp>
 #include <santa/lanes/warp_group.hpp>
@@ -42,9 +45,11 @@ concept GenericSpace = Kokkos::is_execution_space_v<Space> && !is_host_space<Spa
 ///   Group<Extents>                     lane group
 ///   Tile<T, Extents, Scored, rescored> its products: sums of rows of T, scores of rows of Scored (T, or a narrow type,
 ///                                      with drawn rows `rescored` by rows of T or not)
+///   Dots<T, Extents>                 products of rows with many vectors of any dimension
 ///   many_groups                        whether a team's or a kernel's many groups share what one thread would do last
 ///   most_heads(dim)                    query heads that a group works on together
 ///   with_extents(...)                  calls f with the extents that a shape's kernels are compiled for
+///   with_vectors(...)                  the same with extents for so many vectors
 ///   policy(...)                        a league of `units` teams
 ///   divide(...)                        how many units a plan makes
 ///   merges_apart(...)                  whether states of splits are merged by a kernel of their own
@@ -55,12 +60,18 @@ struct Seam {
   static constexpr bool many_groups = false;
   template <class T, class Extents, class Scored = T, bool rescored = false>
   using Tile = std::conditional_t<std::is_same_v<T, Scored>, HostTile<T>, NarrowHostTile<T, Scored>>;
+  template <class T, class Extents>
+  using Dots = HostDots<T>;
 
   static constexpr int most_heads(int /*dim*/) { return max_heads; }
 
   template <class T, class F>
   static void with_extents(int /*heads*/, int /*dim*/, bool /*aligned*/, F&& f) {
     f(Extents<max_heads, max_dim, false>{});
+  }
+  template <class T, class F>
+  static void with_vectors(int /*vectors*/, bool /*aligned*/, F&& f) {
+    f(Products<64, false>{});
   }
 
   template <class Extents>
@@ -124,6 +135,8 @@ struct Seam<Kokkos::Cuda> {
                          PlainTile<Group<Extents>, T, Extents::dim>>,
       std::conditional_t<Extents::tensor_cores, MmaCodeTile<Group<Extents>, T, Scored, Extents::dim, rescored>,
                          NarrowPlainTile<Group<Extents>, T, Scored, Extents::dim, rescored>>>;
+  template <class T, class Extents>
+  using Dots = std::conditional_t<Extents::tensor_cores, MmaDots<Group<Extents>, T>, PlainDots<Group<Extents>, T>>;
 
   /// Each combination is a kernel to compile. A program that knows its models saves most of that time by naming what it
   /// needs, -DSANTA_ONLY_EXTENTS=<heads>,<dim>[,<heads>,<dim>...] (4, 8 or 16; 64, 128 or 256) from small to large: a
@@ -158,6 +171,18 @@ struct Seam<Kokkos::Cuda> {
     }
     with_heads(integral_constant<int, 256>{}, bool_constant<false>{});
 #endif
+  }
+
+  template <class T, class F>
+  static void with_vectors(int vectors, bool aligned, F&& f) {
+    if constexpr (sizeof(T) == 2)
+      if (aligned) {
+        if (vectors <= 8) return f(Products<8, true>{});
+        if (vectors <= 16) return f(Products<16, true>{});
+        if (vectors <= 32) return f(Products<32, true>{});
+        return f(Products<64, true>{});
+      }
+    f(Products<64, false>{});
   }
 
   template <class Extents>
@@ -254,5 +279,9 @@ using GroupOf = typename Seam<Space>::template Group<Extents>;
 template <class Space, class T, class Extents = Extents<max_heads, max_dim, false>, class Scored = T,
           bool rescored = false>
 using TileOf = typename Seam<Space>::template Tile<T, Extents, Scored, rescored>;
+
+/// Products of rows of T with many vectors, of an execution space.
+template <class Space, class T, class Extents>
+using DotsOf = typename Seam<Space>::template Dots<T, Extents>;
 
 }  // namespace santa::lanes

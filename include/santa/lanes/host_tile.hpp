@@ -45,13 +45,19 @@ class HostTile {
   /// Takes query rows of `heads` heads, times `factor`, and clears the sums.
   template <class Query, class Meanwhile>
   void begin(const Query& query, float factor, const Meanwhile& /*meanwhile*/) {
-    float natural[max_dim] = {};
-    for (int head = 0; head < _heads; ++head) {
-      query.read(head, 0, _dim, natural);
-      float* to = _query + head * _stride;
-      for_each_place([&](int at, int feature) SANTA_INLINE_LAMBDA { to[at] = natural[feature] * factor; });
-    }
+    for (int head = 0; head < _heads; ++head)
+      for (int block = 0; block < _stride; block += Block::size)
+        arrange(query, head, _dim, block, factor, _query + head * _stride);
     std::memset(_sum, 0, static_cast<std::size_t>(_heads * _stride) * sizeof(float));
+  }
+
+  /// Takes one block, from feature `block` on, of a head's query row: times `factor`, in the order of FeatureBlock,
+  /// padded with zeros.
+  template <class Query>
+  SANTA_INLINE static void arrange(const Query& query, int head, int dim, int block, float factor, float* to) {
+    float natural[Block::size] = {};
+    query.read(head, block, dim - block < Block::size ? dim - block : Block::size, natural);
+    for_each_place(block, [&](int at, int feature) SANTA_INLINE_LAMBDA { to[at] = natural[feature - block] * factor; });
   }
 
   /// scores[head] lane i = <query of head, rows[first + i * step]> for i < count; other lanes are undefined.
@@ -120,17 +126,17 @@ class HostTile {
   void store_sum(int head, float* to) const {
     float natural[max_dim];
     const float* from = _sum + head * _stride;
-    for_each_place([&](int at, int feature) SANTA_INLINE_LAMBDA { natural[feature] = from[at]; });
+    for (int block = 0; block < _stride; block += Block::size)
+      for_each_place(block, [&](int at, int feature) SANTA_INLINE_LAMBDA { natural[feature] = from[at]; });
     std::memcpy(to, natural, static_cast<std::size_t>(_dim) * sizeof(float));
   }
 
  private:
-  /// Calls f(place, feature): which feature of a row lies where in the order of FeatureBlock.
+  /// Calls f(place, feature): which feature of a block lies where in the order of FeatureBlock.
   template <class F>
-  SANTA_INLINE void for_each_place(F&& f) const {
-    for (int block = 0; block < _stride; block += Block::size)
-      for (int lane = 0; lane < 16; ++lane)
-        for (int part = 0; part < 2; ++part) f(block + 16 * part + lane, block + Block::feature(part, lane));
+  SANTA_INLINE static void for_each_place(int block, F&& f) {
+    for (int lane = 0; lane < 16; ++lane)
+      for (int part = 0; part < 2; ++part) f(block + 16 * part + lane, block + Block::feature(part, lane));
   }
 
   /// Calls f(heads, dim, head) for up to four heads at a time from `head` on, with constants for their number and for

@@ -1,4 +1,4 @@
-// exp2 and log2 that give the same bits on every backend: draws depend on them.
+// exp2, log2 and ln that give the same bits on every backend: draws depend on them.
 #pragma once
 
 #include <santa/lanes/scalar.hpp>
@@ -83,6 +83,29 @@ KOKKOS_FORCEINLINE_FUNCTION float log2(float x) {
   series = Kokkos::fma(series, t2, 1. / 3.);
   series = Kokkos::fma(series, t2, 1.);
   return static_cast<float>(Kokkos::fma(2.88539008177792681472 * t, series, static_cast<double>(exponent)));
+}
+
+/// ln(x) for normal positive x, relative error below 2e-7, also near 1; x is a float lane or a Simd of floats.
+/// Method: ln(x) = e ln 2 + ln(m) with x = m 2^e, m in [sqrt(1/2), sqrt(2)), a polynomial for ln(m) (the coefficients
+/// of Cephes' logf), ln 2 in two parts.
+template <class Float>
+KOKKOS_FORCEINLINE_FUNCTION Float ln(const Float& x) {
+  const auto bits = bit_cast<std::int32_t>(x);
+  const auto exponent = (bits - 0x3f3504f3) >> 23;  // 0x3f3504f3 is sqrt(1/2)
+  const Float e = convert<float>(exponent);
+  const Float f = bit_cast<float>(bits - (exponent << 23)) - Float(1.F);
+  const Float square = f * f;
+  Float series = fma(f, Float(7.0376836292e-2F), Float(-1.1514610310e-1F));
+  series = fma(series, f, Float(1.1676998740e-1F));
+  series = fma(series, f, Float(-1.2420140846e-1F));
+  series = fma(series, f, Float(1.4249322787e-1F));
+  series = fma(series, f, Float(-1.6668057665e-1F));
+  series = fma(series, f, Float(2.0000714765e-1F));
+  series = fma(series, f, Float(-2.4999993993e-1F));
+  series = fma(series, f, Float(3.3333331174e-1F));
+  Float rest = fma(e, Float(-2.12194440e-4F), series * f * square);
+  rest = fma(square, Float(-0.5F), rest);
+  return fma(e, Float(0.693359375F), f + rest);
 }
 
 /// The smallest integer that is not below x, as a float (x finite).

@@ -5,6 +5,7 @@
 #include <santa/lanes/division.hpp>
 #include <santa/lanes/extents.hpp>
 #include <santa/lanes/narrow_plain_tile.hpp>
+#include <santa/lanes/plain_dots.hpp>
 #include <santa/lanes/plain_tile.hpp>
 #include <santa/lanes/team_group.hpp>
 
@@ -26,12 +27,19 @@ struct TeamSeam {
   template <class T, class Extents, class Scored = T, bool rescored = false>
   using Tile = std::conditional_t<std::is_same_v<T, Scored>, PlainTile<Group<Extents>, T, Extents::dim>,
                                   NarrowPlainTile<Group<Extents>, T, Scored, Extents::dim, rescored>>;
+  template <class T, class Extents>
+  using Dots = PlainDots<Group<Extents>, T>;
 
   static constexpr int most_heads(int /*dim*/) { return max_heads; }
 
   template <class T, class F>
   static void with_extents(int /*heads*/, int /*dim*/, bool /*aligned*/, F&& f) {
     f(Extents<max_heads, max_dim, false>{});
+  }
+
+  template <class T, class F>
+  static void with_vectors(int /*vectors*/, bool /*aligned*/, F&& f) {
+    f(Products<64, false>{});
   }
 
   template <class Extents>

@@ -11,7 +11,8 @@ namespace santa {
 /// it, the split it falls into, or the other requests of the batch.
 ///
 /// Bit packing: key = seed (low word, high word); counter = (index, request, step, stream << 16 | head), with `index`
-/// the tile or draw, `head` the query head, or the first one of heads that draw together.
+/// the tile or draw, `head` the query head, or the first one of heads that draw together; 65535, which no query head
+/// is, where tokens are drawn, by row of the vocabulary.
 struct StreamKey {
   std::uint64_t seed = 0;
   std::uint32_t step = 0;     // decode step
