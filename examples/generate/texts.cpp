@@ -1,0 +1,157 @@
+#include "generate/texts.hpp"
+
+#include "decode/error.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace santa::example {
+namespace {
+
+std::size_t size(std::int64_t number) { return static_cast<std::size_t>(number); }
+
+/// The first `count` numbers of `to` become those of `from`.
+void upload(const Space& space, const Numbers& to, std::span<const std::int32_t> from) {
+  const Kokkos::View<const std::int32_t*, Kokkos::HostSpace, Kokkos::MemoryTraits<Kokkos::Unmanaged>> host(from.data(),
+                                                                                                          from.size());
+  Kokkos::deep_copy(space, Kokkos::subview(to, std::pair<std::size_t, std::size_t>(0, from.size())), host);
+  space.fence("santa::upload");  // `from` may go
+}
+
+}  // namespace
+
+Texts::Texts(const Model& model, std::int64_t slots, std::int64_t capacity)
+    : _model(model),
+      _cache(model.settings(), slots, capacity),
+      _plans(model.settings(), capacity, chunk),
+      _rows{Numbers("santa::tokens", size(model.most_rows())), Numbers("santa::slots", size(model.most_rows())),
+            Numbers("santa::positions", size(model.most_rows()))},
+      _seen("santa::seen", size(chunk)),
+      _logits("santa::logits", size(slots), size(model.settings().vocabulary)),
+      _outputs("santa::outputs", size(chunk), size(model.settings().heads * model.settings().dim)),
+      _lengths(size(slots), 0),
+      _attention(size(slots)) {
+  for (std::int64_t layer = 0; layer < model.settings().layers; ++layer)
+    _queries.emplace_back("santa::queries", size(kept), _outputs.extent(1));
+  for (auto& attention : _attention)
+    attention = std::make_unique<TextAttention>(Policy{}, 0, model.settings(), _plans);
+}
+
+void Texts::prefill(std::int64_t slot, std::span<const std::int32_t> prompt,
+                    const std::function<void(std::size_t)>& note) {
+  if (static_cast<std::int64_t>(prompt.size()) > _cache.capacity())
+    throw UserError("the prompt has " + std::to_string(prompt.size()) + " tokens, but the cache is for " +
+                    std::to_string(_cache.capacity()));
+  for (const std::int32_t token : prompt)
+    if (token < 0 || token >= _model.settings().vocabulary)
+      throw UserError("the prompt has the token " + std::to_string(token) + "; accepted: 0 to " +
+                      std::to_string(_model.settings().vocabulary - 1));
+  _lengths[size(slot)] = 0;
+  _queries_kept = 0;
+  const auto most = size(std::min(chunk, _model.most_rows()));
+  // The first chunk is the one that may be short: the last one has the queries that are kept.
+  std::size_t count = prompt.size() % most == 0 ? most : prompt.size() % most;
+  for (std::size_t begin = 0; begin < prompt.size(); begin += std::exchange(count, most)) {
+    read_chunk(slot, prompt.subspan(begin, count), begin + count == prompt.size());
+    if (note) note(begin + count);
+  }
+}
+
+void Texts::read_chunk(std::int64_t slot, std::span<const std::int32_t> tokens, bool keep) {
+  std::int64_t& length = _lengths[size(slot)];
+  upload(_space, _rows.tokens, tokens);
+  const auto count = static_cast<std::int64_t>(tokens.size());
+  const Numbers slots = _rows.slots;
+  const Numbers positions = _rows.positions;
+  const Numbers seen = _seen;
+  const auto first = static_cast<std::int32_t>(length);
+  Kokkos::parallel_for(
+      "santa::place_chunk", Kokkos::RangePolicy<Space>(_space, 0, count), KOKKOS_LAMBDA(const std::int32_t i) {
+        slots(i) = static_cast<std::int32_t>(slot);
+        positions(i) = first + i;
+        seen(i) = first + i + 1;
+      });
+  _rows.count = count;
+  const KvCache::Lengths lengths = Kokkos::subview(_seen, std::pair<std::size_t, std::size_t>(0, tokens.size()));
+  _model.run(_space, _rows, _cache, [&](std::int64_t layer, const FloatRows& query, const FloatRows& out) {
+    if (keep) keep_queries(layer, query, count);
+    _plans.run(_space, std::nullopt, heads_of(query, 0, count), _cache.shared(layer, slot, lengths),
+               heads_to(out, 0, count), {});
+  });
+  length += count;
+}
+
+void Texts::keep_queries(std::int64_t layer, const FloatRows& query, std::int64_t rows) {
+  _queries_kept = std::min(rows, kept);
+  const auto from = std::pair(rows - _queries_kept, rows);
+  const auto to = std::pair(std::int64_t{0}, _queries_kept);
+  Kokkos::deep_copy(_space, Kokkos::subview(_queries[size(layer)], to, Kokkos::ALL),
+                    Kokkos::subview(query, from, Kokkos::ALL));
+}
+
+void Texts::start(std::int64_t slot, std::int64_t from, const Policy& policy, std::uint64_t seed) {
+  if (slot != from) _cache.copy(_space, from, slot, length(from));
+  _lengths[size(slot)] = length(from);
+  _attention[size(slot)] = std::make_unique<TextAttention>(policy, seed, _model.settings(), _plans);
+}
+
+std::vector<double> Texts::errors_of(std::int64_t slot, const Policy& policy) {
+  const std::int64_t rows = _queries_kept;
+  const auto first = static_cast<std::int32_t>(length(slot) - rows);
+  const Numbers seen = _seen;
+  Kokkos::parallel_for(
+      "santa::place_queries", Kokkos::RangePolicy<Space>(_space, 0, rows),
+      KOKKOS_LAMBDA(const std::int32_t i) { seen(i) = first + i + 1; });
+  const KvCache::Lengths lengths = Kokkos::subview(_seen, std::pair(std::size_t{0}, size(rows)));
+  const FloatRows bars("santa::bars", size(rows), size(_model.settings().heads));
+  std::vector<double> errors;
+  for (std::int64_t layer = 0; layer < _model.settings().layers; ++layer) {
+    const OutRows out = heads_to(_outputs, 0, rows);
+    _plans.run(_space, method_of(policy, layer), heads_of(_queries[size(layer)], 0, rows),
+               _cache.shared(layer, slot, lengths), out,
+               {.step = static_cast<std::uint32_t>(first), .stream = static_cast<std::uint16_t>(layer), .error = bars});
+    errors.push_back(relative_error(_space, bars, out));
+  }
+  return errors;
+}
+
+void Texts::step(std::int64_t count) {
+  for (std::int64_t slot = 0; slot < count; ++slot)
+    if (length(slot) >= _cache.capacity())
+      throw UserError("the text has " + std::to_string(length(slot)) + " tokens, and the cache is full");
+  for (std::int64_t& length : std::span(_lengths).first(size(count))) ++length;
+  std::vector<std::int32_t> places;
+  for (std::int64_t slot = 0; slot < count; ++slot) places.push_back(static_cast<std::int32_t>(length(slot) - 1));
+  upload(_space, _rows.positions, places);
+  for (std::int64_t slot = 0; slot < count; ++slot) places[size(slot)] = static_cast<std::int32_t>(slot);
+  upload(_space, _rows.slots, places);
+  _rows.count = count;
+  _model.run(_space, _rows, _cache, [&](std::int64_t layer, const FloatRows& query, const FloatRows& out) {
+    attend(count, layer, query, out);
+  });
+  for (std::int64_t slot = 0; slot < count; ++slot) _attention[size(slot)]->note_token(_space, length(slot));
+  _model.score(_space, count, _logits);
+}
+
+void Texts::attend(std::int64_t count, std::int64_t layer, const FloatRows& query, const FloatRows& out) {
+  if (_timed) _space.fence("santa::attention_begins");
+  const Kokkos::Timer timer;
+  for (std::int64_t slot = 0; slot < count; ++slot)
+    _attention[size(slot)]->run(_space, _plans, layer, _cache.visible(layer, slot, length(slot)), length(slot),
+                                heads_of(query, slot, 1), heads_to(out, slot, 1));
+  if (!_timed) return;
+  _space.fence("santa::attention_ends");
+  _attention_seconds += timer.seconds();
+}
+
+QueryRows Texts::heads_of(const FloatRows& query, std::int64_t first, std::int64_t rows) const {
+  const Settings& s = _model.settings();
+  return {query.data() + size(first) * query.extent(1), size(rows), size(s.heads), size(s.dim)};
+}
+
+OutRows Texts::heads_to(const FloatRows& out, std::int64_t first, std::int64_t rows) const {
+  const Settings& s = _model.settings();
+  return {out.data() + size(first) * out.extent(1), size(rows), size(s.heads), size(s.dim)};
+}
+
+}  // namespace santa::example
