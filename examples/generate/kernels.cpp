@@ -21,6 +21,17 @@ struct Pair {
 
 }  // namespace
 
+void place_chunk(const Space& space, std::int64_t slot, std::int64_t first, const Rows& rows, const Numbers& seen) {
+  const Numbers slots = rows.slots;
+  const Numbers positions = rows.positions;
+  Kokkos::parallel_for(
+      "santa::place_chunk", Range(space, 0, rows.count), KOKKOS_LAMBDA(const std::int64_t i) {
+        slots(i) = static_cast<std::int32_t>(slot);
+        positions(i) = static_cast<std::int32_t>(first + i);
+        seen(i) = static_cast<std::int32_t>(first + i + 1);
+      });
+}
+
 void embed(const Space& space, const Rows& rows, const NarrowRows& embedding, const FloatRows& hidden) {
   const std::int64_t width = columns(hidden);
   const Numbers tokens = rows.tokens;

@@ -14,6 +14,10 @@ struct Rows {
   std::int64_t count = 0;
 };
 
+/// Rows that follow each other in one text, from position `first` on; seen[row] = how many tokens it sees, itself
+/// included.
+void place_chunk(const Space& space, std::int64_t slot, std::int64_t first, const Rows& rows, const Numbers& seen);
+
 /// hidden[row] = embedding[token].
 void embed(const Space& space, const Rows& rows, const NarrowRows& embedding, const FloatRows& hidden);
 

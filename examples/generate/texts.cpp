@@ -61,17 +61,8 @@ void Texts::read_chunk(std::int64_t slot, std::span<const std::int32_t> tokens, 
   std::int64_t& length = _lengths[size(slot)];
   upload(_space, _rows.tokens, tokens);
   const auto count = static_cast<std::int64_t>(tokens.size());
-  const Numbers slots = _rows.slots;
-  const Numbers positions = _rows.positions;
-  const Numbers seen = _seen;
-  const auto first = static_cast<std::int32_t>(length);
-  Kokkos::parallel_for(
-      "santa::place_chunk", Kokkos::RangePolicy<Space>(_space, 0, count), KOKKOS_LAMBDA(const std::int32_t i) {
-        slots(i) = static_cast<std::int32_t>(slot);
-        positions(i) = first + i;
-        seen(i) = first + i + 1;
-      });
   _rows.count = count;
+  place_chunk(_space, slot, length, _rows, _seen);
   const KvCache::Lengths lengths = Kokkos::subview(_seen, std::pair<std::size_t, std::size_t>(0, tokens.size()));
   _model.run(_space, _rows, _cache, [&](std::int64_t layer, const FloatRows& query, const FloatRows& out) {
     if (keep) keep_queries(layer, query, count);
@@ -97,11 +88,9 @@ void Texts::start(std::int64_t slot, std::int64_t from, const Policy& policy, st
 
 std::vector<double> Texts::errors_of(std::int64_t slot, const Policy& policy) {
   const std::int64_t rows = _queries_kept;
-  const auto first = static_cast<std::int32_t>(length(slot) - rows);
-  const Numbers seen = _seen;
-  Kokkos::parallel_for(
-      "santa::place_queries", Kokkos::RangePolicy<Space>(_space, 0, rows),
-      KOKKOS_LAMBDA(const std::int32_t i) { seen(i) = first + i + 1; });
+  const std::int64_t first = length(slot) - rows;
+  _rows.count = rows;
+  place_chunk(_space, slot, first, _rows, _seen);
   const KvCache::Lengths lengths = Kokkos::subview(_seen, std::pair(std::size_t{0}, size(rows)));
   const FloatRows bars("santa::bars", size(rows), size(_model.settings().heads));
   std::vector<double> errors;
@@ -146,12 +135,12 @@ void Texts::attend(std::int64_t count, std::int64_t layer, const FloatRows& quer
 
 QueryRows Texts::heads_of(const FloatRows& query, std::int64_t first, std::int64_t rows) const {
   const Settings& s = _model.settings();
-  return {query.data() + size(first) * query.extent(1), size(rows), size(s.heads), size(s.dim)};
+  return QueryRows(query.data() + size(first) * query.extent(1), size(rows), size(s.heads), size(s.dim));
 }
 
 OutRows Texts::heads_to(const FloatRows& out, std::int64_t first, std::int64_t rows) const {
   const Settings& s = _model.settings();
-  return {out.data() + size(first) * out.extent(1), size(rows), size(s.heads), size(s.dim)};
+  return OutRows(out.data() + size(first) * out.extent(1), size(rows), size(s.heads), size(s.dim));
 }
 
 }  // namespace santa::example

@@ -44,7 +44,7 @@ class Texts {
 
   [[nodiscard]] const Model& model() const { return _model; }
   [[nodiscard]] const Space& space() const { return _space; }
-  [[nodiscard]] std::int64_t slots() const { return _cache.slots(); }
+  [[nodiscard]] std::int64_t capacity() const { return _cache.capacity(); }
   [[nodiscard]] std::int64_t length(std::int64_t slot) const { return _lengths[static_cast<std::size_t>(slot)]; }
   [[nodiscard]] const TextAttention& attention(std::int64_t slot) const {
     return *_attention[static_cast<std::size_t>(slot)];
