@@ -41,8 +41,7 @@ Passage passage_from(const nlohmann::json& entry) {
   entry.at("scored").get_to(passage.scored);
   const bool good = passage.decoded >= 1 && passage.scored > passage.decoded && passage.scored < passage.tokens.size();
   if (!good)
-    throw UserError("passage " + quote(passage.name) +
-                    " must have 1 <= decoded < scored < the number of its tokens");
+    throw UserError("passage " + quote(passage.name) + " must have 1 <= decoded < scored < the number of its tokens");
   return passage;
 }
 
@@ -58,19 +57,11 @@ void set_tokens(const Texts& texts, std::size_t lanes, std::int32_t token) {
                     token);
 }
 
-void start(Texts& texts, std::vector<Lane>& lanes, const Passage& passage, Progress& progress) {
-  texts.prefill(0, std::span(passage.tokens).first(passage.decoded), [&](std::size_t done) {
-    progress.say(passage.name + ", prompt", done, passage.decoded);
-  });
-  for (std::size_t lane = lanes.size(); lane-- > 0;) {  // the text in slot 0 goes last
-    Policy& policy = lanes[lane].policy;
-    if (policy.by_error_bars) {
-      Policy even = policy;
-      even.layers.clear();
-      policy.layers = balance(texts.errors_of(0, even), policy.share);
-    }
-    texts.start(static_cast<std::int64_t>(lane), 0, policy, lanes[lane].seed);
-  }
+void start(Texts& texts, const std::vector<Lane>& lanes, const Passage& passage, Progress& progress) {
+  texts.prefill(0, std::span(passage.tokens).first(passage.decoded),
+                [&](std::size_t done) { progress.say(passage.name + ", prompt", done, passage.decoded); });
+  for (std::size_t lane = 0; lane < lanes.size(); ++lane)
+    texts.start(static_cast<std::int64_t>(lane), 0, lanes[lane].policy, lanes[lane].seed);
 }
 
 std::vector<Scores> run(Texts& texts, std::size_t lanes, const Passage& passage, Progress& progress) {
@@ -115,8 +106,9 @@ std::vector<Passage> read_passages(const std::filesystem::path& path) {
     std::ifstream stream(path);
     if (!stream) throw UserError("the file can't be opened");
     std::vector<Passage> passages;
-    for (const nlohmann::json& entry : nlohmann::json::parse(stream).at("passages"))
-      passages.push_back(passage_from(entry));
+    const auto file = nlohmann::json::parse(stream);
+    for (const nlohmann::json& entry : file.at("passages")) passages.push_back(passage_from(entry));
+    if (passages.empty()) throw UserError("the file has no passages");
     return passages;
   } catch (const nlohmann::json::exception& error) {
     throw UserError(printable(path.string(), 300) + ": not a file of passages: " + printable(error.what(), 200));
@@ -127,7 +119,7 @@ std::vector<Passage> read_passages(const std::filesystem::path& path) {
 
 void evaluate(const Model& model, const std::vector<Passage>& passages, const EvaluationOptions& options,
               std::ostream& to) {
-  std::vector<Lane> lanes = lanes_of(options);
+  const std::vector<Lane> lanes = lanes_of(options);
   Texts texts(model, static_cast<std::int64_t>(lanes.size()), longest(passages));
   Progress progress;
   for (const Passage& passage : passages) {

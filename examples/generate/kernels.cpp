@@ -45,7 +45,8 @@ void rms_norm(const Space& space, const FloatRows& x, std::int64_t rows, const F
               const FloatRows& y) {
   const std::int64_t width = columns(x);
   Kokkos::parallel_for(
-      "santa::rms_norm", Team(space, static_cast<int>(rows), Kokkos::AUTO), KOKKOS_LAMBDA(const Team::member_type& team) {
+      "santa::rms_norm", Team(space, static_cast<int>(rows), Kokkos::AUTO),
+      KOKKOS_LAMBDA(const Team::member_type& team) {
         const int row = team.league_rank();
         double squares = 0.;
         Kokkos::parallel_reduce(

@@ -18,7 +18,7 @@ struct Typed {
   std::int64_t cache = 0;
   std::vector<double> layers;
   std::vector<std::string> policies = {"share:0.05", "share:0.1", "share:0.15"};
-  bool balanced = false, steered = false;
+  bool steered = false;
 };
 
 constexpr const char* footer_text =
@@ -32,8 +32,8 @@ constexpr const char* footer_text =
     "  divergence  the first token that differs from what exact attention wrote\n"
     "\nExamples:\n"
     "  santa-generate --model smollm2.safetensors --prompt-tokens prompt.tokens --compare\n"
-    "  santa-generate --model smollm2.safetensors --prompt-tokens prompt.tokens --rows 0.15 --balanced\n"
-    "  santa-generate --model smollm2.safetensors --evaluate passages.json --policy share:0.1 --policy balanced:0.1 \\\n"
+    "  santa-generate --model smollm2.safetensors --prompt-tokens prompt.tokens --target-error 0.05\n"
+    "  santa-generate --model smollm2.safetensors --evaluate passages.json --policy share:0.1 --policy error:0.05 \\\n"
     "    --output scores.jsonl\n"
     "\nExit codes: 0 done, 1 failed, 2 bad option or bad file. Options that begin with --kokkos- go to Kokkos.\n";
 
@@ -59,9 +59,8 @@ void add_writing(CLI::App& app, Typed& typed) {
       ->delimiter(',')
       ->allow_extra_args(false)
       ->type_name("SHARES");
-  app.add_flag("--balanced", typed.balanced,
-               "Shares of the layers in proportion to their error bars at the end of the prompt, --rows on average");
-  app.add_option("--target-error", typed.target_error, "As many rows as keep a head's error below this part of its norm")
+  app.add_option("--target-error", typed.target_error,
+                 "As many rows as keep a head's error below this part of its norm")
       ->check(CLI::Range(0., 1.))
       ->type_name("E");
   app.add_flag("--steered", typed.steered, "Meet the budget in every step, for a kernel more");
@@ -76,9 +75,9 @@ void add_writing(CLI::App& app, Typed& typed) {
 void add_evaluation(CLI::App& app, Typed& typed) {
   app.add_option("--evaluate", typed.options.passages, "Score the passages of tools/real_model.py instead of writing")
       ->type_name("FILE");
-  app.add_option("--policy", typed.policies,
-                 "What to evaluate beside exact attention, by repetition: share:S, balanced:S, error:E, and ,steered "
-                 "after one of them")
+  app.add_option(
+         "--policy", typed.policies,
+         "What to evaluate beside exact attention, by repetition: share:S, error:E, and ,steered after one of them")
       ->allow_extra_args(false)
       ->type_name("POLICY");
   app.add_option("--seeds", typed.options.seeds, "Seeds of each policy, from --seed on")
@@ -97,7 +96,6 @@ Policy policy_from(const Typed& typed) {
     if (!(share > 0. && share <= 1.)) throw UserError("--rows-of-layers must be shares above 0, at most 1");
   policy.share = typed.rows;
   policy.target_error = typed.target_error;
-  policy.by_error_bars = typed.balanced;
   policy.steered = typed.steered;
   policy.layers = typed.layers;
   return policy;
@@ -111,8 +109,6 @@ void check(const CLI::App& app, const GenerateOptions& options) {
   };
   exclude("--evaluate", "--prompt-tokens");
   exclude("--evaluate", "--compare");
-  exclude("--balanced", "--rows-of-layers");
-  exclude("--balanced", "--target-error");
   exclude("--rows", "--rows-of-layers");
   exclude("--rows", "--target-error");
   exclude("--rows-of-layers", "--target-error");

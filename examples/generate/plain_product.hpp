@@ -11,7 +11,7 @@ namespace santa::example {
 inline constexpr int panel_outputs = 32;
 
 /// Weights in panels, [panels, inputs, panel_outputs]: a panel is read from its begin to its end. Zeros fill the last.
-using WeightPanels = Kokkos::View<bfloat16* * [panel_outputs], Kokkos::LayoutRight, Memory>;
+using WeightPanels = Kokkos::View<bfloat16** [panel_outputs], Kokkos::LayoutRight, Memory>;
 
 /// y = x W or y += x W, for W [inputs, outputs] in panels; sums in float.
 /// A team makes `rows_at_once` rows of y for one panel. A host's team is one thread, which takes all of the panel; of a
@@ -80,7 +80,8 @@ class PlainProduct {
       for (int other = 1; other < slices; ++other) sum[r][0] += all(other, r, lane);
   }
 
-  KOKKOS_FUNCTION void store(std::int64_t first_row, std::int64_t first, const float (&sum)[rows_at_once][strip]) const {
+  KOKKOS_FUNCTION void store(std::int64_t first_row, std::int64_t first,
+                             const float (&sum)[rows_at_once][strip]) const {
     const std::int64_t left = _outputs - first;
     const int outputs = left < strip ? static_cast<int>(left) : strip;
     for (int r = 0; r < rows_at_once && first_row + r < _rows; ++r) {

@@ -1,6 +1,5 @@
 #include "generate/text_attention.hpp"
 
-#include <cmath>
 #include <utility>
 
 namespace santa::example {
@@ -22,7 +21,7 @@ void TextAttention::run(const Space& space, Plans& plans, std::int64_t layer, co
                              .step = static_cast<std::uint32_t>(length - 1),
                              .stream = static_cast<std::uint16_t>(layer),
                              .statistics = Kokkos::subview(_statistics, std::pair(at, at + 1), Kokkos::ALL)};
-  const auto method = method_of(_policy, layer);
+  const auto method = method_of(_policy, layer, length);
   if (method) options.state = _states[at];
   plans.run(space, method, query, cache, out, options);
 }
@@ -31,8 +30,10 @@ void TextAttention::note_token(const Space& space, std::int64_t length) {
   const auto statistics = _statistics;
   const auto rows = _rows;
   Kokkos::parallel_for(
-      "santa::note_token", Kokkos::RangePolicy<Space>(space, 0, rows.extent(0)), KOKKOS_LAMBDA(const std::size_t layer) {
-        for (std::size_t head = 0; head < statistics.extent(1); ++head) rows(layer) += statistics(layer, head).rows_read;
+      "santa::note_token", Kokkos::RangePolicy<Space>(space, 0, rows.extent(0)),
+      KOKKOS_LAMBDA(const std::size_t layer) {
+        for (std::size_t head = 0; head < statistics.extent(1); ++head)
+          rows(layer) += statistics(layer, head).rows_read;
       });
   _visible += length * static_cast<std::int64_t>(_statistics.extent(0) * _statistics.extent(1));
 }
@@ -46,29 +47,6 @@ RowCounts TextAttention::rows() const {
   RowCounts counts{0, _visible};
   for (const std::int64_t rows : rows_by_layer()) counts.read += rows;
   return counts;
-}
-
-double relative_error(const Space& space, const FloatRows& bars, const OutRows& out) {
-  const auto rows = static_cast<std::int64_t>(out.extent(0));
-  const auto heads = static_cast<std::int64_t>(out.extent(1));
-  const auto dim = static_cast<std::int64_t>(out.extent(2));
-  double squares = 0.;
-  double count = 0.;
-  Kokkos::parallel_reduce(
-      "santa::relative_error", Kokkos::RangePolicy<Space>(space, 0, rows * heads),
-      KOKKOS_LAMBDA(const std::int64_t i, double& sum, double& bars_there) {
-        const double bar = bars(i / heads, i % heads);
-        double norm = 0.;
-        for (std::int64_t d = 0; d < dim; ++d) {
-          const double x = out(i / heads, i % heads, d);
-          norm += x * x;
-        }
-        if (!(bar >= 0.) || !(norm > 0.)) return;
-        sum += bar * bar / norm;
-        bars_there += 1.;
-      },
-      squares, count);
-  return count > 0. ? std::sqrt(squares / count) : 0.;
 }
 
 }  // namespace santa::example

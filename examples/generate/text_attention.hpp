@@ -3,7 +3,6 @@
 
 #include "generate/plans.hpp"
 #include "generate/policy.hpp"
-
 #include <santa/decode/state.hpp>
 
 #include <cstdint>
@@ -40,15 +39,10 @@ class TextAttention {
  private:
   Policy _policy;
   std::uint64_t _seed;
-  std::vector<DecodeState<Memory>> _states;          // of the layers
-  Kokkos::View<Statistics**, Memory> _statistics;    // [layers, kv_heads], of the last token
-  Kokkos::View<std::int64_t*, Memory> _rows;         // [layers], of all
+  std::vector<DecodeState<Memory>> _states;        // of the layers
+  Kokkos::View<Statistics**, Memory> _statistics;  // [layers, kv_heads], of the last token
+  Kokkos::View<std::int64_t*, Memory> _rows;       // [layers], of all
   std::int64_t _visible = 0;
 };
-
-/// Error bars of a layer's outputs relative to their norms: the root of the mean square over tokens and heads, without
-/// those of which no row was drawn. Fences.
-/// Shapes: bars [rows, heads], out [rows, heads, dim].
-double relative_error(const Space& space, const FloatRows& bars, const OutRows& out);
 
 }  // namespace santa::example

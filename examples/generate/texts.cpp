@@ -13,7 +13,7 @@ std::size_t size(std::int64_t number) { return static_cast<std::size_t>(number);
 /// The first `count` numbers of `to` become those of `from`.
 void upload(const Space& space, const Numbers& to, std::span<const std::int32_t> from) {
   const Kokkos::View<const std::int32_t*, Kokkos::HostSpace, Kokkos::MemoryTraits<Kokkos::Unmanaged>> host(from.data(),
-                                                                                                          from.size());
+                                                                                                           from.size());
   Kokkos::deep_copy(space, Kokkos::subview(to, std::pair<std::size_t, std::size_t>(0, from.size())), host);
   space.fence("santa::upload");  // `from` may go
 }
@@ -28,13 +28,9 @@ Texts::Texts(const Model& model, std::int64_t slots, std::int64_t capacity)
             Numbers("santa::positions", size(model.most_rows()))},
       _seen("santa::seen", size(chunk)),
       _logits("santa::logits", size(slots), size(model.settings().vocabulary)),
-      _outputs("santa::outputs", size(chunk), size(model.settings().heads * model.settings().dim)),
       _lengths(size(slots), 0),
       _attention(size(slots)) {
-  for (std::int64_t layer = 0; layer < model.settings().layers; ++layer)
-    _queries.emplace_back("santa::queries", size(kept), _outputs.extent(1));
-  for (auto& attention : _attention)
-    attention = std::make_unique<TextAttention>(Policy{}, 0, model.settings(), _plans);
+  for (auto& attention : _attention) attention = std::make_unique<TextAttention>(Policy{}, 0, model.settings(), _plans);
 }
 
 void Texts::prefill(std::int64_t slot, std::span<const std::int32_t> prompt,
@@ -47,17 +43,15 @@ void Texts::prefill(std::int64_t slot, std::span<const std::int32_t> prompt,
       throw UserError("the prompt has the token " + std::to_string(token) + "; accepted: 0 to " +
                       std::to_string(_model.settings().vocabulary - 1));
   _lengths[size(slot)] = 0;
-  _queries_kept = 0;
   const auto most = size(std::min(chunk, _model.most_rows()));
-  // The first chunk is the one that may be short: the last one has the queries that are kept.
-  std::size_t count = prompt.size() % most == 0 ? most : prompt.size() % most;
-  for (std::size_t begin = 0; begin < prompt.size(); begin += std::exchange(count, most)) {
-    read_chunk(slot, prompt.subspan(begin, count), begin + count == prompt.size());
+  for (std::size_t begin = 0; begin < prompt.size(); begin += most) {
+    const std::size_t count = std::min(most, prompt.size() - begin);
+    read_chunk(slot, prompt.subspan(begin, count));
     if (note) note(begin + count);
   }
 }
 
-void Texts::read_chunk(std::int64_t slot, std::span<const std::int32_t> tokens, bool keep) {
+void Texts::read_chunk(std::int64_t slot, std::span<const std::int32_t> tokens) {
   std::int64_t& length = _lengths[size(slot)];
   upload(_space, _rows.tokens, tokens);
   const auto count = static_cast<std::int64_t>(tokens.size());
@@ -65,43 +59,16 @@ void Texts::read_chunk(std::int64_t slot, std::span<const std::int32_t> tokens, 
   place_chunk(_space, slot, length, _rows, _seen);
   const KvCache::Lengths lengths = Kokkos::subview(_seen, std::pair<std::size_t, std::size_t>(0, tokens.size()));
   _model.run(_space, _rows, _cache, [&](std::int64_t layer, const FloatRows& query, const FloatRows& out) {
-    if (keep) keep_queries(layer, query, count);
     _plans.run(_space, std::nullopt, heads_of(query, 0, count), _cache.shared(layer, slot, lengths),
                heads_to(out, 0, count), {});
   });
   length += count;
 }
 
-void Texts::keep_queries(std::int64_t layer, const FloatRows& query, std::int64_t rows) {
-  _queries_kept = std::min(rows, kept);
-  const auto from = std::pair(rows - _queries_kept, rows);
-  const auto to = std::pair(std::int64_t{0}, _queries_kept);
-  Kokkos::deep_copy(_space, Kokkos::subview(_queries[size(layer)], to, Kokkos::ALL),
-                    Kokkos::subview(query, from, Kokkos::ALL));
-}
-
 void Texts::start(std::int64_t slot, std::int64_t from, const Policy& policy, std::uint64_t seed) {
   if (slot != from) _cache.copy(_space, from, slot, length(from));
   _lengths[size(slot)] = length(from);
   _attention[size(slot)] = std::make_unique<TextAttention>(policy, seed, _model.settings(), _plans);
-}
-
-std::vector<double> Texts::errors_of(std::int64_t slot, const Policy& policy) {
-  const std::int64_t rows = _queries_kept;
-  const std::int64_t first = length(slot) - rows;
-  _rows.count = rows;
-  place_chunk(_space, slot, first, _rows, _seen);
-  const KvCache::Lengths lengths = Kokkos::subview(_seen, std::pair(std::size_t{0}, size(rows)));
-  const FloatRows bars("santa::bars", size(rows), size(_model.settings().heads));
-  std::vector<double> errors;
-  for (std::int64_t layer = 0; layer < _model.settings().layers; ++layer) {
-    const OutRows out = heads_to(_outputs, 0, rows);
-    _plans.run(_space, method_of(policy, layer), heads_of(_queries[size(layer)], 0, rows),
-               _cache.shared(layer, slot, lengths), out,
-               {.step = static_cast<std::uint32_t>(first), .stream = static_cast<std::uint16_t>(layer), .error = bars});
-    errors.push_back(relative_error(_space, bars, out));
-  }
-  return errors;
 }
 
 void Texts::step(std::int64_t count) {

@@ -18,8 +18,6 @@ class Texts {
  public:
   /// Tokens of a prompt that go through the model together.
   static constexpr std::int64_t chunk = 256;
-  /// Last tokens of a prompt whose queries are kept for `errors_of`.
-  static constexpr std::int64_t kept = 16;
 
   /// Errors: UserError where the cache is longer than positions can count.
   Texts(const Model& model, std::int64_t slots, std::int64_t capacity);
@@ -30,8 +28,6 @@ class Texts {
                const std::function<void(std::size_t)>& note = {});
   /// Gives a slot the text of another, from now on by this policy.
   void start(std::int64_t slot, std::int64_t from, const Policy& policy, std::uint64_t seed);
-  /// The error bars of a policy in each layer of the text that was read last, from the last queries of its prompt.
-  [[nodiscard]] std::vector<double> errors_of(std::int64_t slot, const Policy& policy);
 
   /// The tokens of the first `count` slots, which the next step takes; on the device, so that whoever picks the next
   /// ones can leave them there.
@@ -55,8 +51,7 @@ class Texts {
   [[nodiscard]] double attention_seconds() const { return _attention_seconds; }
 
  private:
-  void read_chunk(std::int64_t slot, std::span<const std::int32_t> tokens, bool keep);
-  void keep_queries(std::int64_t layer, const FloatRows& query, std::int64_t rows);
+  void read_chunk(std::int64_t slot, std::span<const std::int32_t> tokens);
   void attend(std::int64_t count, std::int64_t layer, const FloatRows& query, const FloatRows& out);
   [[nodiscard]] QueryRows heads_of(const FloatRows& query, std::int64_t first, std::int64_t rows) const;
   [[nodiscard]] OutRows heads_to(const FloatRows& out, std::int64_t first, std::int64_t rows) const;
@@ -65,11 +60,9 @@ class Texts {
   Space _space;
   KvCache _cache;
   Plans _plans;
-  Rows _rows;        // room for a chunk, or one token a slot
-  Numbers _seen;     // lengths that the rows of a chunk see
-  FloatRows _logits, _outputs;
-  std::vector<FloatRows> _queries;  // of the layers, the last `kept` tokens of a prompt
-  std::int64_t _queries_kept = 0;
+  Rows _rows;     // room for a chunk, or one token a slot
+  Numbers _seen;  // lengths that the rows of a chunk see
+  FloatRows _logits;
   std::vector<std::int64_t> _lengths;
   std::vector<std::unique_ptr<TextAttention>> _attention;
   bool _timed = false;

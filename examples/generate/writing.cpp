@@ -11,7 +11,8 @@ namespace {
 
 std::string with_rate(const char* what, std::size_t tokens, double seconds) {
   char text[64];
-  std::snprintf(text, sizeof text, "%s, %.1f tokens/s,", what, seconds > 0. ? static_cast<double>(tokens) / seconds : 0.);
+  std::snprintf(text, sizeof text, "%s, %.1f tokens/s,", what,
+                seconds > 0. ? static_cast<double>(tokens) / seconds : 0.);
   return text;
 }
 
@@ -41,12 +42,9 @@ Written write(Texts& texts, std::span<const std::int32_t> prompt, const WriteOpt
   written.policy = options.policy;
   Kokkos::Timer timer;
   const auto read = prompt.first(prompt.size() - 1);  // the last one's step is the first by the policy
-  texts.prefill(0, read, [&](std::size_t done) {
-    progress.say(with_rate("prompt", done, timer.seconds()), done, read.size());
-  });
-  if (written.policy.by_error_bars && !read.empty())
-    written.policy.layers = balance(texts.errors_of(0, options.policy), options.policy.share);
-  texts.start(0, 0, written.policy, options.seed);
+  texts.prefill(0, read,
+                [&](std::size_t done) { progress.say(with_rate("prompt", done, timer.seconds()), done, read.size()); });
+  texts.start(0, 0, options.policy, options.seed);
   Kokkos::deep_copy(texts.space(), Kokkos::subview(texts.tokens(), 0), prompt.back());
   texts.space().fence("santa::prompt");
   written.prompt_seconds = timer.seconds();

@@ -18,7 +18,7 @@ struct WriteOptions {
 
 /// What was written, and what it took.
 struct Written {
-  Policy policy;  // with the layers' shares
+  Policy policy;
   Tokens tokens;
   double prompt_seconds = 0.;
   double seconds = 0.;            // of all tokens
