@@ -25,7 +25,7 @@ struct Scores {
 std::vector<Lane> lanes_of(const EvaluationOptions& options) {
   std::vector<Lane> lanes = {{}};  // the exact one, which the others are measured against
   for (const Policy& policy : options.policies)
-    for (std::int64_t seed = 0; policy.sampled && seed < options.seeds; ++seed)
+    for (std::int64_t seed = 0; policy.budget != Policy::Budget::all && seed < options.seeds; ++seed)
       lanes.push_back({policy, options.first_seed + static_cast<std::uint64_t>(seed)});
   return lanes;
 }
@@ -58,6 +58,7 @@ void set_tokens(const Texts& texts, std::size_t lanes, std::int32_t token) {
 }
 
 void start(Texts& texts, const std::vector<Lane>& lanes, const Passage& passage, Progress& progress) {
+  texts.check_tokens(passage.tokens);
   texts.prefill(0, std::span(passage.tokens).first(passage.decoded),
                 [&](std::size_t done) { progress.say(passage.name + ", prompt", done, passage.decoded); });
   for (std::size_t lane = 0; lane < lanes.size(); ++lane)
@@ -119,6 +120,7 @@ std::vector<Passage> read_passages(const std::filesystem::path& path) {
 
 void evaluate(const Model& model, const std::vector<Passage>& passages, const EvaluationOptions& options,
               std::ostream& to) {
+  for (const Policy& policy : options.policies) check_layers(policy, model.settings().layers);
   const std::vector<Lane> lanes = lanes_of(options);
   Texts texts(model, static_cast<std::int64_t>(lanes.size()), longest(passages));
   Progress progress;

@@ -4,8 +4,6 @@
 
 #include <CLI/CLI.hpp>
 
-#include <cmath>
-
 namespace santa::example {
 namespace {
 
@@ -13,10 +11,8 @@ namespace {
 struct Typed {
   GenerateOptions options;
   std::string method = "mass-unit";
-  double rows = Policy{}.share;
-  double target_error = 0.;
+  std::string rows = "0.1", rows_of_layers, target_error;
   std::int64_t cache = 0;
-  std::vector<double> layers;
   std::vector<std::string> policies = {"share:0.05", "share:0.1", "share:0.15"};
   bool steered = false;
 };
@@ -51,17 +47,13 @@ void add_writing(CLI::App& app, Typed& typed) {
       ->check(CLI::IsMember({"exact", "mass-unit"}))
       ->capture_default_str()
       ->type_name("NAME");
-  app.add_option("--rows", typed.rows, "Value rows to read, as a share of the visible ones")
-      ->check(CLI::Range(0., 1.))
-      ->capture_default_str()
+  app.add_option("--rows", typed.rows, "Value rows to read, as a share of the visible ones; default: 0.1")
       ->type_name("SHARE");
-  app.add_option("--rows-of-layers", typed.layers, "The same for each layer, by comma")
-      ->delimiter(',')
-      ->allow_extra_args(false)
+  app.add_option("--rows-of-layers", typed.rows_of_layers, "The same for each layer, with a '/' between them")
       ->type_name("SHARES");
   app.add_option("--target-error", typed.target_error,
-                 "As many rows as keep a head's error below this part of its norm")
-      ->check(CLI::Range(0., 1.))
+                 "In place of rows: as many as keep a head's error below this part of its norm, or a number for each "
+                 "layer, with a '/' between them")
       ->type_name("E");
   app.add_flag("--steered", typed.steered, "Meet the budget in every step, for a kernel more");
   app.add_option("--temperature", options.temperature, "Draw tokens at this temperature; 0: take the likeliest")
@@ -88,17 +80,13 @@ void add_evaluation(CLI::App& app, Typed& typed) {
 }
 
 Policy policy_from(const Typed& typed) {
-  Policy policy;
-  if (typed.method == "exact") return policy;
-  policy.sampled = true;
-  if (!(typed.rows > 0.)) throw UserError("--rows must be above 0");
-  for (const double share : typed.layers)
-    if (!(share > 0. && share <= 1.)) throw UserError("--rows-of-layers must be shares above 0, at most 1");
-  policy.share = typed.rows;
-  policy.target_error = typed.target_error;
-  policy.steered = typed.steered;
-  policy.layers = typed.layers;
-  return policy;
+  if (typed.method == "exact") return {};
+  std::string policy = !typed.target_error.empty() ? "error:" : "share:";
+  policy += !typed.target_error.empty()     ? typed.target_error
+            : !typed.rows_of_layers.empty() ? typed.rows_of_layers
+                                            : typed.rows;
+  if (typed.steered) policy += ",steered";
+  return parse_policy(policy);
 }
 
 /// What only makes sense by itself.
@@ -116,7 +104,8 @@ void check(const CLI::App& app, const GenerateOptions& options) {
   if (options.prompt.empty() && options.passages.empty()) throw UserError("--prompt-tokens or --evaluate is needed");
   for (const char* const one : {"--policy", "--seeds", "--output"})
     if (app.count(one) > 0 && options.passages.empty()) throw UserError(std::string(one) + " needs --evaluate");
-  if (options.compare && !options.policy.sampled) throw UserError("--compare needs a method other than exact");
+  if (options.compare && options.policy.budget == Policy::Budget::all)
+    throw UserError("--compare needs a method other than exact");
 }
 
 std::string first_line(const std::string& text) { return printable(text.substr(0, text.find('\n')), 300); }

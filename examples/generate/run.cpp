@@ -25,13 +25,6 @@ void run_evaluation(const GenerateOptions& options, const Model& model, std::ost
   if (!file) throw UserError(printable(options.output, 300) + ": the file can't be written");
 }
 
-void check_layers(const Policy& policy, std::int64_t layers) {
-  const auto given = static_cast<std::int64_t>(policy.layers.size());
-  if (given > 0 && given != layers)
-    throw UserError("--rows-of-layers has " + std::to_string(given) + " shares; accepted: one for each of the " +
-                    std::to_string(layers) + " layers");
-}
-
 void run_writing(const GenerateOptions& options, const Model& model, std::ostream& to) {
   const Tokens prompt = read_tokens(options.prompt);
   check_layers(options.policy, model.settings().layers);

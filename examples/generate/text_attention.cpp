@@ -10,7 +10,7 @@ TextAttention::TextAttention(Policy policy, std::uint64_t seed, const Settings& 
       _statistics("santa::statistics", static_cast<std::size_t>(settings.layers),
                   static_cast<std::size_t>(settings.kv_heads)),
       _rows("santa::rows", static_cast<std::size_t>(settings.layers)) {
-  if (!_policy.sampled) return;
+  if (_policy.budget == Policy::Budget::all) return;
   for (std::int64_t layer = 0; layer < settings.layers; ++layer) _states.emplace_back(Space(), plans.shape());
 }
 

@@ -38,10 +38,7 @@ void Texts::prefill(std::int64_t slot, std::span<const std::int32_t> prompt,
   if (static_cast<std::int64_t>(prompt.size()) > _cache.capacity())
     throw UserError("the prompt has " + std::to_string(prompt.size()) + " tokens, but the cache is for " +
                     std::to_string(_cache.capacity()));
-  for (const std::int32_t token : prompt)
-    if (token < 0 || token >= _model.settings().vocabulary)
-      throw UserError("the prompt has the token " + std::to_string(token) + "; accepted: 0 to " +
-                      std::to_string(_model.settings().vocabulary - 1));
+  check_tokens(prompt);
   _lengths[size(slot)] = 0;
   const auto most = size(std::min(chunk, _model.most_rows()));
   for (std::size_t begin = 0; begin < prompt.size(); begin += most) {
@@ -49,6 +46,13 @@ void Texts::prefill(std::int64_t slot, std::span<const std::int32_t> prompt,
     read_chunk(slot, prompt.subspan(begin, count));
     if (note) note(begin + count);
   }
+}
+
+void Texts::check_tokens(std::span<const std::int32_t> tokens) const {
+  for (const std::int32_t token : tokens)
+    if (token < 0 || token >= _model.settings().vocabulary)
+      throw UserError("the text has the token " + std::to_string(token) + "; accepted: 0 to " +
+                      std::to_string(_model.settings().vocabulary - 1));
 }
 
 void Texts::read_chunk(std::int64_t slot, std::span<const std::int32_t> tokens) {

@@ -26,6 +26,8 @@ class Texts {
   /// Errors: UserError for a prompt longer than the cache, a token that the model doesn't know.
   void prefill(std::int64_t slot, std::span<const std::int32_t> prompt,
                const std::function<void(std::size_t)>& note = {});
+  /// Errors: UserError for a token that the model doesn't know.
+  void check_tokens(std::span<const std::int32_t> tokens) const;
   /// Gives a slot the text of another, from now on by this policy.
   void start(std::int64_t slot, std::int64_t from, const Policy& policy, std::uint64_t seed);
 

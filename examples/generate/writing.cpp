@@ -26,6 +26,7 @@ std::int32_t read_token(const Texts& texts) {
 
 void check(const Texts& texts, std::span<const std::int32_t> prompt, const WriteOptions& options) {
   if (prompt.empty()) throw UserError("the prompt has no tokens");
+  texts.check_tokens(prompt);
   const auto needed = static_cast<std::int64_t>(prompt.size()) + options.tokens - 1;
   if (needed > texts.capacity())
     throw UserError("the prompt has " + std::to_string(prompt.size()) + " tokens and " +
