@@ -41,7 +41,7 @@ void run_writing(const GenerateOptions& options, const Model& model, std::ostrea
   texts.time_attention();
   const Written sampled = write(texts, prompt, write_options);
   write_options.policy = {};
-  const Written exact = write(texts, prompt, write_options);
+  const Written exact = write_on(texts, prompt, write_options);
   print_comparison(to, exact, sampled, model.vocabulary());
 }
 

@@ -75,6 +75,11 @@ void Texts::start(std::int64_t slot, std::int64_t from, const Policy& policy, st
   _attention[size(slot)] = std::make_unique<TextAttention>(policy, seed, _model.settings(), _plans);
 }
 
+void Texts::shorten(std::int64_t slot, std::int64_t length) {
+  std::int64_t& now = _lengths[size(slot)];
+  now = std::min(now, length);
+}
+
 void Texts::step(std::int64_t count) {
   for (std::int64_t slot = 0; slot < count; ++slot)
     if (length(slot) >= _cache.capacity())

@@ -34,6 +34,8 @@ class Texts {
   /// The tokens of the first `count` slots, which the next step takes; on the device, so that whoever picks the next
   /// ones can leave them there.
   [[nodiscard]] const Numbers& tokens() const { return _rows.tokens; }
+  /// Forgets what a text has beyond its first `length` tokens.
+  void shorten(std::int64_t slot, std::int64_t length);
   /// Appends tokens() to the texts of the first `count` slots and scores what may come next.
   /// Errors: UserError where the cache is full.
   void step(std::int64_t count);

@@ -24,34 +24,39 @@ std::int32_t read_token(const Texts& texts) {
   return token;
 }
 
-void check(const Texts& texts, std::span<const std::int32_t> prompt, const WriteOptions& options) {
+void check(const Texts& texts, std::span<const std::int32_t> prompt, std::int64_t tokens) {
   if (prompt.empty()) throw UserError("the prompt has no tokens");
   texts.check_tokens(prompt);
-  const auto needed = static_cast<std::int64_t>(prompt.size()) + options.tokens - 1;
+  const auto needed = static_cast<std::int64_t>(prompt.size()) + tokens - 1;
   if (needed > texts.capacity())
-    throw UserError("the prompt has " + std::to_string(prompt.size()) + " tokens and " +
-                    std::to_string(options.tokens) + " are to be written, but the cache is for " +
-                    std::to_string(texts.capacity()) + ": more takes --cache");
+    throw UserError("the prompt has " + std::to_string(prompt.size()) + " tokens and " + std::to_string(tokens) +
+                    " are to be written, but the cache is for " + std::to_string(texts.capacity()) +
+                    ": more takes --cache");
 }
 
 }  // namespace
 
-Written write(Texts& texts, std::span<const std::int32_t> prompt, const WriteOptions& options) {
-  check(texts, prompt, options);
+double read_prompt(Texts& texts, std::span<const std::int32_t> prompt, std::int64_t tokens) {
+  check(texts, prompt, tokens);
+  Progress progress;
+  const Kokkos::Timer timer;
+  const auto read = prompt.first(prompt.size() - 1);
+  texts.prefill(0, read,
+                [&](std::size_t done) { progress.say(with_rate("prompt", done, timer.seconds()), done, read.size()); });
+  texts.space().fence("santa::prompt");
+  return timer.seconds();
+}
+
+Written write_on(Texts& texts, std::span<const std::int32_t> prompt, const WriteOptions& options) {
   Progress progress;
   Written written;
   written.policy = options.policy;
-  Kokkos::Timer timer;
-  const auto read = prompt.first(prompt.size() - 1);  // the last one's step is the first by the policy
-  texts.prefill(0, read,
-                [&](std::size_t done) { progress.say(with_rate("prompt", done, timer.seconds()), done, read.size()); });
+  texts.shorten(0, static_cast<std::int64_t>(prompt.size()) - 1);
   texts.start(0, 0, options.policy, options.seed);
   Kokkos::deep_copy(texts.space(), Kokkos::subview(texts.tokens(), 0), prompt.back());
-  texts.space().fence("santa::prompt");
-  written.prompt_seconds = timer.seconds();
-
+  texts.space().fence("santa::start");
   const double attention_before = texts.attention_seconds();
-  timer.reset();
+  const Kokkos::Timer timer;
   for (std::int64_t step = 0; step < options.tokens; ++step) {
     texts.step(1);
     pick_tokens(texts.space(), texts.logits(), 1, texts.tokens(),
@@ -64,6 +69,13 @@ Written write(Texts& texts, std::span<const std::int32_t> prompt, const WriteOpt
   written.seconds = timer.seconds();
   written.attention_seconds = texts.attention_seconds() - attention_before;
   written.rows = texts.attention(0).rows();
+  return written;
+}
+
+Written write(Texts& texts, std::span<const std::int32_t> prompt, const WriteOptions& options) {
+  const double seconds = read_prompt(texts, prompt, options.tokens);
+  Written written = write_on(texts, prompt, options);
+  written.prompt_seconds = seconds;
   return written;
 }
 

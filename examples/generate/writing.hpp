@@ -32,9 +32,16 @@ struct Written {
   [[nodiscard]] double cache_share() const { return 0.5 + 0.5 * rows.share(); }
 };
 
-/// Reads the prompt exactly, up to its last token, and goes on from there by the policy. The tokens stay on the device;
-/// the host reads each one for the record.
-/// Errors: UserError for an empty prompt, a token that the model doesn't know, a cache too short for all.
+/// Reads a prompt exactly, all but its last token, whose step is the first one of a policy. Returns the seconds it
+/// took. Errors: UserError for an empty prompt, a token that the model doesn't know, a cache too short for `tokens`
+/// more.
+double read_prompt(Texts& texts, std::span<const std::int32_t> prompt, std::int64_t tokens);
+
+/// Goes on from a prompt that was read, whatever has been written since. The tokens stay on the device; the host reads
+/// each one for the record.
+Written write_on(Texts& texts, std::span<const std::int32_t> prompt, const WriteOptions& options);
+
+/// Both.
 Written write(Texts& texts, std::span<const std::int32_t> prompt, const WriteOptions& options);
 
 }  // namespace santa::example
