@@ -4,7 +4,7 @@
     pip install -r tools/requirements.txt
     python3 tools/real_model.py passages MODEL.gguf PACKAGES FOLDER
     santa-generate --model model.safetensors --evaluate FOLDER/2048.json \\
-        --policy share:0.1 --policy error:0.07 --output FOLDER/2048.jsonl
+        --policy share:0.1 --policy error:0.05 --output FOLDER/2048.jsonl
     python3 tools/real_model.py results FOLDER/*.jsonl --model NAME \\
         --output docs/accuracy/real_model.json
     python3 tools/real_model.py table docs/accuracy/real_model.json
@@ -171,12 +171,12 @@ def budget_of(policy: str) -> dict[str, Any]:
     """Return the budget that a policy names: rows, or an error in their place."""
     kind, _, rest = policy.partition(":")
     number = float(rest.partition(",")[0])
-    if kind == "error":
+    if kind.startswith("error"):
         return {"rows_budget": ERROR_BUDGET, "target_error": number}
     return {"rows_budget": number}
 
 
-# The share of rows that target errors were chosen to stay below.
+# The share of rows that target errors were chosen to stay near or below.
 ERROR_BUDGET = 0.15
 
 
