@@ -329,7 +329,9 @@ def picture(arguments: argparse.Namespace) -> None:
             points = sorted(
                 picture_point(row, left, right)
                 for row in rows
-                if row["context"] == context and row["policy"].startswith(kind)
+                if row["context"] == context
+                and row["policy"].startswith(kind)
+                and not row["policy"].endswith("steered")
             )
             if not points:
                 continue
