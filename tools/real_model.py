@@ -296,8 +296,8 @@ WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 640, 400, 70, 30, 330
 def picture_point(row: dict[str, Any], left: float, right: float) -> tuple[float, float]:
     """Return where a row lies: both axes are logarithms."""
     share = math.log(row["rows_read_fraction"] / left) / math.log(right / left)
-    low, high = math.log(1e-4), math.log(1e-1)
-    divergence = (math.log(max(row["kl_divergence"], 1e-4)) - low) / (high - low)
+    low, high = math.log(1e-5), math.log(1e-1)
+    divergence = (math.log(max(row["kl_divergence"], 1e-5)) - low) / (high - low)
     return LEFT + share * (WIDTH - LEFT - 30), BOTTOM - divergence * (BOTTOM - TOP)
 
 
@@ -309,8 +309,8 @@ def picture(arguments: argparse.Namespace) -> None:
         'font-family="sans-serif" font-size="13">',
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
     ]
-    for exponent in range(-4, 0):
-        y = BOTTOM - (exponent + 4) / 3 * (BOTTOM - TOP)
+    for exponent in range(-5, 0):
+        y = BOTTOM - (exponent + 5) / 4 * (BOTTOM - TOP)
         parts.append(
             f'<path d="M{LEFT} {y:.1f}H{WIDTH - 30}" stroke="#ddd"/>'
             f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">1e{exponent}</text>'

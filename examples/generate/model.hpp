@@ -20,7 +20,6 @@ class Model {
 
   [[nodiscard]] const Settings& settings() const { return _weights.settings; }
   [[nodiscard]] const Vocabulary& vocabulary() const { return _weights.vocabulary; }
-  [[nodiscard]] const std::string& name() const { return _weights.name; }
   [[nodiscard]] std::int64_t most_rows() const { return static_cast<std::int64_t>(_hidden.extent(0)); }
 
   /// Takes tokens through all layers and appends their keys and values to the cache.

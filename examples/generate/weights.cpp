@@ -129,8 +129,6 @@ Weights read_all(const SafetensorsFile& file) {
   Weights weights;
   weights.settings = read_settings(file.metadata());
   check_all(file, weights.settings);
-  if (const auto name = file.metadata().find("name"); name != file.metadata().end())
-    weights.name = printable(name->second);
   weights.embedding = read_rows(file, embedding_name);
   weights.angles = read_angles(file, weights.settings);
   const auto parts = parts_of(weights.settings);

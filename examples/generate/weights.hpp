@@ -34,7 +34,6 @@ class Vocabulary {
 
 struct Weights {
   Settings settings;
-  std::string name;
   NarrowRows embedding;                  // [vocabulary, width]
   Kokkos::View<double*, Memory> angles;  // [dim / 2]: what a position turns a pair by
   std::vector<LayerWeights> layers;
