@@ -19,7 +19,8 @@ struct Typed {
 
 constexpr const char* footer_text =
     "A model and a prompt come from tools/convert_model.py. The prompt is read by exact attention, up to its last\n"
-    "token; what follows is written by the method that is asked for. A model's own end of a text ends it.\n"
+    "token; what follows is written by the method that is asked for. Texts shorter than 512 tokens are read whole. A\n"
+    "model's own end of a text ends it.\n"
     "\nWhat --compare reports of exact attention and of the method:\n"
     "  tokens/s    written, without the prompt\n"
     "  attention   its share of that time\n"
