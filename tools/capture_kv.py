@@ -70,7 +70,12 @@ def from_bf16(bits: npt.NDArray[np.uint16]) -> FloatArray:
 
 
 # The types a capture uses; numpy has no bfloat16, so its bit patterns stand for it.
-SAFETENSORS_TYPES = {np.dtype(np.int64): "I64", np.dtype(np.uint16): "BF16"}
+SAFETENSORS_TYPES = {
+    np.dtype(np.int64): "I64",
+    np.dtype(np.float32): "F32",
+    np.dtype(np.uint16): "BF16",
+    np.dtype(np.uint8): "U8",
+}
 
 
 def write_safetensors(
@@ -215,23 +220,29 @@ class GgufFile:
             raise CaptureError(f"{self._path} lacks the metadata {key}")
         return default
 
+    def tensor_names(self) -> set[str]:
+        return set(self._tensors)
+
+    def tensor(self, name: str) -> FloatArray:
+        if name not in self._tensors:
+            raise CaptureError(f"{self._path} lacks the tensor {name}")
+        source = self._tensors[name]
+        try:
+            weight = self._dequantize(source.data, source.tensor_type)
+        except NotImplementedError as error:
+            raise CaptureError(
+                f"tensor {name} has type {source.tensor_type.name}, "
+                "which cannot be dequantised"
+            ) from error
+        return np.asarray(weight, dtype=np.float32)
+
     def read_model(self) -> Model:
         sizes = read_hyperparameters(self.metadata)
-        unread = set(self._tensors)
+        unread = self.tensor_names()
 
         def tensor(name: str) -> FloatArray:
             unread.discard(name)
-            if name not in self._tensors:
-                raise CaptureError(f"{self._path} lacks the tensor {name}")
-            source = self._tensors[name]
-            try:
-                weight = self._dequantize(source.data, source.tensor_type)
-            except NotImplementedError as error:
-                raise CaptureError(
-                    f"tensor {name} has type {source.tensor_type.name}, "
-                    "which cannot be dequantised"
-                ) from error
-            return np.asarray(weight, dtype=np.float32)
+            return self.tensor(name)
 
         def layer(index: int) -> Layer:
             prefix = f"blk.{index}."

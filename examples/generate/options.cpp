@@ -1,0 +1,140 @@
+#include "generate/options.hpp"
+
+#include "decode/error.hpp"
+
+#include <CLI/CLI.hpp>
+
+namespace santa::example {
+namespace {
+
+/// Options as they are typed.
+struct Typed {
+  GenerateOptions options;
+  std::string method = "mass-unit";
+  std::string rows = "0.1", rows_of_layers, target_error;
+  std::int64_t cache = 0;
+  std::vector<std::string> policies = {"share:0.05", "share:0.1", "share:0.15"};
+  bool steered = false;
+};
+
+constexpr const char* footer_text =
+    "A model and a prompt come from tools/convert_model.py. The prompt is read by exact attention, up to its last\n"
+    "token; what follows is written by the method that is asked for. Texts shorter than 512 tokens are read whole. A\n"
+    "model's own end of a text ends it.\n"
+    "\nWhat --compare reports of exact attention and of the method:\n"
+    "  tokens/s    written, without the prompt\n"
+    "  attention   its share of that time\n"
+    "  value rows  read, distinct ones of a kv head, of those visible\n"
+    "  cache       bytes read, keys and value rows, of all visible ones\n"
+    "  divergence  the first token that differs from what exact attention wrote\n"
+    "\nExamples:\n"
+    "  santa-generate --model smollm2.safetensors --prompt-tokens prompt.tokens --compare\n"
+    "  santa-generate --model smollm2.safetensors --prompt-tokens prompt.tokens --target-error 0.05\n"
+    "  santa-generate --model smollm2.safetensors --evaluate passages.json --policy share:0.1 --policy error:0.05 \\\n"
+    "    --output scores.jsonl\n"
+    "\nExit codes: 0 done, 1 failed, 2 bad option or bad file. Options that begin with --kokkos- go to Kokkos.\n";
+
+void add_writing(CLI::App& app, Typed& typed) {
+  GenerateOptions& options = typed.options;
+  app.add_option("--prompt-tokens", options.prompt, "The prompt: a file of tokens")->type_name("FILE");
+  app.add_option("--tokens", options.tokens, "Tokens to write")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 30))
+      ->capture_default_str()
+      ->type_name("N");
+  app.add_option("--cache", typed.cache, "Tokens that the cache has room for; default: as many as are needed")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 30))
+      ->type_name("N");
+  app.add_option("--method", typed.method, "exact or mass-unit")
+      ->check(CLI::IsMember({"exact", "mass-unit"}))
+      ->capture_default_str()
+      ->type_name("NAME");
+  app.add_option("--rows", typed.rows, "Value rows to read, as a share of the visible ones; default: 0.1")
+      ->type_name("SHARE");
+  app.add_option("--rows-of-layers", typed.rows_of_layers, "The same for each layer, with a '/' between them")
+      ->type_name("SHARES");
+  app.add_option("--target-error", typed.target_error,
+                 "In place of rows: as many as keep a head's error below this part of its norm, or a number for each "
+                 "layer, with a '/' between them")
+      ->type_name("E");
+  app.add_flag("--steered", typed.steered, "Meet the budget in every step, for a kernel more");
+  app.add_option("--temperature", options.temperature, "Draw tokens at this temperature; 0: take the likeliest")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str()
+      ->type_name("T");
+  app.add_option("--seed", options.seed, "Seed of all draws")->check(CLI::NonNegativeNumber)->capture_default_str();
+  app.add_flag("--compare", options.compare, "Write by exact attention too, and report both side by side");
+}
+
+void add_evaluation(CLI::App& app, Typed& typed) {
+  app.add_option("--evaluate", typed.options.passages, "Score the passages of tools/real_model.py instead of writing")
+      ->type_name("FILE");
+  app.add_option(
+         "--policy", typed.policies,
+         "What to evaluate beside exact attention, by repetition: share:S, error:E, and ,steered after one of them")
+      ->allow_extra_args(false)
+      ->type_name("POLICY");
+  app.add_option("--seeds", typed.options.seeds, "Seeds of each policy, from --seed on")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str()
+      ->type_name("N");
+  app.add_option("--output", typed.options.output, "File for the scores; default: standard output")->type_name("FILE");
+}
+
+Policy policy_from(const Typed& typed) {
+  if (typed.method == "exact") return {};
+  std::string policy = !typed.target_error.empty() ? "error:" : "share:";
+  policy += !typed.target_error.empty()     ? typed.target_error
+            : !typed.rows_of_layers.empty() ? typed.rows_of_layers
+                                            : typed.rows;
+  if (typed.steered) policy += ",steered";
+  return parse_policy(policy);
+}
+
+/// What only makes sense by itself.
+void check(const CLI::App& app, const GenerateOptions& options) {
+  const auto exclude = [&](const char* one, const char* other) {
+    if (app.count(one) > 0 && app.count(other) > 0)
+      throw UserError(std::string(one) + " and " + other + " exclude each other");
+  };
+  exclude("--evaluate", "--prompt-tokens");
+  exclude("--evaluate", "--compare");
+  exclude("--rows", "--rows-of-layers");
+  exclude("--rows", "--target-error");
+  exclude("--rows-of-layers", "--target-error");
+  if (options.model.empty()) throw UserError("--model is needed");
+  if (options.prompt.empty() && options.passages.empty()) throw UserError("--prompt-tokens or --evaluate is needed");
+  for (const char* const one : {"--policy", "--seeds", "--output"})
+    if (app.count(one) > 0 && options.passages.empty()) throw UserError(std::string(one) + " needs --evaluate");
+  if (options.compare && options.policy.budget == Policy::Budget::all)
+    throw UserError("--compare needs a method other than exact");
+}
+
+std::string first_line(const std::string& text) { return printable(text.substr(0, text.find('\n')), 300); }
+
+}  // namespace
+
+GenerateOptions parse_generate_options(const std::vector<std::string>& arguments) {
+  CLI::App app(
+      "Writes text with a language model of the Llama architecture, by exact attention or with sampled value rows.",
+      "santa-generate");
+  Typed typed;
+  app.add_option("--model", typed.options.model, "The model: a safetensors file")->type_name("FILE");
+  add_writing(app, typed);
+  add_evaluation(app, typed);
+  app.footer(footer_text);
+  try {
+    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));  // the parser takes them from the back
+  } catch (const CLI::CallForHelp&) {
+    typed.options.help = app.help();
+    return typed.options;
+  } catch (const CLI::ParseError& error) {
+    throw UserError(first_line(error.what()));
+  }
+  if (app.count("--cache") > 0) typed.options.cache = typed.cache;
+  typed.options.policy = policy_from(typed);
+  for (const std::string& name : typed.policies) typed.options.policies.push_back(parse_policy(name));
+  check(app, typed.options);
+  return typed.options;
+}
+
+}  // namespace santa::example

@@ -1,0 +1,109 @@
+// A product of matrices in nothing but Kokkos, where there is no Kokkos Kernels.
+#pragma once
+
+#include "generate/views.hpp"
+
+#include <cstdint>
+
+namespace santa::example {
+
+/// Outputs of a panel of weights, 64 bytes.
+inline constexpr int panel_outputs = 32;
+
+/// Weights in panels, [panels, inputs, panel_outputs]: a panel is read from its begin to its end. Zeros fill the last.
+using WeightPanels = Kokkos::View<bfloat16** [panel_outputs], Kokkos::LayoutRight, Memory>;
+
+/// y = x W or y += x W, for W [inputs, outputs] in panels; sums in float.
+/// A team makes `rows_at_once` rows of y for one panel. A host's team is one thread, which takes all of the panel; of a
+/// device's, a thread takes one output and one of `slices` parts of the inputs, whose sums meet in scratch.
+template <int rows_at_once>
+class PlainProduct {
+  static constexpr bool on_host = Kokkos::SpaceAccessibility<Kokkos::HostSpace, Memory>::accessible;
+  static constexpr int strip = on_host ? panel_outputs : 1;  // neighbouring outputs of a thread
+  static constexpr int lanes = panel_outputs / strip;
+  static constexpr int slices = on_host ? 1 : 8;
+
+  using Policy = Kokkos::TeamPolicy<Space>;
+  using Member = typename Policy::member_type;
+  using Scratch = Kokkos::View<float***, typename Space::scratch_memory_space, Kokkos::MemoryUnmanaged>;
+
+ public:
+  PlainProduct(const FloatRows& x, const WeightPanels& weights, const FloatRows& y, std::int64_t rows, bool add)
+      : _x(x.data()), _weights(weights.data()), _y(y.data()), _rows(rows), _add(add) {
+    _panels = static_cast<std::int64_t>(weights.extent(0));
+    _inputs = static_cast<std::int64_t>(weights.extent(1));
+    _outputs = static_cast<std::int64_t>(y.extent(1));
+    _row_blocks = (rows + rows_at_once - 1) / rows_at_once;
+  }
+
+  void launch(const Space& space) const {
+    Policy policy(space, static_cast<int>(_panels * _row_blocks), lanes * slices);
+    if constexpr (slices > 1)
+      policy.set_scratch_size(0, Kokkos::PerTeam(static_cast<int>(Scratch::shmem_size(slices, rows_at_once, lanes))));
+    Kokkos::parallel_for("santa::plain_product", policy, *this);
+  }
+
+  KOKKOS_FUNCTION void operator()(const Member& team) const {
+    // Teams of one panel are neighbours: they share its weights.
+    const std::int64_t first_row = team.league_rank() % _row_blocks * rows_at_once;
+    const std::int64_t panel = team.league_rank() / _row_blocks;
+    const int lane = team.team_rank() % lanes;
+    const int slice = team.team_rank() / lanes;
+    float sum[rows_at_once][strip] = {};
+    add_up(first_row, _weights + panel * _inputs * panel_outputs + lane * strip, slice, sum);
+    if constexpr (slices > 1) meet(team, lane, slice, sum);
+    if (slice == 0) store(first_row, panel * panel_outputs + lane * strip, sum);
+  }
+
+ private:
+  KOKKOS_FUNCTION void add_up(std::int64_t first_row, const bfloat16* weights, int slice,
+                              float (&sum)[rows_at_once][strip]) const {
+    const float* row[rows_at_once];
+    for (int r = 0; r < rows_at_once; ++r)  // beyond the last row that one again: nobody stores its sums
+      row[r] = _x + (first_row + r < _rows ? first_row + r : _rows - 1) * _inputs;
+    for (std::int64_t i = slice; i < _inputs; i += slices) {
+      float weight[strip];
+      for (int o = 0; o < strip; ++o) weight[o] = static_cast<float>(weights[i * panel_outputs + o]);
+      for (int r = 0; r < rows_at_once; ++r) {
+        const float x = row[r][i];
+        for (int o = 0; o < strip; ++o) sum[r][o] += x * weight[o];
+      }
+    }
+  }
+
+  KOKKOS_FUNCTION void meet(const Member& team, int lane, int slice, float (&sum)[rows_at_once][strip]) const {
+    const Scratch all(team.team_scratch(0), slices, rows_at_once, lanes);
+    for (int r = 0; r < rows_at_once; ++r) all(slice, r, lane) = sum[r][0];
+    team.team_barrier();
+    if (slice != 0) return;
+    for (int r = 0; r < rows_at_once; ++r)
+      for (int other = 1; other < slices; ++other) sum[r][0] += all(other, r, lane);
+  }
+
+  KOKKOS_FUNCTION void store(std::int64_t first_row, std::int64_t first,
+                             const float (&sum)[rows_at_once][strip]) const {
+    const std::int64_t left = _outputs - first;
+    const int outputs = left < strip ? static_cast<int>(left) : strip;
+    for (int r = 0; r < rows_at_once && first_row + r < _rows; ++r) {
+      float* const y = _y + (first_row + r) * _outputs + first;
+      for (int o = 0; o < outputs; ++o) y[o] = _add ? y[o] + sum[r][o] : sum[r][o];
+    }
+  }
+
+  const float* _x;
+  const bfloat16* _weights;
+  float* _y;
+  std::int64_t _rows, _panels = 0, _inputs = 0, _outputs = 0, _row_blocks = 0;
+  bool _add;
+};
+
+inline void plain_product(const Space& space, const FloatRows& x, const WeightPanels& weights, const FloatRows& y,
+                          std::int64_t rows, bool add) {
+  constexpr int many = 8;
+  if (rows == 1)
+    PlainProduct<1>(x, weights, y, rows, add).launch(space);
+  else
+    PlainProduct<many>(x, weights, y, rows, add).launch(space);
+}
+
+}  // namespace santa::example

@@ -1,0 +1,43 @@
+// How a text's attention is read, layer by layer.
+#pragma once
+
+#include <santa/sample/mass_unit.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace santa::example {
+
+/// What a user asks of a text's attention.
+struct Policy {
+  enum class Budget : std::uint8_t {
+    all,    // every row is read
+    share,  // value rows, of the visible ones
+    error,  // as many as keep a head's error below a part of its norm: each layer reads what its error bars ask for
+  };
+
+  Budget budget = Budget::all;
+  double number = 0.;          // the share or the error
+  std::vector<double> layers;  // those of the layers, if not empty; a layer with 0 is read whole
+  bool steered = false;        // see MassUnit
+  std::int64_t from = 512;     // tokens; shorter texts are read whole, as a few rows of them say little
+
+  /// As parse_policy takes it; of numbers for the layers their mean: "shares:0.1".
+  [[nodiscard]] std::string name() const;
+};
+
+/// The policy that `name` gives: "exact", "share:0.1", "error:0.05", the latter two with a number for each layer,
+/// "error:0.03/0.05/0.05", and with ",steered" at the end.
+/// Errors: UserError that says what there is.
+Policy parse_policy(std::string_view name);
+
+/// Errors: UserError where there are numbers for another count of layers.
+void check_layers(const Policy& policy, std::int64_t layers);
+
+/// What a policy means for a layer of a text of so many tokens; none: everything is read.
+std::optional<MassUnit> method_of(const Policy& policy, std::int64_t layer, std::int64_t length);
+
+}  // namespace santa::example

@@ -1,0 +1,33 @@
+// A weight matrix times some rows: by Kokkos Kernels where the build has it, else by a plain loop.
+#pragma once
+
+#include "generate/plain_product.hpp"
+#include "generate/views.hpp"
+
+#include <cstdint>
+#include <span>
+
+namespace santa::example {
+
+/// y = x W^T for a weight matrix W [outputs, inputs].
+/// Memory: panels of BF16; for Kokkos Kernels, whose products have one type, [inputs, outputs] in float.
+class Projection {
+ public:
+  Projection() = default;
+  /// Shapes: weights [outputs, inputs], row-major, on the host.
+  Projection(std::span<const bfloat16> weights, std::int64_t outputs, std::int64_t inputs);
+
+  /// y = x W^T, or y += x W^T.
+  /// Shapes: x [rows, inputs], y [rows, outputs]; both may have more rows.
+  /// Bytes:  all weights, once for each 8 rows.
+  void apply(const Space& space, const FloatRows& x, const FloatRows& y, std::int64_t rows, bool add = false) const;
+
+ private:
+#ifdef SANTA_HAS_KOKKOS_KERNELS
+  FloatRows _weights;
+#else
+  WeightPanels _weights;
+#endif
+};
+
+}  // namespace santa::example

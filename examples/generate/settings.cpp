@@ -1,0 +1,77 @@
+#include "generate/settings.hpp"
+
+#include "decode/error.hpp"
+#include <santa/core/shape.hpp>
+
+#include <charconv>
+#include <cmath>
+
+namespace santa::example {
+namespace {
+
+using Metadata = std::map<std::string, std::string>;
+
+constexpr std::int64_t most_layers = 65536;  // layers are random streams of 16 bits
+constexpr std::int64_t most_heads = 65535;
+constexpr std::int64_t most = std::int64_t{1} << 30;
+
+const std::string& entry(const Metadata& metadata, const std::string& key) {
+  const auto found = metadata.find(key);
+  if (found == metadata.end()) throw UserError("its metadata has no '" + key + "'");
+  return found->second;
+}
+
+template <class Number>
+bool parses(const std::string& text, Number& number) {
+  const char* const end = text.data() + text.size();
+  const auto [at, error] = std::from_chars(text.data(), end, number);
+  return error == std::errc() && at == end;
+}
+
+std::int64_t whole(const Metadata& metadata, const std::string& key, std::int64_t largest) {
+  const std::string& text = entry(metadata, key);
+  std::int64_t number = 0;
+  if (!parses(text, number) || number < 1 || number > largest)
+    throw UserError("its " + key + " are " + quote(text) + "; accepted: a whole number from 1 to " +
+                    std::to_string(largest));
+  return number;
+}
+
+double positive(const Metadata& metadata, const std::string& key) {
+  const std::string& text = entry(metadata, key);
+  double number = 0.;
+  if (!parses(text, number) || !std::isfinite(number) || !(number > 0.))
+    throw UserError("its " + key + " is " + quote(text) + "; accepted: a positive number");
+  return number;
+}
+
+}  // namespace
+
+Settings read_settings(const Metadata& metadata) {
+  const auto architecture = metadata.find("architecture");
+  if (architecture == metadata.end())
+    throw UserError("not a model made by tools/convert_model.py: its metadata names no architecture");
+  if (architecture->second != "llama")
+    throw UserError("its architecture is " + quote(architecture->second) + "; accepted: llama");
+  Settings settings;
+  settings.layers = whole(metadata, "layers", most_layers);
+  settings.width = whole(metadata, "width", most);
+  settings.hidden = whole(metadata, "hidden", most);
+  settings.heads = whole(metadata, "heads", most_heads);
+  settings.kv_heads = whole(metadata, "kv_heads", most_heads);
+  settings.dim = whole(metadata, "dim", max_dim);
+  settings.context = whole(metadata, "context", most);
+  settings.vocabulary = whole(metadata, "vocabulary", most);
+  settings.rope_theta = positive(metadata, "rope_theta");
+  settings.rope_scaling = positive(metadata, "rope_scaling");
+  settings.rms_epsilon = positive(metadata, "rms_epsilon");
+  if (const auto end = metadata.find("end_token"); end != metadata.end()) parses(end->second, settings.end_token);
+  if (settings.heads % settings.kv_heads != 0)
+    throw UserError("it has " + std::to_string(settings.heads) + " heads; accepted: a multiple of its kv_heads (" +
+                    std::to_string(settings.kv_heads) + ")");
+  if (settings.dim % 8 != 0)
+    throw UserError("its dim is " + std::to_string(settings.dim) + "; accepted: a multiple of 8 from 8 to 256");
+  return settings;
+}
+
+}  // namespace santa::example

@@ -1,0 +1,52 @@
+#include "generate/text_attention.hpp"
+
+#include <utility>
+
+namespace santa::example {
+
+TextAttention::TextAttention(Policy policy, std::uint64_t seed, const Settings& settings, const Plans& plans)
+    : _policy(std::move(policy)),
+      _seed(seed),
+      _statistics("santa::statistics", static_cast<std::size_t>(settings.layers),
+                  static_cast<std::size_t>(settings.kv_heads)),
+      _rows("santa::rows", static_cast<std::size_t>(settings.layers)) {
+  if (_policy.budget == Policy::Budget::all) return;
+  for (std::int64_t layer = 0; layer < settings.layers; ++layer) _states.emplace_back(Space(), plans.shape());
+}
+
+void TextAttention::run(const Space& space, Plans& plans, std::int64_t layer, const TextCache& cache,
+                        std::int64_t length, const QueryRows& query, const OutRows& out) {
+  const auto at = static_cast<std::size_t>(layer);
+  RunOptions<Memory> options{.seed = _seed,
+                             .step = static_cast<std::uint32_t>(length - 1),
+                             .stream = static_cast<std::uint16_t>(layer),
+                             .statistics = Kokkos::subview(_statistics, std::pair(at, at + 1), Kokkos::ALL)};
+  const auto method = method_of(_policy, layer, length);
+  if (method) options.state = _states[at];
+  plans.run(space, method, query, cache, out, options);
+}
+
+void TextAttention::note_token(const Space& space, std::int64_t length) {
+  const auto statistics = _statistics;
+  const auto rows = _rows;
+  Kokkos::parallel_for(
+      "santa::note_token", Kokkos::RangePolicy<Space>(space, 0, rows.extent(0)),
+      KOKKOS_LAMBDA(const std::size_t layer) {
+        for (std::size_t head = 0; head < statistics.extent(1); ++head)
+          rows(layer) += statistics(layer, head).rows_read;
+      });
+  _visible += length * static_cast<std::int64_t>(_statistics.extent(0) * _statistics.extent(1));
+}
+
+std::vector<std::int64_t> TextAttention::rows_by_layer() const {
+  const auto host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), _rows);
+  return {host.data(), host.data() + host.size()};
+}
+
+RowCounts TextAttention::rows() const {
+  RowCounts counts{0, _visible};
+  for (const std::int64_t rows : rows_by_layer()) counts.read += rows;
+  return counts;
+}
+
+}  // namespace santa::example

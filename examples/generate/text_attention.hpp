@@ -1,0 +1,48 @@
+// The attention of one text from token to token, and what it read.
+#pragma once
+
+#include "generate/plans.hpp"
+#include "generate/policy.hpp"
+#include <santa/decode/state.hpp>
+
+#include <cstdint>
+#include <vector>
+
+namespace santa::example {
+
+/// Value rows over all layers, kv heads and tokens so far.
+struct RowCounts {
+  std::int64_t read = 0;
+  std::int64_t visible = 0;
+
+  [[nodiscard]] double share() const {
+    return visible > 0 ? static_cast<double>(read) / static_cast<double>(visible) : 0.;
+  }
+};
+
+class TextAttention {
+ public:
+  TextAttention(Policy policy, std::uint64_t seed, const Settings& settings, const Plans& plans);
+
+  /// Attention of the newest token, number `length` - 1, in one layer. Neither fences nor reads back.
+  void run(const Space& space, Plans& plans, std::int64_t layer, const TextCache& cache, std::int64_t length,
+           const QueryRows& query, const OutRows& out);
+  /// After the last layer of a token that sees `length` tokens: adds up what was read, on the device.
+  void note_token(const Space& space, std::int64_t length);
+
+  [[nodiscard]] const Policy& policy() const { return _policy; }
+  /// Fences.
+  [[nodiscard]] RowCounts rows() const;
+  /// Rows read in each layer. Fences.
+  [[nodiscard]] std::vector<std::int64_t> rows_by_layer() const;
+
+ private:
+  Policy _policy;
+  std::uint64_t _seed;
+  std::vector<DecodeState<Memory>> _states;        // of the layers
+  Kokkos::View<Statistics**, Memory> _statistics;  // [layers, kv_heads], of the last token
+  Kokkos::View<std::int64_t*, Memory> _rows;       // [layers], of all
+  std::int64_t _visible = 0;
+};
+
+}  // namespace santa::example

@@ -1,0 +1,235 @@
+// Bad files and bad options: one sentence each, and the program's exit code 2.
+#include "../examples/files.hpp"
+#include "generate/evaluation.hpp"
+#include "generate/options.hpp"
+#include "generate/texts.hpp"
+#include "generate/token_file.hpp"
+#include "generate/writing.hpp"
+#include "tiny_model.hpp"
+
+#include <doctest/doctest.h>
+#include <sys/wait.h>
+
+#include <cstdlib>
+#include <iterator>
+
+namespace santa::example::test {
+namespace {
+
+std::string bytes_of_file(const std::filesystem::path& path) {
+  std::ifstream stream(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(stream), {}};
+}
+
+/// What reading a model says.
+std::string refusal(const TinyModel& tiny) {
+  const Folder folder;
+  tiny.write(folder / "model");
+  return sentence_of([&] { read_weights(folder / "model"); });
+}
+
+std::string refusal_with(const std::string& key, const std::string& value) {
+  TinyModel tiny;
+  tiny.metadata[key] = value;
+  return refusal(tiny);
+}
+
+std::string refusal_of(const std::vector<std::string>& arguments) {
+  return sentence_of([&] { parse_generate_options(arguments); });
+}
+
+struct Ran {
+  int code;
+  std::string said;
+};
+
+Ran run_program(const Folder& folder, const std::string& arguments) {
+  const std::string output = (folder / "said").string();
+  const std::string command = std::string(SANTA_GENERATE_PROGRAM) + " " + arguments + " > " + output + " 2>&1";
+  const int status = std::system(command.c_str());  // NOLINT(cert-env33-c)
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, bytes_of_file(output)};
+}
+
+TEST_CASE("another_architecture_is_refused") {
+  CHECK(contains(refusal_with("architecture", "gpt2"), "its architecture is 'gpt2'; accepted: llama"));
+}
+
+TEST_CASE("a_file_without_an_architecture_is_refused") {
+  TinyModel tiny;
+  tiny.metadata.clear();
+  CHECK(contains(refusal(tiny), "not a model made by tools/convert_model.py"));
+}
+
+TEST_CASE("sizes_that_are_missing_or_out_of_range_are_refused") {
+  TinyModel tiny;
+  tiny.metadata.erase("heads");
+  CHECK(contains(refusal(tiny), "no 'heads'"));
+  CHECK(contains(refusal_with("layers", "0"), "its layers are '0'; accepted: a whole number from 1 to 65536"));
+  CHECK(contains(refusal_with("layers", "2x"), "its layers are '2x'"));
+  CHECK(contains(refusal_with("kv_heads", "4"), "accepted: a multiple of its kv_heads (4)"));
+  CHECK(contains(refusal_with("dim", "12"), "a multiple of 8"));
+  CHECK(contains(refusal_with("rope_theta", "inf"), "its rope_theta is 'inf'; accepted: a positive number"));
+  CHECK(contains(refusal_with("rms_epsilon", "-1"), "its rms_epsilon is '-1'"));
+}
+
+TEST_CASE("a_tensor_of_the_wrong_shape_is_refused") {
+  TinyModel tiny;
+  tiny.tensors["model.layers.1.mlp.up_proj.weight"] = make_tensor("BF16", {40, 56});
+  CHECK(
+      contains(refusal(tiny), "tensor 'model.layers.1.mlp.up_proj.weight' is BF16 [40, 56]; accepted: BF16 [56, 40]"));
+  tiny = TinyModel();
+  tiny.tensors["model.norm.weight"] = make_tensor("F32", {40});
+  CHECK(contains(refusal(tiny), "tensor 'model.norm.weight' is F32 [40]; accepted: BF16 [40]"));
+  tiny = TinyModel();
+  tiny.tensors["lm_head.weight"] = make_tensor("BF16", {44, 40});
+  CHECK(contains(refusal(tiny), "'lm_head.weight' is BF16 [44, 40]"));
+  tiny = TinyModel();
+  tiny.tensors["rope.factors"] = make_tensor("F32", {8});
+  CHECK(contains(refusal(tiny), "'rope.factors' is F32 [8]; accepted: F32 [4]"));
+}
+
+TEST_CASE("a_missing_tensor_is_refused") {
+  TinyModel tiny;
+  tiny.tensors.erase("model.layers.0.self_attn.q_proj.weight");
+  CHECK(contains(refusal(tiny), "tensor 'model.layers.0.self_attn.q_proj.weight' is missing"));
+}
+
+TEST_CASE("numbers_that_make_no_sense_are_refused") {
+  TinyModel tiny;
+  tiny.tensors["rope.factors"] = make_tensor("F32", {4});
+  CHECK(contains(refusal(tiny), "holds a number that is not positive"));
+  tiny = TinyModel();
+  tiny.tensors["vocabulary.offsets"].as<std::int64_t>()[45] = 1000;
+  CHECK(contains(refusal(tiny), "points outside of the vocabulary's bytes"));
+}
+
+TEST_CASE("a_truncated_file_is_refused") {
+  const Folder folder;
+  TinyModel().write(folder / "model");
+  const std::string whole = bytes_of_file(folder / "model");
+  for (const std::size_t length : {std::size_t{3}, std::size_t{500}, whole.size() - 1}) {
+    write_bytes(folder / "short", whole.substr(0, length));
+    const std::string sentence = sentence_of([&] { read_weights(folder / "short"); });
+    CHECK(contains(sentence, "short"));
+    CHECK(!contains(sentence, "\n"));
+  }
+}
+
+TEST_CASE("a_text_longer_than_the_cache_is_refused") {
+  const Folder folder;
+  TinyModel().write(folder / "model");
+  const Model model(read_weights(folder / "model"), Texts::chunk);
+  Texts texts(model, 1, 8);
+  const Tokens prompt = {1, 2, 3, 4, 5};
+  CHECK(contains(sentence_of([&] { write(texts, prompt, {.tokens = 5, .policy = {}}); }),
+                 "the prompt has 5 tokens and 5 are to be written, but the cache is for 8"));
+  CHECK(write(texts, prompt, {.tokens = 4, .policy = {}}).tokens.size() == 4);
+  CHECK(contains(sentence_of([&] { texts.step(1); }), "the cache is full"));
+  CHECK(contains(sentence_of([&] { texts.prefill(0, Tokens(9, 1)); }), "the cache is for 8"));
+  CHECK(contains(sentence_of([&] { write(texts, Tokens(), {}); }), "the prompt has no tokens"));
+}
+
+TEST_CASE("a_token_that_the_model_does_not_know_is_refused") {
+  const Folder folder;
+  TinyModel().write(folder / "model");
+  const Model model(read_weights(folder / "model"), Texts::chunk);
+  Texts texts(model, 1, 8);
+  for (const std::int32_t token : {-1, 45})
+    for (const Tokens& prompt : {Tokens{token, 1}, Tokens{1, token}})
+      CHECK(contains(sentence_of([&] { write(texts, prompt, {.tokens = 1, .policy = {}}); }),
+                     "the token " + std::to_string(token) + "; accepted: 0 to 44"));
+}
+
+TEST_CASE("files_of_tokens") {
+  const Folder folder;
+  write_bytes(folder / "good", "1 2\n\n 3\n");
+  CHECK(read_tokens(folder / "good") == Tokens{1, 2, 3});
+  write_bytes(folder / "words", "1 two");
+  CHECK(contains(sentence_of([&] { read_tokens(folder / "words"); }), "it holds 'two'"));
+  write_bytes(folder / "large", "99999999999");
+  CHECK(contains(sentence_of([&] { read_tokens(folder / "large"); }), "'99999999999'"));
+  write_bytes(folder / "empty", "");
+  CHECK(contains(sentence_of([&] { read_tokens(folder / "empty"); }), "no tokens"));
+  CHECK(contains(sentence_of([&] { read_tokens(folder / "none"); }), "can't be opened"));
+}
+
+TEST_CASE("files_of_passages") {
+  const Folder folder;
+  const auto sentence = [&](const std::string& text) {
+    write_bytes(folder / "passages", text);
+    return sentence_of([&] { read_passages(folder / "passages"); });
+  };
+  CHECK(contains(sentence("{"), "not a file of passages"));
+  CHECK(contains(sentence("{}"), "not a file of passages"));
+  CHECK(contains(sentence(R"({"passages": []})"), "no passages"));
+  const std::string begin = R"({"passages": [{"kind": "text", "name": "a", "context": 3, "tokens": [1, 2, 3], )";
+  CHECK(sentence(begin + R"("decoded": 1, "scored": 2}]})").empty());
+  CHECK(contains(sentence(begin + R"("decoded": 1, "scored": 3}]})"), "1 <= decoded < scored"));
+  CHECK(contains(sentence(begin + R"("decoded": 0, "scored": 2}]})"), "1 <= decoded < scored"));
+}
+
+TEST_CASE("policies") {
+  CHECK(parse_policy("exact").budget == Policy::Budget::all);
+  CHECK(parse_policy("share:0.25").number == 0.25);
+  CHECK(parse_policy("error:0.05,steered").number == 0.05);
+  CHECK(parse_policy("error:0.05,steered").budget == Policy::Budget::error);
+  CHECK(parse_policy("error:0.05/0/0.1").layers == std::vector<double>{0.05, 0., 0.1});
+  CHECK(parse_policy("share:0.05/0.15").name() == "shares:0.1");
+  CHECK(parse_policy("share:0.25,steered").steered);
+  for (const char* const name : {"exact", "share:0.25", "share:0.25,steered", "error:0.05"})
+    CHECK(parse_policy(name).name() == name);
+  for (const char* const name : {"", "share", "share:", "share:0", "share:1.5", "share:0.1x", "share:0.1/",
+                                 "share:0.1//0.2", "share:-0.1", "rows:0.1", "steered"})
+    CHECK(contains(sentence_of([&] { parse_policy(name); }), "is unknown; accepted: exact, share:S"));
+}
+
+TEST_CASE("options") {
+  CHECK(contains(refusal_of({}), "--model is needed"));
+  CHECK(contains(refusal_of({"--model", "m"}), "--prompt-tokens or --evaluate is needed"));
+  CHECK(contains(refusal_of({"--model", "m", "--prompt-tokens", "p", "--method", "best"}), "best"));
+  CHECK(contains(refusal_of({"--model", "m", "--prompt-tokens", "p", "--rows", "0"}), "'share:0' is unknown"));
+  CHECK(contains(refusal_of({"--model", "m", "--prompt-tokens", "p", "--rows", "0.1", "--target-error", "0.1"}),
+                 "--rows and --target-error exclude each other"));
+  CHECK(contains(refusal_of({"--model", "m", "--prompt-tokens", "p", "--method", "exact", "--compare"}),
+                 "--compare needs a method other than exact"));
+  CHECK(contains(refusal_of({"--model", "m", "--prompt-tokens", "p", "--seeds", "4"}), "--seeds needs --evaluate"));
+  const auto options = parse_generate_options({"--model", "m", "--prompt-tokens", "p", "--rows-of-layers", "0.1/0"});
+  CHECK(options.policy.budget == Policy::Budget::share);
+  CHECK(options.policy.layers == std::vector<double>{0.1, 0.});
+}
+
+TEST_CASE("the_program_ends_with_2_and_one_sentence") {
+  const Folder folder;
+  TinyModel tiny;
+  tiny.write(folder / "model");
+  write_bytes(folder / "prompt", "1 2 3 4");
+  const std::string model = "--model " + (folder / "model").string();
+  const std::string prompt = " --prompt-tokens " + (folder / "prompt").string();
+  const Ran good = run_program(folder, model + prompt + " --tokens 3 --method exact");
+  CHECK(good.code == 0);
+  CHECK(contains(good.said, "tokens "));
+  const Ran compared = run_program(folder, model + prompt + " --tokens 3 --compare");
+  CHECK(compared.code == 0);
+  CHECK(contains(compared.said, "share:0.1"));
+
+  const auto check_refused = [&](const std::string& arguments, const char* part) {
+    const Ran ran = run_program(folder, arguments);
+    CHECK(ran.code == 2);
+    CHECK(contains(ran.said, part));
+    CHECK(std::count(ran.said.begin(), ran.said.end(), '\n') == 1);
+  };
+  check_refused("--model " + (folder / "none").string() + prompt, "no such file");
+  check_refused(model + prompt + " --cache 5", "the cache is for 5");
+  check_refused(model + prompt + " --rows-of-layers 0.1/0.2/0.3", "one for each of the 2 layers");
+  check_refused(model + prompt + " --frobnicate", "--frobnicate");
+  write_bytes(folder / "short", bytes_of_file(folder / "model").substr(0, 4000));
+  check_refused("--model " + (folder / "short").string() + prompt, "short");
+  write_bytes(folder / "foreign", "GGUF and so on, of another kind");
+  check_refused("--model " + (folder / "foreign").string() + prompt, "not a safetensors file");
+  tiny.metadata["architecture"] = "mamba";
+  tiny.write(folder / "other");
+  check_refused("--model " + (folder / "other").string() + prompt, "its architecture is 'mamba'");
+}
+
+}  // namespace
+}  // namespace santa::example::test

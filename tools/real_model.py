@@ -1,0 +1,401 @@
+#!/usr/bin/env python3
+"""What sampled attention does to a language model: the texts to score, and the results.
+
+    pip install -r tools/requirements.txt
+    python3 tools/real_model.py passages MODEL.gguf PACKAGES FOLDER
+    santa-generate --model model.safetensors --evaluate FOLDER/2048.json \\
+        --policy share:0.1 --policy error:0.05 --output FOLDER/2048.jsonl
+    python3 tools/real_model.py results FOLDER/*.jsonl --model NAME \\
+        --output docs/accuracy/real_model.json
+    python3 tools/real_model.py table docs/accuracy/real_model.json
+    python3 tools/real_model.py picture docs/accuracy/real_model.json --output FILE.svg
+
+PACKAGES is the folder of make_text.py. Passages are prose (the Jargon File from its
+fourth chapter on) and code (modules of Python 3.11.2) by turns, and needles: prose with
+a number hidden at some depth, and the question for it at the end. All but the last
+tokens of a passage are read exactly, as a prompt; the last ones are given to exact and
+sampled attention one by one. Intervals are 95 % ones over seeds, by Student's t.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import statistics
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import make_text
+from capture_kv import CaptureError, GgufFile, Tokenizer
+from make_text import Passage, TextError
+
+PROSE = Passage(make_text.JARGON_FILE, "Chapter\u00a04.\u00a0Jargon Construction\n")
+CODE = tuple(
+    f"usr/lib/python3.11/{name}.py"
+    for name in ("tarfile", "statistics", "dataclasses", "difflib")
+)
+
+# Passages of text at each context, and the tokens scored of each.
+TEXTS = {2048: (4, 256), 4096: (4, 192), 8192: (3, 256)}
+DEPTHS = {2048: (0.1, 0.3, 0.5, 0.7, 0.9), 4096: (0.1, 0.5, 0.9), 8192: (0.1, 0.5, 0.9)}
+
+NEEDLE = "\n\nThe secret number of the lighthouse is {}. Remember it.\n\n"
+QUESTION = (
+    "\n\nQuestion: What is the secret number of the lighthouse?\n"
+    "Answer: The secret number of the lighthouse is"
+)
+NUMBERS = (4719, 8263, 1548, 6032, 9375)
+
+# Two-sided 95 % quantiles of Student's t, by degrees of freedom.
+T_95 = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365}
+
+
+# --- Passages ------------------------------------------------------------------------
+
+
+def text_passages(context: int, texts: dict[str, list[int]]) -> list[dict[str, Any]]:
+    count, scored = TEXTS[context]
+    passages = []
+    for number in range(count):
+        name = ("prose", "code")[number % 2]
+        # Apart from each other, whatever the context.
+        begin = number // 2 * (max(TEXTS) + 512)
+        tokens = texts[name][begin : begin + context]
+        if len(tokens) < context:
+            raise CaptureError(f"the {name} has too few tokens for passage {number}")
+        passages.append(
+            {
+                "kind": "text",
+                "name": f"{name} {number // 2 + 1}, {context}",
+                "context": context,
+                "tokens": tokens,
+                "decoded": context - scored - 1,
+                "scored": context - scored,
+            }
+        )
+    return passages
+
+
+def needle_passages(
+    context: int, filler: list[int], tokenizer: Tokenizer
+) -> list[dict[str, Any]]:
+    passages = []
+    question = tokenizer.encode_ending(QUESTION)
+    for depth, number in zip(DEPTHS[context], NUMBERS):
+        needle = tokenizer.encode_ending(NEEDLE.format(number))
+        answer = tokenizer.encode_ending(f" {number}")
+        room = context - len(needle) - len(question) - len(answer)
+        before = int(depth * room)
+        text = filler[:before] + needle + filler[before:room]
+        tokens = text + question + answer
+        passages.append(
+            {
+                "kind": "needle",
+                "name": f"needle at {depth}, {context}",
+                "context": context,
+                "depth": depth,
+                "tokens": tokens,
+                "decoded": len(text),
+                "scored": len(text) + len(question),
+            }
+        )
+    return passages
+
+
+def make_passages(arguments: argparse.Namespace) -> None:
+    tokenizer = GgufFile(arguments.gguf).read_tokenizer()
+    prose = make_text.extract(PROSE, arguments.packages)
+    code = "\n\n\n".join(make_text.read_text(arguments.packages / p) for p in CODE)
+    texts = {"prose": tokenizer.encode(prose), "code": tokenizer.encode(code)}
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    for context in TEXTS:
+        files = {
+            f"{context}": text_passages(context, texts),
+            f"needles_{context}": needle_passages(context, texts["prose"], tokenizer),
+        }
+        for name, passages in files.items():
+            path = arguments.folder / f"{name}.json"
+            path.write_text(json.dumps({"passages": passages}) + "\n")
+            print(f"{path}: {len(passages)} passages")
+
+
+# --- Results -------------------------------------------------------------------------
+
+
+def read_runs(paths: Iterable[Path]) -> list[dict[str, Any]]:
+    """Read the lines of santa-generate --evaluate, each with its exact counterpart."""
+    runs = []
+    for path in paths:
+        exact: dict[str, Any] = {}
+        for line in path.read_text().splitlines():
+            run = json.loads(line)
+            if run["policy"] == "exact":
+                exact = run
+            run["exact"] = exact
+            runs.append(run)
+    return runs
+
+
+def interval(values: list[float]) -> float | None:
+    """Half of the 95 % interval of the mean; None for a single value."""
+    if len(values) < 2:
+        return None
+    error = statistics.stdev(values) / math.sqrt(len(values))
+    return T_95.get(len(values) - 1, 2.0) * error
+
+
+def agreement(runs: list[dict[str, Any]]) -> float:
+    pairs = [p for run in runs for p in zip(run["best"], run["exact"]["best"])]
+    return sum(a == b for a, b in pairs) / len(pairs)
+
+
+def mean_over_tokens(runs: list[dict[str, Any]], key: str) -> float:
+    values = [value for run in runs for value in run[key]]
+    return math.fsum(values) / len(values)
+
+
+def perplexity_ratio(runs: list[dict[str, Any]]) -> float:
+    exact = mean_over_tokens([run["exact"] for run in runs], "losses")
+    return math.exp(mean_over_tokens(runs, "losses") - exact)
+
+
+def rows_read(runs: list[dict[str, Any]]) -> float:
+    return sum(r["rows_read"] for r in runs) / sum(r["rows_visible"] for r in runs)
+
+
+def budget_of(policy: str) -> dict[str, Any]:
+    """Return the budget that a policy names: rows, or an error in their place."""
+    kind, _, rest = policy.partition(":")
+    number = float(rest.partition(",")[0])
+    if kind.startswith("error"):
+        return {"rows_budget": ERROR_BUDGET, "target_error": number}
+    return {"rows_budget": number}
+
+
+# The share of rows that target errors were chosen to stay near or below.
+ERROR_BUDGET = 0.15
+
+
+def summarise_text(
+    context: int, policy: str, runs: list[dict[str, Any]]
+) -> dict[str, Any]:
+    by_seed: dict[int, list[dict[str, Any]]] = {}
+    for run in runs:
+        by_seed.setdefault(run["seed"], []).append(run)
+    measures = {
+        "top1_agreement": agreement,
+        "perplexity_ratio": perplexity_ratio,
+        "kl_divergence": lambda some: mean_over_tokens(some, "divergences"),
+        "rows_read_fraction": rows_read,
+    }
+    row: dict[str, Any] = {"context": context, "policy": policy, **budget_of(policy)}
+    row["tokens"] = sum(len(run["best"]) for run in runs)
+    row["seeds"] = len(by_seed)
+    row["perplexity_exact"] = math.exp(
+        mean_over_tokens([run["exact"] for run in runs], "losses")
+    )
+    for name, measure in measures.items():
+        row[name] = measure(runs)
+        row[f"{name}_interval"] = interval([measure(some) for some in by_seed.values()])
+    return row
+
+
+def found(run: dict[str, Any]) -> bool:
+    return bool(run["best"] == run["came"])
+
+
+def summarise_needles(
+    context: int, policy: str, runs: list[dict[str, Any]]
+) -> dict[str, Any]:
+    exact = {run["name"]: run["exact"] for run in runs}
+    depths = sorted({run["depth"] for run in runs})
+    return {
+        "context": context,
+        "policy": policy,
+        "runs": len(runs),
+        "found": sum(map(found, runs)),
+        "found_exact": sum(map(found, exact.values())),
+        "needles": len(exact),
+        "rows_read_fraction": rows_read(runs),
+        "found_by_depth": {
+            str(depth): sum(found(run) for run in runs if run["depth"] == depth)
+            for depth in depths
+        },
+        "seeds": len({run["seed"] for run in runs}),
+    }
+
+
+def results(arguments: argparse.Namespace) -> None:
+    runs = read_runs(arguments.files)
+    groups: dict[tuple[str, int, str], list[dict[str, Any]]] = {}
+    for run in runs:
+        if run["policy"] != "exact":
+            key = (run["kind"], run["context"], run["policy"])
+            groups.setdefault(key, []).append(run)
+    summary: dict[str, Any] = {
+        "model": arguments.model,
+        "method": "MassUnit",
+        "default_method": [],
+        "needles": [],
+    }
+    for (kind, context, policy), group in sorted(groups.items()):
+        if kind == "text":
+            row = summarise_text(context, policy, group)
+            summary["default_method"].append(row)
+        else:
+            row = summarise_needles(context, policy, group)
+            summary["needles"].append(row)
+    arguments.output.write_text(json.dumps(summary, indent=1) + "\n")
+    print(f"{arguments.output}: {len(summary['default_method'])} rows")
+
+
+# --- Table and picture ---------------------------------------------------------------
+
+
+def with_interval(row: dict[str, Any], key: str, factor: float, digits: int) -> str:
+    value = f"{factor * row[key]:.{digits}f}"
+    half = row[f"{key}_interval"]
+    return value if half is None else f"{value} ± {factor * half:.{digits}f}"
+
+
+def table(arguments: argparse.Namespace) -> None:
+    summary = json.loads(arguments.file.read_text())
+    print(
+        "| context | policy | rows read, % | tokens | top-1 agreement, % "
+        "| perplexity, of exact | KL, 1/1000 nats |"
+    )
+    print("|---:|---|---:|---:|---:|---:|---:|")
+    for row in summary["default_method"]:
+        print(
+            f"| {row['context']} | {row['policy']} "
+            f"| {100 * row['rows_read_fraction']:.1f} "
+            f"| {row['tokens']} | {with_interval(row, 'top1_agreement', 100, 2)} "
+            f"| {with_interval(row, 'perplexity_ratio', 1, 4)} "
+            f"| {with_interval(row, 'kl_divergence', 1000, 2)} |"
+        )
+    print()
+    print("| context | policy | rows read, % | found, of runs | exact, of needles |")
+    print("|---:|---|---:|---:|---:|")
+    for row in summary["needles"]:
+        print(
+            f"| {row['context']} | {row['policy']} "
+            f"| {100 * row['rows_read_fraction']:.1f} "
+            f"| {row['found']} of {row['runs']} "
+            f"| {row['found_exact']} of {row['needles']} |"
+        )
+
+
+COLOURS = {2048: "#b5651d", 4096: "#2a7f62", 8192: "#2b5797"}
+WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 640, 400, 70, 30, 330
+
+
+def picture_point(row: dict[str, Any], left: float, right: float) -> tuple[float, float]:
+    """Return where a row lies: both axes are logarithms."""
+    share = math.log(row["rows_read_fraction"] / left) / math.log(right / left)
+    low, high = math.log(1e-5), math.log(1e-1)
+    divergence = (math.log(max(row["kl_divergence"], 1e-5)) - low) / (high - low)
+    return LEFT + share * (WIDTH - LEFT - 30), BOTTOM - divergence * (BOTTOM - TOP)
+
+
+def picture(arguments: argparse.Namespace) -> None:
+    rows = json.loads(arguments.file.read_text())["default_method"]
+    left, right = 0.03, 0.3
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
+        'font-family="sans-serif" font-size="13">',
+        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
+    ]
+    for exponent in range(-5, 0):
+        y = BOTTOM - (exponent + 5) / 4 * (BOTTOM - TOP)
+        parts.append(
+            f'<path d="M{LEFT} {y:.1f}H{WIDTH - 30}" stroke="#ddd"/>'
+            f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">1e{exponent}</text>'
+        )
+    for share in (0.03, 0.05, 0.1, 0.15, 0.2, 0.3):
+        x, _ = picture_point(
+            {"rows_read_fraction": share, "kl_divergence": 1}, left, right
+        )
+        parts.append(
+            f'<path d="M{x:.1f} {TOP}V{BOTTOM}" stroke="#eee"/>'
+            f'<text x="{x:.1f}" y="{BOTTOM + 18}" text-anchor="middle">'
+            f"{100 * share:g} %</text>"
+        )
+    for context, colour in COLOURS.items():
+        for kind, dash in (("share", ""), ("error", "5 4")):
+            points = sorted(
+                picture_point(row, left, right)
+                for row in rows
+                if row["context"] == context
+                and row["policy"].startswith(kind)
+                and not row["policy"].endswith("steered")
+            )
+            if not points:
+                continue
+            line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+            parts.append(
+                f'<polyline points="{line}" fill="none" stroke="{colour}" '
+                f'stroke-width="2" stroke-dasharray="{dash}"/>'
+            )
+            parts += [
+                f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{colour}"/>'
+                for x, y in points
+            ]
+    for number, (context, colour) in enumerate(COLOURS.items()):
+        x = LEFT + 10 + 130 * number
+        parts.append(
+            f'<circle cx="{x}" cy="16" r="5" fill="{colour}"/>'
+            f'<text x="{x + 10}" y="20">{context} tokens</text>'
+        )
+    parts.append(
+        f'<text x="{(LEFT + WIDTH) / 2:.0f}" y="{BOTTOM + 42}" text-anchor="middle">'
+        "value rows read; solid: one share for all layers, dashed: by a target error"
+        "</text>"
+        f'<text x="18" y="{(TOP + BOTTOM) / 2:.0f}" text-anchor="middle" '
+        f'transform="rotate(-90 18 {(TOP + BOTTOM) / 2:.0f})">'
+        "KL divergence of the next token, nats</text></svg>"
+    )
+    arguments.output.write_text("\n".join(parts) + "\n")
+    print(arguments.output)
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(required=True)
+    command = commands.add_parser("passages", help="make the texts to score")
+    command.add_argument("gguf", type=Path, metavar="MODEL.gguf")
+    command.add_argument("packages", type=Path, help="folder of unpacked packages")
+    command.add_argument("folder", type=Path, help="folder for the passages")
+    command.set_defaults(run=make_passages)
+    command = commands.add_parser("results", help="summarise scores")
+    command.add_argument("files", type=Path, nargs="+", metavar="SCORES.jsonl")
+    command.add_argument("--model", required=True, help="name of the model")
+    command.add_argument("--output", type=Path, required=True, metavar="FILE")
+    command.set_defaults(run=results)
+    command = commands.add_parser("table", help="print results as Markdown")
+    command.add_argument("file", type=Path)
+    command.set_defaults(run=table)
+    command = commands.add_parser("picture", help="draw results")
+    command.add_argument("file", type=Path)
+    command.add_argument("--output", type=Path, required=True, metavar="FILE.svg")
+    command.set_defaults(run=picture)
+    return parser.parse_args()
+
+
+def main() -> int:
+    arguments = parse_arguments()
+    try:
+        arguments.run(arguments)
+    except (CaptureError, TextError, OSError) as error:
+        print(f"real_model.py: error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
