@@ -25,6 +25,22 @@ NarrowKeysOf<Space, Code> narrow_keys(const Problem<Space, T, Q>& problem,
   return narrow;
 }
 
+/// Keys as models have them: channels of very different means and widths.
+template <class Space, class T, class Q>
+void spread_channels(Problem<Space, T, Q>& problem) {
+  const Shape& shape = problem.shape;
+  for (std::int64_t d = 0; d < shape.dim; ++d) {
+    const float width = d % 7 == 3 ? 6.F : 0.5F;
+    const float mean = d % 5 == 0 ? 4.F : -0.25F;
+    for (std::int64_t b = 0; b < shape.batch; ++b) {
+      for (std::int64_t h = 0; h < shape.heads; ++h) problem.query(b, h, d) /= width;
+      for (std::int64_t i = 0; i < shape.length; ++i)
+        for (std::int64_t kv = 0; kv < shape.kv_heads; ++kv)
+          problem.key(b, i, kv, d) = problem.key(b, i, kv, d) * width + mean;
+    }
+  }
+}
+
 /// What narrow keys stand for: the problem with the keys center + spread * scale * code.
 template <class Space, class T, class Q, class Code>
 Problem<Space, T, Q> decoded(const Problem<Space, T, Q>& problem, const NarrowKeysOf<Space, Code>& narrow) {
@@ -50,7 +66,7 @@ Problem<Space, T, Q> decoded(const Problem<Space, T, Q>& problem, const NarrowKe
 /// Outputs of one step by a plan of its own.
 template <class M, class Space, class T, class Q, class Cache>
 Result run_narrow(const M& method, const Problem<Space, T, Q>& problem, const Cache& cache,
-                  const Settings<Space>& settings = {}) {
+                  const Settings<Space>& settings = {}, const PlanOptions& options = {}) {
   using Memory = typename Space::memory_space;
   const auto n = [](std::int64_t extent) { return static_cast<std::size_t>(extent); };
   const Shape& shape = problem.shape;
@@ -60,7 +76,7 @@ Result run_narrow(const M& method, const Problem<Space, T, Q>& problem, const Ca
   const Kokkos::View<float**, Kokkos::LayoutRight, Memory> error("test::error", n(shape.batch), n(shape.heads));
   const Kokkos::View<Statistics**, Kokkos::LayoutRight, Memory> statistics("test::statistics", n(shape.batch),
                                                                            n(shape.kv_heads));
-  const DecodePlan plan(Space{}, method, shape);
+  const DecodePlan plan(Space{}, method, shape, options);
   plan.run(Space{}, problem.queries(), cache, out,
            {.seed = settings.seed,
             .step = settings.step,

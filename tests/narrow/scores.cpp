@@ -1,8 +1,6 @@
 // Methods on narrow keys: what they compute is attention over what the codes stand for, or, rescored, over the full
 // keys.
-#include "narrow/narrow_problem.hpp"
-#include "support/reference.hpp"
-#include "support/statistics.hpp"
+#include "narrow/check_exact.hpp"
 
 #include <doctest/doctest.h>
 
@@ -10,54 +8,6 @@
 
 using namespace santa;
 using namespace santa::test;
-
-namespace {
-
-/// Exact attention over narrow keys against the reference over what they stand for; and the same rescored, with every
-/// row read, against the reference over the full keys.
-template <class Code, class Space, class T, class Q>
-void check_exact(const Problem<Space, T, Q>& problem, CacheLayout layout = CacheLayout::token_major) {
-  const auto narrow = narrow_keys<Code>(problem, layout);
-  const NarrowCache cache{problem.cache(), narrow};
-  const Reference approximate = exact_reference(decoded<Space, T, Q, Code>(problem, narrow));
-  const Result by_codes = run_narrow(Exact{}, problem, cache);
-  CHECK(relative_error(by_codes.out, approximate.out) < 1e-5);
-  for (std::size_t i = 0; i < approximate.lse.size(); ++i)
-    CHECK(static_cast<double>(by_codes.lse[i]) == doctest::Approx(approximate.lse[i]).epsilon(1e-5));
-
-  const Reference exact = exact_reference(problem);
-  const double error_of_codes = relative_error(by_codes.out, exact.out);
-  CHECK(error_of_codes > 1e-4);  // the two references can be told apart
-  const Result by_keys = run_narrow(Exact{}, problem, rescored(cache));
-  CHECK(relative_error(by_keys.out, exact.out) < 1e-5);
-  for (std::size_t i = 0; i < exact.lse.size(); ++i)
-    CHECK(static_cast<double>(by_keys.lse[i]) == doctest::Approx(exact.lse[i]).epsilon(1e-5));
-}
-
-template <class Space, class T, class Q>
-void check_all_codes(const Problem<Space, T, Q>& problem, CacheLayout layout = CacheLayout::token_major) {
-  check_exact<std::int8_t>(problem, layout);
-  check_exact<float8>(problem, layout);
-  check_exact<int4x2>(problem, layout);
-}
-
-/// Keys as models have them: channels of very different means and widths.
-template <class Space, class T, class Q>
-void spread_channels(Problem<Space, T, Q>& problem) {
-  const Shape& shape = problem.shape;
-  for (std::int64_t d = 0; d < shape.dim; ++d) {
-    const float width = d % 7 == 3 ? 6.F : 0.5F;
-    const float mean = d % 5 == 0 ? 4.F : -0.25F;
-    for (std::int64_t b = 0; b < shape.batch; ++b) {
-      for (std::int64_t h = 0; h < shape.heads; ++h) problem.query(b, h, d) /= width;
-      for (std::int64_t i = 0; i < shape.length; ++i)
-        for (std::int64_t kv = 0; kv < shape.kv_heads; ++kv)
-          problem.key(b, i, kv, d) = problem.key(b, i, kv, d) * width + mean;
-    }
-  }
-}
-
-}  // namespace
 
 SANTA_SPACE_TEST_CASE("narrow_keys_give_attention_over_what_they_stand_for") {
   for (const std::int64_t dim : {64, 128}) {
@@ -69,26 +19,31 @@ SANTA_SPACE_TEST_CASE("narrow_keys_give_attention_over_what_they_stand_for") {
   }
 }
 
-SANTA_SPACE_TEST_CASE("narrow_keys_work_for_odd_dimensions_groups_layouts_and_types") {
-  {
-    Problem<Space, float> problem({.batch = 1, .heads = 5, .kv_heads = 1, .length = 130, .dim = 72},
-                                  Arrangement::fused);
-    problem.fill(4);
-    spread_channels(problem);
-    check_all_codes(problem.upload());
-  }
-  {
-    Problem<Space, bfloat16, bfloat16> problem({.batch = 1, .heads = 16, .kv_heads = 1, .length = 257, .dim = 40},
-                                               Arrangement::head_major);
-    problem.fill(5);
-    spread_channels(problem);
-    check_all_codes(problem.upload(), CacheLayout::head_major);
-  }
-  {
-    Problem<Space, float> problem({.batch = 1, .heads = 2, .kv_heads = 2, .length = 64, .dim = 8});
-    problem.fill(6);
-    check_all_codes(problem.upload());
-  }
+SANTA_SPACE_TEST_CASE("units_of_many_tiles_are_read_right_whether_few_rows_are_drawn_or_all") {
+  Problem<Space, bfloat16, bfloat16> problem({.batch = 1, .heads = 4, .kv_heads = 1, .length = 5000, .dim = 128});
+  problem.fill(9, 1.F);
+  // Many rows in some places and none in others: what waits to be gathered comes and goes.
+  for (std::int64_t i = 0; i < 5000; ++i)
+    if (i / 700 % 2 == 1)
+      for (std::int64_t d = 0; d < 128; ++d) problem.key(0, i, 0, d) *= 4.F;
+  problem.upload();
+  const auto check = [&]<class Code>() {
+    const auto narrow = narrow_keys<Code>(problem);
+    const NarrowCache cache{problem.cache(), narrow};
+    const Reference approximate = exact_reference(decoded<Space, bfloat16, bfloat16, Code>(problem, narrow));
+    const Reference exact = exact_reference(problem);
+    for (const std::int64_t keys_per_split : {5120, 1024}) {
+      const PlanOptions options{.keys_per_split = keys_per_split};
+      CHECK(relative_error(run_narrow(Exact{}, problem, cache, {}, options).out, approximate.out) < 1e-5);
+      CHECK(relative_error(run_narrow(Exact{}, problem, rescored(cache), {}, options).out, exact.out) < 1e-5);
+      const MassUnit half{.rows = share(0.5)};
+      CHECK(relative_error(run_narrow(half, problem, cache, {}, options).out, approximate.out) < 0.05);
+      CHECK(relative_error(run_narrow(half, problem, rescored(cache), {}, options).out, exact.out) < 0.05);
+    }
+  };
+  check.template operator()<std::int8_t>();
+  check.template operator()<float8>();
+  check.template operator()<int4x2>();
 }
 
 SANTA_SPACE_TEST_CASE("every_sampler_that_covers_the_length_gives_exact_attention_by_rescoring") {

@@ -156,10 +156,12 @@ class MmaQuery {
           if constexpr (!std::is_same_v<Factor, Key>) offset += query.offset_part(head, d, 1);
         }
         largest = Group::max(largest);
-        const int exponent = largest > 0.F ? ilogbf(largest) : 0;
+        constexpr int most = 100;  // what powers of two may be, there and back
+        const int raised = largest > 0.F ? ilogbf(largest) : 0;
+        const int exponent = raised > most ? most : (raised < -most ? -most : raised);
         if constexpr (!std::is_same_v<Factor, Key>) offset = Group::sum(offset) * factor;
         if (Group::lane() == 0) {
-          _factor[head] = exp2(static_cast<float>(exponent > 100 ? -100 : -exponent));
+          _factor[head] = exp2(static_cast<float>(-exponent));
           _factor[16 + head] = offset;
         }
       }

@@ -3,6 +3,7 @@
 
 #include <santa/core/arguments.hpp>
 #include <santa/core/check.hpp>
+#include <santa/core/query_rows.hpp>
 #include <santa/lanes/group.hpp>
 #include <santa/rows/drawn_rows.hpp>
 
@@ -130,7 +131,7 @@ struct GatherPiece {
     const int whole = dim / 8 * 8;
     float rest[8] = {};
     lanes::TileOf<Space, T> tile({}, scratch, scratch, 1, whole);
-    tile.begin({nothing, ElementType::float32}, 0, 0, 0.F, [] {});
+    tile.begin(QueryRows{{nothing, ElementType::float32}, 0, 0}, 0.F, [] {});
     if (error != nullptr)
       for (int d = 0; d < dim; ++d) error[d] = 0.F;
     const std::int64_t end = parts.end(part, list.count);

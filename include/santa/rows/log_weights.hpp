@@ -19,6 +19,8 @@ namespace santa::detail {
 template <class T>
 struct LogWeights {
   using Element = float;  // of rows that are never read
+  using ScoredElement = float;
+  static constexpr bool rescored = false;
 
   const T* data;
   std::int64_t stride[2];  // batch, row
@@ -40,6 +42,7 @@ struct LogWeights {
     KOKKOS_FUNCTION const float* operator[](std::int64_t /*row*/) const { return nullptr; }
   };
   [[nodiscard]] KOKKOS_FUNCTION static NoRows keys(std::int64_t /*batch*/, std::int64_t /*head*/) { return {}; }
+  [[nodiscard]] KOKKOS_FUNCTION static NoRows scored(std::int64_t /*batch*/, std::int64_t /*head*/) { return {}; }
   [[nodiscard]] KOKKOS_FUNCTION static NoRows values(std::int64_t /*batch*/, std::int64_t /*head*/) { return {}; }
 };
 
@@ -57,7 +60,8 @@ class LogWeightScores {
   /// Like KeyScores: +infinity has no softmax and becomes NaN.
   template <class DrawnRows>
   KOKKOS_FORCEINLINE_FUNCTION void scores(std::int64_t first, std::int64_t step, int count, Float* score,
-                                          std::int64_t /*next*/, int /*next_count*/, const DrawnRows& /*drawn*/) const {
+                                          std::int64_t /*next*/, int /*next_count*/, const DrawnRows& /*drawn*/,
+                                          std::int64_t /*end*/ = 0) const {
     constexpr auto nothing = static_cast<T>(-lanes::infinity);
     const T* const from = _first + first * _stride;
     const auto given = step * _stride == 1 ? _group.load(from, count, nothing)

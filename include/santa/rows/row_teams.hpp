@@ -81,7 +81,7 @@ struct Seam<santa::detail::RowTeams<Space>> {
 
   template <class Extents>
   using Group = typename santa::detail::Alone<GroupOf<Space, Extents>>::type;
-  template <class T, class Extents>
+  template <class T, class Extents, class /*Scored*/ = T, bool /*rescored*/ = false>
   using Tile = santa::detail::ListTile<Group<Extents>>;
 
   template <class Extents>
