@@ -134,6 +134,8 @@ def read_result(record: object, where: str) -> tuple[Shape, str, Result | None]:
     stage = str(get(record, "score_stage", str, where))
     if stage != dtype:
         method += f", {stage} scores"
+    if isinstance(record, dict) and record.get("rescored", False):
+        method += ", rescored"
     if isinstance(record, dict) and record.get("layout", "token-major") != "token-major":
         method += f", {record['layout']}"
     sharpness = number(record, "sharpness", where) if "sharpness" in record else 3.0  # type: ignore[operator]

@@ -52,6 +52,18 @@ class MergeTest(unittest.TestCase):
             code = merge_results.main(list(arguments))
         return code, out.getvalue(), errors.getvalue()
 
+    def test_scores_from_narrow_keys_are_methods_of_their_own_and_so_are_rescored_ones(self) -> None:
+        narrow = results(
+            "card",
+            record("mass-unit", 0.5),
+            record("mass-unit", 0.4, score_stage="int4"),
+            record("mass-unit", 0.3, score_stage="int4", rescored=True),
+        )
+        code, out, errors = self.run_main(self.file("a.json", narrow))
+        self.assertEqual((code, errors), (0, ""))
+        for name in ("| mass-unit |", "| mass-unit, int4 scores |", "| mass-unit, int4 scores, rescored |"):
+            self.assertIn(name, out)
+
     def two_files(self) -> list[str]:
         first = results("card", record(efficiency=0.8), record("mass-unit", 0.4))
         second = results("host", record(efficiency=0.2), record("mass-unit", 0.4), backend="OpenMP")

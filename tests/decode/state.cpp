@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <random>
+#include <vector>
 
 using namespace santa;
 using namespace santa::test;
@@ -246,7 +247,7 @@ SANTA_SPACE_TEST_CASE("where_a_used_state_holds_nothing_the_panel_keeps_the_budg
     for (const float content : {quiet_nan, infinity, -infinity}) {
       const auto state = runner.state();
       runner.run({.seed = 5, .state = state});
-      for (const auto& view : {state.log_ratio, state.log2_sum, state.panel}) Kokkos::deep_copy(view, content);
+      for (const auto& view : std::vector{state.log_ratio, state.log2_sum, state.panel}) Kokkos::deep_copy(view, content);
       for (std::uint32_t step = 1; step < 6; ++step) {
         const Result& result = runner.run({.seed = 5, .step = step, .state = state});
         double samples = 0.;
@@ -400,7 +401,7 @@ SANTA_SPACE_TEST_CASE("one_request_of_a_state_can_be_reset") {
   const auto state = runner.state();
   runner.run({.state = state});
   state.reset(Space{}, 1);
-  for (const auto& view : {state.log_ratio, state.log2_sum, state.panel}) {
+  for (const auto& view : std::vector{state.log_ratio, state.log2_sum, state.panel}) {
     const auto content = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, view);
     for (std::size_t h = 0; h < 8; ++h) {
       CHECK(std::isfinite(content(0, h)));
