@@ -1,4 +1,5 @@
 // Windows and soft caps in whole decode steps.
+#include "decode/set_scores.hpp"
 #include "support/reference.hpp"
 #include "support/runner.hpp"
 #include "support/statistics.hpp"
@@ -106,4 +107,27 @@ SANTA_SPACE_TEST_CASE("one_cap_after_another_matches_the_reference") {
     check(Runner<Space, float, float, float, Then<SoftCap, SoftCap>>(problem, method, {}, both), problem,
           {.cap = 4., .second_cap = 3.}, 1e-5);
   }
+}
+
+SANTA_SPACE_TEST_CASE("budgets_are_met_while_keys_come_and_a_window_moves") {
+  // Of one key a step, over the places where strides and tiles change; two requests, one of them short.
+  Problem<Space, float> problem({.batch = 2, .heads = 4, .kv_heads = 2, .length = 1100, .dim = 64});
+  set_scores(problem, 2.F, 0.F);
+  const auto check = [&](auto& runner, const auto& visible) {
+    const auto state = runner.state();
+    for (std::uint32_t step = 0; step < 100; ++step) {
+      problem.replace_lengths({1000 + std::int64_t{step}, 1 + std::int64_t{step}});
+      const Result& result = runner.run({.step = step, .state = state});
+      CHECK(std::abs(static_cast<double>(result.statistics[0].rows_read) - 0.2 * visible(1000 + step)) <
+            0.25 * 0.2 * visible(1000 + step));
+      // A few rows: by chance up to one a tile more or less.
+      CHECK(static_cast<double>(result.statistics[2].rows_read) < 0.3 * visible(1 + step) + 4.);
+      for (const float x : result.out) REQUIRE(std::isfinite(x));
+    }
+  };
+  Runner<Space, float> whole(problem, MassUnit{.rows = share(0.2), .steered = true});
+  check(whole, [](std::uint32_t length) { return static_cast<double>(length); });
+  Runner<Space, float, float, float, Window> window(problem, MassUnit{.rows = share(0.2), .steered = true}, {},
+                                                    Window{500});
+  check(window, [](std::uint32_t length) { return length < 500 ? static_cast<double>(length) : 500.; });
 }

@@ -1,4 +1,5 @@
 // Budgets: rows at the first step, and what is carried from step to step.
+#include "decode/set_scores.hpp"
 #include "support/reference.hpp"
 #include "support/runner.hpp"
 #include "support/statistics.hpp"
@@ -84,23 +85,6 @@ SANTA_SPACE_TEST_CASE("carried_state_converges_to_the_budget") {
       }
 }
 
-namespace {
-
-/// Normal scores of standard deviation `sigma`, with a few large ones, plus `added`.
-template <class Space>
-void set_scores(Problem<Space, float>& problem, float sigma, float added, unsigned seed = 3) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal;
-  std::vector<float> score;
-  for (std::int64_t i = 0; i < problem.shape.length; ++i)
-    score.push_back(sigma * normal(random) + (i % 700 == 0 ? 2.F * sigma : 0.F));
-  problem.fill(1)
-      .fill_scores([&](auto, std::int64_t i, auto) { return score[static_cast<std::size_t>(i)] + added; })
-      .upload();
-}
-
-}  // namespace
-
 SANTA_SPACE_TEST_CASE("a_shift_of_all_scores_leaves_the_rows_as_they_are_in_the_same_step") {
   Problem<Space, float> problem({.batch = 1, .heads = 4, .kv_heads = 2, .length = 3000, .dim = 64});
   for (const auto draws : {Draws::joint, Draws::joint_l2, Draws::separate}) {
@@ -144,29 +128,6 @@ SANTA_SPACE_TEST_CASE("a_change_of_shape_is_followed_within_three_steps") {
       }
     }
   }
-}
-
-SANTA_SPACE_TEST_CASE("budgets_are_met_while_keys_come_and_a_window_moves") {
-  // Of one key a step, over the places where strides and tiles change; two requests, one of them short.
-  Problem<Space, float> problem({.batch = 2, .heads = 4, .kv_heads = 2, .length = 1100, .dim = 64});
-  set_scores(problem, 2.F, 0.F);
-  const auto check = [&](auto& runner, const auto& visible) {
-    const auto state = runner.state();
-    for (std::uint32_t step = 0; step < 100; ++step) {
-      problem.replace_lengths({1000 + std::int64_t{step}, 1 + std::int64_t{step}});
-      const Result& result = runner.run({.step = step, .state = state});
-      CHECK(std::abs(static_cast<double>(result.statistics[0].rows_read) - 0.2 * visible(1000 + step)) <
-            0.25 * 0.2 * visible(1000 + step));
-      // A few rows: by chance up to one a tile more or less.
-      CHECK(static_cast<double>(result.statistics[2].rows_read) < 0.3 * visible(1 + step) + 4.);
-      for (const float x : result.out) REQUIRE(std::isfinite(x));
-    }
-  };
-  Runner<Space, float> whole(problem, MassUnit{.rows = share(0.2), .steered = true});
-  check(whole, [](std::uint32_t length) { return static_cast<double>(length); });
-  Runner<Space, float, float, float, Window> window(problem, MassUnit{.rows = share(0.2), .steered = true}, {},
-                                                    Window{500});
-  check(window, [](std::uint32_t length) { return length < 500 ? static_cast<double>(length) : 500.; });
 }
 
 SANTA_SPACE_TEST_CASE("state_holds_the_log2_sum_and_the_ratio_of_delta_to_it") {
@@ -247,7 +208,8 @@ SANTA_SPACE_TEST_CASE("where_a_used_state_holds_nothing_the_panel_keeps_the_budg
     for (const float content : {quiet_nan, infinity, -infinity}) {
       const auto state = runner.state();
       runner.run({.seed = 5, .state = state});
-      for (const auto& view : std::vector{state.log_ratio, state.log2_sum, state.panel}) Kokkos::deep_copy(view, content);
+      for (const auto& view : std::vector{state.log_ratio, state.log2_sum, state.panel})
+        Kokkos::deep_copy(view, content);
       for (std::uint32_t step = 1; step < 6; ++step) {
         const Result& result = runner.run({.seed = 5, .step = step, .state = state});
         double samples = 0.;
