@@ -14,8 +14,8 @@ namespace santa::lanes {
 template <class Byte>
 SANTA_INLINE Simd<std::int32_t, 16> widen_bytes(const void* from) {
   using Result = Simd<std::int32_t, 16>;
-  typedef Byte Bytes
-      __attribute__((vector_size(Result::native), aligned(1), may_alias));  // NOLINT(modernize-use-using)
+  // NOLINTNEXTLINE(modernize-use-using): attribute
+  typedef Byte Bytes __attribute__((vector_size(Result::native), aligned(1), may_alias));
   Result result;
   static_for<Result::parts>([&](auto i) SANTA_INLINE_LAMBDA {
     result.part[i] = __builtin_convertvector(static_cast<const Bytes*>(from)[i], typename Result::Part);
