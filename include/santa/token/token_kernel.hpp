@@ -179,6 +179,7 @@ struct TokenKernel : Context {
     const std::uint32_t bits = group.ballot(scores >= Vector<float>(largest));
     const int lane = bits != 0 ? Kokkos::countr_zero(bits) : 0;
     const float logit = group.value_of(logits, lane);
+    group.sync();  // all lanes have read the state
     group.single([&] {
       state.score = fails ? lanes::not_a_number : largest;
       state.logit = logit;
@@ -205,6 +206,7 @@ struct TokenKernel : Context {
     }
     const Vector<float> exponents = (logits - Vector<float>(reference)) * Vector<float>(lanes::log2_of_e);
     mass += group.template sum<float>(lanes::exp2(exponents));
+    group.sync();
     group.single([&] {
       state.reference = reference;
       state.mass = mass;
