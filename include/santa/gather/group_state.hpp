@@ -32,7 +32,8 @@ class GroupState {
 
   /// Scratch in 4-byte words: the queue, and the error-bar sums.
   KOKKOS_FUNCTION static constexpr int scratch_words(int heads, bool with_spread) {
-    return RowQueue<Group>::scratch_words(Group::padded(heads), with_spread) + (with_spread ? Group::padded(heads) : 0);
+    return RowQueue<Group>::scratch_words(Group::padded(heads), with_spread && !rescored) +
+           (with_spread ? Group::padded(heads) : 0);
   }
 
   KOKKOS_FUNCTION GroupState(const Group& group, Tile& tile, const Rows& values, const DrawnRowKeys& keys,
@@ -41,8 +42,8 @@ class GroupState {
         _tile(tile),
         _values(values),
         _keys(keys),
-        _queue(scratch, Group::padded(unit.heads), arguments.with_spread()),
-        _variance(scratch + RowQueue<Group>::scratch_words(Group::padded(unit.heads), true)),
+        _queue(scratch, Group::padded(unit.heads), arguments.with_spread() && !rescored),
+        _variance(scratch + RowQueue<Group>::scratch_words(Group::padded(unit.heads), !rescored)),
         _unit(unit),
         _dim(arguments.dim),
         _center(arguments.center ? &arguments.center(unit.batch, unit.kv_head) : nullptr),
@@ -119,7 +120,7 @@ class GroupState {
     const auto ahead = [&](int i) { return _values[_unit.begin + _queue.unasked(i < unasked() ? i : unasked() - 1)]; };
     _tile.add_rows(_values, _unit.begin, _queue.index(), count, ahead, _queue.weight(0), RowQueue<Group>::capacity);
     if constexpr (!Tile::asynchronous) _queue.ask(count);
-    if (_with_spread) {
+    if (_with_spread && !rescored) {
       if constexpr (requires { _tile.add_spreads(_queue.spread(0), 0); })
         _tile.add_spreads(_queue.spread(0), count);
       else
@@ -172,12 +173,13 @@ class GroupState {
   KOKKOS_FORCEINLINE_FUNCTION void make_relative(int head, const Float& own, Drawn<Group>& drawn) const {
     const Float inverse = lanes::select(own > Float(0.F), lanes::inverse_near(own), Float(0.F));
     drawn.weight[head] = drawn.weight[head] * inverse;
-    if (_with_spread) drawn.spread[head] = drawn.spread[head] * (inverse * inverse);
   }
 
-  /// Gives the oldest rows the weights of their full keys. Bytes: `count` key rows.
+  /// Gives the oldest rows the weights of their full keys. Bytes: `count` key rows. Spreads follow from the weights: a
+  /// row of inclusion probability pi and weight w has (1 - pi) (w / pi)^2.
   KOKKOS_FORCEINLINE_FUNCTION void rescore(int count) {
     Float score[Group::max_heads];
+    Float spread[Group::max_heads] = {};
     _tile.scores_of(_keys.rows, _unit.begin, _queue.index(), count, score);
     _group.for_all_heads(_unit.heads, [&](int head) {
       float* at = _queue.weight(head);
@@ -187,11 +189,17 @@ class GroupState {
       const Float weight = lanes::select(relative != Float(0.F), relative * own, Float(0.F));
       _group.store(weight, at, count);
       count_weight(head, weight);
-      if (_with_spread) {
-        float* spread = _queue.spread(head);
-        _group.store(Float(_group.load(spread, count, 0.F) * (own * own)), spread, count);
-      }
+      const Float doubtful = weight - own;  // more than the rounding of 1 / pi
+      spread[head] = lanes::select(doubtful > weight * Float(1e-6F), weight * doubtful, Float(0.F));
     });
+    if (_with_spread)
+      for (int i = 0; i < count; ++i) {
+        const float distance = _tile.squared_distance(_values[_unit.begin + _queue.index()[i]], _center);
+        _group.for_heads(_unit.heads, [&](int head) {
+          const float value = _group.value_of(spread[head], i);
+          if (value > 0.F) _group.single([&] { _variance[head] = lanes::fma(value, distance, _variance[head]); });
+        });
+      }
     _group.sync();
   }
 

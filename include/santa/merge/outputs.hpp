@@ -28,7 +28,7 @@ KOKKOS_INLINE_FUNCTION float squared_error_bar(const Arguments& a, const HeadSta
                                                const float* out, bool multinomial_error) {
   if (total.mass == 0.F) return 0.F;
   float variance = total.variance / (total.mass * total.mass);
-  if (multinomial_error) {  // E|v - c|^2 / S - |o - c|^2 / S
+  if (multinomial_error && !a.self_normalised) {  // E|v - c|^2 / S - |o - c|^2 / S
     float shift = 0.F;
     for (int d = 0; d < a.dim; ++d) {
       const float difference = out[d] - (center != nullptr ? center[d] : 0.F);
