@@ -86,15 +86,19 @@ SANTA_SPACE_TEST_CASE("the_mean_over_seeds_is_attention_over_codes_or_by_rescori
           const auto is_right_on_average = [&](const auto& sampled, const Reference& reference) {
             constexpr int seeds = 64;
             std::vector<float> mean(reference.out.size());
-            double square = 0.;
+            double square = 0., bars = 0., norm = 0.;
+            for (const double x : reference.out) norm += x * x;
             for (int s = 0; s < seeds; ++s) {
               const Result result = run_narrow(m, problem, sampled, {.seed = static_cast<std::uint64_t>(s) + 1});
               const double error = relative_error(result.out, reference.out);
               square += error * error / seeds;
+              for (const float bar : result.error) bars += static_cast<double>(bar) * static_cast<double>(bar) / seeds;
               for (std::size_t i = 0; i < mean.size(); ++i) mean[i] += result.out[i] / seeds;
             }
             CHECK(relative_error(mean, reference.out) < std::sqrt(square) / 4.);
             CHECK(std::sqrt(square) < 0.5);
+            CHECK(bars / norm > 0.5 * square);
+            CHECK(bars / norm < 5. * square);
           };
           is_right_on_average(cache, approximate);
           is_right_on_average(rescored(cache), exact);
