@@ -1,12 +1,13 @@
 #include "generate/model.hpp"
 
+#include <string>
 #include <utility>
 
 namespace santa::example {
 
 Model::Model(Weights weights, std::int64_t most_rows) : _weights(std::move(weights)) {
   const Settings& s = settings();
-  const auto rows = [&](const char* label, std::int64_t features) {
+  const auto rows = [&](const std::string& label, std::int64_t features) {
     return FloatRows(label, static_cast<std::size_t>(most_rows), static_cast<std::size_t>(features));
   };
   _hidden = rows("santa::hidden", s.width);
