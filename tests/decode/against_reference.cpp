@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <numeric>
+#include <type_traits>
 
 using namespace santa;
 using namespace santa::test;
@@ -41,6 +42,17 @@ void check_complete(const Problem<Space, T, Q>& problem, double tolerance) {
   }
 }
 
+/// Whether rows of T may go through tensor cores, which take queries and weights as a rounded part and the rest of it,
+/// both of T: 2^-17 of them is lost with bfloat16. Rows that don't begin at multiples of 16 bytes keep off them.
+template <class Space, class T>
+constexpr bool tensor_cores() {
+#if defined(KOKKOS_ENABLE_CUDA)
+  return std::is_same_v<Space, Kokkos::Cuda> && sizeof(T) == 2;
+#else
+  return false;
+#endif
+}
+
 }  // namespace
 
 SANTA_SPACE_TEST_CASE("float_matches_the_reference_for_all_head_dimensions_and_group_sizes") {
@@ -60,6 +72,7 @@ SANTA_SPACE_TEST_CASE("narrow_types_match_the_reference_for_all_head_dimensions"
     CAPTURE(dim);
     const Shape shape{.batch = 1, .heads = 6, .kv_heads = 2, .length = 300, .dim = dim};
     const auto seed = static_cast<unsigned>(dim);
+    const double rounding = tensor_cores<Space, bfloat16>() ? 5e-6 : 2e-6;
     {
       Problem<Space, santa::half, santa::half> problem(shape);
       check_complete<Space, santa::half, santa::half, santa::half>(problem.fill(seed).upload(), 5e-4);
@@ -68,11 +81,11 @@ SANTA_SPACE_TEST_CASE("narrow_types_match_the_reference_for_all_head_dimensions"
       Problem<Space, bfloat16, bfloat16> problem(shape);
       problem.fill(seed).upload();
       check_complete<Space, bfloat16, bfloat16, bfloat16>(problem, 4e-3);
-      check_complete<Space, bfloat16, bfloat16, float>(problem, 2e-6);
+      check_complete<Space, bfloat16, bfloat16, float>(problem, rounding);
     }
     {
       Problem<Space, bfloat16, float> problem(shape);
-      check_complete<Space, bfloat16, float, float>(problem.fill(seed).upload(), 2e-6);
+      check_complete<Space, bfloat16, float, float>(problem.fill(seed).upload(), rounding);
     }
     {
       Problem<Space, float, santa::half> problem(shape);
@@ -93,6 +106,7 @@ SANTA_SPACE_TEST_CASE("all_arrangements_of_a_cache_give_the_same_bits") {
     const auto check = [&]<class T, class Q>() {
       const Result first = outputs.template operator()<T, Q>(Arrangement::token_major, method);
       for (const auto other : {Arrangement::head_major, Arrangement::fused}) {
+        if (other == Arrangement::fused && tensor_cores<Space, T>()) continue;  // its rows begin anywhere
         const Result result = outputs.template operator()<T, Q>(other, method);
         CHECK(same_bits(result.out, first.out));
         CHECK(same_bits(result.lse, first.lse));
