@@ -223,6 +223,31 @@ struct HostGroup {
     return bit_cast<std::uint32_t>(lane()) + Vector<std::uint32_t>(tile);
   }
 
+  /// How what the group's next tiles have for each head is found: for `tiles` tiles at once, by calls of
+  /// f(head, numbers) that leave it in lanes of a record, records[slot(head)] of `slots`; lane(head, i) has the i-th
+  /// tile's. On a host a call for each head; a warp makes one, each lane of it for a head and a tile of its own
+  /// (or for no tile: a number beyond all of them).
+  struct Ahead {
+    static constexpr int tiles = size;
+    static constexpr int slots = max_heads;
+    static int slot(int head) { return head; }
+    static int lane(int /*head*/, int i) { return i; }
+    template <class F>
+    SANTA_INLINE static void find(const HostGroup& /*group*/, int heads, std::uint32_t tile, F&& f) {
+      for (int head = 0; head < heads; ++head) f(head, coming_tiles(tile));
+    }
+  };
+
+  /// A number, or a few, of each head: in a warp's lanes, so that it takes no register for each of them.
+  template <class T>
+  struct PerHead {
+    [[nodiscard]] SANTA_INLINE const T& get(int head) const { return _of_head[head]; }
+    SANTA_INLINE void set(int head, T value) { _of_head[head] = value; }
+
+   private:
+    T _of_head[max_heads];
+  };
+
   /// A number of each of the group's tiles in turn; f(tiles) gives those of several tiles, one in each lane.
   template <class T>
   struct PerTile {

@@ -181,6 +181,26 @@ class TeamGroup {
   [[nodiscard]] KOKKOS_FUNCTION std::uint32_t coming_tiles(std::uint32_t tile) const {
     return tile + static_cast<std::uint32_t>(_lane);
   }
+  struct Ahead {
+    static constexpr int tiles = size;
+    static constexpr int slots = Heads;
+    KOKKOS_FUNCTION static int slot(int head) { return head; }
+    KOKKOS_FUNCTION static int lane(int /*head*/, int i) { return i; }
+    template <class F>
+    KOKKOS_FUNCTION static void find(const TeamGroup& group, int heads, std::uint32_t tile, F&& f) {
+      for (int head = 0; head < heads; ++head) f(head, group.coming_tiles(tile));
+    }
+  };
+
+  template <class T>
+  struct PerHead {
+    [[nodiscard]] KOKKOS_FUNCTION const T& get(int head) const { return _of_head[head]; }
+    KOKKOS_FUNCTION void set(int head, T value) { _of_head[head] = value; }
+
+   private:
+    T _of_head[Heads];
+  };
+
   /// Every lane finds the number of every tile: cheaper than an exchange.
   template <class T>
   struct PerTile {

@@ -6,6 +6,7 @@
 #include <Kokkos_Core.hpp>
 
 #include <cstdint>
+#include <cstring>
 #include <type_traits>
 
 #if defined(KOKKOS_ENABLE_CUDA)
@@ -204,6 +205,39 @@ struct WarpGroup {
   __device__ static std::uint32_t coming_tiles(std::uint32_t tile) {
     return tile + static_cast<std::uint32_t>(lane() * Groups);
   }
+  struct Ahead {
+    static constexpr int tiles = size / Heads;
+    static constexpr int slots = 1;
+    __device__ static int slot(int /*head*/) { return 0; }
+    __device__ static int lane(int head, int i) { return i * Heads + head; }
+    template <class F>
+    __device__ static void find(const WarpGroup& group, int heads, std::uint32_t tile, F&& f) {
+      const int head = group.lane() % Heads;
+      const auto number = tile + static_cast<std::uint32_t>(group.lane() / Heads * Groups);
+      f(head < heads ? head : 0, head < heads ? number : ~0U);
+    }
+  };
+
+  template <class T>
+  struct PerHead {
+    __device__ T get(int head) const {
+      std::uint32_t words[sizeof(T) / 4];
+      memcpy(words, &_of_lane, sizeof(T));
+#pragma unroll
+      for (std::uint32_t& word : words) word = __shfl_sync(everyone, word, head);
+      T result;
+      memcpy(&result, words, sizeof(T));
+      return result;
+    }
+    __device__ void set(int head, T value) {
+      if (lane() == head) _of_lane = value;
+    }
+
+   private:
+    static_assert(sizeof(T) % 4 == 0 && Heads <= size);
+    T _of_lane{};
+  };
+
   template <class T>
   struct PerTile {
     template <class F>

@@ -58,6 +58,13 @@ class FixedTileRule {
   using Word = Vector<std::uint32_t>;
   using Int = Vector<std::int32_t>;
   using Line = PlaceLine<std::uint64_t, std::uint32_t>;
+  template <class T>
+  using PerHead = typename Group::template PerHead<T>;
+  /// Of the tile's parts so far.
+  struct Before {
+    std::uint32_t mass;
+    std::int32_t points;
+  };
 
  public:
   /// Floats of scratch a group.
@@ -81,18 +88,20 @@ class FixedTileRule {
     _begin = begin;
     _end = end;
     const std::int64_t keys = end - (begin > _unit.start ? begin : _unit.start);
-    _number = begin / _budget.tile;
-    _share = (_number + 1) * _budget.samples / _tiles - _number * _budget.samples / _tiles;
+    const std::int64_t number = begin / _budget.tile;
+    _number = static_cast<std::uint32_t>(number);
+    _share = static_cast<std::int32_t>((number + 1) * _budget.samples / _tiles - number * _budget.samples / _tiles);
     _every_row = _share >= keys;
-    _group.for_all_heads(_unit.heads, [&](int head) { _reference[head] = empty_reference; });
+    _group.for_all_heads(_unit.heads, [&](int head) { _reference.set(head, empty_reference); });
   }
 
   /// Keeps the scores of a part; its first key is `first`.
   KOKKOS_FORCEINLINE_FUNCTION void keep(std::int64_t first, const Float* score) {
     _group.for_all_heads(_unit.heads, [&](int head) {
       _group.store(score[head], at(head, first));
+      const float before = _reference.get(head);
       const float reference = tile_reference(_group, score[head]);
-      _reference[head] = reference > _reference[head] ? reference : _reference[head];
+      _reference.set(head, reference > before ? reference : before);
     });
   }
   /// Whether `draw` looks at the weights of this tile's keys.
@@ -109,20 +118,20 @@ class FixedTileRule {
     _group.sync();
     if (_every_row) return;
     _group.for_all_heads(_unit.heads, [&](int head) {
+      const float own_reference = _reference.get(head);
       Word sum = Word(0U);
       for (std::int64_t first = _begin; first < _end; first += Group::size) {
-        const Word mass = key_masses<Group>(_group.load(at(head, first)), _reference[head], _unit_of_mass);
+        const Word mass = key_masses<Group>(_group.load(at(head, first)), own_reference, _unit_of_mass);
         _group.store(lanes::bit_cast<float>(mass), at(head, first));
         sum += mass;
       }
       const std::uint32_t mass = _group.sum(sum);
-      const std::uint64_t begin =
-          _key.integer(static_cast<std::uint16_t>(_unit.first_head + head), static_cast<std::uint32_t>(_number), 32);
-      _line[head] = Line::between(begin, begin + (static_cast<std::uint64_t>(_share) << 32), mass);
-      _own_unit[head] = lanes::exp2(_reference[head] - reference(head)) / _unit_of_mass;
-      _unit_weight[head] = static_cast<float>(mass) / static_cast<float>(_share) * _own_unit[head];
-      _position[head] = 0;
-      _below[head] = 0;
+      const std::uint64_t begin = _key.integer(static_cast<std::uint16_t>(_unit.first_head + head), _number, 32);
+      const float own_unit = lanes::exp2(own_reference - reference(head)) / _unit_of_mass;
+      _line.set(head, Line::between(begin, begin + (static_cast<std::uint64_t>(_share) << 32), mass));
+      _own_unit.set(head, own_unit);
+      _unit_weight.set(head, static_cast<float>(mass) / static_cast<float>(_share) * own_unit);
+      _before.set(head, {0, 0});
     });
   }
 
@@ -130,7 +139,7 @@ class FixedTileRule {
   KOKKOS_FORCEINLINE_FUNCTION void own_weights(std::int64_t first, Float* weight) const {
     _group.for_all_heads(_unit.heads, [&](int head) {
       const Word mass = lanes::bit_cast<std::uint32_t>(_group.load(at(head, first)));
-      weight[head] = lanes::convert<float>(lanes::bit_cast<std::int32_t>(mass)) * Float(_own_unit[head]);
+      weight[head] = lanes::convert<float>(lanes::bit_cast<std::int32_t>(mass)) * Float(_own_unit.get(head));
     });
   }
 
@@ -147,14 +156,15 @@ class FixedTileRule {
                          [&](int head) { sum[head] = lanes::bit_cast<std::uint32_t>(_group.load(at(head, first))); });
     _group.for_all_scans(tile.heads, sum, [](int) { return true; });
     _group.for_all_heads(tile.heads, [&](int head) {
-      sum[head] += Word(_position[head]);
-      const Int share(_line[head].mass > 0 ? static_cast<std::int32_t>(_share) : 0);
-      const Int below = lanes::select(sum[head] < Word(_line[head].mass),
-                                      whole_part(places_on<Group>(_line[head], sum[head])), share);
-      const Int count = below - _group.previous(below, _below[head]);
-      _position[head] = _group.last(sum[head]);
-      _below[head] = _group.last(below);
-      give_counts(_group, count, head, _unit_weight[head], with_spread, drawn);
+      const Line line = _line.get(head);
+      const auto [mass, points] = _before.get(head);
+      sum[head] += Word(mass);
+      const Int share(line.mass > 0 ? _share : 0);
+      const Int below =
+          lanes::select(sum[head] < Word(line.mass), whole_part(places_on<Group>(line, sum[head])), share);
+      const Int count = below - _group.previous(below, points);
+      _before.set(head, {_group.last(sum[head]), _group.last(below)});
+      give_counts(_group, count, head, _unit_weight.get(head), with_spread, drawn);
       _samples += static_cast<std::uint32_t>(_group.sum(count));
     });
   }
@@ -174,15 +184,16 @@ class FixedTileRule {
   StreamKey _key;
   float _unit_of_mass;  // so that the masses of a tile add up to at most 2^31
   float* _scratch;      // [head][key of the tile]
-  std::int64_t _begin = 0, _end = 0, _number = 0, _share = 0;
+  std::int64_t _begin = 0, _end = 0;
+  std::uint32_t _number = 0;
+  std::int32_t _share = 0;
   bool _every_row = false;
   std::uint32_t _samples = 0;
-  float _reference[Group::max_heads];
-  float _own_unit[Group::max_heads];     // of a unit of mass
-  float _unit_weight[Group::max_heads];  // of one draw
-  Line _line[Group::max_heads];
-  std::uint32_t _position[Group::max_heads];  // masses and points of the tile's parts so far
-  std::int32_t _below[Group::max_heads];
+  PerHead<float> _reference;
+  PerHead<float> _own_unit;     // of a unit of mass
+  PerHead<float> _unit_weight;  // of one draw
+  PerHead<Line> _line;
+  PerHead<Before> _before;
 };
 
 }  // namespace detail

@@ -49,7 +49,7 @@ class PointRule {
     _group.for_all_heads(unit.heads, [&](int head) {
       const std::int64_t row = unit.head_row(arguments, head);
       const double mass = static_cast<double>(arguments.work.total[row]) * static_cast<double>(_unit_of_mass);
-      _unit_weight[head] = static_cast<float>(mass / static_cast<double>(arguments.budget.samples));
+      _unit_weight.set(head, static_cast<float>(mass / static_cast<double>(arguments.budget.samples)));
     });
   }
 
@@ -63,8 +63,10 @@ class PointRule {
     if (_every_row) return true;
     if (_turn == 0) look_ahead(tile);
     _at = _turn;
-    _turn = (_turn + 1) % Group::size;
-    return ((_with_points >> _at) & 1U) != 0;
+    _turn = (_turn + 1) % Ahead::tiles;
+    bool points = false;
+    _group.for_heads(_unit.heads, [&](int head) { points = points || has_points(head); });
+    return points;
   }
   /// Whether `draw` looks at weights. If not, a head's mass in the unit is `mass(head)`.
   [[nodiscard]] KOKKOS_FUNCTION bool reads_weights() const { return _every_row; }
@@ -81,12 +83,12 @@ class PointRule {
     drawn.rows = 0;
     Word sum[Group::max_heads];
     _group.for_all_heads(tile.heads, [&](int head) {
-      if (works_on(head)) sum[head] = key_masses<Group>(tile.score[head], _group.value_of(_tiles[head].reference, _at));
+      if (works_on(head)) sum[head] = key_masses<Group>(tile.score[head], known(head, tiles(head).reference));
     });
     _group.for_all_scans(tile.heads, sum, [&](int head) { return works_on(head); });
     _group.for_all_heads(tile.heads, [&](int head) {
       if (works_on(head))
-        give_counts(_group, counts(sum[head], head), head, _unit_weight[head], with_spread, drawn);
+        give_counts(_group, counts(sum[head], head), head, _unit_weight.get(head), with_spread, drawn);
       else
         drawn.weight[head] = drawn.spread[head] = Vector<float>(0.F);
     });
@@ -96,7 +98,9 @@ class PointRule {
   [[nodiscard]] KOKKOS_FUNCTION std::uint32_t samples(std::uint32_t rows) const { return _every_row ? rows : _samples; }
 
  private:
-  /// What a head has in the group's next tiles, one in each lane.
+  using Ahead = typename Group::Ahead;
+
+  /// What heads have in the group's next tiles, one of each in each lane.
   struct Tiles {
     Mass begin, ratio;  // PlaceLine
     Word mass, shift;
@@ -106,46 +110,56 @@ class PointRule {
   };
 
   KOKKOS_FUNCTION void look_ahead(std::uint32_t tile) {
-    const Word given = _group.coming_tiles(tile);
     const Word limit(static_cast<std::uint32_t>((_unit.end + tile_keys - 1) / tile_keys));
-    const auto inside = given < limit;
-    const Word number = lanes::select(inside, given, Word(tile));
-    const Int index = lanes::bit_cast<std::int32_t>(number);
-    _with_points = 0;
-    _group.for_all_heads(_unit.heads, [&](int head) {
+    Ahead::find(_group, _unit.heads, tile, [&](int head, const Word& given) {
+      const auto inside = given < limit;
+      const Int index = lanes::bit_cast<std::int32_t>(lanes::select(inside, given, Word(tile)));
       const WorkspacePointers& work = _arguments.work;
       const std::int64_t row = _unit.head_row(_arguments, head) * _arguments.tile_stride();
-      const Mass before = _group.gather(work.tile_prefix + row, index);
-      const Mass after = _group.gather(work.tile_prefix + row, index + Int(1));
       Mass begin, end;
-      _points.places(head, index, before, after, begin, end);
+      _points.places(head, index, _group.gather(work.tile_prefix + row, index),
+                     _group.gather(work.tile_prefix + row, index + Int(1)), begin, end);
       const auto line = PlaceLine<Mass, Word>::between(begin, end, _group.gather(work.tile_mass + row, index));
       const Int first = _points.below(head, begin);
       const Int last = _points.below(head, end);
       const Int count = lanes::select(inside, last - first, Int(0));
-      const std::uint32_t with_points = head < _unit.heads ? _group.ballot(count > Int(0)) : 0;
-      _tiles[head] = {line.begin, line.ratio, line.mass,  line.shift, _group.gather(work.tile_reference + row, index),
-                      first,      last,       with_points};
-      _with_points |= with_points;
-      if (head < _unit.heads) _samples += static_cast<std::uint32_t>(_group.sum(count));
+      _tiles[Ahead::slot(head)] = {line.begin,
+                                   line.ratio,
+                                   line.mass,
+                                   line.shift,
+                                   _group.gather(work.tile_reference + row, index),
+                                   first,
+                                   last,
+                                   _group.ballot(count > Int(0))};
+      _samples += static_cast<std::uint32_t>(_group.sum(count));
     });
+  }
+
+  [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION const Tiles& tiles(int head) const { return _tiles[Ahead::slot(head)]; }
+  /// One of the `tiles` of a head: that of the tile at hand.
+  template <class T>
+  [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION auto known(int head, const T& by_lane) const {
+    return _group.value_of(by_lane, Ahead::lane(head, _at));
+  }
+  [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION bool has_points(int head) const {
+    return ((tiles(head).with_points >> Ahead::lane(head, _at)) & 1U) != 0;
   }
 
   /// Whether this tile's counts of a head are looked for: not where none fall into it. A device works on all heads side
   /// by side and finds that there are none.
   [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION bool works_on(int head) const {
-    return Group::heads_side_by_side || ((_tiles[head].with_points >> _at) & 1U) != 0;
+    return Group::heads_side_by_side || has_points(head);
   }
 
   /// How many of the head's points fall into each lane's part of the cumulative sum, of which `sum` is the part within
   /// the tile. Those below the end of the tile are known from the tile that follows.
   KOKKOS_FORCEINLINE_FUNCTION Int counts(const Word& sum, int head) const {
-    const Tiles& t = _tiles[head];
-    const PlaceLine<std::uint64_t, std::uint32_t> line{_group.value_of(t.begin, _at), _group.value_of(t.ratio, _at),
-                                                       _group.value_of(t.mass, _at), _group.value_of(t.shift, _at)};
+    const Tiles& t = tiles(head);
+    const PlaceLine<std::uint64_t, std::uint32_t> line{known(head, t.begin), known(head, t.ratio), known(head, t.mass),
+                                                       known(head, t.shift)};
     const Int inside = _points.below(head, places_on<Group>(line, sum));
-    const Int below = lanes::select(sum < Word(line.mass), inside, Int(_group.value_of(t.last, _at)));
-    return below - _group.previous(below, _group.value_of(t.first, _at));
+    const Int below = lanes::select(sum < Word(line.mass), inside, Int(known(head, t.last)));
+    return below - _group.previous(below, known(head, t.first));
   }
 
   const Group& _group;
@@ -155,11 +169,10 @@ class PointRule {
   float _unit_of_mass;
   Points<Group> _points;
   std::uint32_t _samples = 0;
-  float _unit_weight[Group::max_heads];  // of one draw
-  Tiles _tiles[Group::max_heads];
-  std::uint32_t _with_points = 0;  // of any head
-  int _turn = 0;                   // of the tile that follows
-  int _at = 0;                     // the lane that has this one
+  typename Group::template PerHead<float> _unit_weight;  // of one draw
+  Tiles _tiles[Group::Ahead::slots];
+  int _turn = 0;  // of the tile that follows, among those found at once
+  int _at = 0;    // of this one
 };
 
 }  // namespace santa::detail
