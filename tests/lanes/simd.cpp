@@ -175,3 +175,29 @@ TEST_CASE("sums_taken_at_once_have_the_bits_of_single_sums") {
     for (int k = 0; k < 16; ++k) CHECK(sums[static_cast<std::size_t>(k)] == lanes::sum(v[k]));
   }
 }
+
+TEST_CASE("sums_of_integers_taken_at_once_are_exact") {
+  std::mt19937 random(5);
+  Simd<std::int32_t, 16> v[16];
+  std::int32_t expected[16] = {};
+  for (int k = 0; k < 16; ++k) {
+    std::int32_t lane[16];
+    for (std::int32_t& x : lane) expected[k] += x = static_cast<std::int32_t>(random() % 200000001U) - 100000000;
+    v[k] = Simd<std::int32_t, 16>::load(lane);
+  }
+  const auto sums = lanes::sum_each(v);
+  for (int k = 0; k < 16; ++k) CHECK(sums[k] == expected[k]);
+}
+
+TEST_CASE("products_of_16_bit_pairs_are_added_up_in_32_bits") {
+  std::int16_t a[32], b[32];
+  std::int32_t c[16];
+  for (int i = 0; i < 32; ++i) {
+    a[i] = static_cast<std::int16_t>(i % 3 == 0 ? 32767 : -1000 * i);
+    b[i] = static_cast<std::int16_t>(i % 5 == 0 ? -127 : 7 * i);
+  }
+  for (int i = 0; i < 16; ++i) c[i] = 1000 - i;
+  const auto sums = lanes::add_products(Simd<std::int16_t, 32>::load(a), Simd<std::int16_t, 32>::load(b),
+                                        Simd<std::int32_t, 16>::load(c));
+  for (int i = 0; i < 16; ++i) CHECK(sums[i] == c[i] + a[2 * i] * b[2 * i] + a[2 * i + 1] * b[2 * i + 1]);
+}

@@ -15,7 +15,9 @@ namespace santa::lanes {
 template <class T>
 struct FeatureBlock {
   static constexpr int size = 32;
-  Simd<float, 16> part[2];
+  static constexpr bool integers = false;
+  using Part = Simd<float, 16>;
+  Part part[2];
 
   /// The feature at lane `lane` of `part[h]`.
   static constexpr int feature(int h, int lane) { return std::is_same_v<T, bfloat16> ? 2 * lane + h : 16 * h + lane; }
@@ -72,5 +74,13 @@ struct FeatureBlock {
 #endif
   }
 };
+
+/// Calls f(place, feature) for a block from feature `block` on: which of its features lies where.
+template <class T, class F>
+SANTA_INLINE void for_each_place(int block, F&& f) {
+  constexpr int lanes = FeatureBlock<T>::size / 2;
+  for (int lane = 0; lane < lanes; ++lane)
+    for (int part = 0; part < 2; ++part) f(block + lanes * part + lane, block + FeatureBlock<T>::feature(part, lane));
+}
 
 }  // namespace santa::lanes

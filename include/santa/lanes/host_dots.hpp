@@ -31,8 +31,8 @@ class HostDots {
   /// Writes piece `piece` of the vector that begins at `offset` to where it belongs among `vectors`.
   static void arrange(const AnyInput& from, std::int64_t offset, int dim, int piece, float factor, bool /*exact*/,
                       int vector, float* vectors) {
-    Tile::arrange(santa::detail::QueryRows{from, offset, 0}, 0, dim, piece * piece_features, factor,
-                  vectors + vector * Tile::padded(dim));
+    Tile::Query::arrange(santa::detail::QueryRows{from, offset, 0}, 0, dim, piece * piece_features, factor,
+                         vectors + vector * Tile::padded(dim));
   }
 
   /// Calls take(vector, products) for each vector: lane i has that with the row at rows + i * stride, i < count; what

@@ -6,6 +6,7 @@
 #include <santa/core/shape.hpp>
 #include <santa/lanes/feature_block.hpp>
 #include <santa/lanes/host_group.hpp>
+#include <santa/lanes/host_query.hpp>
 #include <santa/lanes/simd.hpp>
 
 #include <cstdint>
@@ -30,7 +31,8 @@ class HostTile {
   static constexpr int key_level = 2;
 #endif
 
-  static constexpr int padded(int dim) { return (dim + Block::size - 1) / Block::size * Block::size; }
+  using Query = HostQuery<T>;
+  static constexpr int padded(int dim) { return Query::padded(dim); }
   static constexpr float weight_scale = 1.F;
   static constexpr bool asynchronous = false;
   static constexpr bool reads_ahead = true;  // also of the unit that likely follows
@@ -40,24 +42,13 @@ class HostTile {
   }
 
   SANTA_INLINE HostTile(const HostGroup& /*group*/, float* /*shared*/, float* scratch, int heads, int dim)
-      : _query(scratch), _sum(scratch + heads * padded(dim)), _heads(heads), _dim(dim), _stride(padded(dim)) {}
+      : _query(scratch, dim), _sum(scratch + heads * padded(dim)), _heads(heads), _dim(dim), _stride(padded(dim)) {}
 
   /// Takes query rows of `heads` heads, times `factor`, and clears the sums.
-  template <class Query, class Meanwhile>
-  void begin(const Query& query, float factor, const Meanwhile& /*meanwhile*/) {
-    for (int head = 0; head < _heads; ++head)
-      for (int block = 0; block < _stride; block += Block::size)
-        arrange(query, head, _dim, block, factor, _query + head * _stride);
+  template <class QueryRows, class Meanwhile>
+  void begin(const QueryRows& query, float factor, const Meanwhile& /*meanwhile*/) {
+    _query.begin(query, factor, _heads);
     std::memset(_sum, 0, static_cast<std::size_t>(_heads * _stride) * sizeof(float));
-  }
-
-  /// Takes one block, from feature `block` on, of a head's query row: times `factor`, in the order of FeatureBlock,
-  /// padded with zeros.
-  template <class Query>
-  SANTA_INLINE static void arrange(const Query& query, int head, int dim, int block, float factor, float* to) {
-    float natural[Block::size] = {};
-    query.read(head, block, dim - block < Block::size ? dim - block : Block::size, natural);
-    for_each_place(block, [&](int at, int feature) SANTA_INLINE_LAMBDA { to[at] = natural[feature - block] * factor; });
   }
 
   /// scores[head] lane i = <query of head, rows[first + i * step]> for i < count; other lanes are undefined.
@@ -127,18 +118,11 @@ class HostTile {
     float natural[max_dim];
     const float* from = _sum + head * _stride;
     for (int block = 0; block < _stride; block += Block::size)
-      for_each_place(block, [&](int at, int feature) SANTA_INLINE_LAMBDA { natural[feature] = from[at]; });
+      for_each_place<T>(block, [&](int at, int feature) SANTA_INLINE_LAMBDA { natural[feature] = from[at]; });
     std::memcpy(to, natural, static_cast<std::size_t>(_dim) * sizeof(float));
   }
 
  private:
-  /// Calls f(place, feature): which feature of a block lies where in the order of FeatureBlock.
-  template <class F>
-  SANTA_INLINE static void for_each_place(int block, F&& f) {
-    for (int lane = 0; lane < 16; ++lane)
-      for (int part = 0; part < 2; ++part) f(block + 16 * part + lane, block + Block::feature(part, lane));
-  }
-
   /// Calls f(heads, dim, head) for up to four heads at a time from `head` on, with constants for their number and for
   /// the usual dimensions (0 for others). What f calls is not inlined and knows rows by their addresses alone: it is
   /// compiled once a storage type, not once a kernel. It always asks for rows ahead, as a branch would cost more; later
@@ -184,10 +168,11 @@ class HostTile {
     constexpr int rows = Heads == 3 ? 4 : 16 / Heads;
     alignas(native_bytes) float out[Heads][HostGroup::size] = {};
     for (int i = 0; i < count; i += rows) {
-      Simd<float, 16> total[16];  // [head][row]
-      static_for<16>([&](auto k) SANTA_INLINE_LAMBDA { total[k] = 0.F; });
+      decltype(_query.zero(0)) total[16];  // [head][row]
+      static_for<16>([&](auto k)
+                         SANTA_INLINE_LAMBDA { total[k] = _query.zero(k < Heads * rows ? head + k / rows : head); });
       for_each_block<1>(dim, [&](int at, auto /*blocks*/, auto load) SANTA_INLINE_LAMBDA {
-        const float* query = _query + head * stride + at;
+        const auto* query = _query.row(0) + head * stride + at;
         Block keys[rows];
         static_for<rows>([&](auto r) SANTA_INLINE_LAMBDA {
           keys[r] = load(row[i + r] + at / packed);
@@ -195,19 +180,20 @@ class HostTile {
         });
         static_for<2>([&](auto half) SANTA_INLINE_LAMBDA {
           static_for<Heads>([&](auto h) SANTA_INLINE_LAMBDA {
-            const auto q = Simd<float, 16>::load(query + h * stride + 16 * half);
+            const auto q = Block::Part::load(query + h * stride + Block::size / 2 * half);
             static_for<rows>([&](auto r) SANTA_INLINE_LAMBDA {
-              total[h * rows + r] = fma(keys[r].part[half], q, total[h * rows + r]);
+              total[h * rows + r] = add_products(keys[r].part[half], q, total[h * rows + r]);
             });
           });
         });
       });
       alignas(native_bytes) float sums[16];
-      sum_each(total).store(sums);
+      convert<float>(sum_each(total)).store(sums);
       static_for<Heads>([&](auto h)
                             SANTA_INLINE_LAMBDA { std::memcpy(out[h] + i, sums + h * rows, rows * sizeof(float)); });
     }
-    static_for<Heads>([&](auto h) SANTA_INLINE_LAMBDA { scores[h] = Simd<float, 32>::load(out[h]); });
+    static_for<Heads>([&](auto h)
+                          SANTA_INLINE_LAMBDA { scores[h] = _query.scores(head + h, Simd<float, 32>::load(out[h])); });
   }
 
   /// Adds rows to the sums of `Heads` heads, two blocks of features at a time where registers hold their sums: lines
@@ -254,7 +240,7 @@ class HostTile {
                      head);
   }
 
-  float* _query;
+  Query _query;
   float* _sum;
   int _heads;
   int _dim;

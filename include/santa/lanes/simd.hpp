@@ -7,7 +7,7 @@
 #include <type_traits>
 #include <utility>
 
-#if defined(__AVX2__)
+#if defined(__SSE2__)
 #include <immintrin.h>
 #endif
 
@@ -228,6 +228,35 @@ SANTA_INLINE Simd<T, N> fma(const Simd<T, N>& a, const std::type_identity_t<Simd
       a, b, c);
 }
 
+/// c and the products of pairs of neighbours: lane i has c_i + a_2i b_2i + a_2i+1 b_2i+1.
+SANTA_INLINE Simd<std::int32_t, 16> add_products(const Simd<std::int16_t, 32>& a, const Simd<std::int16_t, 32>& b,
+                                                 const Simd<std::int32_t, 16>& c) {
+  using Pairs = typename Simd<std::int16_t, 32>::Part;
+  using Sums = typename Simd<std::int32_t, 16>::Part;
+  return Simd<std::int32_t, 16>::map(
+      [](Pairs x, Pairs y, Sums z) SANTA_INLINE_LAMBDA {
+#if defined(SANTA_AVX512) && defined(__AVX512VNNI__)
+        return (Sums)_mm512_dpwssd_epi32((__m512i)z, (__m512i)x, (__m512i)y);
+#elif defined(SANTA_AVX512) && defined(__AVX512BW__)
+        return z + (Sums)_mm512_madd_epi16((__m512i)x, (__m512i)y);
+#elif defined(__AVX2__)
+        return z + (Sums)_mm256_madd_epi16((__m256i)x, (__m256i)y);
+#elif defined(__SSE2__)
+        return z + (Sums)_mm_madd_epi16((__m128i)x, (__m128i)y);
+#else
+        for (int i = 0; i < Simd<std::int32_t, 16>::native; ++i)
+          z[i] += x[2 * i] * y[2 * i] + x[2 * i + 1] * y[2 * i + 1];
+        return z;
+#endif
+      },
+      a, b, c);
+}
+/// The same of floats, one product a lane.
+SANTA_INLINE Simd<float, 16> add_products(const Simd<float, 16>& a, const Simd<float, 16>& b,
+                                          const Simd<float, 16>& c) {
+  return fma(a, b, c);
+}
+
 /// The sum over lanes, by halving: lane i and lane i + N/2, then N/4, ... (the order of a butterfly over a warp).
 template <class T, int N>
 SANTA_INLINE T sum(const Simd<T, N>& values) {
@@ -238,33 +267,36 @@ SANTA_INLINE T sum(const Simd<T, N>& values) {
   return lane[0];
 }
 
-/// The sums over lanes of 16 vectors as one vector, each in the order of `sum`.
-SANTA_INLINE Simd<float, 16> sum_each(const Simd<float, 16> (&vectors)[16]) {
-  Simd<float, 16> result;
+/// The sums over lanes of 16 vectors of a 4-byte type as one vector, each in the order of `sum`.
+template <class T>
+SANTA_INLINE Simd<T, 16> sum_each(const Simd<T, 16> (&vectors)[16]) {
+  Simd<T, 16> result;
 #if defined(SANTA_AVX512)
+  using Part = typename Simd<T, 16>::Part;
   // Forms with a full mask: the plain ones set off a false "used uninitialized" warning in GCC's own header.
   constexpr __mmask16 all = 0xffff;
   const auto at = [&](int i) SANTA_INLINE_LAMBDA { return (__m512)vectors[i].part[0]; };
-  const auto fold8 = [](__m512 x, __m512 y) SANTA_INLINE_LAMBDA {
-    return _mm512_add_ps(_mm512_maskz_shuffle_f32x4(all, x, y, 0x44), _mm512_maskz_shuffle_f32x4(all, x, y, 0xEE));
+  const auto add = [](__m512 x, __m512 y) SANTA_INLINE_LAMBDA { return (__m512)((Part)x + (Part)y); };
+  const auto fold8 = [&](__m512 x, __m512 y) SANTA_INLINE_LAMBDA {
+    return add(_mm512_maskz_shuffle_f32x4(all, x, y, 0x44), _mm512_maskz_shuffle_f32x4(all, x, y, 0xEE));
   };
-  const auto fold4 = [](__m512 x, __m512 y) SANTA_INLINE_LAMBDA {
-    return _mm512_add_ps(_mm512_maskz_shuffle_f32x4(all, x, y, 0x88), _mm512_maskz_shuffle_f32x4(all, x, y, 0xDD));
+  const auto fold4 = [&](__m512 x, __m512 y) SANTA_INLINE_LAMBDA {
+    return add(_mm512_maskz_shuffle_f32x4(all, x, y, 0x88), _mm512_maskz_shuffle_f32x4(all, x, y, 0xDD));
   };
-  const auto fold2 = [](__m512 x, __m512 y) SANTA_INLINE_LAMBDA {
-    return _mm512_add_ps(_mm512_maskz_shuffle_ps(all, x, y, 0x44), _mm512_maskz_shuffle_ps(all, x, y, 0xEE));
+  const auto fold2 = [&](__m512 x, __m512 y) SANTA_INLINE_LAMBDA {
+    return add(_mm512_maskz_shuffle_ps(all, x, y, 0x44), _mm512_maskz_shuffle_ps(all, x, y, 0xEE));
   };
-  const auto fold1 = [](__m512 x, __m512 y) SANTA_INLINE_LAMBDA {
-    return _mm512_add_ps(_mm512_maskz_shuffle_ps(all, x, y, 0x88), _mm512_maskz_shuffle_ps(all, x, y, 0xDD));
+  const auto fold1 = [&](__m512 x, __m512 y) SANTA_INLINE_LAMBDA {
+    return add(_mm512_maskz_shuffle_ps(all, x, y, 0x88), _mm512_maskz_shuffle_ps(all, x, y, 0xDD));
   };
   // Quads of vectors end up in the four 128-bit lanes; the order below puts vector i's sum into lane i.
   const auto quad = [&](int i)
                         SANTA_INLINE_LAMBDA { return fold4(fold8(at(i), at(i + 4)), fold8(at(i + 8), at(i + 12))); };
-  result.part[0] = fold1(fold2(quad(0), quad(1)), fold2(quad(2), quad(3)));
+  result.part[0] = (Part)fold1(fold2(quad(0), quad(1)), fold2(quad(2), quad(3)));
 #else
-  alignas(native_bytes) float each[16];
+  alignas(native_bytes) T each[16];
   for (int i = 0; i < 16; ++i) each[i] = sum(vectors[i]);
-  result = Simd<float, 16>::load(each);
+  result = Simd<T, 16>::load(each);
 #endif
   return result;
 }

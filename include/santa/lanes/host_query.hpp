@@ -1,0 +1,110 @@
+// The queries of a host's tile products.
+#pragma once
+
+#include <santa/lanes/feature_block.hpp>
+#include <santa/lanes/math.hpp>
+#include <santa/lanes/simd.hpp>
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+
+namespace santa::lanes {
+
+/// Query rows of a group's heads in the order of FeatureBlock<T>, padded to whole blocks.
+template <class T>
+class HostQuery {
+ public:
+  using Block = FeatureBlock<T>;
+
+  static constexpr int padded(int dim) { return (dim + Block::size - 1) / Block::size * Block::size; }
+
+  explicit HostQuery(float* scratch, int dim) : _rows(scratch), _dim(dim) {}
+
+  /// Takes the rows of `heads` heads, times `factor`.
+  template <class Query>
+  void begin(const Query& query, float factor, int heads) {
+    for (int head = 0; head < heads; ++head)
+      for (int block = 0; block < padded(_dim); block += Block::size)
+        arrange(query, head, _dim, block, factor, _rows + head * padded(_dim));
+  }
+
+  /// Takes one block, from feature `block` on, of a head's query row: times `factor`, in the order of FeatureBlock,
+  /// padded with zeros.
+  template <class Query>
+  SANTA_INLINE static void arrange(const Query& query, int head, int dim, int block, float factor, float* to) {
+    float natural[Block::size] = {};
+    query.read(head, block, dim - block < Block::size ? dim - block : Block::size, natural);
+    for_each_place<T>(block,
+                      [&](int at, int feature) SANTA_INLINE_LAMBDA { to[at] = natural[feature - block] * factor; });
+  }
+
+  [[nodiscard]] SANTA_INLINE const float* row(int head) const { return _rows + head * padded(_dim); }
+  /// What the sums of a head's products begin with.
+  [[nodiscard]] SANTA_INLINE static Simd<float, 16> zero(int /*head*/) { return 0.F; }
+  /// Scores of a head from such sums.
+  [[nodiscard]] SANTA_INLINE static Simd<float, 32> scores(int /*head*/, const Simd<float, 32>& sums) { return sums; }
+
+ private:
+  float* _rows;  // [head][padded(dim)]
+  int _dim;
+};
+
+/// Queries for integer codes: 16-bit integers, and a factor a head. No sum of products of 256 features overflows.
+template <class T>
+  requires(FeatureBlock<T>::integers)
+class HostQuery<T> {
+ public:
+  using Block = FeatureBlock<T>;
+
+  static constexpr int padded(int dim) { return (dim + Block::size - 1) / Block::size * Block::size; }
+
+  explicit HostQuery(float* scratch, int dim) : _rows(reinterpret_cast<std::int16_t*>(scratch)), _dim(dim) {}
+
+  template <class Query>
+  void begin(const Query& query, float factor, int heads) {
+    for (int head = 0; head < heads; ++head) {
+      float natural[max_dim];
+      query.read(head, 0, _dim, natural);
+      const float largest = largest_of(natural);
+      // A query that is not finite has scores that are no numbers.
+      const bool finite = largest < infinity;
+      const float inverse = finite ? 32767.F / (largest > 0x1p-100F ? largest : 0x1p-100F) : 0.F;
+      std::int32_t sum = 0;
+      for (int block = 0; block < padded(_dim); block += Block::size)
+        for_each_place<T>(block, [&](int at, int feature) SANTA_INLINE_LAMBDA {
+          const bool given = finite && feature < _dim;
+          const auto code = static_cast<std::int16_t>(given ? std::lrint(natural[feature] * inverse) : 0L);
+          _rows[head * padded(_dim) + at] = code;
+          sum += code;
+        });
+      _zero[head][0] = -Block::zero * sum;
+      _factor[head] = finite ? factor / inverse : not_a_number;
+    }
+  }
+
+  [[nodiscard]] SANTA_INLINE const std::int16_t* row(int head) const { return _rows + head * padded(_dim); }
+  [[nodiscard]] SANTA_INLINE Simd<std::int32_t, 16> zero(int head) const {
+    if constexpr (Block::zero == 0) return 0;
+    return Simd<std::int32_t, 16>::load(_zero[head]);
+  }
+  [[nodiscard]] SANTA_INLINE Simd<float, 32> scores(int head, const Simd<float, 32>& sums) const {
+    return sums * Simd<float, 32>(_factor[head]);
+  }
+
+ private:
+  /// The largest magnitude, NaN if one is.
+  [[nodiscard]] float largest_of(const float* natural) const {
+    float largest = 0.F;
+    for (int d = 0; d < _dim && !std::isnan(largest); ++d)
+      if (!(std::fabs(natural[d]) <= largest)) largest = std::fabs(natural[d]);
+    return largest;
+  }
+
+  std::int16_t* _rows;  // [head][padded(dim)]
+  int _dim;
+  float _factor[max_heads] = {};
+  std::int32_t _zero[max_heads][16] = {};  // in one lane, what the codes' own zero adds to a sum, taken away
+};
+
+}  // namespace santa::lanes
