@@ -136,7 +136,9 @@ def silu(gate: FloatArray) -> FloatArray:
 
 def gelu(gate: FloatArray) -> FloatArray:
     """By the tangent, as models compute it."""
-    inner = np.float32(math.sqrt(2.0 / math.pi)) * (gate + 0.044715 * gate**3)
+    inner = np.float32(math.sqrt(2.0 / math.pi)) * (
+        gate + 0.044715 * gate * gate * gate
+    )
     return 0.5 * gate * (1.0 + np.tanh(inner))
 
 
@@ -326,7 +328,9 @@ class GgufFile:
                 gate=part("ffn_gate"),
                 up=part("ffn_up"),
                 down=part("ffn_down"),
-                rope_base=sizes.rope_base if sees_all else architecture.window_rope_base,
+                rope_base=(
+                    sizes.rope_base if sees_all else architecture.window_rope_base
+                ),
                 window=None if sees_all else sizes.window,
                 query_norm=norm("attn_q_norm"),
                 key_norm=norm("attn_k_norm"),
@@ -677,9 +681,7 @@ def print_statistics(statistics: dict[int, AttentionStatistics]) -> None:
 # --- Command line --------------------------------------------------------------------
 
 
-def parse_layers(
-    text: str, windows: Sequence[int | None], length: int
-) -> list[int]:
+def parse_layers(text: str, windows: Sequence[int | None], length: int) -> list[int]:
     """Return the layers asked for; their last queries see all of `length` keys."""
 
     def sees_all(index: int) -> bool:

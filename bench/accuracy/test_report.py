@@ -87,6 +87,13 @@ class ReportTest(unittest.TestCase):
             self.assertEqual(errors[0, 0.1], 0.02)
             self.assertEqual(errors[1, 0.1], 0.04)
 
+    def test_cases_are_of_one_model(self) -> None:
+        first = self.file("a.json", two_heads(), model="one")
+        self.assertEqual(self.merged(first)["model"], "one")
+        code, _, errors = self.run_main("merge", first, self.file("b.json", two_heads(), model="other"))
+        self.assertEqual(code, 2)
+        self.assertIn("several models: 'one', 'other'", errors)
+
     def test_variants_are_kept_as_means(self) -> None:
         variants = [record("tile-all", 0.008), record("tile-all", 0.05, head=1)]
         merged = self.merged(self.file("a.json", two_heads() + variants))
