@@ -102,6 +102,18 @@ class ReportTest(unittest.TestCase):
         self.assertEqual((row["geometric"], row["worst"], row["heads"]), (1.0, 1.25, 2))
         self.assertEqual(row["default_within_1.15"], 0.5)
 
+    def test_a_merged_file_gives_what_others_do_not(self) -> None:
+        variants = [record("tile-all", 0.008), record("norm", 0.02)]
+        before = self.folder / "before.json"
+        before.write_text(json.dumps(self.merged(self.file("a.json", two_heads() + variants))), encoding="utf-8")
+        again = self.file("b.json", [record("mass-unit", 0.02), record("tile-all", 0.06)])
+        merged = self.merged(again, str(before))
+        means = {row["variant"]: row["geometric"] for row in merged["variants"]}
+        self.assertEqual(means, {"norm": 2.0, "tile-all": 3.0})
+        errors = {(c["method"], c["head"], c["budget"]): c["relative_error"] for c in merged["cases"]}
+        self.assertEqual(errors["mass-unit", 0, 0.1], 0.02)
+        self.assertEqual(errors["mass-unit", 1, 0.1], 0.04)
+
     def test_check_accepts_what_merge_wrote_and_no_other_summary(self) -> None:
         merged = self.merged(self.file("a.json", two_heads()))
         path = self.folder / "results.json"
