@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
 """Capture the attention inputs of a language model on a real text.
 
-Runs a Llama-architecture model from a GGUF file over a text, in float32 with
-numpy, and writes the query, key and value tensors of chosen layers to one
-safetensors file:
+Runs a model of the Llama or Gemma 3 architecture from a GGUF file over a text, in
+float32 with numpy, and writes the query, key and value tensors of chosen layers to
+one safetensors file:
 
     layers.<i>.query     [positions, heads, dim]     BF16, after rotary embedding
     layers.<i>.key       [length, kv_heads, dim]     BF16, after rotary embedding
     layers.<i>.value     [length, kv_heads, dim]     BF16
     layers.<i>.position  [positions]                 I64
 
-The query at position p attends to the keys 0..p, itself included.
+The query at position p attends to the keys 0..p, itself included. Layers that see a
+window of the text only are captured where the whole text is in their window.
 
     pip install -r tools/requirements.txt
     python3 tools/capture_kv.py MODEL.gguf TEXT --stats
@@ -122,10 +123,50 @@ class Hyperparameters:
     dim: int
     rope_base: float
     rms_epsilon: float
+    window: int | None  # keys that a query of a layer with a window sees
 
     @property
     def scale(self) -> float:
         return 1.0 / math.sqrt(self.dim)
+
+
+def silu(gate: FloatArray) -> FloatArray:
+    return gate / (1.0 + np.exp(-gate))
+
+
+def gelu(gate: FloatArray) -> FloatArray:
+    """By the tangent, as models compute it."""
+    inner = np.float32(math.sqrt(2.0 / math.pi)) * (
+        gate + 0.044715 * gate * gate * gate
+    )
+    return 0.5 * gate * (1.0 + np.tanh(inner))
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """How a family of models differs from the others."""
+
+    activation: Callable[[FloatArray], FloatArray]
+    # GGUF moves elements that rotary embedding turns together next to each other.
+    permuted_rotary: bool = False
+    scaled_embedding: bool = False  # by the root of the width
+    # Of each query and key, and of what attention and MLP give, before it is added.
+    more_norms: bool = False
+    # Every so many layers one sees all keys, the others a window of them.
+    full_layer_every: int = 1
+    window_rope_base: float = 0.0
+
+
+ARCHITECTURES = {
+    "llama": Architecture(silu, permuted_rotary=True),
+    "gemma3": Architecture(
+        gelu,
+        scaled_embedding=True,
+        more_norms=True,
+        full_layer_every=6,
+        window_rope_base=10000.0,
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -139,11 +180,19 @@ class Layer:
     gate: FloatArray
     up: FloatArray
     down: FloatArray
+    rope_base: float
+    window: int | None = None  # keys that a query sees, itself included; None: all
+    # None: the architecture has no such norm.
+    query_norm: FloatArray | None = None
+    key_norm: FloatArray | None = None
+    attention_post_norm: FloatArray | None = None
+    mlp_post_norm: FloatArray | None = None
 
 
 @dataclass(frozen=True)
 class Model:
     name: str
+    architecture: Architecture
     hyperparameters: Hyperparameters
     embedding: FloatArray
     layers: list[Layer]
@@ -152,7 +201,7 @@ class Model:
 
 
 def unpermute_rotary(weight: FloatArray, heads: int) -> FloatArray:
-    """Undo the row order that GGUF gives the query and key weights of this architecture.
+    """Undo the row order that GGUF gives the query and key weights of Llama models.
 
     Rotary embedding turns pairs of elements. The published weights pair element i of a
     head with element i + dim/2; GGUF moves the two next to each other. Undoing that
@@ -163,34 +212,42 @@ def unpermute_rotary(weight: FloatArray, heads: int) -> FloatArray:
     return np.ascontiguousarray(pairs.swapaxes(1, 2)).reshape(rows, columns)
 
 
-def read_hyperparameters(metadata: Callable[..., Any]) -> Hyperparameters:
+def read_hyperparameters(
+    architecture: str, metadata: Callable[..., Any]
+) -> Hyperparameters:
     """Read the sizes from GGUF metadata, refusing variants this script does not run."""
-    width = int(metadata("llama.embedding_length"))
-    heads = int(metadata("llama.attention.head_count"))
-    kv_heads = int(metadata("llama.attention.head_count_kv", heads))
-    dim = int(metadata("llama.attention.key_length", width // heads))
-    if metadata("llama.attention.value_length", dim) != dim:
+
+    def read(key: str, default: Any = None) -> Any:
+        return metadata(f"{architecture}.{key}", default)
+
+    width = int(read("embedding_length"))
+    heads = int(read("attention.head_count"))
+    kv_heads = int(read("attention.head_count_kv", heads))
+    dim = int(read("attention.key_length", width // heads))
+    if read("attention.value_length", dim) != dim:
         raise CaptureError("values that are not as long as keys are not supported")
-    if metadata("llama.rope.dimension_count", dim) != dim:
+    if read("rope.dimension_count", dim) != dim:
         raise CaptureError("rotary embedding of a part of a head is not supported")
-    if metadata("llama.rope.scaling.type", "none") != "none":
+    if read("rope.scaling.type", "none") != "none":
         raise CaptureError("scaled rotary embedding is not supported")
-    if metadata("llama.expert_count", 0) != 0:
+    if read("expert_count", 0) != 0:
         raise CaptureError("mixture-of-experts models are not supported")
+    windows = ARCHITECTURES[architecture].full_layer_every > 1
     return Hyperparameters(
-        layers=int(metadata("llama.block_count")),
-        context=int(metadata("llama.context_length")),
+        layers=int(read("block_count")),
+        context=int(read("context_length")),
         width=width,
         heads=heads,
         kv_heads=kv_heads,
         dim=dim,
-        rope_base=float(metadata("llama.rope.freq_base", 10000.0)),
-        rms_epsilon=float(metadata("llama.attention.layer_norm_rms_epsilon")),
+        rope_base=float(read("rope.freq_base", 10000.0)),
+        rms_epsilon=float(read("attention.layer_norm_rms_epsilon")),
+        window=int(read("attention.sliding_window")) if windows else None,
     )
 
 
 class GgufFile:
-    """Metadata, tensors and tokenizer of a Llama-architecture GGUF file."""
+    """Metadata, tensors and tokenizer of a GGUF file of a known architecture."""
 
     def __init__(self, path: Path) -> None:
         try:
@@ -208,9 +265,12 @@ class GgufFile:
         self._path = path
         self._dequantize = gguf.dequantize
         self._tensors = {tensor.name: tensor for tensor in self._reader.tensors}
-        architecture = self.metadata("general.architecture")
-        if architecture != "llama":
-            raise CaptureError(f"{path} has architecture {architecture}, not llama")
+        self.architecture = str(self.metadata("general.architecture"))
+        if self.architecture not in ARCHITECTURES:
+            known = " or ".join(ARCHITECTURES)
+            raise CaptureError(
+                f"{path} has architecture {self.architecture}, not {known}"
+            )
 
     def metadata(self, key: str, default: Any = None) -> Any:
         field = self._reader.get_field(key)
@@ -237,7 +297,8 @@ class GgufFile:
         return np.asarray(weight, dtype=np.float32)
 
     def read_model(self) -> Model:
-        sizes = read_hyperparameters(self.metadata)
+        architecture = ARCHITECTURES[self.architecture]
+        sizes = read_hyperparameters(self.architecture, self.metadata)
         unread = self.tensor_names()
 
         def tensor(name: str) -> FloatArray:
@@ -245,19 +306,36 @@ class GgufFile:
             return self.tensor(name)
 
         def layer(index: int) -> Layer:
-            prefix = f"blk.{index}."
-            query = tensor(prefix + "attn_q.weight")
-            key = tensor(prefix + "attn_k.weight")
+            def part(name: str) -> FloatArray:
+                return tensor(f"blk.{index}.{name}.weight")
+
+            def rotated(name: str, heads: int) -> FloatArray:
+                weight = part(name)
+                permuted = architecture.permuted_rotary
+                return unpermute_rotary(weight, heads) if permuted else weight
+
+            def norm(name: str) -> FloatArray | None:
+                return part(name) if architecture.more_norms else None
+
+            sees_all = (index + 1) % architecture.full_layer_every == 0
             return Layer(
-                attention_norm=tensor(prefix + "attn_norm.weight"),
-                query=unpermute_rotary(query, sizes.heads),
-                key=unpermute_rotary(key, sizes.kv_heads),
-                value=tensor(prefix + "attn_v.weight"),
-                output=tensor(prefix + "attn_output.weight"),
-                mlp_norm=tensor(prefix + "ffn_norm.weight"),
-                gate=tensor(prefix + "ffn_gate.weight"),
-                up=tensor(prefix + "ffn_up.weight"),
-                down=tensor(prefix + "ffn_down.weight"),
+                attention_norm=part("attn_norm"),
+                query=rotated("attn_q", sizes.heads),
+                key=rotated("attn_k", sizes.kv_heads),
+                value=part("attn_v"),
+                output=part("attn_output"),
+                mlp_norm=part("ffn_norm"),
+                gate=part("ffn_gate"),
+                up=part("ffn_up"),
+                down=part("ffn_down"),
+                rope_base=(
+                    sizes.rope_base if sees_all else architecture.window_rope_base
+                ),
+                window=None if sees_all else sizes.window,
+                query_norm=norm("attn_q_norm"),
+                key_norm=norm("attn_k_norm"),
+                attention_post_norm=norm("post_attention_norm"),
+                mlp_post_norm=norm("post_ffw_norm"),
             )
 
         embedding = tensor("token_embd.weight")
@@ -265,6 +343,7 @@ class GgufFile:
         untied = "output.weight" in self._tensors
         model = Model(
             name=self.metadata("general.name", self._path.stem),
+            architecture=architecture,
             hyperparameters=sizes,
             embedding=embedding,
             layers=[layer(index) for index in range(sizes.layers)],
@@ -279,39 +358,97 @@ class GgufFile:
     def read_tokenizer(self) -> Tokenizer:
         kind = self.metadata("tokenizer.ggml.model")
         splitting = self.metadata("tokenizer.ggml.pre", "default")
-        if (kind, splitting) != ("gpt2", "smollm"):
+        spaced = self.metadata("tokenizer.ggml.add_space_prefix", kind == "llama")
+        tokens = self.metadata("tokenizer.ggml.tokens")
+        if (kind, splitting) == ("gpt2", "smollm"):
+            bpe = byte_level_bpe(tokens, self.metadata("tokenizer.ggml.merges"))
+        elif (kind, splitting, spaced) == ("llama", "default", False):
+            scores = self.metadata("tokenizer.ggml.scores")
+            kinds = self.metadata("tokenizer.ggml.token_type")
+            bpe = sentence_piece_bpe(tokens, scores, kinds)
+        else:
             raise CaptureError(f"the tokenizer {kind}/{splitting} is not supported")
         starts = self._reader.get_field("tokenizer.ggml.add_bos_token")
         prefix = []
         if starts is not None and starts.contents():
             prefix = [int(self.metadata("tokenizer.ggml.bos_token_id"))]
-        return Tokenizer(
-            self.metadata("tokenizer.ggml.tokens"),
-            self.metadata("tokenizer.ggml.merges"),
-            prefix,
-        )
+        return Tokenizer(bpe, prefix)
+
+
+def byte_level_bpe(tokens: Sequence[str], merges: Sequence[str]) -> Any:
+    """Byte-level byte-pair encoding with every digit on its own, as SmolLM has it."""
+    library = import_required("tokenizers")
+    vocabulary = {token: index for index, token in enumerate(tokens)}
+    pairs = []
+    for merge in merges:
+        left, right = merge.split(" ")
+        pairs.append((left, right))
+    bpe = library.Tokenizer(library.models.BPE(vocabulary, pairs))
+    bpe.pre_tokenizer = library.pre_tokenizers.Sequence(
+        [
+            library.pre_tokenizers.Digits(individual_digits=True),
+            library.pre_tokenizers.ByteLevel(add_prefix_space=False),
+        ]
+    )
+    bpe.decoder = library.decoders.ByteLevel()
+    return bpe
+
+
+# Of a token in GGUF metadata.
+NORMAL_TOKEN = 1
+USER_DEFINED_TOKEN = 4
+SPACE = "\u2581"
+
+
+def merges_by_score(
+    tokens: Sequence[str], scores: Sequence[float]
+) -> list[tuple[str, str]]:
+    """Return all pairs of tokens that make a token, of the highest score first."""
+    known = set(tokens)
+    ranked = sorted(zip(scores, tokens), key=lambda pair: -pair[0])
+    splits = (
+        (token[:i], token[i:]) for _, token in ranked for i in range(1, len(token))
+    )
+    return [(left, right) for left, right in splits if left in known and right in known]
+
+
+def sentence_piece_bpe(
+    tokens: Sequence[str], scores: Sequence[float], kinds: Sequence[int]
+) -> Any:
+    """SentencePiece's byte-pair encoding, with no space put before a text.
+
+    Two pieces join where what they make has the highest score. A text is first split
+    at the tokens that the model's authors have set; a character that is no token
+    becomes bytes.
+    """
+    library = import_required("tokenizers")
+    vocabulary = {token: index for index, token in enumerate(tokens)}
+    normal = [index for index, kind in enumerate(kinds) if kind == NORMAL_TOKEN]
+    merges = merges_by_score([tokens[i] for i in normal], [scores[i] for i in normal])
+    bpe = library.Tokenizer(library.models.BPE(vocabulary, merges, byte_fallback=True))
+    bpe.add_tokens(
+        [
+            library.AddedToken(token, normalized=False)
+            for token, kind in zip(tokens, kinds)
+            if kind == USER_DEFINED_TOKEN
+        ]
+    )
+    bpe.normalizer = library.normalizers.Replace(" ", SPACE)
+    bpe.decoder = library.decoders.Sequence(
+        [
+            library.decoders.Replace(SPACE, " "),
+            library.decoders.ByteFallback(),
+            library.decoders.Fuse(),
+        ]
+    )
+    return bpe
 
 
 class Tokenizer:
-    """Byte-level byte-pair encoding with every digit on its own, as SmolLM has it."""
+    """A tokenizer of the package tokenizers, and the tokens that open a text."""
 
-    def __init__(
-        self, tokens: Sequence[str], merges: Sequence[str], prefix: list[int]
-    ) -> None:
-        library = import_required("tokenizers")
-        vocabulary = {token: index for index, token in enumerate(tokens)}
-        pairs = []
-        for merge in merges:
-            left, right = merge.split(" ")
-            pairs.append((left, right))
-        self._bpe = library.Tokenizer(library.models.BPE(vocabulary, pairs))
-        self._bpe.pre_tokenizer = library.pre_tokenizers.Sequence(
-            [
-                library.pre_tokenizers.Digits(individual_digits=True),
-                library.pre_tokenizers.ByteLevel(add_prefix_space=False),
-            ]
-        )
-        self._bpe.decoder = library.decoders.ByteLevel()
+    def __init__(self, bpe: Any, prefix: list[int]) -> None:
+        self._bpe = bpe
         self._prefix = prefix
 
     def encode(self, text: str) -> list[int]:
@@ -356,7 +493,12 @@ def chunks(length: int, size: int) -> Iterator[slice]:
         yield slice(begin, min(begin + size, length))
 
 
-def rms_norm(hidden: FloatArray, weight: FloatArray, epsilon: float) -> FloatArray:
+def rms_norm(
+    hidden: FloatArray, weight: FloatArray | None, epsilon: float
+) -> FloatArray:
+    """Normalise the last axis; without a weight there is no norm, and it stays."""
+    if weight is None:
+        return hidden
     mean_square = np.mean(np.square(hidden), axis=-1, keepdims=True)
     return hidden / np.sqrt(mean_square + np.float32(epsilon)) * weight
 
@@ -385,26 +527,32 @@ def softmax(scores: FloatArray) -> FloatArray:
     return scores
 
 
-def causal_attention(inputs: AttentionInputs, scale: float) -> FloatArray:
-    """Attend from every position to itself and those before; [length, heads * dim]."""
+def causal_attention(
+    inputs: AttentionInputs, scale: float, window: int | None = None
+) -> FloatArray:
+    """Attend from every position to itself and those before; [length, heads * dim].
+
+    With a window, to so many of them: the position itself and the last ones before.
+    """
     heads, length, dim = inputs.query.shape
     kv_heads = inputs.key.shape[0]
     group = heads // kv_heads
+    window = length if window is None else window
     result = np.empty((length, heads, dim), dtype=np.float32)
     for rows in chunks(length, QUERY_CHUNK):
         count = rows.stop - rows.start
-        future = np.triu(np.ones((count, count), dtype=bool), k=1)
+        keys = slice(max(0, rows.start - window + 1), rows.stop)
+        at = np.arange(rows.start, rows.stop)[:, None]
+        key_at = np.arange(keys.start, keys.stop)[None, :]
+        hidden = (key_at > at) | (key_at <= at - window)
         for kv_head in range(kv_heads):
             of_group = slice(kv_head * group, (kv_head + 1) * group)
             query = inputs.query[of_group, rows].reshape(group * count, dim)
-            key = inputs.key[kv_head, : rows.stop]
-            scores = (query * np.float32(scale)) @ key.T
-            # Only the last block of columns has keys that come after a query.
-            last = scores.reshape(group, count, rows.stop)[:, :, rows.start :]
-            last[:, future] = -np.inf
-            context = softmax(scores) @ inputs.value[kv_head, : rows.stop]
-            by_head = context.reshape(group, count, dim)
-            result[rows, of_group] = by_head.swapaxes(0, 1)
+            scores = (query * np.float32(scale)) @ inputs.key[kv_head, keys].T
+            by_head = scores.reshape(group, count, -1)
+            np.copyto(by_head, -np.inf, where=hidden)
+            context = softmax(scores) @ inputs.value[kv_head, keys]
+            result[rows, of_group] = context.reshape(group, count, dim).swapaxes(0, 1)
     return result.reshape(length, heads * dim)
 
 
@@ -415,10 +563,11 @@ def split_heads(projected: FloatArray, heads: int) -> FloatArray:
     return np.ascontiguousarray(by_head)
 
 
-def mlp(hidden: FloatArray, layer: Layer) -> FloatArray:
-    gate = hidden @ layer.gate.T
-    swish = gate / (1.0 + np.exp(-gate))
-    return (swish * (hidden @ layer.up.T)) @ layer.down.T
+def mlp(
+    hidden: FloatArray, layer: Layer, activation: Callable[[FloatArray], FloatArray]
+) -> FloatArray:
+    gate = activation(hidden @ layer.gate.T)
+    return (gate * (hidden @ layer.up.T)) @ layer.down.T
 
 
 def forward(
@@ -431,24 +580,35 @@ def forward(
     Calls `observe(layer index, inputs)` before the attention of each layer.
     """
     sizes = model.hyperparameters
-    cosine, sine = rotary_angles(len(tokens), sizes.dim, sizes.rope_base)
+
+    def norm(values: FloatArray, weight: FloatArray | None) -> FloatArray:
+        return rms_norm(values, weight, sizes.rms_epsilon)
+
+    angles = {
+        base: rotary_angles(len(tokens), sizes.dim, base)
+        for base in {layer.rope_base for layer in model.layers}
+    }
     hidden = model.embedding[np.asarray(tokens)]
+    if model.architecture.scaled_embedding:
+        hidden *= np.float32(math.sqrt(sizes.width))
     for index, layer in enumerate(model.layers):
-        normed = rms_norm(hidden, layer.attention_norm, sizes.rms_epsilon)
+        normed = norm(hidden, layer.attention_norm)
         query = split_heads(normed @ layer.query.T, sizes.heads)
         key = split_heads(normed @ layer.key.T, sizes.kv_heads)
         inputs = AttentionInputs(
-            query=rotate(query, cosine, sine),
-            key=rotate(key, cosine, sine),
+            query=rotate(norm(query, layer.query_norm), *angles[layer.rope_base]),
+            key=rotate(norm(key, layer.key_norm), *angles[layer.rope_base]),
             value=split_heads(normed @ layer.value.T, sizes.kv_heads),
         )
         if observe is not None:
             observe(index, inputs)
-        hidden = hidden + causal_attention(inputs, sizes.scale) @ layer.output.T
-        normed = rms_norm(hidden, layer.mlp_norm, sizes.rms_epsilon)
+        context = causal_attention(inputs, sizes.scale, layer.window)
+        hidden += norm(context @ layer.output.T, layer.attention_post_norm)
+        normed = norm(hidden, layer.mlp_norm)
         for rows in chunks(len(tokens), TOKEN_CHUNK):
-            hidden[rows] += mlp(normed[rows], layer)
-    return rms_norm(hidden, model.output_norm, sizes.rms_epsilon)
+            added = mlp(normed[rows], layer, model.architecture.activation)
+            hidden[rows] += norm(added, layer.mlp_post_norm)
+    return norm(hidden, model.output_norm)
 
 
 # --- Checks and statistics -----------------------------------------------------------
@@ -521,15 +681,28 @@ def print_statistics(statistics: dict[int, AttentionStatistics]) -> None:
 # --- Command line --------------------------------------------------------------------
 
 
-def parse_layers(text: str, count: int) -> list[int]:
+def parse_layers(text: str, windows: Sequence[int | None], length: int) -> list[int]:
+    """Return the layers asked for; their last queries see all of `length` keys."""
+
+    def sees_all(index: int) -> bool:
+        window = windows[index]
+        return window is None or length <= window
+
+    count = len(windows)
     if text == "all":
-        return list(range(count))
+        return list(filter(sees_all, range(count)))
     try:
         layers = sorted({int(item) for item in text.split(",")})
     except ValueError:
         raise CaptureError(f"--layers {text} is neither a list nor 'all'") from None
     if layers[0] < 0 or layers[-1] >= count:
         raise CaptureError(f"--layers {text}: the model has layers 0 to {count - 1}")
+    for index in layers:
+        if not sees_all(index):
+            raise CaptureError(
+                f"--layers {text}: layer {index} sees a window of {windows[index]} "
+                f"keys, fewer than the {length} tokens"
+            )
     return layers
 
 
@@ -601,7 +774,6 @@ def capture(arguments: argparse.Namespace) -> None:
     tokenizer = file.read_tokenizer()
     model = file.read_model()
     sizes = model.hyperparameters
-    layers = parse_layers(arguments.layers, sizes.layers)
     tokens = tokenizer.encode(text)
     ending = tokenizer.encode_ending(arguments.ending)
     available = len(tokens) + len(ending)
@@ -610,6 +782,8 @@ def capture(arguments: argparse.Namespace) -> None:
     if not 1 <= arguments.positions <= length:
         raise CaptureError(f"--positions must be 1 to {length}")
     positions = range(length - arguments.positions, length)
+    windows = [layer.window for layer in model.layers]
+    layers = parse_layers(arguments.layers, windows, length)
     # Found out now rather than after minutes of work.
     if arguments.output is not None and not arguments.output.parent.is_dir():
         raise CaptureError(f"there is no folder {arguments.output.parent}")
@@ -656,7 +830,10 @@ def parse_arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "model", metavar="MODEL.gguf", type=Path, help="Llama-architecture model"
+        "model",
+        metavar="MODEL.gguf",
+        type=Path,
+        help=f"model of architecture {' or '.join(ARCHITECTURES)}",
     )
     parser.add_argument("text", metavar="TEXT", type=Path, help="text file in UTF-8")
     parser.add_argument(
@@ -664,7 +841,7 @@ def parse_arguments() -> argparse.Namespace:
         default="all",
         metavar="LIST",
         help="layers to capture and to print statistics of, counted from 0: "
-        "'3,17' or 'all' (default)",
+        "'3,17' or 'all' that see the whole text (default)",
     )
     parser.add_argument(
         "--length",

@@ -12,7 +12,9 @@ The packages are those of make_text.py, unpacked into one folder:
 
 writes OUTPUT/<text>_<context>.safetensors, about 1 GB in all, in some ten minutes on two
 cores. A capture of a context holds the queries of its last positions; those of the list
-end where the answer to the question comes next.
+end where the answer to the question comes next. MODEL is SmolLM2-135M or any other that
+capture_kv.py runs; of Gemma 3, which has layers that see a window of 512 keys, it holds
+the layers that see the whole context.
 """
 
 from __future__ import annotations
@@ -48,7 +50,8 @@ COLOURS = "amber azure black brass coral green grey ivory olive pearl plum red".
 THINGS = "anchor basket candle drum engine flute globe hammer kettle lamp map".split()
 NAMES = "Ada Bela Cyrus Dora Emil Flora Gus Hana Ivo Jana Karl Lena Milo".split()
 ENTRIES = 600
-# Tokens that an entry takes: only to ask about one well inside a context.
+# Tokens that an entry takes of SmolLM2's, 21 of Gemma 3's: only to ask about one well
+# inside a context.
 TOKENS_AN_ENTRY = 22
 
 

@@ -147,6 +147,8 @@ def vocabulary_tensors(pieces: list[bytes]) -> dict[str, npt.NDArray[Any]]:
 
 
 def convert(file: GgufFile, output: Path) -> None:
+    if file.architecture != "llama":
+        raise CaptureError(f"the model has architecture {file.architecture}, not llama")
     settings = read_settings(file)
     tensors: dict[str, npt.NDArray[Any]] = {}
     for name in sorted(file.tensor_names()):

@@ -5,13 +5,16 @@ python3 -m unittest discover --start-directory tools
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import json
+import math
 import sys
 import tempfile
 import unittest
 from contextlib import redirect_stderr
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -117,6 +120,27 @@ class AttentionTest(unittest.TestCase):
                     actual[position, of_head], expected, rtol=1e-4, atol=1e-5
                 )
 
+    def test_a_window_hides_all_but_the_last_keys(self) -> None:
+        length = capture_kv.QUERY_CHUNK + 50
+        inputs = self.inputs(length)
+        for window in (1, 7, capture_kv.QUERY_CHUNK + 2):
+            actual = capture_kv.causal_attention(inputs, self.scale, window)
+            for position in (0, 6, 7, 255, 256, 257, 258, length - 1):
+                first = max(0, position - window + 1)
+                one = capture_kv.AttentionInputs(
+                    query=inputs.query[:, position : position + 1],
+                    key=inputs.key[:, first : position + 1],
+                    value=inputs.value[:, first : position + 1],
+                )
+                weights = np.exp(
+                    one.query[2, 0] @ one.key[1].T * self.scale, dtype=np.float64
+                )
+                expected = weights @ one.value[1] / weights.sum()
+                of_head = slice(2 * self.dim, 3 * self.dim)
+                np.testing.assert_allclose(
+                    actual[position, of_head], expected, rtol=1e-4, atol=1e-5
+                )
+
     def test_statistics(self) -> None:
         inputs = self.inputs(20)
         positions = range(17, 20)
@@ -135,6 +159,175 @@ class AttentionTest(unittest.TestCase):
         self.assertAlmostEqual(actual.largest_weight, largest, places=5)
         first = np.mean([row[0] for row in rows])
         self.assertAlmostEqual(actual.first_key_weight, first, places=5)
+
+
+class FakeFile(capture_kv.GgufFile):
+    """A tiny model of six layers that needs no file."""
+
+    width, hidden, heads, kv_heads, dim, window = 8, 12, 4, 2, 4, 3
+
+    def __init__(self, architecture: str) -> None:
+        self.architecture = architecture
+        self._path = Path("fake.gguf")
+        sizes = {
+            "embedding_length": self.width,
+            "block_count": 6,
+            "context_length": 32,
+            "rope.freq_base": 50.0,
+            "attention.head_count": self.heads,
+            "attention.head_count_kv": self.kv_heads,
+            "attention.key_length": self.dim,
+            "attention.layer_norm_rms_epsilon": 1e-3,
+            "attention.sliding_window": self.window,
+        }
+        self.values = {f"{architecture}.{key}": size for key, size in sizes.items()}
+        self.values["general.name"] = "fake"
+        kv_rows, rows = self.kv_heads * self.dim, self.heads * self.dim
+        shapes: dict[str, tuple[int, ...]] = {
+            "attn_norm": (self.width,),
+            "attn_q": (rows, self.width),
+            "attn_k": (kv_rows, self.width),
+            "attn_v": (kv_rows, self.width),
+            "attn_output": (self.width, rows),
+            "ffn_norm": (self.width,),
+            "ffn_gate": (self.hidden, self.width),
+            "ffn_up": (self.hidden, self.width),
+            "ffn_down": (self.width, self.hidden),
+        }
+        if architecture == "gemma3":
+            shapes |= {
+                "attn_q_norm": (self.dim,),
+                "attn_k_norm": (self.dim,),
+                "post_attention_norm": (self.width,),
+                "post_ffw_norm": (self.width,),
+            }
+        named = {"token_embd": (5, self.width), "output_norm": (self.width,)}
+        for layer in range(6):
+            named |= {f"blk.{layer}.{name}": shapes[name] for name in shapes}
+        self._tensors: dict[str, Any] = {
+            f"{name}.weight": random_floats(*shape, seed=seed)
+            for seed, (name, shape) in enumerate(named.items())
+        }
+
+    def metadata(self, key: str, default: Any = None) -> Any:
+        return self.values.get(key, default)
+
+    def tensor(self, name: str) -> capture_kv.FloatArray:
+        return self._tensors[name]
+
+
+def forward_by_definition(file: FakeFile, tokens: list[int]) -> Any:
+    """The models' forward pass in double precision, position by position."""
+    gemma = file.architecture == "gemma3"
+
+    def norm(x: Any, name: str) -> Any:
+        return x / np.sqrt(np.mean(x**2) + 1e-3) * file.tensor(name)
+
+    def turned(x: Any, position: int, base: float) -> Any:
+        # Llama's weights have pairs side by side in GGUF, Gemma's half a head apart.
+        half = file.dim // 2
+        pairs = [(i, i + half) if gemma else (2 * i, 2 * i + 1) for i in range(half)]
+        result = np.empty_like(x)
+        for i, (a, b) in enumerate(pairs):
+            angle = position * base ** (-2 * i / file.dim)
+            result[a] = x[a] * math.cos(angle) - x[b] * math.sin(angle)
+            result[b] = x[b] * math.cos(angle) + x[a] * math.sin(angle)
+        return result
+
+    def gated(x: Any) -> Any:
+        if not gemma:
+            return x / (1 + np.exp(-x))
+        return x / 2 * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+
+    hidden = [file.tensor("token_embd.weight")[t].astype(np.float64) for t in tokens]
+    if gemma:
+        hidden = [x * math.sqrt(file.width) for x in hidden]
+    for layer in range(6):
+        prefix = f"blk.{layer}."
+        full = layer == 5 or not gemma
+        keys, values = [], []
+        for position, x in enumerate(hidden):
+            normed = norm(x, prefix + "attn_norm.weight")
+
+            def heads(name: str, normed: Any = normed, at: int = position) -> list[Any]:
+                weight = file.tensor(f"{prefix}attn_{name}.weight")
+                split = list((weight @ normed).reshape(-1, file.dim))
+                if name == "v":
+                    return split
+                if gemma:
+                    name = f"{prefix}attn_{name}_norm.weight"
+                    split = [norm(head, name) for head in split]
+                return [turned(head, at, 50.0 if full else 10000.0) for head in split]
+
+            queries = heads("q")
+            keys.append(heads("k"))
+            values.append(heads("v"))
+            first = 0 if full else max(0, position + 1 - file.window)
+            context = []
+            for head, query in enumerate(queries):
+                scores = np.array([key[head // 2] @ query for key in keys[first:]])
+                weights = np.exp(scores / math.sqrt(file.dim))
+                seen = np.array([value[head // 2] for value in values[first:]])
+                context.append(weights @ seen / weights.sum())
+            added = file.tensor(prefix + "attn_output.weight") @ np.concatenate(context)
+            if gemma:
+                added = norm(added, prefix + "post_attention_norm.weight")
+            x = x + added
+            normed = norm(x, prefix + "ffn_norm.weight")
+            gate = gated(file.tensor(prefix + "ffn_gate.weight") @ normed)
+            up = file.tensor(prefix + "ffn_up.weight") @ normed
+            added = file.tensor(prefix + "ffn_down.weight") @ (gate * up)
+            if gemma:
+                added = norm(added, prefix + "post_ffw_norm.weight")
+            hidden[position] = x + added
+    return np.array([norm(x, "output_norm.weight") for x in hidden])
+
+
+class ModelTest(unittest.TestCase):
+    def test_runs_each_architecture_as_defined(self) -> None:
+        tokens = [3, 1, 4, 1, 0, 2, 2, 3]
+        for architecture in capture_kv.ARCHITECTURES:
+            with self.subTest(architecture):
+                file = FakeFile(architecture)
+                actual = capture_kv.forward(file.read_model(), tokens)
+                expected = forward_by_definition(file, tokens)
+                np.testing.assert_allclose(actual, expected, rtol=1e-3, atol=1e-4)
+
+    def test_unknown_tensors_are_refused(self) -> None:
+        file = FakeFile("llama")
+        file._tensors["blk.0.attn_q_norm.weight"] = random_floats(4)
+        with self.assertRaisesRegex(capture_kv.CaptureError, "attn_q_norm"):
+            file.read_model()
+
+
+class TokenizerTest(unittest.TestCase):
+    # Of a vocabulary that scores what pieces make, as SentencePiece does.
+    pieces = ["b", "a", "\u2581", "ab", "\u2581a", "abb", "aab"]
+    tokens = [*pieces, "  ", "<0xC3>", "<0xA9>"]
+    scores = [-9.0, -9.0, -9.0, -2.0, -1.0, -4.0, -3.0, -99.0, 0.0, 0.0]
+    kinds = [1, 1, 1, 1, 1, 1, 1, 4, 6, 6]
+
+    def test_merges_come_in_the_order_of_scores(self) -> None:
+        merges = capture_kv.merges_by_score(self.tokens, self.scores)
+        expected = [("\u2581", "a"), ("a", "b"), ("a", "ab"), ("ab", "b")]
+        self.assertEqual(merges, expected)
+
+    @unittest.skipUnless(
+        importlib.util.find_spec("tokenizers"), "needs the package tokenizers"
+    )
+    def test_sentence_piece_gives_the_best_pieces(self) -> None:
+        bpe = capture_kv.sentence_piece_bpe(self.tokens, self.scores, self.kinds)
+        tokenizer = capture_kv.Tokenizer(bpe, [42])
+        for text, expected in (
+            ("aab", [6]),
+            (" ab", [4, 0]),  # by score, though "ab" comes from the right
+            ("a  ab", [1, 7, 3]),  # the two spaces are split off at first
+            ("\u00e9", [8, 9]),
+        ):
+            self.assertEqual(tokenizer.encode(text), [42, *expected], text)
+            self.assertEqual(tokenizer.encode_ending(text), expected)
+        with self.assertRaisesRegex(capture_kv.CaptureError, "unchanged"):
+            tokenizer.encode("c")
 
 
 class SafetensorsTest(unittest.TestCase):
@@ -186,11 +379,20 @@ class CommandLineTest(unittest.TestCase):
             capture_kv.cut([1, 2, 3, 4], [8, 9], 2)
 
     def test_layers(self) -> None:
-        self.assertEqual(capture_kv.parse_layers("all", 3), [0, 1, 2])
-        self.assertEqual(capture_kv.parse_layers("2,0", 3), [0, 2])
+        windows = [None] * 3
+        self.assertEqual(capture_kv.parse_layers("all", windows, 9), [0, 1, 2])
+        self.assertEqual(capture_kv.parse_layers("2,0", windows, 9), [0, 2])
         for wrong in ("3", "-1", "x", ""):
             with self.assertRaises(capture_kv.CaptureError):
-                capture_kv.parse_layers(wrong, 3)
+                capture_kv.parse_layers(wrong, windows, 9)
+
+    def test_layers_with_a_window_need_the_whole_text_in_it(self) -> None:
+        windows = [512, None, 512]
+        self.assertEqual(capture_kv.parse_layers("all", windows, 512), [0, 1, 2])
+        self.assertEqual(capture_kv.parse_layers("all", windows, 513), [1])
+        self.assertEqual(capture_kv.parse_layers("1", windows, 513), [1])
+        with self.assertRaisesRegex(capture_kv.CaptureError, "layer 2 .* 512 keys"):
+            capture_kv.parse_layers("1,2", windows, 513)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,8 @@ import convert_model
 class FakeFile:
     """What convert_model.py asks of a GGUF file: a model of one layer."""
 
+    architecture = "llama"
+
     def __init__(self) -> None:
         self.values: dict[str, Any] = {
             "llama.embedding_length": 4,
@@ -127,6 +129,10 @@ class ConvertTest(unittest.TestCase):
         file = FakeFile()
         file.tensors["blk.0.attn_q.bias"] = np.zeros(16, dtype=np.float32)
         with self.assertRaisesRegex(capture_kv.CaptureError, "attn_q.bias"):
+            converted(file)
+        file = FakeFile()
+        file.architecture = "gemma3"
+        with self.assertRaisesRegex(capture_kv.CaptureError, "gemma3, not llama"):
             converted(file)
 
 

@@ -58,7 +58,7 @@ void write_list(std::ostream& stream, const char* name, const List& list) {
 
 void write_cases(const std::filesystem::path& path, const Cases& cases) {
   std::ofstream stream(path);
-  stream << "{\n";
+  stream << "{\n\"model\": " << Json(cases.model).dump() << ",\n";
   write_list(stream, "cases", cases.cases);
   stream << ",\n";
   write_list(stream, "left_out", cases.left_out);

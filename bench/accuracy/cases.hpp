@@ -35,6 +35,7 @@ struct LeftOut {
 };
 
 struct Cases {
+  std::string model;  // whose attention was captured
   std::vector<Case> cases;
   std::vector<LeftOut> left_out;
 };

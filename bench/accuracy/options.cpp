@@ -26,7 +26,7 @@ std::string footer() {
          ", decodes with that budget. Every other method is given as many samples or rows as make its mean\n"
          "number of distinct value rows (the union over the query heads of the kv head) the default's; where it can't\n"
          "read so many, the case is left out and listed as such.\n"
-         "\nThe output is JSON: \"cases\", a line for each query head, with\n"
+         "\nThe output is JSON: \"model\"; \"cases\", a line for each query head, with\n"
          "  rows_read_fraction   mean distinct value rows of the kv head, of all visible ones\n"
          "  relative_error       root of the mean over seeds of |out - exact|^2, over |exact|\n"
          "  error_se             its standard error\n"

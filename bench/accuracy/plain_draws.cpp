@@ -182,7 +182,7 @@ void apply_share(const GroupProblem& group, const Variant& variant, double rows,
       double mass = 1e-9;
       for (std::size_t i = 0; i < n; ++i)
         if (pi[i] < 1.) mass += x[head * n + i];
-      factor[head] = std::sqrt(mass);
+      factor[head] = std::pow(mass, variant.power);
     }
   } else if (variant.share == Share::output) {
     for (std::size_t i = 0; i < group.before.size(); ++i)
@@ -258,6 +258,11 @@ const std::vector<Variant>& all_variants() {
       {.name = "by-mass",
        .description = "delta / Z in proportion to the root of the softmax mass of a head's uncertain rows",
        .share = Share::mass},
+      {.name = "by-mass-3/4",
+       .description = "the same by the mass to the power of 3/4",
+       .share = Share::mass,
+       .power = 0.75},
+      {.name = "by-mass-1", .description = "the same by the mass itself", .share = Share::mass, .power = 1.},
       {.name = "by-output",
        .description = "delta / Z in proportion to the length of the head's output at the position before",
        .share = Share::output}};

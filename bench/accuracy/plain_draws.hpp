@@ -24,7 +24,7 @@ enum class Share : std::uint8_t {
   delta,   // one delta / Z for all
   rows,    // drawn alone, each would read the same number of rows
   middle,  // delta / Z halfway between these, by its logarithm
-  mass,    // delta / Z in proportion to the root of the mass of the head's uncertain rows, which a step can carry
+  mass,    // delta / Z in proportion to a power of the mass of the head's uncertain rows, which a step can carry
   output   // delta / Z in proportion to the length of the head's output, for equal relative errors
 };
 /// What has a delta / Z of its own: each group, so that it reads the rows asked for, or the layer.
@@ -41,6 +41,7 @@ struct Variant {
   Rounding rounding = Rounding::none;
   Delta delta = Delta::of_group;
   Share share = Share::delta;
+  double power = 0.5;  // of the mass: at 0 it is one delta / Z, at 1 heads have the same number of uncertain rows
 };
 
 /// pi = min(1, max over heads of x_h / delta), x_h the softmax weight, or that times |v| or |v - mean| over its sum;

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Puts the cases of santa_accuracy together, and makes docs/accuracy's tables and pictures of them.
 
-  bench/accuracy/report.py merge RAW.json... --output docs/accuracy/results.json
+  bench/accuracy/report.py merge RAW.json... --output docs/accuracy/results.json      merged files may follow raw ones
   bench/accuracy/report.py tables docs/accuracy/results.json      Markdown, on standard output
   bench/accuracy/report.py pictures docs/accuracy/results.json --folder docs/accuracy
   bench/accuracy/report.py check docs/accuracy/results.json       the summary follows from the cases
@@ -30,7 +30,7 @@ SEPARATE = "mass-unit-separate"
 SUMMARY = "error_ratio_default_to_fixed_tile_budget_at_equal_rows"
 LIBRARY = (
     "multinomial", "stratified", "systematic", "fixed-tile-budget", "proportional-tile-budget", "mass-unit",
-    "mass-unit-center", "mass-unit-l2", "mass-unit-separate",
+    "mass-unit-center", "mass-unit-l2", "mass-unit-steered", "mass-unit-separate",
 )  # fmt: skip
 # Below it, errors are the rounding of float sums.
 ROUNDING = 1e-6
@@ -253,14 +253,30 @@ def variant_means(cases: Cases) -> list[dict[str, Any]]:
 # --- Files ---------------------------------------------------------------------------------------------------------
 
 
+def model_of(paths: Iterable[Path]) -> str:
+    """The model that the cases of all files are of, as the captures name it."""
+    models = {str(read_file(path).get("model", "")) for path in paths}
+    if len(models) > 1:
+        raise BadCases(f"cases of several models: {', '.join(sorted(map(repr, models)))}")
+    return models.pop()
+
+
+def all_variant_means(cases: Cases, paths: Iterable[Path]) -> list[dict[str, Any]]:
+    """Of the cases, and those of merged files, which keep no cases of variants, where there are none."""
+    rows = [row for path in paths for row in read_file(path).get("variants", [])] + variant_means(cases)
+    by_place = {(row["variant"], row["context"], row["budget"]): row for row in rows}
+    return [by_place[place] for place in sorted(by_place)]
+
+
 def merge(paths: list[Path]) -> str:
     cases, left_out = read_cases(paths)
     kept = sorted((case for case in cases.values() if case.method in LIBRARY), key=lambda c: (c.place, c.method))
     line = lambda record: json.dumps(record, separators=(",", ":"))  # noqa: E731
     library_left_out = sorted(entry for entry in left_out if entry.method in LIBRARY)
     parts = [
+        f'"model": {json.dumps(model_of(paths))}',
         f'"summary": {json.dumps(summary_of(cases), indent=1)}',
-        '"variants": [\n' + ",\n".join(map(line, variant_means(cases))) + "\n]",
+        '"variants": [\n' + ",\n".join(map(line, all_variant_means(cases, paths))) + "\n]",
         '"left_out": [\n' + ",\n".join(line(entry._asdict()) for entry in library_left_out) + "\n]",
         '"cases": [\n' + ",\n".join(line(case.record()) for case in kept) + "\n]",
     ]

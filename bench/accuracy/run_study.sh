@@ -9,7 +9,7 @@ run() { OMP_PROC_BIND=false "$program" --output "$output/$1.json" "${@:2}"; }
 
 # What the summary and the worst heads need: every layer and head, at both budgets.
 for context in 1024 2048 4096 8192; do
-  run "heads_$context" --seeds 128 --method fixed-tile-budget,mass-unit-separate --variant bound \
+  run "heads_$context" --seeds 128 --method fixed-tile-budget,mass-unit-steered,mass-unit-separate --variant bound \
     "$captures"/{prose,code,list}_"$context".safetensors
 done
 # All methods and variants, on every fifth layer.
@@ -20,7 +20,7 @@ done
 # How heads share a draw, on every head.
 for context in 1024 8192; do
   run "shares_$context" --seeds 128 --budget 0.1 --method mass-unit-separate \
-    --variant plain-separate,even-rows,by-mass "$captures"/{prose,code,list}_"$context".safetensors
+    --variant plain-separate,even-rows,middle,by-mass,by-mass-3/4,by-mass-1 "$captures"/{prose,code,list}_"$context".safetensors
 done
 # Error against rows read, for a picture.
 run curve_8192 --seeds 64 --budget 0.02,0.05 --layer 0,5,10,15,20,25 "$captures"/prose_8192.safetensors

@@ -77,6 +77,10 @@ Cases run_study(const Options& options, example::Progress& progress) {
   Cases cases;
   for (const std::filesystem::path& file : options.files) {
     const Capture capture = example::read_capture(file);
+    if (&file != &options.files.front() && capture.model != cases.model)
+      throw UserError(capture.source + ": the model is " + example::quote(capture.model) +
+                      ", that of the captures before " + example::quote(cases.model) + "; one study is of one model");
+    cases.model = capture.model;
     std::size_t done = 0;
     for (const CapturedLayer& captured : capture.layers) {
       progress.say(capture.source, done++, capture.layers.size());

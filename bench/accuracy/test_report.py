@@ -87,6 +87,13 @@ class ReportTest(unittest.TestCase):
             self.assertEqual(errors[0, 0.1], 0.02)
             self.assertEqual(errors[1, 0.1], 0.04)
 
+    def test_cases_are_of_one_model(self) -> None:
+        first = self.file("a.json", two_heads(), model="one")
+        self.assertEqual(self.merged(first)["model"], "one")
+        code, _, errors = self.run_main("merge", first, self.file("b.json", two_heads(), model="other"))
+        self.assertEqual(code, 2)
+        self.assertIn("several models: 'one', 'other'", errors)
+
     def test_variants_are_kept_as_means(self) -> None:
         variants = [record("tile-all", 0.008), record("tile-all", 0.05, head=1)]
         merged = self.merged(self.file("a.json", two_heads() + variants))
@@ -94,6 +101,18 @@ class ReportTest(unittest.TestCase):
         (row,) = merged["variants"]
         self.assertEqual((row["geometric"], row["worst"], row["heads"]), (1.0, 1.25, 2))
         self.assertEqual(row["default_within_1.15"], 0.5)
+
+    def test_a_merged_file_gives_what_others_do_not(self) -> None:
+        variants = [record("tile-all", 0.008), record("norm", 0.02)]
+        before = self.folder / "before.json"
+        before.write_text(json.dumps(self.merged(self.file("a.json", two_heads() + variants))), encoding="utf-8")
+        again = self.file("b.json", [record("mass-unit", 0.02), record("tile-all", 0.06)])
+        merged = self.merged(again, str(before))
+        means = {row["variant"]: row["geometric"] for row in merged["variants"]}
+        self.assertEqual(means, {"norm": 2.0, "tile-all": 3.0})
+        errors = {(c["method"], c["head"], c["budget"]): c["relative_error"] for c in merged["cases"]}
+        self.assertEqual(errors["mass-unit", 0, 0.1], 0.02)
+        self.assertEqual(errors["mass-unit", 1, 0.1], 0.04)
 
     def test_check_accepts_what_merge_wrote_and_no_other_summary(self) -> None:
         merged = self.merged(self.file("a.json", two_heads()))
@@ -137,8 +156,9 @@ class ReportTest(unittest.TestCase):
         self.assertIn("a number that can't be", self.run_main("merge", nan)[2])
 
     def test_the_committed_summary_follows_from_its_cases(self) -> None:
-        results = Path(__file__).resolve().parents[2] / "docs" / "accuracy" / "results.json"
-        self.assertEqual(self.run_main("check", str(results)), (0, "", ""))
+        folder = Path(__file__).resolve().parents[2] / "docs" / "accuracy"
+        for name in ("results.json", "gemma3_270m.json"):
+            self.assertEqual(self.run_main("check", str(folder / name)), (0, "", ""))
 
 
 if __name__ == "__main__":

@@ -31,6 +31,8 @@ AnyMethod make_mass_unit_l2(const Budget& budget) {
   return MassUnit{.rows = row_budget(budget), .draws = Draws::joint_l2};
 }
 
+AnyMethod make_mass_unit_steered(const Budget& budget) { return MassUnit{.rows = row_budget(budget), .steered = true}; }
+
 AnyMethod make_mass_unit_separate(const Budget& budget) {
   return MassUnit{.rows = row_budget(budget), .draws = Draws::separate};
 }
@@ -78,6 +80,8 @@ const std::vector<MethodEntry>& all_methods() {
       {"mass-unit-center", "mass-unit with the mean of the visible value rows as control variate", make_mass_unit,
        true},
       {"mass-unit-l2", "mass-unit by the root of the heads' squared weights instead of the largest", make_mass_unit_l2},
+      {"mass-unit-steered", "mass-unit by a panel of 256 keys, which shows in a step how many rows it is going to read",
+       make_mass_unit_steered},
       {"mass-unit-separate", "mass-unit drawn head by head: about --rows rows for each query head, their union is read",
        make_mass_unit_separate},
   };
