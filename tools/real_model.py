@@ -52,6 +52,7 @@ NUMBERS = (4719, 8263, 1548, 6032, 9375)
 
 # Two-sided 95 % quantiles of Student's t, by degrees of freedom.
 T_95 = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365}
+T_95 |= {15: 2.131}
 
 
 # --- Passages ------------------------------------------------------------------------
@@ -331,7 +332,7 @@ def picture(arguments: argparse.Namespace) -> None:
                 for row in rows
                 if row["context"] == context
                 and row["policy"].startswith(kind)
-                and not row["policy"].endswith("steered")
+                and "," not in row["policy"]
             )
             if not points:
                 continue

@@ -14,7 +14,7 @@ struct Typed {
   std::string rows = "0.1", rows_of_layers, target_error;
   std::int64_t cache = 0;
   std::vector<std::string> policies = {"share:0.05", "share:0.1", "share:0.15"};
-  bool steered = false;
+  bool steered = false, centered = false;
 };
 
 constexpr const char* footer_text =
@@ -57,6 +57,7 @@ void add_writing(CLI::App& app, Typed& typed) {
                  "layer, with a '/' between them")
       ->type_name("E");
   app.add_flag("--steered", typed.steered, "Meet the budget in every step, for a kernel more");
+  app.add_flag("--centered", typed.centered, "Draw around the mean value row: a little less error");
   app.add_option("--temperature", options.temperature, "Draw tokens at this temperature; 0: take the likeliest")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str()
@@ -68,9 +69,9 @@ void add_writing(CLI::App& app, Typed& typed) {
 void add_evaluation(CLI::App& app, Typed& typed) {
   app.add_option("--evaluate", typed.options.passages, "Score the passages of tools/real_model.py instead of writing")
       ->type_name("FILE");
-  app.add_option(
-         "--policy", typed.policies,
-         "What to evaluate beside exact attention, by repetition: share:S, error:E, and ,steered after one of them")
+  app.add_option("--policy", typed.policies,
+                 "What to evaluate beside exact attention, by repetition: share:S, error:E, and ,steered ,centered or "
+                 "both after one of them")
       ->allow_extra_args(false)
       ->type_name("POLICY");
   app.add_option("--seeds", typed.options.seeds, "Seeds of each policy, from --seed on")
@@ -87,6 +88,7 @@ Policy policy_from(const Typed& typed) {
             : !typed.rows_of_layers.empty() ? typed.rows_of_layers
                                             : typed.rows;
   if (typed.steered) policy += ",steered";
+  if (typed.centered) policy += ",centered";
   return parse_policy(policy);
 }
 

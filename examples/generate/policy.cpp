@@ -54,6 +54,7 @@ std::string Policy::name() const {
   text += layers.empty() ? ":" : "s:";
   text += short_number(layers.empty() ? number : mean(layers));
   if (steered) text += ",steered";
+  if (centered) text += ",centered";
   return text;
 }
 
@@ -61,6 +62,7 @@ Policy parse_policy(std::string_view name) {
   Policy policy;
   if (name == "exact") return policy;
   std::string_view rest = name;
+  policy.centered = take_end(rest, ",centered");
   policy.steered = take_end(rest, ",steered");
   if (take_begin(rest, "share:")) policy.budget = Policy::Budget::share;
   if (take_begin(rest, "error:")) policy.budget = Policy::Budget::error;
@@ -69,7 +71,7 @@ Policy parse_policy(std::string_view name) {
   if (policy.budget == Policy::Budget::all || numbers.empty() || !in_range || (numbers.size() == 1 && numbers[0] == 0.))
     throw UserError("the policy " + quote(name) +
                     " is unknown; accepted: exact, share:S and error:E with a number between 0 and 1 or one for each "
-                    "layer, by '/', and ,steered after them");
+                    "layer, by '/', and ,steered ,centered or both after them");
   if (numbers.size() == 1)
     policy.number = numbers[0];
   else

@@ -23,6 +23,7 @@ struct Policy {
   double number = 0.;          // the share or the error
   std::vector<double> layers;  // those of the layers, if not empty; a layer with 0 is read whole
   bool steered = false;        // see MassUnit
+  bool centered = false;       // with the mean value row as RunOptions::center
   std::int64_t from = 512;     // tokens; shorter texts are read whole, as a few rows of them say little
 
   /// As parse_policy takes it; of numbers for the layers their mean: "shares:0.1".
@@ -30,7 +31,7 @@ struct Policy {
 };
 
 /// The policy that `name` gives: "exact", "share:0.1", "error:0.05", the latter two with a number for each layer,
-/// "error:0.03/0.05/0.05", and with ",steered" at the end.
+/// "error:0.03/0.05/0.05", and with ",steered", ",centered" or ",steered,centered" at the end.
 /// Errors: UserError that says what there is.
 Policy parse_policy(std::string_view name);
 

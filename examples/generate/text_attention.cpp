@@ -4,14 +4,18 @@
 
 namespace santa::example {
 
-TextAttention::TextAttention(Policy policy, std::uint64_t seed, const Settings& settings, const Plans& plans)
+TextAttention::TextAttention(const Space& space, Policy policy, std::uint64_t seed, const Settings& settings,
+                             const Plans& plans, const KvCache& cache, std::int64_t slot, std::int64_t length)
     : _policy(std::move(policy)),
       _seed(seed),
+      _slot(slot),
+      _means(settings),
       _statistics("santa::statistics", static_cast<std::size_t>(settings.layers),
                   static_cast<std::size_t>(settings.kv_heads)),
       _rows("santa::rows", static_cast<std::size_t>(settings.layers)) {
   if (_policy.budget == Policy::Budget::all) return;
   for (std::int64_t layer = 0; layer < settings.layers; ++layer) _states.emplace_back(Space(), plans.shape());
+  if (_policy.centered) _means.add(space, cache, slot, 0, length);
 }
 
 void TextAttention::run(const Space& space, Plans& plans, std::int64_t layer, const TextCache& cache,
@@ -23,10 +27,12 @@ void TextAttention::run(const Space& space, Plans& plans, std::int64_t layer, co
                              .statistics = Kokkos::subview(_statistics, std::pair(at, at + 1), Kokkos::ALL)};
   const auto method = method_of(_policy, layer, length);
   if (method) options.state = _states[at];
+  if (_policy.centered) options.center = _means.of_layer(layer);
   plans.run(space, method, query, cache, out, options);
 }
 
-void TextAttention::note_token(const Space& space, std::int64_t length) {
+void TextAttention::note_token(const Space& space, const KvCache& cache, std::int64_t length) {
+  if (_policy.centered) _means.add(space, cache, _slot, length - 1, length);
   const auto statistics = _statistics;
   const auto rows = _rows;
   Kokkos::parallel_for(

@@ -3,6 +3,7 @@
 
 #include "generate/plans.hpp"
 #include "generate/policy.hpp"
+#include "generate/value_means.hpp"
 #include <santa/decode/state.hpp>
 
 #include <cstdint>
@@ -22,13 +23,15 @@ struct RowCounts {
 
 class TextAttention {
  public:
-  TextAttention(Policy policy, std::uint64_t seed, const Settings& settings, const Plans& plans);
+  /// Of the text in `slot` of the cache, which has `length` tokens.
+  TextAttention(const Space& space, Policy policy, std::uint64_t seed, const Settings& settings, const Plans& plans,
+                const KvCache& cache, std::int64_t slot, std::int64_t length);
 
   /// Attention of the newest token, number `length` - 1, in one layer. Neither fences nor reads back.
   void run(const Space& space, Plans& plans, std::int64_t layer, const TextCache& cache, std::int64_t length,
            const QueryRows& query, const OutRows& out);
   /// After the last layer of a token that sees `length` tokens: adds up what was read, on the device.
-  void note_token(const Space& space, std::int64_t length);
+  void note_token(const Space& space, const KvCache& cache, std::int64_t length);
 
   [[nodiscard]] const Policy& policy() const { return _policy; }
   /// Fences.
@@ -39,6 +42,8 @@ class TextAttention {
  private:
   Policy _policy;
   std::uint64_t _seed;
+  std::int64_t _slot;
+  ValueMeans _means;
   std::vector<DecodeState<Memory>> _states;        // of the layers
   Kokkos::View<Statistics**, Memory> _statistics;  // [layers, kv_heads], of the last token
   Kokkos::View<std::int64_t*, Memory> _rows;       // [layers], of all

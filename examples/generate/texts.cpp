@@ -30,7 +30,7 @@ Texts::Texts(const Model& model, std::int64_t slots, std::int64_t capacity)
       _logits("santa::logits", size(slots), size(model.settings().vocabulary)),
       _lengths(size(slots), 0),
       _attention(size(slots)) {
-  for (auto& attention : _attention) attention = std::make_unique<TextAttention>(Policy{}, 0, model.settings(), _plans);
+  for (std::int64_t slot = 0; slot < slots; ++slot) set_attention(slot, {}, 0);
 }
 
 void Texts::prefill(std::int64_t slot, std::span<const std::int32_t> prompt,
@@ -72,7 +72,12 @@ void Texts::read_chunk(std::int64_t slot, std::span<const std::int32_t> tokens) 
 void Texts::start(std::int64_t slot, std::int64_t from, const Policy& policy, std::uint64_t seed) {
   if (slot != from) _cache.copy(_space, from, slot, length(from));
   _lengths[size(slot)] = length(from);
-  _attention[size(slot)] = std::make_unique<TextAttention>(policy, seed, _model.settings(), _plans);
+  set_attention(slot, policy, seed);
+}
+
+void Texts::set_attention(std::int64_t slot, const Policy& policy, std::uint64_t seed) {
+  _attention[size(slot)] =
+      std::make_unique<TextAttention>(_space, policy, seed, _model.settings(), _plans, _cache, slot, length(slot));
 }
 
 void Texts::shorten(std::int64_t slot, std::int64_t length) {
@@ -94,7 +99,7 @@ void Texts::step(std::int64_t count) {
   _model.run(_space, _rows, _cache, [&](std::int64_t layer, const FloatRows& query, const FloatRows& out) {
     attend(count, layer, query, out);
   });
-  for (std::int64_t slot = 0; slot < count; ++slot) _attention[size(slot)]->note_token(_space, length(slot));
+  for (std::int64_t slot = 0; slot < count; ++slot) _attention[size(slot)]->note_token(_space, _cache, length(slot));
   _model.score(_space, count, _logits);
 }
 

@@ -55,6 +55,7 @@ class Texts {
   [[nodiscard]] double attention_seconds() const { return _attention_seconds; }
 
  private:
+  void set_attention(std::int64_t slot, const Policy& policy, std::uint64_t seed);
   void read_chunk(std::int64_t slot, std::span<const std::int32_t> tokens);
   void attend(std::int64_t count, std::int64_t layer, const FloatRows& query, const FloatRows& out);
   [[nodiscard]] QueryRows heads_of(const FloatRows& query, std::int64_t first, std::int64_t rows) const;

@@ -176,10 +176,12 @@ TEST_CASE("policies") {
   CHECK(parse_policy("error:0.05/0/0.1").layers == std::vector<double>{0.05, 0., 0.1});
   CHECK(parse_policy("share:0.05/0.15").name() == "shares:0.1");
   CHECK(parse_policy("share:0.25,steered").steered);
-  for (const char* const name : {"exact", "share:0.25", "share:0.25,steered", "error:0.05"})
+  CHECK(parse_policy("error:0.05,centered").centered);
+  for (const char* const name : {"exact", "share:0.25", "share:0.25,steered", "error:0.05", "error:0.05,centered",
+                                 "share:0.25,steered,centered"})
     CHECK(parse_policy(name).name() == name);
   for (const char* const name : {"", "share", "share:", "share:0", "share:1.5", "share:0.1x", "share:0.1/",
-                                 "share:0.1//0.2", "share:-0.1", "rows:0.1", "steered"})
+                                 "share:0.1//0.2", "share:-0.1", "rows:0.1", "steered", "share:0.1,centred"})
     CHECK(contains(sentence_of([&] { parse_policy(name); }), "is unknown; accepted: exact, share:S"));
 }
 
