@@ -4,6 +4,8 @@
 #include <santa/core/check.hpp>
 #include <santa/lanes/division.hpp>
 #include <santa/lanes/extents.hpp>
+#include <santa/lanes/feature_host_tile.hpp>
+#include <santa/lanes/feature_plain_tile.hpp>
 #include <santa/lanes/host_dots.hpp>
 #include <santa/lanes/host_group.hpp>
 #include <santa/lanes/host_tile.hpp>
@@ -43,8 +45,8 @@ concept GenericSpace = Kokkos::is_execution_space_v<Space> && !is_host_space<Spa
 
 /// The seam of an execution space; the general one is the host's.
 ///   Group<Extents>                     lane group
-///   Tile<T, Extents, Scored, rescored> its products: sums of rows of T, scores of rows of Scored (T, or a narrow type,
-///                                      with drawn rows `rescored` by rows of T or not)
+///   Tile<T, Extents, Scored, rescored> its products: sums of rows of T, scores of rows of Scored (T; or a narrow type
+///                                      or FeatureMajor<T>, with drawn rows `rescored` by rows of T or not)
 ///   Dots<T, Extents>                 products of rows with many vectors of any dimension
 ///   many_groups                        whether a team's or a kernel's many groups share what one thread would do last
 ///   most_heads(dim)                    query heads that a group works on together
@@ -59,7 +61,9 @@ struct Seam {
   using Group = HostGroup;
   static constexpr bool many_groups = false;
   template <class T, class Extents, class Scored = T, bool rescored = false>
-  using Tile = std::conditional_t<std::is_same_v<T, Scored>, HostTile<T>, NarrowHostTile<T, Scored>>;
+  using Tile = std::conditional_t<
+      std::is_same_v<T, Scored>, HostTile<T>,
+      std::conditional_t<std::is_same_v<Scored, FeatureMajor<T>>, FeatureHostTile<T>, NarrowHostTile<T, Scored>>>;
   template <class T, class Extents>
   using Dots = HostDots<T>;
 
