@@ -17,7 +17,7 @@ SANTA_SPACE_TEST_CASE("scores_by_features_are_those_of_the_chosen_coefficients")
     problem.upload();
     for (const AnyChoice& choice : {AnyChoice(Bernoulli{}), AnyChoice(Bernoulli{.repeats = 5}),
                                     AnyChoice(SystematicFeatures{.features = 40}),
-                                    AnyChoice(TopFeatures{.features = 17}), AnyChoice(TopFeatures{64, true})})
+                                    AnyChoice(TopFeatures{.features = 17}), AnyChoice(TopFeatures{20, true})})
       check_attention(problem, choice);
   }
 }

@@ -25,7 +25,7 @@ class FeatureCoefficients {
 
   /// Floats that stay in use once features are chosen; whole vectors.
   KOKKOS_FUNCTION static constexpr std::size_t kept_floats(int heads, int dim) {
-    return (static_cast<std::size_t>(dim) + 2 * static_cast<std::size_t>(heads) + 1 + 31) / 32 * 32;
+    return (static_cast<std::size_t>(dim / 4) + 2 * static_cast<std::size_t>(heads) + 1 + 31) / 32 * 32;
   }
   /// Floats that hold the coefficients [head][dim], and behind them the importance of features.
   KOKKOS_FUNCTION static constexpr std::size_t working_floats(int heads, int dim) {
@@ -34,8 +34,8 @@ class FeatureCoefficients {
 
   KOKKOS_FUNCTION FeatureCoefficients(const Group& group, float* kept, float* working, int heads, int dim)
       : _group(group),
-        _list(reinterpret_cast<std::int32_t*>(kept)),
-        _scale(kept + dim),
+        _list(reinterpret_cast<std::uint8_t*>(kept)),
+        _scale(kept + dim / 4),
         _offset(_scale + heads),
         _count(reinterpret_cast<std::int32_t*>(_offset + heads)),
         _row(working),
@@ -52,8 +52,8 @@ class FeatureCoefficients {
   [[nodiscard]] KOKKOS_FUNCTION float& scale(int head) const { return _scale[head]; }
   [[nodiscard]] KOKKOS_FUNCTION float offset(int head) const { return _offset[head]; }
 
-  /// The features that are read, in ascending order.
-  [[nodiscard]] KOKKOS_FUNCTION const std::int32_t* list() const { return _list; }
+  /// The features that are read, in ascending order; the first can be read even if there are none.
+  [[nodiscard]] KOKKOS_FUNCTION const std::uint8_t* list() const { return _list; }
   [[nodiscard]] KOKKOS_FUNCTION int count() const { return *_count; }
 
   /// Takes queries and has the policy turn them into coefficients.
@@ -144,20 +144,26 @@ class FeatureCoefficients {
   }
 
   KOKKOS_FUNCTION void find_used() const {
+    auto* const numbered = reinterpret_cast<std::int32_t*>(importance());  // which is known no more
     int count = 0;
     for_all_blocks([&](int first) {
       Float used = 0.F;
       for (int head = 0; head < _heads; ++head)
         used = select(load(of(head), first) != Float(0.F), Float(1.F), used);
       const std::uint32_t bits = _group.ballot(used > Float(0.F));
-      _group.compact(bits, numbers() + first, _list, count, _dim);
+      _group.compact(bits, numbers() + first, numbered, count, _dim);
       count += Kokkos::popcount(bits);
     });
-    _group.single([&] { *_count = count; });
+    _group.single([&] {
+      _list[0] = 0;
+      *_count = count;
+    });
+    _group.sync();
+    _group.for_each(count, [&](int i) { _list[i] = static_cast<std::uint8_t>(numbered[i]); });
   }
 
   Group _group;         // by value: of a warp's, which is empty, nothing is left
-  std::int32_t* _list;  // [dim], of which `count` are used
+  std::uint8_t* _list;  // [dim], of which `count` are used
   float* _scale;        // [head]
   float* _offset;       // [head]
   std::int32_t* _count;

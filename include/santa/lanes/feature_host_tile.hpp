@@ -10,11 +10,12 @@
 namespace santa::lanes {
 
 /// Scores of keys that lie feature by feature, 32 keys at a time. Sums, and scores of drawn rows, of rows of T.
-template <class T>
+/// `Group` is no other: as a parameter, so that a device's compiler doesn't look at its vectors before they are used.
+template <class T, class Group = HostGroup>
 class FeatureHostTile : public HostTile<T> {
   using Full = HostTile<T>;
   using Block = FeatureBlock<T>;  // of keys here
-  using Coefficients = FeatureCoefficients<HostGroup>;
+  using Coefficients = FeatureCoefficients<Group>;
 
  public:
   static constexpr std::size_t scratch_floats(int heads, int dim) {

@@ -9,8 +9,10 @@
 #include <santa/lanes/host_dots.hpp>
 #include <santa/lanes/host_group.hpp>
 #include <santa/lanes/host_tile.hpp>
-#include <santa/lanes/mma_code_tile.hpp>
+#include <santa/lanes/mma_code_scores.hpp>
+#include <santa/lanes/mma_copy_tile.hpp>
 #include <santa/lanes/mma_dots.hpp>
+#include <santa/lanes/mma_feature_scores.hpp>
 #include <santa/lanes/mma_tile.hpp>
 #include <santa/lanes/narrow_host_tile.hpp>
 #include <santa/lanes/narrow_plain_tile.hpp>
@@ -132,13 +134,15 @@ struct Seam<Kokkos::Cuda> {
   static constexpr bool many_groups = true;
   template <class Extents>
   using Group = WarpGroup<Extents::heads, warps_of<Extents>>;
-  template <class T, class Extents, class Scored = T, bool rescored = false>
+  template <class T, class Extents, class Scored = T, bool rescored = false, class G = Group<Extents>,
+            int dim = Extents::dim, bool fast = Extents::tensor_cores>
   using Tile = std::conditional_t<
-      std::is_same_v<T, Scored>,
-      std::conditional_t<Extents::tensor_cores, MmaTile<Group<Extents>, T, Extents::dim>,
-                         PlainTile<Group<Extents>, T, Extents::dim>>,
-      std::conditional_t<Extents::tensor_cores, MmaCodeTile<Group<Extents>, T, Scored, Extents::dim, rescored>,
-                         NarrowPlainTile<Group<Extents>, T, Scored, Extents::dim, rescored>>>;
+      std::is_same_v<T, Scored>, std::conditional_t<fast, MmaTile<G, T, dim>, PlainTile<G, T, dim>>,
+      std::conditional_t<std::is_same_v<Scored, FeatureMajor<T>>,
+                         std::conditional_t<fast, MmaCopyTile<G, T, MmaFeatureScores, Scored, dim, rescored>,
+                                FeaturePlainTile<G, T, dim, rescored>>,
+                         std::conditional_t<fast, MmaCopyTile<G, T, MmaCodeScores, Scored, dim, rescored>,
+                                NarrowPlainTile<G, T, Scored, dim, rescored>>>>;
   template <class T, class Extents>
   using Dots = std::conditional_t<Extents::tensor_cores, MmaDots<Group<Extents>, T>, PlainDots<Group<Extents>, T>>;
 

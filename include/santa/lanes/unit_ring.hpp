@@ -48,11 +48,21 @@ class UnitRing {
         copy_piece(to + 128U * static_cast<std::uint32_t>(i), from + 128 * i, present);
       }
     }
-    close_copies();
-    constexpr int taken = rows * row_bytes / unit_bytes;
-    _next = (_next + taken) % units;
-    _used += taken;
-    ++_waiting;
+    close<rows, row_bytes>();
+  }
+
+  /// The same of rows of 32 2-byte elements that lie anywhere: bits_at(i) are those of this lane's element of row i.
+  template <int rows, class BitsAt>
+  __device__ __forceinline__ void ask_elements(const BitsAt& bits_at, int count) {
+    constexpr int row_bytes = 64;
+    const int lane = lane_here();
+#pragma unroll 8
+    for (int row = 0; row < rows; ++row) {
+      const std::uint16_t bits = row < count ? bits_at(row) : std::uint16_t{0};
+      const std::uint32_t to = pieces_on(place<row_bytes>(_next, row), lane / 8) + static_cast<std::uint32_t>(lane % 8 * 2);
+      asm volatile("st.shared.u16 [%0],%1;" ::"r"(to), "h"(bits));
+    }
+    close<rows, row_bytes>();
   }
 
   /// Waits for the oldest panel.
@@ -79,6 +89,16 @@ class UnitRing {
   }
 
  private:
+  /// Notes a panel whose copies have all been asked for.
+  template <int rows, int row_bytes>
+  __device__ __forceinline__ void close() {
+    close_copies();
+    constexpr int taken = rows * row_bytes / unit_bytes;
+    _next = (_next + taken) % units;
+    _used += taken;
+    ++_waiting;
+  }
+
   /// A panel goes on in the next unit, after the last in the first.
   template <int row_bytes>
   [[nodiscard]] __device__ __forceinline__ std::uint32_t place(unsigned first_unit, int row) const {

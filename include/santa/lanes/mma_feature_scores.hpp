@@ -1,0 +1,169 @@
+// Scores by some features of the keys on CUDA tensor cores, panel by panel.
+#pragma once
+
+#include <santa/core/element.hpp>
+#include <santa/core/query_rows.hpp>
+#include <santa/lanes/feature_coefficients.hpp>
+#include <santa/lanes/mma.hpp>
+#include <santa/lanes/mma_operand.hpp>
+#include <santa/lanes/mma_query.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#if defined(KOKKOS_ENABLE_CUDA)
+
+namespace santa::lanes {
+
+/// A panel is some of the chosen features of a tile's 32 keys, 64 bytes each. With g = lane / 4, t = lane % 4: features
+/// of 16 keys, transposed as they are loaded, are A, coefficients are B; sums stay in registers from panel to panel.
+/// Coefficients go in as a rounded part and its rest: those of ternary queries are exact, their products additions.
+template <class Group, class Scored, int Dim, int unit_bytes>
+class MmaFeatureScores;
+
+template <class Group, class T, int Dim, int unit_bytes>
+class MmaFeatureScores<Group, FeatureMajor<T>, Dim, unit_bytes> {
+  using Columns = MmaColumns<Group::max_heads>;
+  using Coefficients = FeatureCoefficients<Group>;
+  static constexpr int blocks = Columns::blocks;
+  static constexpr int parts = Columns::parts;
+  static constexpr bool packed = Columns::packed;
+  static constexpr int steps = Dim / 16;  // of 16 features
+  static constexpr int fragments = blocks * parts * steps;
+
+ public:
+  static constexpr int row_bytes = 64;
+  static constexpr int rows = unit_bytes / row_bytes;  // of a panel
+  static constexpr std::size_t shared_floats =
+      fragments * 32 * 2 + Coefficients::kept_floats(Group::max_heads, Dim);
+  /// Scratch that is used in `begin`.
+  static constexpr std::size_t working_floats = Coefficients::working_floats(Group::max_heads, Dim);
+  static_assert(rows % 16 == 0);
+
+  __device__ MmaFeatureScores(const Group& group, float* shared, float* working, int heads, int dim)
+      : _fragments(reinterpret_cast<uint2*>(shared)), _features(group, shared + fragments * 32 * 2, working, heads, dim) {}
+
+  /// Chooses features; what follows can ask for their rows only then.
+  template <class Query, class Meanwhile>
+  __device__ __forceinline__ void begin(const Query& query, float factor, const Meanwhile& meanwhile) {
+    _features.choose(query);
+    if constexpr (std::is_same_v<T, half>) tame();
+    for (int i = Group::rank(); i < blocks * steps; i += Group::groups_per_team) set_fragment(i / steps, i % steps);
+    Group::team_barrier();
+    _count = _features.count();
+    _factor = factor;
+    meanwhile();
+  }
+
+  [[nodiscard]] __device__ int panels() const { return _count <= rows ? 1 : (_count + rows - 1) / rows; }
+
+  /// Asks for a panel of `count` keys. Those that a step is chosen by lie anywhere: they are not copied in pieces.
+  template <class Ring, class Rows>
+  __device__ __forceinline__ void ask(Ring& ring, const Rows& keys, std::int64_t first, std::int64_t step, int count,
+                                      int panel) const {
+    const std::uint8_t* const list = _features.list() + panel * rows;
+    const int present = _count - panel * rows;
+    if (step == 1 && first % 8 == 0) {
+      const T* const from = keys[first];
+      ring.template ask<rows, row_bytes>([&](int i) { return from + list[i] * keys.stride; },
+                                         present < 1 ? 1 : present, count * int{sizeof(T)});
+    } else {
+      const T* const from = keys[first + step * (Group::lane() < count ? Group::lane() : count - 1)];
+      ring.template ask_elements<rows>([&](int i) { return from[list[i] * keys.stride].bits; }, present);
+    }
+  }
+
+  template <class Ring, class Done>
+  __device__ __forceinline__ void products(const Ring& ring, int panel, float* scores, const Done& done) {
+    if (panel == 0) {
+#pragma unroll
+      for (int half = 0; half < 2; ++half)
+#pragma unroll
+        for (int b = 0; b < blocks; ++b)
+#pragma unroll
+          for (int k = 0; k < 4; ++k) _sum[half][b][k] = 0.F;
+    }
+    const int present = _count - panel * rows;
+#pragma unroll
+    for (int at = 0; at < rows; at += 16)
+      if (at < present) add(ring, at, panel * (rows / 16) + at / 16);
+    done();
+    if (panel + 1 == panels())
+#pragma unroll
+      for (int half = 0; half < 2; ++half) store_products<Group>(_sum[half], scores + 16 * half * Group::max_heads);
+  }
+
+  [[nodiscard]] __device__ float score(int head, float product) const {
+    return fma(product, _factor * _features.scale(head), _factor * _features.offset(head));
+  }
+
+ private:
+  __device__ static int column() { return Group::lane() / 4; }   // g
+  __device__ static int quarter() { return Group::lane() % 4; }  // t
+
+  /// 16 features, from row `at` of the oldest panel on.
+  template <class Ring>
+  __device__ __forceinline__ void add(const Ring& ring, int at, int step) {
+    uint2 b[blocks * parts];
+#pragma unroll
+    for (int k = 0; k < blocks * parts; ++k) b[k] = load_shared(_fragments + (k * steps + step) * 32 + Group::lane());
+    const std::uint32_t row = ring.template row<row_bytes>(at + Group::lane() % 8 + Group::lane() / 16 * 8);
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      std::uint32_t a[4];
+      load_matrices<true>(pieces_on(row, 2 * half + Group::lane() / 8 % 2), a);
+#pragma unroll
+      for (int k = 0; k < blocks * parts; ++k) mma<T>(_sum[half][k / parts], a, b[k].x, b[k].y);
+    }
+  }
+
+  /// Coefficients of 16 features and a block of heads, of which there are `parts` fragments.
+  __device__ void set_fragment(int block, int step) const {
+    const int head = packed ? column() % 4 : block * 8 + column();
+    std::uint32_t rounded[2], rest[2];
+#pragma unroll
+    for (int k = 0; k < 2; ++k) {
+      float c[2];
+#pragma unroll
+      for (int e = 0; e < 2; ++e) {
+        const int i = 16 * step + 8 * k + 2 * quarter() + e;
+        c[e] = i < _features.count() && head < _features.heads() ? _features.of(head)[_features.list()[i]] : 0.F;
+      }
+      rounded[k] = pack<T>(c[0], c[1]);
+      rest[k] = pack_rest<T>(c[0], c[1], rounded[k]);
+    }
+    const uint2 first = {rounded[0], rounded[1]};
+    const uint2 second = {rest[0], rest[1]};
+    uint2* const to = _fragments + (block * parts * steps + step) * 32 + Group::lane();
+    to[0] = !packed || column() < 4 ? first : second;
+    if constexpr (!packed) to[steps * 32] = second;
+  }
+
+  /// Brings coefficients into the range of halves by a power of two.
+  __device__ void tame() const {
+    _features.for_own_heads([&](int head) {
+      float* const row = _features.of(head);
+      float largest = 0.F;
+      for (int d = Group::lane(); d < _features.dim(); d += Group::size) {
+        const float size = Kokkos::fabs(row[d]);
+        largest = size > largest && size < infinity ? size : largest;
+      }
+      largest = Group::max(largest);
+      const int exponent = largest > 0.F ? ilogbf(largest) : 0;
+      for (int d = Group::lane(); d < _features.dim(); d += Group::size) row[d] = ldexpf(row[d], -exponent);
+      Group::single([&] { _features.scale(head) = ldexpf(_features.scale(head), exponent); });
+    });
+    Group::team_barrier();
+  }
+
+  uint2* _fragments;  // [block of heads][part][step][lane]
+  Coefficients _features;
+  float _sum[2][blocks][4];  // of both halves of the tile's keys
+  float _factor = 0.F;
+  int _count = 0;
+};
+
+}  // namespace santa::lanes
+
+#endif
