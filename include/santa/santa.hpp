@@ -29,6 +29,7 @@
 #include <santa/sample/proportional_tile_budget.hpp>
 #include <santa/sample/stratified.hpp>
 #include <santa/sample/systematic.hpp>
+#include <santa/score/any_features.hpp>
 #include <santa/score/bernoulli.hpp>
 #include <santa/score/modifiers.hpp>
 #include <santa/score/systematic_features.hpp>

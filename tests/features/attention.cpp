@@ -15,9 +15,9 @@ SANTA_SPACE_TEST_CASE("scores_by_features_are_those_of_the_chosen_coefficients")
     problem.fill(3).set_lengths({300, 77});
     spread_channels(problem);
     problem.upload();
-    for (const AnyChoice& choice : {AnyChoice(Bernoulli{}), AnyChoice(Bernoulli{.repeats = 5}),
-                                    AnyChoice(SystematicFeatures{.features = 40}),
-                                    AnyChoice(TopFeatures{.features = 17}), AnyChoice(TopFeatures{20, true})})
+    for (const AnyFeatures& choice : {AnyFeatures(Bernoulli{}), AnyFeatures(Bernoulli{.draws = 5}),
+                                    AnyFeatures(SystematicFeatures{.features = 40}),
+                                    AnyFeatures(TopFeatures{.features = 17}), AnyFeatures(TopFeatures{20, true})})
       check_attention(problem, choice);
   }
 }
@@ -30,7 +30,7 @@ SANTA_SPACE_TEST_CASE("all_features_give_attention_over_the_keys") {
   problem.upload();
   const auto keys = feature_keys(problem);
   const Reference exact = exact_reference(problem);
-  for (const AnyChoice& choice : {AnyChoice(SystematicFeatures{.features = 128}), AnyChoice(TopFeatures{128})}) {
+  for (const AnyFeatures& choice : {AnyFeatures(SystematicFeatures{.features = 128}), AnyFeatures(TopFeatures{128})}) {
     const Result result = run_narrow(Exact{}, problem, feature_cache(problem, keys, choice));
     CHECK(relative_error(result.out, exact.out) < 2e-4);
     for (std::size_t i = 0; i < exact.lse.size(); ++i)
@@ -49,7 +49,7 @@ SANTA_SPACE_TEST_CASE("units_of_many_tiles_of_features_are_read_right_whether_fe
   const auto keys = feature_keys(problem);
   const Reference exact = exact_reference(problem);
   for (const int features : {20, 60, 127}) {
-    const FeatureCache cache{problem.cache(), keys, AnyChoice(TopFeatures{.features = features})};
+    const FeatureCache cache{problem.cache(), keys, AnyFeatures(TopFeatures{.features = features})};
     const Reference approximate = exact_reference(with_coefficients(problem, cache, 1));
     for (const std::int64_t keys_per_split : {5120, 1024}) {
       const PlanOptions options{.keys_per_split = keys_per_split};
@@ -67,7 +67,7 @@ SANTA_SPACE_TEST_CASE("every_sampler_that_covers_the_length_gives_exact_attentio
   problem.fill(7);
   spread_channels(problem);
   problem.upload();
-  const FeatureCache cache{problem.cache(), feature_keys(problem), AnyChoice(Bernoulli{.repeats = 2})};
+  const FeatureCache cache{problem.cache(), feature_keys(problem), AnyFeatures(Bernoulli{.draws = 2})};
   const Reference exact = exact_reference(problem);
   const Reference approximate = exact_reference(with_coefficients(problem, cache, 1));
   for (const AnyMethod& method : samplers(301)) {
@@ -84,7 +84,7 @@ SANTA_SPACE_TEST_CASE("every_sampler_that_covers_the_length_gives_exact_attentio
 SANTA_SPACE_TEST_CASE("rescored_results_come_nearer_to_exact_attention_with_more_rows_and_with_seeds") {
   Problem<Space, bfloat16, bfloat16> problem({.batch = 1, .heads = 4, .kv_heads = 1, .length = 2000, .dim = 64});
   problem.fill(8, 1.F).upload();
-  const FeatureCache cache{problem.cache(), feature_keys(problem), AnyChoice(SystematicFeatures{.features = 32})};
+  const FeatureCache cache{problem.cache(), feature_keys(problem), AnyFeatures(SystematicFeatures{.features = 32})};
   const Reference exact = exact_reference(problem);
   double before = 1.;
   for (const std::int64_t rows : {100, 400, 1600}) {

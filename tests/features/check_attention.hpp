@@ -44,7 +44,7 @@ double mean_part(const Problem<Space, T, Q>& problem, const Problem<Space, T>& c
 
 /// Exact attention by chosen features is that of their coefficients, and rescored that of the queries.
 template <class Space, class T, class Q>
-void check_attention(const Problem<Space, T, Q>& problem, const AnyChoice& choice) {
+void check_attention(const Problem<Space, T, Q>& problem, const AnyFeatures& choice) {
   const FeatureCache cache{problem.cache(), feature_keys(problem), choice};
   const auto coefficients = with_coefficients(problem, cache, 5);
   const Reference approximate = exact_reference(coefficients);

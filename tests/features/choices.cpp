@@ -68,10 +68,10 @@ Problem<Space, bfloat16, bfloat16> make_problem(const Shape& shape) {
 
 SANTA_SPACE_TEST_CASE("bernoulli_draws_as_its_definition_says_by_uniforms_that_a_group_shares") {
   for (const Shape& shape : shapes)
-    for (const int repeats : {1, 3}) {
+    for (const int draws : {1, 3}) {
       const auto problem = make_problem<Space>(shape);
       const Chosen result =
-          chosen(problem, feature_cache(problem, feature_keys(problem), Bernoulli{.repeats = repeats}), 7, 4, 2);
+          chosen(problem, feature_cache(problem, feature_keys(problem), Bernoulli{.draws = draws}), 7, 4, 2);
       bool same = true;
       for_each_group(shape, [&](std::int64_t b, std::int64_t kv, std::int64_t first) {
         const StreamKey key{.seed = 7, .step = 4, .stream = 2, .request = static_cast<std::uint32_t>(b)};
@@ -81,13 +81,13 @@ SANTA_SPACE_TEST_CASE("bernoulli_draws_as_its_definition_says_by_uniforms_that_a
           for (std::int64_t d = 0; d < shape.dim; ++d) {
             const float q = problem.query(b, h, d);
             int times = 0;
-            for (int draw = 0; draw < repeats; ++draw) {
+            for (int draw = 0; draw < draws; ++draw) {
               const std::uint32_t index =
                   (1U << 31) + static_cast<std::uint32_t>(kv * 32768 + draw * 256 + d);
               const std::uint32_t uniform = key.draw(65535, index).word[0] >> 8;
               times += static_cast<double>(uniform) < static_cast<double>(std::fabs(q) / s) * 0x1p24 ? 1 : 0;
             }
-            const float expected = (q < 0.F ? -1.F : 1.F) * static_cast<float>(times) * (s / static_cast<float>(repeats));
+            const float expected = (q < 0.F ? -1.F : 1.F) * static_cast<float>(times) * (s / static_cast<float>(draws));
             same = same && result.coefficients[at((b * shape.heads + h) * shape.dim + d)] == expected;
           }
         }
@@ -154,8 +154,8 @@ SANTA_SPACE_TEST_CASE("mean_scores_over_steps_are_those_of_the_keys_and_their_sp
   const Shape shape{.batch = 1, .heads = 8, .kv_heads = 2, .length = 40, .dim = 64};
   const auto problem = make_problem<Space>(shape);
   const auto keys = feature_keys(problem);
-  for (const AnyChoice& choice : {AnyChoice(Bernoulli{}), AnyChoice(Bernoulli{.repeats = 4}),
-                                  AnyChoice(SystematicFeatures{.features = 24})}) {
+  for (const AnyFeatures& choice : {AnyFeatures(Bernoulli{}), AnyFeatures(Bernoulli{.draws = 4}),
+                                  AnyFeatures(SystematicFeatures{.features = 24})}) {
     const auto cache = feature_cache(problem, keys, choice);
     constexpr int steps = 3000;
     const std::size_t scores = at(shape.heads * shape.length);
@@ -240,8 +240,8 @@ SANTA_SPACE_TEST_CASE("a_query_that_is_not_finite_keeps_its_coefficient") {
   problem.query(0, 1, 3) = quiet_nan;
   problem.upload();
   const auto keys = feature_keys(problem);
-  for (const AnyChoice& choice :
-       {AnyChoice(Bernoulli{}), AnyChoice(SystematicFeatures{.features = 2}), AnyChoice(TopFeatures{.features = 2})}) {
+  for (const AnyFeatures& choice :
+       {AnyFeatures(Bernoulli{}), AnyFeatures(SystematicFeatures{.features = 2}), AnyFeatures(TopFeatures{.features = 2})}) {
     const auto cache = feature_cache(problem, keys, choice);
     const Chosen result = chosen(problem, cache);
     for (std::size_t i = 0; i < 16; ++i) CHECK(std::isnan(result.coefficients[i]) == (i == 11));

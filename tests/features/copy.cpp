@@ -142,14 +142,14 @@ SANTA_SPACE_TEST_CASE("policies_that_can_not_be_are_named") {
   Problem<Space, bfloat16> problem({.batch = 1, .heads = 1, .kv_heads = 1, .length = 8, .dim = 8});
   problem.fill(1).upload();
   const auto keys = feature_keys(problem);
-  const auto rejects = [&](const AnyChoice& choice, const char* sentence) {
+  const auto rejects = [&](const AnyFeatures& choice, const char* sentence) {
     const auto cache = feature_cache(problem, keys, choice);
     CHECK_THROWS_WITH_AS(run_narrow(Exact{}, problem, cache), sentence, std::invalid_argument);
     CHECK_THROWS_WITH_AS(chosen(problem, cache), sentence, std::invalid_argument);
   };
-  rejects(Bernoulli{.repeats = 0}, "santa: repeats is 0; accepted: 1 to 128");
-  rejects(Bernoulli{.repeats = -1}, "santa: repeats is -1; accepted: 1 to 128");
-  rejects(Bernoulli{.repeats = 129}, "santa: repeats is 129; accepted: 1 to 128");
+  rejects(Bernoulli{.draws = 0}, "santa: draws is 0; accepted: 1 to 128");
+  rejects(Bernoulli{.draws = -1}, "santa: draws is -1; accepted: 1 to 128");
+  rejects(Bernoulli{.draws = 129}, "santa: draws is 129; accepted: 1 to 128");
   rejects(SystematicFeatures{.features = 0}, "santa: features is 0; accepted: 1 to 256");
   rejects(TopFeatures{.features = 257}, "santa: features is 257; accepted: 1 to 256");
 }

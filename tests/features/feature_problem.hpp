@@ -15,43 +15,6 @@ namespace santa::test {
 template <class Space, class T>
 using FeatureKeysOf = FeatureKeys<T, typename Space::memory_space>;
 
-/// A policy chosen at run time, so that kernels are compiled once for all: a policy of a caller's own.
-class AnyChoice {
- public:
-  AnyChoice(const Bernoulli& policy) : _kind(Kind::bernoulli), _number(policy.repeats) {}             // NOLINT
-  AnyChoice(const SystematicFeatures& policy) : _kind(Kind::systematic), _number(policy.features) {}  // NOLINT
-  AnyChoice(const TopFeatures& policy)                                                                // NOLINT
-      : _kind(policy.by_query ? Kind::top_by_query : Kind::top), _number(policy.features) {}
-
-  void check() const {
-    visit([](const auto& policy) { policy.check(); });
-  }
-  template <class Group, class Coefficients, class Query>
-  KOKKOS_FUNCTION void choose(const Group& group, const Coefficients& c, const Query& query) const {
-    visit([&](const auto& policy) { policy.choose(group, c, query); });
-  }
-  template <class Group, class Coefficients>
-  KOKKOS_FUNCTION void find_variance(const Group& group, const Coefficients& c, const float* deviation) const {
-    visit([&](const auto& policy) { policy.find_variance(group, c, deviation); });
-  }
-
- private:
-  enum class Kind : std::uint8_t { bernoulli, systematic, top, top_by_query };
-
-  template <class F>
-  KOKKOS_FUNCTION void visit(const F& f) const {
-    switch (_kind) {
-      case Kind::bernoulli: return f(Bernoulli{_number});
-      case Kind::systematic: return f(SystematicFeatures{_number});
-      case Kind::top: return f(TopFeatures{_number});
-      case Kind::top_by_query: return f(TopFeatures{_number, true});
-    }
-  }
-
-  Kind _kind;
-  int _number;
-};
-
 template <class Space, class T, class Q>
 FeatureKeysOf<Space, T> feature_keys(const Problem<Space, T, Q>& problem) {
   const FeatureKeysOf<Space, T> keys(Space{}, problem.shape);
@@ -60,7 +23,7 @@ FeatureKeysOf<Space, T> feature_keys(const Problem<Space, T, Q>& problem) {
 }
 
 template <class Space, class T, class Q, class Keys>
-auto feature_cache(const Problem<Space, T, Q>& problem, const Keys& keys, const AnyChoice& choice) {
+auto feature_cache(const Problem<Space, T, Q>& problem, const Keys& keys, const AnyFeatures& choice) {
   return FeatureCache{problem.cache(), keys, choice};
 }
 

@@ -20,7 +20,7 @@ SANTA_SPACE_TEST_CASE("features_work_for_odd_dimensions_groups_layouts_and_types
     problem.fill(5);
     spread_channels(problem);
     problem.upload();
-    check_attention(problem, Bernoulli{.repeats = 2});
+    check_attention(problem, Bernoulli{.draws = 2});
     check_attention(problem, TopFeatures{.features = 10});
   }
   {
@@ -36,7 +36,7 @@ SANTA_SPACE_TEST_CASE("a_copy_in_rows_of_any_length_is_read_right") {
   auto keys = feature_keys(problem);
   keys.keys = decltype(keys.keys)("test::keys", 1, 1, 64, 101);
   transpose_keys(Space{}, problem.cache(), keys);
-  const FeatureCache cache{problem.cache(), keys, AnyChoice(TopFeatures{.features = 30})};
+  const FeatureCache cache{problem.cache(), keys, AnyFeatures(TopFeatures{.features = 30})};
   const Reference expected = exact_reference(with_coefficients(problem, cache, 1));
   CHECK(relative_error(run_narrow(Exact{}, problem, cache).out, expected.out) < 2e-4);
 }

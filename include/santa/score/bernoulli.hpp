@@ -10,17 +10,17 @@
 
 namespace santa {
 
-/// Reads feature d with probability |q_d| / s, s = max_d |q_d| of a head, as sign(q_d) s; the mean of `repeats`
-/// independent draws. Scores are unbiased: of one draw sums of features, added or subtracted, times s. All heads of a
+/// Reads feature d with probability |q_d| / s, s = max_d |q_d| of a head, as sign(q_d) s; the mean of `draws`
+/// independent ones. Scores are unbiased: of one draw sums of features, added or subtracted, times s. All heads of a
 /// group draw with the same uniforms, so that they read nearly the same features.
-/// Variance: of a score (s |q_d| - q_d^2) / repeats for each feature, times the square of the key there.
+/// Variance: of a score (s |q_d| - q_d^2) / draws for each feature, times the square of the key there.
 /// Bytes:    2 (or sizeof(T)) a key and feature that some head of the group drew.
-/// Errors:   std::invalid_argument for repeats that are not 1 to 128.
+/// Errors:   std::invalid_argument for draws that are not 1 to 128.
 /// Source:   Bernoulli qK^T (arXiv 2605.01910).
 struct Bernoulli {
-  int repeats = 1;
+  int draws = 1;
 
-  void check() const { detail::require(repeats >= 1 && repeats <= 128, "repeats", repeats, "1 to 128"); }
+  void check() const { detail::require(draws >= 1 && draws <= 128, "draws", draws, "1 to 128"); }
 
   /// Leaves how often each feature was drawn, with the query's sign. What is no finite number stays what it is.
   template <class Group, class Coefficients, class Query>
@@ -29,7 +29,7 @@ struct Bernoulli {
     find_largest(group, c);
     c.for_own_blocks([&](int first) {
       Float times[Group::max_heads] = {};
-      for (int draw = 0; draw < repeats; ++draw) {
+      for (int draw = 0; draw < draws; ++draw) {
         const Float uniform = lanes::convert<float>(c.random(query, first, draw));
         for_heads(group, c, [&](int head) {
           const Float share = c.magnitude(c.load(c.of(head), first)) / Float(c.scale(head));
@@ -43,7 +43,7 @@ struct Bernoulli {
       });
     });
     group.team_barrier();
-    c.for_own_heads([&](int head) { group.single([&] { c.scale(head) /= static_cast<float>(repeats); }); });
+    c.for_own_heads([&](int head) { group.single([&] { c.scale(head) /= static_cast<float>(draws); }); });
   }
 
   /// Leaves the variance of each coefficient.
@@ -54,7 +54,7 @@ struct Bernoulli {
     c.for_own_blocks([&](int first) {
       for_heads(group, c, [&](int head) {
         const Float size = c.magnitude(c.load(c.of(head), first));
-        const Float variance = size * (Float(c.scale(head)) - size) / Float(static_cast<float>(repeats));
+        const Float variance = size * (Float(c.scale(head)) - size) / Float(static_cast<float>(draws));
         c.store(variance, c.of(head), first);
       });
     });
