@@ -23,7 +23,7 @@ SANTA_SPACE_TEST_CASE("scores_by_features_are_those_of_the_chosen_coefficients")
 }
 
 SANTA_SPACE_TEST_CASE("all_features_give_attention_over_the_keys") {
-  Problem<Space, half, half> problem({.batch = 1, .heads = 4, .kv_heads = 1, .length = 200, .dim = 128},
+  Problem<Space, santa::half, santa::half> problem({.batch = 1, .heads = 4, .kv_heads = 1, .length = 200, .dim = 128},
                                      Arrangement::head_major);
   problem.fill(4);
   spread_channels(problem);

@@ -103,7 +103,8 @@ struct FeatureAddresses : Full {
   [[nodiscard]] bool aligned() const {
     auto bits = reinterpret_cast<std::uintptr_t>(feature_data);
     for (const std::int64_t stride : feature_stride) bits |= static_cast<std::uintptr_t>(stride) * sizeof(T);
-    return bits % 16 == 0 && whole_pieces && Full::aligned();
+    const bool narrow_rows = feature_stride[2] * static_cast<std::int64_t>(sizeof(T)) < std::int64_t{1} << 32;
+    return bits % 16 == 0 && narrow_rows && whole_pieces && Full::aligned();
   }
 
   [[nodiscard]] KOKKOS_FUNCTION FeatureRows<T> scored(std::int64_t batch, std::int64_t head) const {

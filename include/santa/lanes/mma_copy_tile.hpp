@@ -51,7 +51,7 @@ class MmaCopyTile {
 
   template <class Rows>
   __device__ __forceinline__ void ask(const Rows& rows, std::int64_t first, std::int64_t step, int count) {
-    while (count > 0 && _asked < _copy.panels()) ask_copy(rows, first, step, count);
+    while (count > 0 && _tiles == 0) ask_copy(rows, first, step, count);
   }
 
   template <class QueryRows, class Meanwhile>
@@ -88,7 +88,8 @@ class MmaCopyTile {
         ++let_go;
       }
     }
-    _asked -= panels + let_go;
+    _tiles = let_go > 0 ? 0 : _tiles - 1;
+    if (let_go > 0) _panel = 0;
     Group::sync();
 #pragma unroll
     for (int head = 0; head < heads_max; ++head)
@@ -152,12 +153,11 @@ class MmaCopyTile {
   __device__ __forceinline__ bool ask_next(const Rows& rows, std::int64_t first, std::int64_t step, int count,
                                            const Coming& coming, DrawnRows& drawn) {
     if (_ring.room() == 0) return false;
-    const int tile = _asked / _copy.panels();
-    const bool soon = tile == 0 || (tile == 1 && drawn.size() <= most_waiting);
+    const bool soon = _tiles == 0 || (_tiles == 1 && drawn.size() <= most_waiting);
     if (!soon && wants_drawn(drawn, drawn_rows)) return ask_drawn(drawn, drawn_rows);
-    if (!soon && tile == 1) return false;
-    const std::int64_t from = tile == 0 ? first : coming.first_of(tile);
-    const int left = tile == 0 ? count : coming.count_of(tile);
+    if (!soon && _tiles == 1) return false;
+    const std::int64_t from = _tiles == 0 ? first : coming.first_of(_tiles);
+    const int left = _tiles == 0 ? count : coming.count_of(_tiles);
     if (left <= 0) return false;
     ask_copy(rows, from, step, left);
     return true;
@@ -167,8 +167,10 @@ class MmaCopyTile {
   template <class Rows>
   __device__ __forceinline__ void ask_copy(const Rows& rows, std::int64_t first, std::int64_t step, int count) {
     note(copy);
-    _copy.ask(_ring, rows, first, step, count, _asked % _copy.panels());
-    ++_asked;
+    _copy.ask(_ring, rows, first, step, count, _panel);
+    if (++_panel < _copy.panels()) return;
+    _panel = 0;
+    ++_tiles;
   }
 
   template <class DrawnRows>
@@ -216,7 +218,8 @@ class MmaCopyTile {
   float* _scores;  // [row of the tile, then drawn row][head]
   Ring _ring;
   std::uint32_t _kinds = 0;  // of the ring's panels, the oldest first, two bits each
-  int _asked = 0;            // panels of the copy, of this tile and those that follow
+  int _tiles = 0;            // whose panels of the copy were all asked for: this one and those that follow
+  int _panel = 0;            // of the next, the first that was not
   int _batch = 0;            // drawn rows whose keys were asked for, but not yet their values
   int _heads;
   int _dim;

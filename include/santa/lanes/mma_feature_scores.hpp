@@ -52,11 +52,12 @@ class MmaFeatureScores<Group, FeatureMajor<T>, Dim, unit_bytes> {
     for (int i = Group::rank(); i < blocks * steps; i += Group::groups_per_team) set_fragment(i / steps, i % steps);
     Group::team_barrier();
     _count = _features.count();
+    _panels = _count <= rows ? 1 : (_count + rows - 1) / rows;
     _factor = factor;
     meanwhile();
   }
 
-  [[nodiscard]] __device__ int panels() const { return _count <= rows ? 1 : (_count + rows - 1) / rows; }
+  [[nodiscard]] __device__ int panels() const { return _panels; }
 
   /// Asks for a panel of `count` keys. Those that a step is chosen by lie anywhere: they are not copied in pieces.
   template <class Ring, class Rows>
@@ -65,9 +66,11 @@ class MmaFeatureScores<Group, FeatureMajor<T>, Dim, unit_bytes> {
     const std::uint8_t* const list = _features.list() + panel * rows;
     const int present = _count - panel * rows;
     if (step == 1 && first % 8 == 0) {
-      const T* const from = keys[first];
-      ring.template ask<rows, row_bytes>([&](int i) { return from + list[i] * keys.stride; },
-                                         present < 1 ? 1 : present, count * int{sizeof(T)});
+      // In 32 bits: rows of less than 4 GB.
+      const auto* const from = reinterpret_cast<const char*>(keys[first]);
+      const auto stride = static_cast<std::uint32_t>(keys.stride * std::int64_t{sizeof(T)});
+      ring.template ask<rows, row_bytes, true>([&](int i) { return from + std::uint64_t{list[i]} * stride; },
+                                               present < 1 ? 1 : present, count * int{sizeof(T)});
     } else {
       const T* const from = keys[first + step * (Group::lane() < count ? Group::lane() : count - 1)];
       ring.template ask_elements<rows>([&](int i) { return from[list[i] * keys.stride].bits; }, present);
@@ -85,11 +88,14 @@ class MmaFeatureScores<Group, FeatureMajor<T>, Dim, unit_bytes> {
           for (int k = 0; k < 4; ++k) _sum[half][b][k] = 0.F;
     }
     const int present = _count - panel * rows;
+    const std::uint32_t row = ring.template row<row_bytes>(Group::lane() % 8 + Group::lane() / 16 * 8);
+    const std::uint32_t from = pieces_on(row, Group::lane() / 8 % 2);
+    const uint2* const fragments = _fragments + panel * (rows / 16) * 32 + Group::lane();
 #pragma unroll
     for (int at = 0; at < rows; at += 16)
-      if (at < present) add(ring, at, panel * (rows / 16) + at / 16);
+      if (at < present) add(from + static_cast<std::uint32_t>(at * row_bytes), fragments + at / 16 * 32);
     done();
-    if (panel + 1 == panels())
+    if (panel + 1 == _panels)
 #pragma unroll
       for (int half = 0; half < 2; ++half) store_products<Group>(_sum[half], scores + 16 * half * Group::max_heads);
   }
@@ -102,17 +108,15 @@ class MmaFeatureScores<Group, FeatureMajor<T>, Dim, unit_bytes> {
   __device__ static int column() { return Group::lane() / 4; }   // g
   __device__ static int quarter() { return Group::lane() % 4; }  // t
 
-  /// 16 features, from row `at` of the oldest panel on.
-  template <class Ring>
-  __device__ __forceinline__ void add(const Ring& ring, int at, int step) {
+  /// 16 features, of which the lane's piece of the first half of the keys lies at `from`.
+  __device__ __forceinline__ void add(std::uint32_t from, const uint2* fragment) {
     uint2 b[blocks * parts];
 #pragma unroll
-    for (int k = 0; k < blocks * parts; ++k) b[k] = load_shared(_fragments + (k * steps + step) * 32 + Group::lane());
-    const std::uint32_t row = ring.template row<row_bytes>(at + Group::lane() % 8 + Group::lane() / 16 * 8);
+    for (int k = 0; k < blocks * parts; ++k) b[k] = load_shared(fragment + k * steps * 32);
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       std::uint32_t a[4];
-      load_matrices<true>(pieces_on(row, 2 * half + Group::lane() / 8 % 2), a);
+      load_matrices<true>(pieces_on(from, 2 * half), a);
 #pragma unroll
       for (int k = 0; k < blocks * parts; ++k) mma<T>(_sum[half][k / parts], a, b[k].x, b[k].y);
     }
@@ -161,7 +165,8 @@ class MmaFeatureScores<Group, FeatureMajor<T>, Dim, unit_bytes> {
   Coefficients _features;
   float _sum[2][blocks][4];  // of both halves of the tile's keys
   float _factor = 0.F;
-  int _count = 0;
+  int _count = 0;   // of features
+  int _panels = 1;  // of a tile
 };
 
 }  // namespace santa::lanes

@@ -30,8 +30,9 @@ class UnitRing {
   [[nodiscard]] __device__ int room() const { return static_cast<int>(units) - _used; }
 
   /// Asks for a panel of `rows` rows of `row_bytes`, of which `count` (at least one) are present: row_at(i) is where
-  /// row i lies, `bytes` of it are copied, the rest is zero. There is room.
-  template <int rows, int row_bytes, class RowAt>
+  /// row i lies, `bytes` of it are copied, the rest is zero. There is room. With `few` what follows the 16 rows with the
+  /// last one present is not written.
+  template <int rows, int row_bytes, bool few = false, class RowAt>
   __device__ __forceinline__ void ask(const RowAt& row_at, int count, int bytes) {
     constexpr int pieces = row_bytes < 128 ? row_bytes / 16 : 8;  // of a row that are copied at once
     constexpr int at_once = 32 / pieces;
@@ -39,6 +40,7 @@ class UnitRing {
     const int piece = static_cast<int>(lane % pieces);
 #pragma unroll
     for (int j = 0; j < rows / at_once; ++j) {
+      if (few && at_once * j / 16 * 16 >= count) break;
       const int row = static_cast<int>(lane / pieces) + at_once * j;
       const char* from = reinterpret_cast<const char*>(row_at(row < count ? row : 0)) + piece * 16;
       const std::uint32_t to = pieces_on(place<row_bytes>(_next, row), piece);
