@@ -36,7 +36,8 @@ using AnyNarrowKeys = std::variant<std::monostate, NarrowKeys<std::int8_t, Memor
 using QueryView = Kokkos::View<const float***, Kokkos::LayoutRight, Memory, Unmanaged>;  // [1, heads, dim]
 using OutView = Kokkos::View<float***, Kokkos::LayoutRight, Memory, Unmanaged>;          // [1, heads, dim]
 
-/// What a step attends to: the visible rows, and the same as the front of all rows, with copies of keys if there are any.
+/// What a step attends to: the visible rows, and the same as the front of all rows, with copies of keys if there are
+/// any.
 template <class T>
 struct Step {
   Cache<T> visible;

@@ -10,13 +10,14 @@
 namespace santa::example {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, ScoreStage>, 7> stages = {{{"keys", ScoreStage::keys},
-                                                                            {"int8", ScoreStage::int8},
-                                                                            {"fp8", ScoreStage::fp8},
-                                                                            {"int4", ScoreStage::int4},
-                                                                            {"bernoulli", ScoreStage::bernoulli},
-                                                                            {"features", ScoreStage::features},
-                                                                            {"top-features", ScoreStage::top_features}}};
+constexpr std::array<std::pair<std::string_view, ScoreStage>, 7> stages = {
+    {{"keys", ScoreStage::keys},
+     {"int8", ScoreStage::int8},
+     {"fp8", ScoreStage::fp8},
+     {"int4", ScoreStage::int4},
+     {"bernoulli", ScoreStage::bernoulli},
+     {"features", ScoreStage::features},
+     {"top-features", ScoreStage::top_features}}};
 
 }  // namespace
 

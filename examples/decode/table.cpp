@@ -139,11 +139,10 @@ void print_warning(std::ostream& stream, const Report& report) {
 }
 
 void print_legend(std::ostream& stream) {
-  stream
-      << "\nerror    |out - exact| / |exact| of each layer, position and head; exact attention in float64\n"
-         "rows     distinct value rows read, of all visible; read: all visible keys and those rows, a step\n"
-         "time     one position of one layer, one request alone; speed-up over exact. All keys are read, so\n"
-         "         fewer value rows give 2x at most; with copies of the keys (--score) there is no such bound\n";
+  stream << "\nerror    |out - exact| / |exact| of each layer, position and head; exact attention in float64\n"
+            "rows     distinct value rows read, of all visible; read: all visible keys and those rows, a step\n"
+            "time     one position of one layer, one request alone; speed-up over exact. All keys are read, so\n"
+            "         fewer value rows give 2x at most; with copies of the keys (--score) there is no such bound\n";
 }
 
 using SweepRow = std::array<std::string, 6>;

@@ -68,8 +68,8 @@ class Workload {
       return RowsView<T>(all.data(), 1, size(length), size(_shape.kv_heads), size(_shape.dim));
     };
     const std::int64_t length = visible(layer, position);
-    return {Cache<T>(view(from.keys, length), view(from.values, length)), whole(from, layer, position),
-            &from.narrow, &from.features};
+    return {Cache<T>(view(from.keys, length), view(from.values, length)), whole(from, layer, position), &from.narrow,
+            &from.features};
   }
 
  private:
@@ -109,8 +109,8 @@ class Workload {
       Layer& layer = _copies[copy][i];
       layer.features = FeatureKeys<T, Memory>(space, shape);
       const RowsView<T> keys(layer.keys.data(), 1, size(_shape.length), size(_shape.kv_heads), size(_shape.dim));
-      transpose_keys(space, Cache<T>(keys, keys), layer.features);      // all keys, and again those that it sees:
-      transpose_keys(space, whole(layer, i, 0), layer.features);  // the others stay
+      transpose_keys(space, Cache<T>(keys, keys), layer.features);  // all keys, and again those that it sees:
+      transpose_keys(space, whole(layer, i, 0), layer.features);    // the others stay
     }
   }
 

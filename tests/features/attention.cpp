@@ -15,16 +15,16 @@ SANTA_SPACE_TEST_CASE("scores_by_features_are_those_of_the_chosen_coefficients")
     problem.fill(3).set_lengths({300, 77});
     spread_channels(problem);
     problem.upload();
-    for (const AnyFeatures& choice : {AnyFeatures(Bernoulli{}), AnyFeatures(Bernoulli{.draws = 5}),
-                                    AnyFeatures(SystematicFeatures{.features = 40}),
-                                    AnyFeatures(TopFeatures{.features = 17}), AnyFeatures(TopFeatures{20, true})})
+    for (const AnyFeatures& choice :
+         {AnyFeatures(Bernoulli{}), AnyFeatures(Bernoulli{.draws = 5}), AnyFeatures(SystematicFeatures{.features = 40}),
+          AnyFeatures(TopFeatures{.features = 17}), AnyFeatures(TopFeatures{20, true})})
       check_attention(problem, choice);
   }
 }
 
 SANTA_SPACE_TEST_CASE("all_features_give_attention_over_the_keys") {
   Problem<Space, santa::half, santa::half> problem({.batch = 1, .heads = 4, .kv_heads = 1, .length = 200, .dim = 128},
-                                     Arrangement::head_major);
+                                                   Arrangement::head_major);
   problem.fill(4);
   spread_channels(problem);
   problem.upload();
@@ -59,25 +59,6 @@ SANTA_SPACE_TEST_CASE("units_of_many_tiles_of_features_are_read_right_whether_fe
       CHECK(relative_error(run_narrow(most, problem, cache, {}, options).out, approximate.out) < 0.05);
       CHECK(relative_error(run_narrow(most, problem, rescored(cache), {}, options).out, exact.out) < 0.1);
     }
-  }
-}
-
-SANTA_SPACE_TEST_CASE("every_sampler_that_covers_the_length_gives_exact_attention_by_rescored_features") {
-  Problem<Space, bfloat16, bfloat16> problem({.batch = 1, .heads = 6, .kv_heads = 2, .length = 300, .dim = 64});
-  problem.fill(7);
-  spread_channels(problem);
-  problem.upload();
-  const FeatureCache cache{problem.cache(), feature_keys(problem), AnyFeatures(Bernoulli{.draws = 2})};
-  const Reference exact = exact_reference(problem);
-  const Reference approximate = exact_reference(with_coefficients(problem, cache, 1));
-  for (const AnyMethod& method : samplers(301)) {
-    CAPTURE(method.index());
-    std::visit(
-        [&](const auto& m) {
-          CHECK(relative_error(run_narrow(m, problem, cache).out, approximate.out) < 2e-4);
-          CHECK(relative_error(run_narrow(m, problem, rescored(cache)).out, exact.out) < 1e-5);
-        },
-        method);
   }
 }
 

@@ -82,8 +82,7 @@ SANTA_SPACE_TEST_CASE("bernoulli_draws_as_its_definition_says_by_uniforms_that_a
             const float q = problem.query(b, h, d);
             int times = 0;
             for (int draw = 0; draw < draws; ++draw) {
-              const std::uint32_t index =
-                  (1U << 31) + static_cast<std::uint32_t>(kv * 32768 + draw * 256 + d);
+              const std::uint32_t index = (1U << 31) + static_cast<std::uint32_t>(kv * 32768 + draw * 256 + d);
               const std::uint32_t uniform = key.draw(65535, index).word[0] >> 8;
               times += static_cast<double>(uniform) < static_cast<double>(std::fabs(q) / s) * 0x1p24 ? 1 : 0;
             }
@@ -155,7 +154,7 @@ SANTA_SPACE_TEST_CASE("mean_scores_over_steps_are_those_of_the_keys_and_their_sp
   const auto problem = make_problem<Space>(shape);
   const auto keys = feature_keys(problem);
   for (const AnyFeatures& choice : {AnyFeatures(Bernoulli{}), AnyFeatures(Bernoulli{.draws = 4}),
-                                  AnyFeatures(SystematicFeatures{.features = 24})}) {
+                                    AnyFeatures(SystematicFeatures{.features = 24})}) {
     const auto cache = feature_cache(problem, keys, choice);
     constexpr int steps = 3000;
     const std::size_t scores = at(shape.heads * shape.length);
@@ -176,8 +175,8 @@ SANTA_SPACE_TEST_CASE("mean_scores_over_steps_are_those_of_the_keys_and_their_sp
         exact[at(h * shape.length + i)] =
             score([&](std::int64_t head, std::int64_t d) { return problem.query(0, head, d); }, h, i);
         for (std::int64_t d = 0; d < shape.dim; ++d)
-          centered[at(h * shape.length + i)].push_back(
-              static_cast<double>(problem.key(0, i, h / shape.group(), d)) - of_keys.mean[at(d)]);
+          centered[at(h * shape.length + i)].push_back(static_cast<double>(problem.key(0, i, h / shape.group(), d)) -
+                                                       of_keys.mean[at(d)]);
       }
     }
     for (int step = 0; step < steps; ++step) {
@@ -240,8 +239,8 @@ SANTA_SPACE_TEST_CASE("a_query_that_is_not_finite_keeps_its_coefficient") {
   problem.query(0, 1, 3) = quiet_nan;
   problem.upload();
   const auto keys = feature_keys(problem);
-  for (const AnyFeatures& choice :
-       {AnyFeatures(Bernoulli{}), AnyFeatures(SystematicFeatures{.features = 2}), AnyFeatures(TopFeatures{.features = 2})}) {
+  for (const AnyFeatures& choice : {AnyFeatures(Bernoulli{}), AnyFeatures(SystematicFeatures{.features = 2}),
+                                    AnyFeatures(TopFeatures{.features = 2})}) {
     const auto cache = feature_cache(problem, keys, choice);
     const Chosen result = chosen(problem, cache);
     for (std::size_t i = 0; i < 16; ++i) CHECK(std::isnan(result.coefficients[i]) == (i == 11));

@@ -109,8 +109,8 @@ struct FeatureAddresses : Full {
 
   [[nodiscard]] KOKKOS_FUNCTION FeatureRows<T> scored(std::int64_t batch, std::int64_t head) const {
     const std::int64_t channel = batch * channel_stride[0] + head * channel_stride[1];
-    return {feature_data + batch * feature_stride[0] + head * feature_stride[1], feature_stride[2],
-            mean_data + channel, deviation_data + channel};
+    return {feature_data + batch * feature_stride[0] + head * feature_stride[1], feature_stride[2], mean_data + channel,
+            deviation_data + channel};
   }
 };
 
@@ -159,7 +159,13 @@ class FeatureCache {
   }
 
   [[nodiscard]] Addresses addresses() const {
-    Addresses result{_full.addresses(), _choice,  _keys.keys.data(), _keys.mean.data(), _keys.deviation.data(), {}, {},
+    Addresses result{_full.addresses(),
+                     _choice,
+                     _keys.keys.data(),
+                     _keys.mean.data(),
+                     _keys.deviation.data(),
+                     {},
+                     {},
                      _keys.keys.extent(3) * sizeof(typename Keys::Element) % 16 == 0};
     for (std::size_t i = 0; i < 3; ++i) result.feature_stride[i] = static_cast<std::int64_t>(_keys.keys.stride(i));
     for (std::size_t i = 0; i < 2; ++i) result.channel_stride[i] = static_cast<std::int64_t>(_keys.mean.stride(i));

@@ -91,8 +91,8 @@ struct AppendKernel {
     const NewKeys fresh(target, lengths, shape, batch, most);
     const auto keys = addresses.keys(batch, head);
     auto average = static_cast<double>(mean[i]);
-    double squares = static_cast<double>(deviation[i]) * static_cast<double>(deviation[i]) *
-                     static_cast<double>(fresh.begin);
+    double squares =
+        static_cast<double>(deviation[i]) * static_cast<double>(deviation[i]) * static_cast<double>(fresh.begin);
     for (std::int64_t key = fresh.begin; key < fresh.end; ++key) {
       const T x = keys[key][feature];
       target(batch, head, feature, key) = x;
@@ -130,12 +130,11 @@ void transpose_keys(const Space& space, const Full& full, const Keys& copy) {
   const Shape shape = detail::check_copy(full, copy);
   const auto addresses = full.addresses();
   detail::find_channel_moments(space, full, shape, 0.F, copy.mean.data(), copy.deviation.data());
-  Kokkos::parallel_for(
-      "santa::transpose_keys",
-      Kokkos::RangePolicy<Space, Kokkos::IndexType<std::int64_t>>(space, 0,
-                                                                  shape.batch * shape.kv_heads * shape.length),
-      detail::TransposeKernel<decltype(addresses), T>{addresses, full.length_data(), shape,
-                                                      detail::FeatureTarget<T>(copy)});
+  Kokkos::parallel_for("santa::transpose_keys",
+                       Kokkos::RangePolicy<Space, Kokkos::IndexType<std::int64_t>>(
+                           space, 0, shape.batch * shape.kv_heads * shape.length),
+                       detail::TransposeKernel<decltype(addresses), T>{addresses, full.length_data(), shape,
+                                                                       detail::FeatureTarget<T>(copy)});
 }
 
 /// Brings a copy in step with a cache that has grown, for the tokens that a decode step has just appended: the keys of

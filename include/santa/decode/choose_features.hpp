@@ -69,7 +69,7 @@ struct FeatureKernel {
         stream_key(a, unit),
         unit.kv_head};
     if (variance) find_variance(group, c, query, unit);
-    c.choose(query);
+    c.choose(query, 1.F);
     c.for_own_heads([&](int head) {
       float* const to = coefficients + unit.batch * stride[0] + (unit.first_head + head) * stride[1];
       group.for_each(a.dim, [&](int d) { to[d] = c.scale(head) * c.of(head)[d]; });
@@ -142,14 +142,14 @@ void choose_features(const Space& space, const QueryView& query, const FeatureCa
   }
   const float scale = options.scale != 0.F ? options.scale : 1.F / std::sqrt(static_cast<float>(shape.dim));
   using Kernel = detail::FeatureKernel<Space, decltype(cache.addresses())>;
-  detail::launch("santa::choose_features", space, detail::slice_rows(a),
-                 Kernel{a,
-                        cache.addresses(),
-                        coefficients.data(),
-                        {static_cast<std::int64_t>(coefficients.stride(0)),
-                         static_cast<std::int64_t>(coefficients.stride(1))},
-                        variance,
-                        scale * scale});
+  detail::launch(
+      "santa::choose_features", space, detail::slice_rows(a),
+      Kernel{a,
+             cache.addresses(),
+             coefficients.data(),
+             {static_cast<std::int64_t>(coefficients.stride(0)), static_cast<std::int64_t>(coefficients.stride(1))},
+             variance,
+             scale * scale});
 }
 
 }  // namespace santa

@@ -123,8 +123,8 @@ void validate(const Space& space, const FeatureCache<Full, Keys, Choice, rescore
     space.fence("santa::validate");
     return bad;
   };
-  const std::int64_t late = find(
-      shape.batch, detail::BadCopyLength<decltype(copy.lengths)>{cache.length_data(), shape, copy.lengths});
+  const std::int64_t late =
+      find(shape.batch, detail::BadCopyLength<decltype(copy.lengths)>{cache.length_data(), shape, copy.lengths});
   if (late < shape.batch) {
     std::int64_t given = 0;
     Kokkos::deep_copy(given, Kokkos::subview(copy.lengths, static_cast<std::size_t>(late)));

@@ -48,7 +48,7 @@ class FeatureCoefficients {
   [[nodiscard]] KOKKOS_FUNCTION float* of(int head) const { return _row + head * _dim; }
   /// [dim]
   [[nodiscard]] KOKKOS_FUNCTION float* importance() const { return of(_heads); }
-  /// What the coefficients of a head are multiplied by.
+  /// What the sums of a head are multiplied by, and what is added to them.
   [[nodiscard]] KOKKOS_FUNCTION float& scale(int head) const { return _scale[head]; }
   [[nodiscard]] KOKKOS_FUNCTION float offset(int head) const { return _offset[head]; }
 
@@ -56,9 +56,9 @@ class FeatureCoefficients {
   [[nodiscard]] KOKKOS_FUNCTION const std::uint8_t* list() const { return _list; }
   [[nodiscard]] KOKKOS_FUNCTION int count() const { return *_count; }
 
-  /// Takes queries and has the policy turn them into coefficients.
+  /// Takes queries and has the policy turn them into coefficients; scores are multiplied by `factor`.
   template <class Query>
-  KOKKOS_FUNCTION void choose(const Query& query) {
+  KOKKOS_FUNCTION void choose(const Query& query, float factor) {
     read(query);
     for_own_heads([&](int head) {
       const float sum = _group.sum(product(of(head), query.mean));
@@ -72,7 +72,10 @@ class FeatureCoefficients {
     _group.team_barrier();
     for_own_heads([&](int head) {
       const float sum = _group.sum(product(of(head), query.mean));
-      _group.single([&] { _offset[head] = fma(-_scale[head], sum, _offset[head]); });
+      _group.single([&] {
+        _offset[head] = factor * fma(-_scale[head], sum, _offset[head]);
+        _scale[head] *= factor;
+      });
     });
     if (_group.rank() == 0) find_used();
     _group.team_barrier();
@@ -135,7 +138,9 @@ class FeatureCoefficients {
 
  private:
   /// Numbers of lanes.
-  [[nodiscard]] KOKKOS_FUNCTION auto numbers() const { return typename Group::template Vector<std::int32_t>(_group.lane()); }
+  [[nodiscard]] KOKKOS_FUNCTION auto numbers() const {
+    return typename Group::template Vector<std::int32_t>(_group.lane());
+  }
 
   [[nodiscard]] KOKKOS_FUNCTION Float product(const float* row, const float* other) const {
     Float sum = 0.F;
@@ -148,8 +153,7 @@ class FeatureCoefficients {
     int count = 0;
     for_all_blocks([&](int first) {
       Float used = 0.F;
-      for (int head = 0; head < _heads; ++head)
-        used = select(load(of(head), first) != Float(0.F), Float(1.F), used);
+      for (int head = 0; head < _heads; ++head) used = select(load(of(head), first) != Float(0.F), Float(1.F), used);
       const std::uint32_t bits = _group.ballot(used > Float(0.F));
       _group.compact(bits, numbers() + first, numbered, count, _dim);
       count += Kokkos::popcount(bits);

@@ -30,9 +30,8 @@ class FeatureHostTile : public HostTile<T> {
 
   template <class Choice, class Meanwhile>
   void begin(const santa::detail::ChosenQueryRows<Choice>& query, float factor, const Meanwhile& meanwhile) {
-    _features.choose(query);
+    _features.choose(query, factor);
     Full::begin(static_cast<const santa::detail::QueryRows&>(query), factor, meanwhile);
-    _factor = factor;
   }
 
   template <class Rows, class Coming, class DrawnRows>
@@ -79,9 +78,8 @@ class FeatureHostTile : public HostTile<T> {
       HostGroup::prefetch<Full::key_level>(keys.coming + feature * keys.feature, HostGroup::size * int{sizeof(T)});
       static_for<Heads>([&](auto h) SANTA_INLINE_LAMBDA {
         const Simd<float, 16> coefficient = row[h * dim + feature];
-        static_for<2>([&](auto part) SANTA_INLINE_LAMBDA {
-          total[h][part] = fma(key.part[part], coefficient, total[h][part]);
-        });
+        static_for<2>([&](auto part)
+                          SANTA_INLINE_LAMBDA { total[h][part] = fma(key.part[part], coefficient, total[h][part]); });
       });
     }
     static_for<Heads>([&](auto h) SANTA_INLINE_LAMBDA {
@@ -91,13 +89,12 @@ class FeatureHostTile : public HostTile<T> {
         total[h][part].store(each);
         for (int lane = 0; lane < 16; ++lane) in_order[Block::feature(part, lane)] = each[lane];
       }
-      scores[head + h] = fma(Simd<float, 32>::load(in_order), Simd<float, 32>(_factor * _features.scale(head + h)),
-                             Simd<float, 32>(_factor * _features.offset(head + h)));
+      scores[head + h] = fma(Simd<float, 32>::load(in_order), Simd<float, 32>(_features.scale(head + h)),
+                             Simd<float, 32>(_features.offset(head + h)));
     });
   }
 
   Coefficients _features;
-  float _factor = 0.F;
 };
 
 }  // namespace santa::lanes

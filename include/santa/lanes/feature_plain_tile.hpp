@@ -35,8 +35,7 @@ class FeaturePlainTile : public PlainTile<Group, T, Dim> {
   KOKKOS_FUNCTION void begin(const santa::detail::ChosenQueryRows<Choice>& query, float factor,
                              const Meanwhile& meanwhile) {
     Full::begin(static_cast<const santa::detail::QueryRows&>(query), factor, meanwhile);
-    _features.choose(query);
-    _factor = factor;
+    _features.choose(query, factor);
   }
 
   template <class Rows, class Coming, class DrawnRows>
@@ -53,15 +52,13 @@ class FeaturePlainTile : public PlainTile<Group, T, Dim> {
       const auto x = static_cast<float>(key[feature * rows.stride]);
       _group.for_heads(heads, [&](int head) { scores[head] = fma(_features.of(head)[feature], x, scores[head]); });
     }
-    _group.for_heads(heads, [&](int head) {
-      scores[head] = fma(scores[head], _factor * _features.scale(head), _factor * _features.offset(head));
-    });
+    _group.for_heads(
+        heads, [&](int head) { scores[head] = fma(scores[head], _features.scale(head), _features.offset(head)); });
   }
 
  private:
   Coefficients _features;
   Group _group;
-  float _factor = 0.F;
 };
 
 }  // namespace santa::lanes

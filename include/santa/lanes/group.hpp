@@ -140,9 +140,9 @@ struct Seam<Kokkos::Cuda> {
       std::is_same_v<T, Scored>, std::conditional_t<fast, MmaTile<G, T, dim>, PlainTile<G, T, dim>>,
       std::conditional_t<std::is_same_v<Scored, FeatureMajor<T>>,
                          std::conditional_t<fast, MmaCopyTile<G, T, MmaFeatureScores, Scored, dim, rescored>,
-                                FeaturePlainTile<G, T, dim, rescored>>,
+                                            FeaturePlainTile<G, T, dim, rescored>>,
                          std::conditional_t<fast, MmaCopyTile<G, T, MmaCodeScores, Scored, dim, rescored>,
-                                NarrowPlainTile<G, T, Scored, dim, rescored>>>>;
+                                            NarrowPlainTile<G, T, Scored, dim, rescored>>>>;
   template <class T, class Extents>
   using Dots = std::conditional_t<Extents::tensor_cores, MmaDots<Group<Extents>, T>, PlainDots<Group<Extents>, T>>;
 

@@ -22,6 +22,7 @@ class MmaCodeScores {
  public:
   static constexpr int row_bytes = Dim / packed;
   static constexpr int rows = unit_bytes / row_bytes < 32 ? unit_bytes / row_bytes : 32;  // of a panel
+  static constexpr int panels = 32 / rows;                                                // of a tile
   static constexpr std::size_t shared_floats = Query::shared_floats;
   static constexpr std::size_t working_floats = 0;
   static_assert(rows * row_bytes == unit_bytes && rows % 16 == 0);
@@ -34,8 +35,8 @@ class MmaCodeScores {
     _query.begin(query, factor, meanwhile);
   }
 
-  /// Panels of a tile.
-  [[nodiscard]] __device__ static constexpr int panels() { return 32 / rows; }
+  /// Units of a panel.
+  [[nodiscard]] __device__ static constexpr int units() { return 1; }
 
   /// Asks for a panel: always as many as a tile has, of a short one with a row at least.
   template <class Ring, class Rows>
@@ -44,11 +45,12 @@ class MmaCodeScores {
     const int at = rows * panel;
     const int left = count - at;
     const std::int64_t from = first + step * (left > 0 ? at : 0);
-    ring.template ask<rows, row_bytes>([&](int i) { return keys[from + step * i]; }, left < 1 ? 1 : left, _dim / packed);
+    ring.template ask<rows, row_bytes>([&](int i) { return keys[from + step * i]; }, left < 1 ? 1 : left,
+                                       _dim / packed);
   }
 
-  /// Products of the oldest panel, the tile's `panel`-th, to scores[row of the tile][head]. Calls done() when it has been
-  /// read.
+  /// Products of the oldest panel, the tile's `panel`-th, to scores[row of the tile][head]. Calls done() when it has
+  /// been read.
   template <class Ring, class Done>
   __device__ __forceinline__ void products(const Ring& ring, int panel, float* scores, const Done& done) const {
 #pragma unroll

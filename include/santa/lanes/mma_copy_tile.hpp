@@ -25,6 +25,7 @@ class MmaCopyTile {
   static constexpr int unit_bytes = drawn_rows / 2 * row_bytes;
   using Ring = UnitRing<unit_bytes>;
   using CopyScores = Scores<Group, Code, Dim, unit_bytes>;
+  static constexpr int panels = CopyScores::panels;  // of a tile
   using KeyQuery = MmaQuery<Group, T, Dim>;
   using Sums = MmaSums<Group, T, Dim>;
 
@@ -51,7 +52,7 @@ class MmaCopyTile {
 
   template <class Rows>
   __device__ __forceinline__ void ask(const Rows& rows, std::int64_t first, std::int64_t step, int count) {
-    while (count > 0 && _tiles == 0) ask_copy(rows, first, step, count);
+    while (count > 0 && _asked < panels) ask_copy(rows, first, step, count);
   }
 
   template <class QueryRows, class Meanwhile>
@@ -68,7 +69,6 @@ class MmaCopyTile {
   template <class Rows, class Coming, class DrawnRows>
   __device__ __forceinline__ void scores(const Rows& rows, std::int64_t first, std::int64_t step, int count,
                                          const Coming& coming, float* scores, DrawnRows& drawn) {
-    const int panels = _copy.panels();
     int let_go = 0;  // panels of the copy, to be asked for again
 #pragma unroll 1
     for (int panel = 0;;) {
@@ -79,17 +79,16 @@ class MmaCopyTile {
         take(drawn);
       } else if (panel < panels) {
         _ring.wait();
-        _copy.products(_ring, panel, _scores, [&] { pop_copy(); });
+        _copy.products(_ring, panel, _scores, [&] { pop(_copy.units()); });
         ++panel;
       } else {
         // After tiles of which nearly all rows were drawn: panels of later tiles are in the way of theirs.
         _ring.wait();
-        pop_copy();
+        pop(_copy.units());
         ++let_go;
       }
     }
-    _tiles = let_go > 0 ? 0 : _tiles - 1;
-    if (let_go > 0) _panel = 0;
+    _asked -= panels + let_go;
     Group::sync();
 #pragma unroll
     for (int head = 0; head < heads_max; ++head)
@@ -116,7 +115,8 @@ class MmaCopyTile {
     _ring.wait();
     const std::uint32_t row = _ring.template row<row_bytes>(Group::lane() % 16);
     float* to = _scores + 32 * heads_max;
-    _keys.products(pieces_on(row, MmaOperand<T>::lane_piece()), to, [&] { pop<drawn_rows, row_bytes>(); });
+    _keys.products(pieces_on(row, MmaOperand<T>::lane_piece()), to,
+                   [&] { pop(Ring::units_of(drawn_rows, row_bytes)); });
     Group::sync();
 #pragma unroll
     for (int head = 0; head < heads_max; ++head)
@@ -130,7 +130,7 @@ class MmaCopyTile {
     _ring.wait();
     const std::uint32_t row = _ring.template row<row_bytes>(Sums::lane_row());
     _sums.add(pieces_on(row, Sums::lane_piece()), count, weight, weight_stride);
-    pop<drawn_rows, row_bytes>();
+    pop(Ring::units_of(drawn_rows, row_bytes));
   }
 
   __device__ float squared_distance(const T* row, const float* center) const {
@@ -152,12 +152,13 @@ class MmaCopyTile {
   template <class Rows, class Coming, class DrawnRows>
   __device__ __forceinline__ bool ask_next(const Rows& rows, std::int64_t first, std::int64_t step, int count,
                                            const Coming& coming, DrawnRows& drawn) {
-    if (_ring.room() == 0) return false;
-    const bool soon = _tiles == 0 || (_tiles == 1 && drawn.size() <= most_waiting);
+    if (_ring.room() < _copy.units()) return false;
+    const int tile = _asked / panels;
+    const bool soon = tile == 0 || (tile == 1 && drawn.size() <= most_waiting);
     if (!soon && wants_drawn(drawn, drawn_rows)) return ask_drawn(drawn, drawn_rows);
-    if (!soon && _tiles == 1) return false;
-    const std::int64_t from = _tiles == 0 ? first : coming.first_of(_tiles);
-    const int left = _tiles == 0 ? count : coming.count_of(_tiles);
+    if (!soon && tile == 1) return false;
+    const std::int64_t from = tile == 0 ? first : coming.first_of(tile);
+    const int left = tile == 0 ? count : coming.count_of(tile);
     if (left <= 0) return false;
     ask_copy(rows, from, step, left);
     return true;
@@ -167,10 +168,8 @@ class MmaCopyTile {
   template <class Rows>
   __device__ __forceinline__ void ask_copy(const Rows& rows, std::int64_t first, std::int64_t step, int count) {
     note(copy);
-    _copy.ask(_ring, rows, first, step, count, _panel);
-    if (++_panel < _copy.panels()) return;
-    _panel = 0;
-    ++_tiles;
+    _copy.ask(_ring, rows, first, step, count, _asked % panels);
+    ++_asked;
   }
 
   template <class DrawnRows>
@@ -206,20 +205,17 @@ class MmaCopyTile {
   }
 
   __device__ __forceinline__ void note(std::uint32_t kind) { _kinds |= kind << (2 * _ring.waiting()); }
-  template <int rows, int bytes>
-  __device__ __forceinline__ void pop() {
-    _ring.template pop<rows, bytes>();
+  __device__ __forceinline__ void pop(int units) {
+    _ring.pop(units);
     _kinds >>= 2;
   }
-  __device__ __forceinline__ void pop_copy() { pop<CopyScores::rows, CopyScores::row_bytes>(); }
 
   CopyScores _copy;
   KeyQuery _keys;
   float* _scores;  // [row of the tile, then drawn row][head]
   Ring _ring;
   std::uint32_t _kinds = 0;  // of the ring's panels, the oldest first, two bits each
-  int _tiles = 0;            // whose panels of the copy were all asked for: this one and those that follow
-  int _panel = 0;            // of the next, the first that was not
+  int _asked = 0;            // panels of the copy, of this tile and those that follow
   int _batch = 0;            // drawn rows whose keys were asked for, but not yet their values
   int _heads;
   int _dim;

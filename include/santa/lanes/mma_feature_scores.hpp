@@ -16,9 +16,9 @@
 
 namespace santa::lanes {
 
-/// A panel is some of the chosen features of a tile's 32 keys, 64 bytes each. With g = lane / 4, t = lane % 4: features
-/// of 16 keys, transposed as they are loaded, are A, coefficients are B; sums stay in registers from panel to panel.
-/// Coefficients go in as a rounded part and its rest: those of ternary queries are exact, their products additions.
+/// A panel is all chosen features of a tile's 32 keys, 64 bytes each. With g = lane / 4, t = lane % 4: features of 16
+/// keys, transposed as they are loaded, are A, coefficients are B. Coefficients go in as a rounded part and its rest:
+/// those of ternary queries are exact, their products additions.
 template <class Group, class Scored, int Dim, int unit_bytes>
 class MmaFeatureScores;
 
@@ -34,74 +34,66 @@ class MmaFeatureScores<Group, FeatureMajor<T>, Dim, unit_bytes> {
 
  public:
   static constexpr int row_bytes = 64;
-  static constexpr int rows = unit_bytes / row_bytes;  // of a panel
-  static constexpr std::size_t shared_floats =
-      fragments * 32 * 2 + Coefficients::kept_floats(Group::max_heads, Dim);
+  static constexpr int panels = 1;  // of a tile
+  static constexpr std::size_t shared_floats = fragments * 32 * 2 + Coefficients::kept_floats(Group::max_heads, Dim);
   /// Scratch that is used in `begin`.
   static constexpr std::size_t working_floats = Coefficients::working_floats(Group::max_heads, Dim);
-  static_assert(rows % 16 == 0);
+  static_assert(Dim % 32 == 0);
 
   __device__ MmaFeatureScores(const Group& group, float* shared, float* working, int heads, int dim)
-      : _fragments(reinterpret_cast<uint2*>(shared)), _features(group, shared + fragments * 32 * 2, working, heads, dim) {}
+      : _fragments(reinterpret_cast<uint2*>(shared)),
+        _features(group, shared + fragments * 32 * 2, working, heads, dim) {}
 
   /// Chooses features; what follows can ask for their rows only then.
   template <class Query, class Meanwhile>
   __device__ __forceinline__ void begin(const Query& query, float factor, const Meanwhile& meanwhile) {
-    _features.choose(query);
+    _features.choose(query, factor);
     if constexpr (std::is_same_v<T, half>) tame();
     for (int i = Group::rank(); i < blocks * steps; i += Group::groups_per_team) set_fragment(i / steps, i % steps);
     Group::team_barrier();
     _count = _features.count();
-    _panels = _count <= rows ? 1 : (_count + rows - 1) / rows;
-    _factor = factor;
+    _rows = _count <= 32 ? 32 : (_count + 31) / 32 * 32;
     meanwhile();
   }
 
-  [[nodiscard]] __device__ int panels() const { return _panels; }
+  [[nodiscard]] __device__ int units() const { return (_rows * row_bytes + unit_bytes - 1) / unit_bytes; }
 
-  /// Asks for a panel of `count` keys. Those that a step is chosen by lie anywhere: they are not copied in pieces.
+  /// Asks for the panel of `count` keys. Those that a step is chosen by lie anywhere: they are not copied in pieces.
   template <class Ring, class Rows>
   __device__ __forceinline__ void ask(Ring& ring, const Rows& keys, std::int64_t first, std::int64_t step, int count,
-                                      int panel) const {
-    const std::uint8_t* const list = _features.list() + panel * rows;
-    const int present = _count - panel * rows;
+                                      int /*panel*/) const {
+    const std::uint8_t* const list = _features.list();
     if (step == 1 && first % 8 == 0) {
       // In 32 bits: rows of less than 4 GB.
       const auto* const from = reinterpret_cast<const char*>(keys[first]);
       const auto stride = static_cast<std::uint32_t>(keys.stride * std::int64_t{sizeof(T)});
-      ring.template ask<rows, row_bytes, true>([&](int i) { return from + std::uint64_t{list[i]} * stride; },
-                                               present < 1 ? 1 : present, count * int{sizeof(T)});
+      ring.template ask_some<Dim, row_bytes>([&](int i) { return from + std::uint64_t{list[i]} * stride; }, _rows,
+                                             _count, count * int{sizeof(T)});
     } else {
       const T* const from = keys[first + step * (Group::lane() < count ? Group::lane() : count - 1)];
-      ring.template ask_elements<rows>([&](int i) { return from[list[i] * keys.stride].bits; }, present);
+      ring.ask_elements([&](int i) { return from[list[i] * keys.stride].bits; }, _rows, _count);
     }
   }
 
   template <class Ring, class Done>
-  __device__ __forceinline__ void products(const Ring& ring, int panel, float* scores, const Done& done) {
-    if (panel == 0) {
+  __device__ __forceinline__ void products(const Ring& ring, int /*panel*/, float* scores, const Done& done) const {
+    float sum[2][blocks][4] = {};  // of both halves of the tile's keys
 #pragma unroll
-      for (int half = 0; half < 2; ++half)
+    for (int first = 0; first < Dim; first += 32) {
+      if (first >= _rows) break;
 #pragma unroll
-        for (int b = 0; b < blocks; ++b)
-#pragma unroll
-          for (int k = 0; k < 4; ++k) _sum[half][b][k] = 0.F;
+      for (int at = first; at < first + 32; at += 16) {
+        const std::uint32_t row = ring.template row<row_bytes>(at, Group::lane() % 8 + Group::lane() / 16 * 8);
+        add(sum, pieces_on(row, Group::lane() / 8 % 2), _fragments + at / 16 * 32 + Group::lane());
+      }
     }
-    const int present = _count - panel * rows;
-    const std::uint32_t row = ring.template row<row_bytes>(Group::lane() % 8 + Group::lane() / 16 * 8);
-    const std::uint32_t from = pieces_on(row, Group::lane() / 8 % 2);
-    const uint2* const fragments = _fragments + panel * (rows / 16) * 32 + Group::lane();
-#pragma unroll
-    for (int at = 0; at < rows; at += 16)
-      if (at < present) add(from + static_cast<std::uint32_t>(at * row_bytes), fragments + at / 16 * 32);
     done();
-    if (panel + 1 == _panels)
 #pragma unroll
-      for (int half = 0; half < 2; ++half) store_products<Group>(_sum[half], scores + 16 * half * Group::max_heads);
+    for (int half = 0; half < 2; ++half) store_products<Group>(sum[half], scores + 16 * half * Group::max_heads);
   }
 
   [[nodiscard]] __device__ float score(int head, float product) const {
-    return fma(product, _factor * _features.scale(head), _factor * _features.offset(head));
+    return fma(product, _features.scale(head), _features.offset(head));
   }
 
  private:
@@ -109,7 +101,7 @@ class MmaFeatureScores<Group, FeatureMajor<T>, Dim, unit_bytes> {
   __device__ static int quarter() { return Group::lane() % 4; }  // t
 
   /// 16 features, of which the lane's piece of the first half of the keys lies at `from`.
-  __device__ __forceinline__ void add(std::uint32_t from, const uint2* fragment) {
+  __device__ __forceinline__ static void add(float (&sum)[2][blocks][4], std::uint32_t from, const uint2* fragment) {
     uint2 b[blocks * parts];
 #pragma unroll
     for (int k = 0; k < blocks * parts; ++k) b[k] = load_shared(fragment + k * steps * 32);
@@ -118,7 +110,7 @@ class MmaFeatureScores<Group, FeatureMajor<T>, Dim, unit_bytes> {
       std::uint32_t a[4];
       load_matrices<true>(pieces_on(from, 2 * half), a);
 #pragma unroll
-      for (int k = 0; k < blocks * parts; ++k) mma<T>(_sum[half][k / parts], a, b[k].x, b[k].y);
+      for (int k = 0; k < blocks * parts; ++k) mma<T>(sum[half][k / parts], a, b[k].x, b[k].y);
     }
   }
 
@@ -163,10 +155,8 @@ class MmaFeatureScores<Group, FeatureMajor<T>, Dim, unit_bytes> {
 
   uint2* _fragments;  // [block of heads][part][step][lane]
   Coefficients _features;
-  float _sum[2][blocks][4];  // of both halves of the tile's keys
-  float _factor = 0.F;
-  int _count = 0;   // of features
-  int _panels = 1;  // of a tile
+  int _count = 0;  // of features
+  int _rows = 32;  // of a panel: whole 32s
 };
 
 }  // namespace santa::lanes

@@ -39,8 +39,8 @@ struct SystematicFeatures {
       if (first != own) return;
       own += Group::size * Group::groups_per_team;
       const Float inverse = Float(one) / lanes::convert<float>(part);
-      const Float factor = lanes::select(is_certain(importance, certain), Float(1.F),
-                                         lanes::select(drawn, inverse, Float(0.F)));
+      const Float factor =
+          lanes::select(is_certain(importance, certain), Float(1.F), lanes::select(drawn, inverse, Float(0.F)));
       for (int head = 0; head < c.heads(); ++head) {
         const Float q = c.load(c.of(head), first);
         c.store(lanes::select(factor > Float(0.F), q * factor, Float(0.F)), c.of(head), first);

@@ -25,18 +25,16 @@ struct TopFeatures {
   template <class Group, class Coefficients, class Query>
   KOKKOS_FUNCTION void choose(const Group& group, const Coefficients& c, const Query& query) const {
     using Float = typename Coefficients::Float;
-    for_each_rank(group, c, query.deviation, [&](const Float& q, const auto& kept) {
-      return lanes::select(kept, q, Float(0.F));
-    });
+    for_each_rank(group, c, query.deviation,
+                  [&](const Float& q, const auto& kept) { return lanes::select(kept, q, Float(0.F)); });
   }
 
   /// Leaves the square of what each coefficient is off.
   template <class Group, class Coefficients>
   KOKKOS_FUNCTION void find_variance(const Group& group, const Coefficients& c, const float* deviation) const {
     using Float = typename Coefficients::Float;
-    for_each_rank(group, c, deviation, [&](const Float& q, const auto& kept) {
-      return lanes::select(kept, Float(0.F), q * q);
-    });
+    for_each_rank(group, c, deviation,
+                  [&](const Float& q, const auto& kept) { return lanes::select(kept, Float(0.F), q * q); });
   }
 
  private:
