@@ -1,7 +1,7 @@
 // The command line.
-#include "decode/error.hpp"
 #include "decode/options.hpp"
 
+#include "decode/error.hpp"
 #include "files.hpp"
 
 #include <doctest/doctest.h>
