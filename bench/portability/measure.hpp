@@ -15,6 +15,10 @@
 
 namespace santa_bench {
 
+/// The seed of all runs, and the step that is timed: after as many as it takes for carried deltas to settle.
+inline constexpr std::uint64_t run_seed = 7;
+inline constexpr std::uint32_t timed_step = 5;
+
 struct Measured {
   double launch_microseconds = 0.;
   double graph_microseconds = 0.;  // 0 where there are no graphs
@@ -78,12 +82,12 @@ Measured measure(const Space& space, const Caches<Space>& caches, const Stage& s
     for (std::size_t copy = 0; copy < caches.copies(); ++copy) states.emplace_back(space, shape);
   std::uint32_t step = 0;
   const auto run = [&](std::size_t copy, bool count) {
-    santa::RunOptions<Memory> options{.seed = 7, .step = step};
+    santa::RunOptions<Memory> options{.seed = run_seed, .step = step};
     if (!first_steps) options.state = states[copy];
     if (count) options.statistics = statistics;
     plan.run(space, caches.query, stage.cache(copy), out, options);
   };
-  for (step = 0; step < 5; ++step)  // until the carried deltas have settled
+  for (step = 0; step < timed_step; ++step)
     for (std::size_t copy = 0; copy < caches.copies(); ++copy) run(copy, false);
   Measured result = time_copies(space, caches.copies(), repeats, [&](std::size_t copy) { run(copy, false); });
 

@@ -1,7 +1,8 @@
 #include "narrow.hpp"
 
+#include "stages.hpp"
+
 #include <cstddef>
-#include <exception>
 #include <vector>
 
 namespace santa_bench {
@@ -38,40 +39,11 @@ class NarrowCopies {
   std::vector<santa::NarrowKeys<Code, Memory>> _narrow;
 };
 
-template <class Code, bool again>
-struct NarrowStage {
-  const NarrowCopies<Code>& copies;
-
-  [[nodiscard]] auto cache(std::size_t copy) const {
-    if constexpr (again)
-      return santa::rescored(copies.cache(copy));
-    else
-      return copies.cache(copy);
-  }
-  [[nodiscard]] double bytes(double rows_fraction) const { return copies.bytes(rows_fraction, again); }
-};
-
 template <class Code>
 void run(const Space& space, const Caches<Space>& caches, double ceiling, const Measured& exact, const Options& options,
          Report& report) {
-  const santa::Shape& shape = caches.shape;
   const NarrowCopies<Code> copies(space, caches);
-  const auto add = [&]<bool again>(const char* name, const auto& method, double rows) {
-    const Report::Stage stage{santa::detail::NarrowTraits<Code>::name, again};
-    try {
-      const auto measured = measure(space, caches, NarrowStage<Code, again>{copies}, method, options.repeats);
-      report.add(shape, name, {.rows = rows}, ceiling, measured, exact.microseconds() / measured.microseconds(),
-                 relative_error(measured.out, exact.out), stage);
-    } catch (const std::exception& error) {
-      space.fence();
-      report.add_unsupported(shape, name, error.what(), stage);
-    }
-  };
-  const santa::MassUnit mass_unit{.rows = santa::share(options.share)};
-  const double rows = options.share * static_cast<double>(shape.length);
-  add.template operator()<false>("exact", santa::Exact{}, 0.);
-  add.template operator()<false>("mass-unit", mass_unit, rows);
-  add.template operator()<true>("mass-unit", mass_unit, rows);
+  run_stages(space, caches, copies, santa::detail::NarrowTraits<Code>::name, ceiling, exact, options, report);
 }
 
 }  // namespace

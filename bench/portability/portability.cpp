@@ -1,5 +1,6 @@
 // The portability benchmark: one program for every backend. Time of each method against the streaming-read ceiling of
 // the device in the same run, over shapes of decode attention; results as a table and as JSON.
+#include "features.hpp"
 #include "measure.hpp"
 #include "narrow.hpp"
 #include "report.hpp"
@@ -29,7 +30,8 @@ constexpr const char* usage =
     "  --repeats N     timed repetitions (21)\n"
     "  --shape B,H,KVH,L,D   only this shape\n"
     "  --method NAME   only this method and exact: mass-unit, mass-unit-steered,\n"
-    "                  mass-unit-first, systematic, fixed-tile-budget, narrow\n"
+    "                  mass-unit-first, systematic, fixed-tile-budget, narrow,\n"
+    "                  features\n"
     "  --layout NAME   only this layout of the cache: token-major, head-major\n"
     "  --quick         only batch 1 at 8192 and 32768 keys, for hosts\n"
     "  --json FILE     results as JSON\n";
@@ -89,6 +91,8 @@ void run(const Space& space, const santa_bench::Caches<Space>& caches, double ce
   add("fixed-tile-budget", fixed, {.samples = fixed.samples, .tile = fixed.tile});
   if (options.only.empty() || options.only == "narrow")
     santa_bench::run_narrow(space, caches, ceiling, exact, options, report);
+  if (options.only.empty() || options.only == "features")
+    santa_bench::run_features(space, caches, ceiling, exact, options, report);
 }
 
 void run(const Options& options) {
@@ -139,7 +143,7 @@ Options parse(int argc, char** argv) {
   }
   bool known = options.only.empty();
   for (const char* name :
-       {"mass-unit", "mass-unit-steered", "mass-unit-first", "systematic", "fixed-tile-budget", "narrow"})
+       {"mass-unit", "mass-unit-steered", "mass-unit-first", "systematic", "fixed-tile-budget", "narrow", "features"})
     known = known || options.only == name;
   if (!known) throw std::runtime_error("unknown method " + options.only + "\n" + usage);
   if (!options.layout.empty() && options.layout != "token-major" && options.layout != "head-major")

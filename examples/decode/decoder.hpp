@@ -4,6 +4,7 @@
 #include "decode/methods.hpp"
 #include "decode/scoring.hpp"
 #include <santa/cache/contiguous.hpp>
+#include <santa/cache/feature_keys.hpp>
 #include <santa/cache/narrow_keys.hpp>
 #include <santa/core/shape.hpp>
 #include <santa/decode/options.hpp>
@@ -12,6 +13,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <variant>
 
 namespace santa::example {
@@ -25,7 +27,7 @@ template <class T>
 using RowsView = Kokkos::View<const T****, Kokkos::LayoutRight, Memory, Unmanaged>;  // [1, visible, kv_heads, dim]
 template <class T>
 using Cache = ContiguousCache<RowsView<T>>;
-// The same with all rows and the number of visible ones, as narrow keys have it.
+// The same with all rows and the number of visible ones, as copies of keys have it.
 using LengthView = Kokkos::View<const std::int64_t*, Memory, Unmanaged>;  // [1]
 template <class T>
 using WholeCache = ContiguousCache<RowsView<T>, RowsView<T>, LengthView>;
@@ -34,12 +36,14 @@ using AnyNarrowKeys = std::variant<std::monostate, NarrowKeys<std::int8_t, Memor
 using QueryView = Kokkos::View<const float***, Kokkos::LayoutRight, Memory, Unmanaged>;  // [1, heads, dim]
 using OutView = Kokkos::View<float***, Kokkos::LayoutRight, Memory, Unmanaged>;          // [1, heads, dim]
 
-/// What a step attends to: the visible rows, and the same as the front of all rows, with narrow keys if there are any.
+/// What a step attends to: the visible rows, and the same as the front of all rows, with copies of keys if there are
+/// any.
 template <class T>
 struct Step {
   Cache<T> visible;
   WholeCache<T> whole;
   const AnyNarrowKeys* narrow;
+  const FeatureKeys<T, Memory>* features;
 };
 
 /// A method bound to a plan.
@@ -53,15 +57,25 @@ class Decoder {
 
   virtual void run(const Space& space, const QueryView& query, const Step<T>& step, const OutView& out,
                    const RunOptions<Memory>& options) const = 0;
+
+  /// Features of a key that scores of such a run read: the mean over kv heads; nothing where it reads them all.
+  [[nodiscard]] virtual std::optional<double> features_read(const Space& /*space*/, const QueryView& /*query*/,
+                                                            const Step<T>& /*step*/,
+                                                            const RunOptions<Memory>& /*options*/) const {
+    return std::nullopt;
+  }
 };
 
 /// Errors: std::invalid_argument from the library.
 template <class T>
 std::unique_ptr<Decoder<T>> make_decoder(const Space& space, const AnyMethod& method, const Shape& shape, float scale);
 
-/// The same on narrow keys.
+/// The same on narrow keys, and on features of keys.
 template <class T>
 std::unique_ptr<Decoder<T>> make_narrow_decoder(const Space& space, const MassUnit& method, const Shape& shape,
                                                 float scale, const Scoring& scoring);
+template <class T>
+std::unique_ptr<Decoder<T>> make_feature_decoder(const Space& space, const MassUnit& method, const Shape& shape,
+                                                 float scale, const Scoring& scoring);
 
 }  // namespace santa::example

@@ -75,9 +75,9 @@ class Bench {
     return 2 * layers() * size(_shape.length * _shape.kv_heads * _shape.dim) * sizeof(T);
   }
 
-  /// Bytes by which a key is scored; those of its codes, and 2 of their scale.
+  /// Bytes by which a key is scored where that is all of it, or its codes and 2 of their scale.
   [[nodiscard]] double bytes_of_score(ScoreStage stage, double row) const {
-    if (stage == ScoreStage::keys) return row;
+    if (stage == ScoreStage::keys || reads_features(stage)) return row;
     return static_cast<double>(_shape.dim) * (stage == ScoreStage::int4 ? 0.5 : 1.) + 2.;
   }
 
@@ -97,10 +97,12 @@ class Bench {
   void bind(Runner<T>& runner, const Budget& budget) const {
     runner.result.parameters = runner.result.method->make(budget);
     const AnyMethod& method = runner.result.parameters;
-    if (_options.scoring.narrow() && takes_narrow_keys(method)) {
-      runner.result.scoring = _options.scoring;
-      runner.decoder =
-          make_narrow_decoder<T>(_space, std::get<MassUnit>(method), _shape, _capture.scale, _options.scoring);
+    if (_options.scoring.by_copy() && takes_copies(method)) {
+      const Scoring& scoring = runner.result.scoring = _options.scoring;
+      const auto& mass_unit = std::get<MassUnit>(method);
+      runner.decoder = reads_features(scoring.stage)
+                           ? make_feature_decoder<T>(_space, mass_unit, _shape, _capture.scale, scoring)
+                           : make_narrow_decoder<T>(_space, mass_unit, _shape, _capture.scale, scoring);
     } else {
       runner.decoder = make_decoder<T>(_space, method, _shape, _capture.scale);
     }
@@ -143,8 +145,11 @@ class Bench {
 
   /// The run that is looked at: outputs and statistics. The timed runs repeat it with the same draws.
   void decode_all(Runner<T>& runner, const std::string& what) {
+    const double row = static_cast<double>(_shape.dim) * static_cast<double>(sizeof(T));
+    const Scoring& scoring = runner.result.scoring;
     double read = 0.;
     double visible = 0.;
+    double scored = 0.;  // bytes
     for_each_step(runner, what, [&](std::size_t layer, std::size_t position) {
       RunOptions<Memory> options = options_of(runner, layer, position);
       options.statistics = _statistics;
@@ -152,14 +157,14 @@ class Bench {
       _space.fence("santa::example::decode");
       keep_output(runner.result.out[layer], position);
       read += rows_read();
-      visible += static_cast<double>(_work.visible(layer, position) * _shape.kv_heads);
+      const auto keys = static_cast<double>(_work.visible(layer, position) * _shape.kv_heads);
+      const auto features =
+          runner.decoder->features_read(_space, _work.query(layer, position), _work.step(0, layer, position), options);
+      visible += keys;
+      scored += keys * (features ? *features * double{sizeof(T)} : bytes_of_score(scoring.stage, row));
     });
     runner.result.rows_read = read / visible;
-    const double row = static_cast<double>(_shape.dim) * static_cast<double>(sizeof(T));
-    const Scoring& scoring = runner.result.scoring;
-    runner.result.bytes_read =
-        (visible * bytes_of_score(scoring.stage, row) + read * row * (scoring.rescored ? 2. : 1.)) /
-        static_cast<double>(steps());
+    runner.result.bytes_read = (scored + read * row * (scoring.rescored ? 2. : 1.)) / static_cast<double>(steps());
   }
 
   void keep_output(Tensor& out, std::size_t position) const {

@@ -23,6 +23,8 @@ struct Typed {
   std::uint64_t seed = 0;
   int repeat = MeasureOptions{}.repeat;
   int layer = 0;
+  int draws = 1;
+  int features = 0;
   bool sweep = false;
   bool rescore = false;
 };
@@ -36,7 +38,8 @@ std::string footer() {
          "\nWhat is reported, as an average over the captured positions and layers (a step is one of each):\n"
          "  error     |out - exact| / |exact| of each head, against exact attention in float64: mean, 95th percentile\n"
          "  rows      distinct value rows read (the union over the query heads of a kv head), of all visible ones\n"
-         "  read      bytes: keys of all visible rows, and the distinct value rows read; not counted are queries,\n"
+         "  read      bytes: keys of all visible rows (or their codes, or chosen features), and the distinct value "
+         "rows read; not counted are queries,\n"
          "            outputs, centers, and scores that a method writes down between two passes\n"
          "  time      of a step, the request alone (batch 1): the median over --repeat runs, each on another copy of\n"
          "            the cache, since a decoder meets other layers' caches between two steps of one layer\n"
@@ -52,6 +55,8 @@ std::string footer() {
          "  santa-decode\n"
          "  santa-decode --method mass-unit,systematic --rows 0.05\n"
          "  santa-decode --score int4 --rescore\n"
+         "  santa-decode --score bernoulli --draws 2 --rescore\n"
+         "  santa-decode --score features --features 32\n"
          "  santa-decode --sweep --svg sweep.svg\n"
          "  santa-decode capture.safetensors --layer 3 --method mass-unit --output out.safetensors\n"
          "  santa-decode --synthetic 4,32,8,32768,128 --sharpness 2 --format json\n"
@@ -73,10 +78,19 @@ void add_options(CLI::App& app, Typed& typed) {
       ->type_name("N");
   app.add_option(
          "--score", typed.score,
-         "What scores are made from: keys, or a copy of them in int8, fp8 or int4, for mass-unit methods; exact "
-         "stays what they are compared with")
+         "What scores are made from: keys; a copy of them in int8, fp8 or int4; or some of their features: drawn by "
+         "bernoulli, large ones and a draw of the rest (features), or the largest (top-features). For mass-unit "
+         "methods; exact stays what they are compared with")
       ->capture_default_str()
       ->type_name("FORM");
+  app.add_option("--draws", typed.draws, "With --score bernoulli: draws of a query that are averaged")
+      ->check(CLI::Range(1, 128))
+      ->capture_default_str()
+      ->type_name("R");
+  app.add_option("--features", typed.features,
+                 "With --score features or top-features: how many a kv head; default: half of them")
+      ->check(CLI::Range(1, 256))
+      ->type_name("N");
   app.add_flag("--rescore", typed.rescore, "With --score: the drawn rows' scores again from their full keys");
   app.add_option("--seed", typed.seed, "Seed of all draws, and of synthetic data")
       ->check(CLI::NonNegativeNumber)
@@ -130,16 +144,20 @@ std::vector<const MethodEntry*> methods_from(const std::vector<std::string>& nam
   return methods;
 }
 
-/// Narrow keys are for some of the methods: of all, those; others can't be asked for.
+/// Copies of keys are for some of the methods: of all, those; others can't be asked for.
 void check_scoring(const CLI::App& app, Options& options) {
   const Scoring& scoring = options.measure.scoring;
-  if (!scoring.narrow()) {
-    if (scoring.rescored) throw UserError("--rescore needs --score int8, fp8 or int4");
+  if (app.count("--draws") > 0 && scoring.stage != ScoreStage::bernoulli)
+    throw UserError("--draws needs --score bernoulli");
+  if (app.count("--features") > 0 && scoring.stage != ScoreStage::features && scoring.stage != ScoreStage::top_features)
+    throw UserError("--features needs --score features or top-features");
+  if (!scoring.by_copy()) {
+    if (scoring.rescored) throw UserError("--rescore needs --score other than keys");
     return;
   }
   auto& methods = options.methods;
   const auto fits = [](const MethodEntry* method) {
-    return !has_budget(*method) || takes_narrow_keys(method->make(Budget{}));
+    return !has_budget(*method) || takes_copies(method->make(Budget{}));
   };
   if (app.count("--method") > 0)
     for (const auto* method : methods)
@@ -185,7 +203,7 @@ Options checked(const CLI::App& app, const Typed& typed) {
   if (app.count("--output") > 0 && options.methods.size() != 1) throw UserError("--output needs exactly one --method");
   options.sweep = typed.sweep;
   options.svg = typed.svg;
-  options.measure.scoring = {find_stage(typed.score), typed.rescore};
+  options.measure.scoring = {find_stage(typed.score), typed.rescore, typed.draws, typed.features};
   check_scoring(app, options);
   check_sweep(app, options);
   return options;

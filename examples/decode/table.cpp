@@ -76,6 +76,17 @@ std::string budget_text(const Report& report) {
   return text + "; as many draws as read the same, seed " + seed;
 }
 
+/// What scores are made from instead of keys.
+std::string copies_text(const Scoring& scoring, std::int64_t dim) {
+  if (!reads_features(scoring.stage)) return std::string(name_of(scoring.stage)) + " copies of the keys";
+  if (scoring.stage == ScoreStage::bernoulli)
+    return "features that " + std::to_string(scoring.draws) + (scoring.draws == 1 ? " draw" : " draws") +
+           " of a ternary query chose (bernoulli)";
+  const std::int64_t count = scoring.features > 0 ? std::min(scoring.features, dim) : dim / 2;
+  return (scoring.stage == ScoreStage::features ? "about " : "the top ") + std::to_string(count) + " of " +
+         std::to_string(dim) + " features of the keys";
+}
+
 void print_heading(std::ostream& stream, const Report& report) {
   const Shape& s = report.shape;
   stream << "Decode attention over " << report.source;
@@ -87,8 +98,8 @@ void print_heading(std::ostream& stream, const Report& report) {
          << "shape    " << s.heads << " heads on " << s.kv_heads << " kv heads of dim " << s.dim << ", " << s.length
          << " keys in " << report.dtype << ", scale " << report.scale << "\n"
          << "budget   " << budget_text(report) << "\n";
-  if (const Scoring& scoring = report.options.scoring; scoring.narrow())
-    stream << "scores   of mass-unit methods from " << name_of(scoring.stage) << " copies of the keys"
+  if (const Scoring& scoring = report.options.scoring; scoring.by_copy())
+    stream << "scores   of mass-unit methods from " << copies_text(scoring, s.dim)
            << (scoring.rescored ? "; those of the drawn rows again from their keys" : "") << "\n";
   if (report.sweep) {
     stream << "\n";
@@ -128,11 +139,10 @@ void print_warning(std::ostream& stream, const Report& report) {
 }
 
 void print_legend(std::ostream& stream) {
-  stream
-      << "\nerror    |out - exact| / |exact| of each layer, position and head; exact attention in float64\n"
-         "rows     distinct value rows read, of all visible; read: all visible keys and those rows, a step\n"
-         "time     one position of one layer, one request alone; speed-up over exact. All keys are read, so\n"
-         "         fewer value rows give 2x at most; with narrow copies of the keys (--score) there is no such bound\n";
+  stream << "\nerror    |out - exact| / |exact| of each layer, position and head; exact attention in float64\n"
+            "rows     distinct value rows read, of all visible; read: all visible keys and those rows, a step\n"
+            "time     one position of one layer, one request alone; speed-up over exact. All keys are read, so\n"
+            "         fewer value rows give 2x at most; with copies of the keys (--score) there is no such bound\n";
 }
 
 using SweepRow = std::array<std::string, 6>;

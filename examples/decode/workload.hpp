@@ -4,6 +4,7 @@
 #include "decode/capture.hpp"
 #include "decode/decoder.hpp"
 #include <santa/cache/encode_keys.hpp>
+#include <santa/cache/transpose_keys.hpp>
 
 #include <Kokkos_Core.hpp>
 
@@ -17,7 +18,7 @@ namespace santa::example {
 template <class T>
 class Workload {
  public:
-  /// With narrow keys for `stage`, if it needs some.
+  /// With copies of keys for `stage`, if it needs some.
   Workload(const Space& space, const Capture& capture, ScoreStage stage) : _shape(capture.shape), _stage(stage) {
     _copies.emplace_back();
     for (const CapturedLayer& layer : capture.layers) {
@@ -25,9 +26,9 @@ class Workload {
       _queries.push_back(widened(layer.query));
       _centers.push_back(running_means(layer));
       _lengths.push_back(lengths(layer.positions));
-      _copies[0].push_back({rows(layer.key), rows(layer.value), {}});
+      _copies[0].push_back({rows(layer.key), rows(layer.value), {}, {}});
     }
-    narrow_copy(space, 0);
+    copy_keys(space, 0);
     space.fence("santa::example::workload");
   }
 
@@ -36,9 +37,9 @@ class Workload {
   void copy_until(const Space& space, std::size_t count) {
     while (_copies.size() < count) {
       std::vector<Layer> copy;
-      for (const Layer& from : _copies[0]) copy.push_back({clone(space, from.keys), clone(space, from.values), {}});
+      for (const Layer& from : _copies[0]) copy.push_back({clone(space, from.keys), clone(space, from.values), {}, {}});
       _copies.push_back(std::move(copy));
-      narrow_copy(space, _copies.size() - 1);
+      copy_keys(space, _copies.size() - 1);
     }
     space.fence("santa::example::workload");
   }
@@ -67,7 +68,8 @@ class Workload {
       return RowsView<T>(all.data(), 1, size(length), size(_shape.kv_heads), size(_shape.dim));
     };
     const std::int64_t length = visible(layer, position);
-    return {Cache<T>(view(from.keys, length), view(from.values, length)), whole(from, layer, position), &from.narrow};
+    return {Cache<T>(view(from.keys, length), view(from.values, length)), whole(from, layer, position), &from.narrow,
+            &from.features};
   }
 
  private:
@@ -76,6 +78,7 @@ class Workload {
   struct Layer {
     Rows keys, values;
     AnyNarrowKeys narrow;
+    FeatureKeys<T, Memory> features;
   };
 
   [[nodiscard]] WholeCache<T> whole(const Layer& from, std::size_t layer, std::size_t position) const {
@@ -85,12 +88,14 @@ class Workload {
     return WholeCache<T>(view(from.keys), view(from.values), LengthView(_lengths[layer].data() + position, 1));
   }
 
-  /// Narrow keys of all layers of a copy, calibrated by what the first position sees, as a decoder would.
-  void narrow_copy(const Space& space, std::size_t copy) {
+  /// Narrow or feature-major keys of all layers of a copy, with what is known of them from the first position, as a
+  /// decoder would have it.
+  void copy_keys(const Space& space, std::size_t copy) {
+    const Shape shape{1, _shape.kv_heads, _shape.kv_heads, _shape.length, _shape.dim};
     const auto make = [&]<class Code>() {
       for (std::size_t i = 0; i < _copies[copy].size(); ++i) {
         Layer& layer = _copies[copy][i];
-        const NarrowKeys<Code, Memory> narrow(space, {1, _shape.kv_heads, _shape.kv_heads, _shape.length, _shape.dim});
+        const NarrowKeys<Code, Memory> narrow(space, shape);
         calibrate(space, whole(layer, i, 0), narrow);
         encode_keys(space, whole(layer, i, 0), narrow);
         layer.narrow = narrow;
@@ -99,6 +104,14 @@ class Workload {
     if (_stage == ScoreStage::int8) make.template operator()<std::int8_t>();
     if (_stage == ScoreStage::fp8) make.template operator()<float8>();
     if (_stage == ScoreStage::int4) make.template operator()<int4x2>();
+    if (!reads_features(_stage)) return;
+    for (std::size_t i = 0; i < _copies[copy].size(); ++i) {
+      Layer& layer = _copies[copy][i];
+      layer.features = FeatureKeys<T, Memory>(space, shape);
+      const RowsView<T> keys(layer.keys.data(), 1, size(_shape.length), size(_shape.kv_heads), size(_shape.dim));
+      transpose_keys(space, Cache<T>(keys, keys), layer.features);  // all keys, and again those that it sees:
+      transpose_keys(space, whole(layer, i, 0), layer.features);    // the others stay
+    }
   }
 
   /// How many keys each position sees.

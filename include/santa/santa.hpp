@@ -3,12 +3,15 @@
 
 #include <santa/cache/contiguous.hpp>
 #include <santa/cache/encode_keys.hpp>
+#include <santa/cache/feature_keys.hpp>
 #include <santa/cache/narrow_keys.hpp>
+#include <santa/cache/transpose_keys.hpp>
 #include <santa/core/element.hpp>
 #include <santa/core/narrow.hpp>
 #include <santa/core/shape.hpp>
 #include <santa/core/statistics.hpp>
 #include <santa/core/version.hpp>
+#include <santa/decode/choose_features.hpp>
 #include <santa/decode/decode.hpp>
 #include <santa/decode/options.hpp>
 #include <santa/decode/plan.hpp>
@@ -26,7 +29,11 @@
 #include <santa/sample/proportional_tile_budget.hpp>
 #include <santa/sample/stratified.hpp>
 #include <santa/sample/systematic.hpp>
+#include <santa/score/any_features.hpp>
+#include <santa/score/bernoulli.hpp>
 #include <santa/score/modifiers.hpp>
+#include <santa/score/systematic_features.hpp>
+#include <santa/score/top_features.hpp>
 #include <santa/token/gumbel.hpp>
 #include <santa/token/merge_tokens.hpp>
 #include <santa/token/sample_tokens.hpp>

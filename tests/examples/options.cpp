@@ -1,6 +1,7 @@
 // The command line.
 #include "decode/options.hpp"
 
+#include "decode/error.hpp"
 #include "files.hpp"
 
 #include <doctest/doctest.h>
@@ -34,6 +35,20 @@ TEST_CASE("synthetic_data_is_described_by_five_numbers") {
   CHECK(options.synthetic->shape == santa::Shape{2, 8, 4, 1024, 128});
   CHECK(options.synthetic->sharpness == 1.5);
   CHECK(options.synthetic->seed == 9);
+}
+
+TEST_CASE("scores_are_made_from_features_as_asked_for") {
+  const Scoring drawn = parse_options({"--score", "bernoulli", "--draws", "3", "--rescore"}).measure.scoring;
+  CHECK(drawn.stage == ScoreStage::bernoulli);
+  CHECK(drawn.draws == 3);
+  CHECK(drawn.rescored);
+  CHECK(parse_options({"--score", "top-features", "--features", "12"}).measure.scoring.features == 12);
+  CHECK_THROWS_WITH_AS(parse_options({"--score", "features", "--draws", "2"}), "--draws needs --score bernoulli",
+                       UserError);
+  CHECK_THROWS_WITH_AS(parse_options({"--features", "2"}), "--features needs --score features or top-features",
+                       UserError);
+  CHECK_THROWS_AS(parse_options({"--score", "bernoulli", "--draws", "0"}), UserError);
+  CHECK_THROWS_AS(parse_options({"--score", "bernoulli", "--method", "systematic"}), UserError);
 }
 
 TEST_CASE("a_sweep_is_over_the_methods_that_have_a_budget") {

@@ -1,6 +1,7 @@
 // Making narrow keys: what a cache's keys have in common, and their codes.
 #pragma once
 
+#include <santa/cache/channel_moments.hpp>
 #include <santa/cache/narrow_keys.hpp>
 #include <santa/core/check.hpp>
 #include <santa/core/element.hpp>
@@ -15,43 +16,6 @@
 namespace santa {
 
 namespace detail {
-
-/// Mean and root mean square deviation of one feature over the valid keys, which a team shares out.
-template <class Addresses>
-struct CalibrateKernel {
-  Addresses addresses;
-  Lengths lengths;
-  Shape shape;
-  float* center;  // [batch, kv_heads, dim] without gaps
-  float* spread;
-
-  template <class Member>
-  KOKKOS_FUNCTION void operator()(const Member& member) const {
-    const std::int64_t feature = member.league_rank() % shape.dim;
-    const std::int64_t row = member.league_rank() / shape.dim;
-    const auto keys = addresses.keys(row / shape.kv_heads, row % shape.kv_heads);
-    const std::int64_t given = lengths.get(row / shape.kv_heads, shape.length);
-    const std::int64_t length = given < 0 ? 0 : (given < shape.length ? given : shape.length);
-    const auto average = [&](const auto& of) {
-      double sum = 0.;
-      Kokkos::parallel_reduce(
-          Kokkos::TeamThreadRange(member, length),
-          [&](const std::int64_t i, double& part) {
-            part += of(static_cast<double>(static_cast<float>(keys[i][feature])));
-          },
-          sum);
-      return length > 0 ? sum / static_cast<double>(length) : 0.;
-    };
-    const double mean = average([](double x) { return x; });
-    const double square = average([&](double x) { return (x - mean) * (x - mean); });
-    Kokkos::single(Kokkos::PerTeam(member), [&] {
-      const auto deviation = static_cast<float>(Kokkos::sqrt(square));
-      center[member.league_rank()] = static_cast<float>(mean);
-      spread[member.league_rank()] =
-          deviation > 0.F && deviation < Kokkos::Experimental::infinity_v<float> ? deviation : 1.F;
-    });
-  }
-};
 
 /// Codes of one row, and its scale: the smallest bfloat16 at which its farthest feature has a code. A row with a
 /// feature that is no finite number gets the scale NaN, so that its score is NaN, as that of the full key.
@@ -131,12 +95,7 @@ template <class Space, class Full, class Narrow>
 void calibrate(const Space& space, const Full& full, const Narrow& narrow) {
   const NarrowCache cache{full, narrow};
   const Shape shape = cache.shape();
-  const auto addresses = full.addresses();
-  if (shape.batch * shape.kv_heads * shape.dim == 0) return;
-  const detail::CalibrateKernel<decltype(addresses)> kernel{addresses, cache.length_data(), shape, narrow.center.data(),
-                                                            narrow.spread.data()};
-  const auto teams = static_cast<int>(shape.batch * shape.kv_heads * shape.dim);
-  Kokkos::parallel_for("santa::calibrate", Kokkos::TeamPolicy<Space>(space, teams, Kokkos::AUTO), kernel);
+  detail::find_channel_moments(space, full, shape, 1.F, narrow.center.data(), narrow.spread.data());
 }
 
 /// Encodes keys [first, first + count) of every request; with `calibrate` before, that is how a cache is filled. Rows

@@ -165,6 +165,18 @@ struct Arguments {
   [[nodiscard]] KOKKOS_FUNCTION std::int64_t tile_stride() const { return (tiles / tile_keys + 1) * tile_keys; }
 };
 
+/// Notes a shape's batch, heads and features, and cuts a group's heads into slices of equal size, of at most
+/// `most_heads`.
+inline void set_heads(Arguments& a, const Shape& shape, int most_heads) {
+  a.batch = static_cast<std::int32_t>(shape.batch);
+  a.heads = static_cast<std::int32_t>(shape.heads);
+  a.kv_heads = static_cast<std::int32_t>(shape.kv_heads);
+  a.dim = static_cast<std::int32_t>(shape.dim);
+  const auto group = static_cast<std::int32_t>(shape.group());
+  a.slices = (group + most_heads - 1) / most_heads;
+  a.slice_heads = (group + a.slices - 1) / a.slices;
+}
+
 /// One unit of work: a split of the keys of one request, for the query heads of one slice of one kv head.
 struct Unit {
   std::int32_t batch, split, kv_head, slice;

@@ -114,6 +114,10 @@ concept Element = requires {
 template <Element T>
 using storage_t = typename detail::Storage<std::remove_const_t<T>>::type;
 
+/// Names keys that lie feature by feature, each a row over all keys, where scores are made from such a copy.
+template <Element T>
+struct FeatureMajor {};
+
 /// Run-time name of an element type, for data that is touched once a head (queries, outputs) and not worth a kernel
 /// each.
 enum class ElementType : std::uint8_t { float32, float16, bfloat16 };

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <santa/core/element.hpp>
+#include <santa/random/stream_key.hpp>
 
 #include <Kokkos_Core.hpp>
 
@@ -40,6 +41,16 @@ struct FoldedQueryRows : QueryRows {
     }
     return sum;
   }
+};
+
+/// Queries of which a few features are used: which and how `choice` says, by chance that `key` and `kv_head` name.
+template <class Choice>
+struct ChosenQueryRows : QueryRows {
+  Choice choice;
+  const float* mean;       // [dim], of the keys
+  const float* deviation;  // [dim]
+  StreamKey key;
+  std::int32_t kv_head;
 };
 
 }  // namespace santa::detail

@@ -10,7 +10,7 @@
 #include <Kokkos_Core.hpp>
 
 #include <cstdint>
-#include <type_traits>
+#include <utility>
 
 namespace santa::detail {
 
@@ -19,12 +19,11 @@ template <class ExecutionSpace, class Addresses, class Modifier, class KernelExt
 struct KernelContext {
   using Space = ExecutionSpace;
   using Extents = KernelExtents;
-  static constexpr bool narrow = !std::is_same_v<typename Addresses::Element, typename Addresses::ScoredElement>;
   using Group = lanes::GroupOf<Space, Extents>;
   using Tile = lanes::TileOf<Space, typename Addresses::Element, Extents, typename Addresses::ScoredElement,
                              Addresses::rescored>;
-  using Rows = decltype(Addresses{}.values(0, 0));
-  using ScoredRows = decltype(Addresses{}.scored(0, 0));
+  using Rows = decltype(std::declval<const Addresses&>().values(0, 0));
+  using ScoredRows = decltype(std::declval<const Addresses&>().scored(0, 0));
   using Keys = KeyScores<Group, Tile, ScoredRows, Modifier>;
   using State = GroupState<Group, Tile, Rows, DrawnKeys<Rows, Modifier, Addresses::rescored>>;
 
@@ -75,9 +74,13 @@ struct KernelContext {
     const Arguments& a = arguments;
     const QueryRows query{a.query, unit.batch * a.query_stride[0] + unit.first_head * a.query_stride[1],
                           a.query_stride[1]};
-    if constexpr (narrow) {
-      const ScoredRows rows = addresses.scored(unit.batch, unit.kv_head);
+    const ScoredRows rows = addresses.scored(unit.batch, unit.kv_head);
+    if constexpr (requires { rows.spread; }) {
       tile.begin(FoldedQueryRows{query, rows.center, rows.spread}, a.score_factor, meanwhile);
+    } else if constexpr (requires { addresses.choice; }) {
+      const ChosenQueryRows<decltype(addresses.choice)> chosen{query,          addresses.choice,    rows.mean,
+                                                               rows.deviation, stream_key(a, unit), unit.kv_head};
+      tile.begin(chosen, a.score_factor, meanwhile);
     } else {
       tile.begin(query, a.score_factor, meanwhile);
     }

@@ -126,14 +126,7 @@ class DecodePlan {
  private:
   void lay_out(const Space& space, const Options& options) {
     detail::Arguments& a = _arguments;
-    a.batch = static_cast<std::int32_t>(_shape.batch);
-    a.heads = static_cast<std::int32_t>(_shape.heads);
-    a.kv_heads = static_cast<std::int32_t>(_shape.kv_heads);
-    a.dim = static_cast<std::int32_t>(_shape.dim);
-    const auto group = static_cast<std::int32_t>(_shape.group());
-    const int most_heads = lanes::Seam<Space>::most_heads(a.dim);
-    a.slices = (group + most_heads - 1) / most_heads;
-    a.slice_heads = (group + a.slices - 1) / a.slices;
+    detail::set_heads(a, _shape, lanes::Seam<Space>::most_heads(static_cast<int>(_shape.dim)));
     a.storage = _shape.length;
     a.tiles = (_shape.length + detail::tile_keys - 1) / detail::tile_keys;
     a.budget = detail::Recipe<M>::budget(_method, _shape.length);

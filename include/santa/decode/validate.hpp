@@ -1,6 +1,7 @@
 // The check of what lies in device memory.
 #pragma once
 
+#include <santa/cache/feature_keys.hpp>
 #include <santa/cache/narrow_keys.hpp>
 #include <santa/core/arguments.hpp>
 #include <santa/core/check.hpp>
@@ -78,6 +79,72 @@ void validate(const Space& space, const NarrowCache<Full, Narrow, rescore>& cach
   Kokkos::deep_copy(given, Kokkos::subview(cache.narrow().scales, at(batch), at(head), at(key)));
   detail::reject("scales(" + std::to_string(batch) + ", " + std::to_string(head) + ", " + std::to_string(key) + ")",
                  std::to_string(static_cast<float>(given)), "a positive finite number");
+}
+
+namespace detail {
+
+/// The first request whose copy has another number of keys than the cache.
+template <class Keys>
+struct BadCopyLength {
+  Lengths lengths;
+  Shape shape;
+  Keys copy;
+
+  KOKKOS_FUNCTION void operator()(const std::int64_t batch, std::int64_t& first) const {
+    if (copy(static_cast<std::size_t>(batch)) != lengths.get(batch, shape.length) && batch < first) first = batch;
+  }
+};
+
+/// The first mean or deviation of a feature that is no finite number, in the order of [batch, kv_heads, dim].
+struct BadMoment {
+  const float* mean;
+  const float* deviation;
+
+  KOKKOS_FUNCTION void operator()(const std::int64_t i, std::int64_t& first) const {
+    const auto finite = [](float x) { return Kokkos::fabs(x) < Kokkos::Experimental::infinity_v<float>; };
+    if (!(finite(mean[i]) && finite(deviation[i])) && i < first) first = i;
+  }
+};
+
+}  // namespace detail
+
+/// The same for a cache with feature-major keys: their number, request by request, must be the cache's, and what is
+/// known of each feature a finite number, which it is not where a key isn't. Fences `space`. Errors:
+/// std::invalid_argument naming the first request or feature.
+template <class Space, class Full, class Keys, class Choice, Rescore rescore>
+void validate(const Space& space, const FeatureCache<Full, Keys, Choice, rescore>& cache) {
+  validate(space, cache.full());
+  const Shape shape = cache.shape();
+  const Keys& copy = cache.feature_keys();
+  const auto find = [&](std::int64_t count, const auto& kernel) {
+    std::int64_t bad = count;
+    Kokkos::parallel_reduce("santa::validate", Kokkos::RangePolicy<Space>(space, 0, count), kernel,
+                            Kokkos::Min<std::int64_t>(bad));
+    space.fence("santa::validate");
+    return bad;
+  };
+  const std::int64_t late =
+      find(shape.batch, detail::BadCopyLength<decltype(copy.lengths)>{cache.length_data(), shape, copy.lengths});
+  if (late < shape.batch) {
+    std::int64_t given = 0;
+    Kokkos::deep_copy(given, Kokkos::subview(copy.lengths, static_cast<std::size_t>(late)));
+    std::int64_t expected = shape.length;
+    if (cache.has_lengths()) {
+      typename Full::length_view::non_const_value_type length{};
+      Kokkos::deep_copy(length, Kokkos::subview(cache.lengths(), static_cast<std::size_t>(late)));
+      expected = length;
+    }
+    detail::reject("feature-major keys' lengths(" + std::to_string(late) + ")", std::to_string(given),
+                   "that of the full cache (" + std::to_string(expected) + ")");
+  }
+  const std::int64_t moments = shape.batch * shape.kv_heads * shape.dim;
+  const std::int64_t bad = find(moments, detail::BadMoment{copy.mean.data(), copy.deviation.data()});
+  if (bad < moments) {
+    const std::int64_t row = bad / shape.dim;
+    detail::reject("mean or deviation(" + std::to_string(row / shape.kv_heads) + ", " +
+                       std::to_string(row % shape.kv_heads) + ", " + std::to_string(bad % shape.dim) + ")",
+                   "not finite", "a finite number");
+  }
 }
 
 }  // namespace santa

@@ -4,11 +4,15 @@
 #include <santa/core/check.hpp>
 #include <santa/lanes/division.hpp>
 #include <santa/lanes/extents.hpp>
+#include <santa/lanes/feature_host_tile.hpp>
+#include <santa/lanes/feature_plain_tile.hpp>
 #include <santa/lanes/host_dots.hpp>
 #include <santa/lanes/host_group.hpp>
 #include <santa/lanes/host_tile.hpp>
-#include <santa/lanes/mma_code_tile.hpp>
+#include <santa/lanes/mma_code_scores.hpp>
+#include <santa/lanes/mma_copy_tile.hpp>
 #include <santa/lanes/mma_dots.hpp>
+#include <santa/lanes/mma_feature_scores.hpp>
 #include <santa/lanes/mma_tile.hpp>
 #include <santa/lanes/narrow_host_tile.hpp>
 #include <santa/lanes/narrow_plain_tile.hpp>
@@ -43,8 +47,8 @@ concept GenericSpace = Kokkos::is_execution_space_v<Space> && !is_host_space<Spa
 
 /// The seam of an execution space; the general one is the host's.
 ///   Group<Extents>                     lane group
-///   Tile<T, Extents, Scored, rescored> its products: sums of rows of T, scores of rows of Scored (T, or a narrow type,
-///                                      with drawn rows `rescored` by rows of T or not)
+///   Tile<T, Extents, Scored, rescored> its products: sums of rows of T, scores of rows of Scored (T; or a narrow type
+///                                      or FeatureMajor<T>, with drawn rows `rescored` by rows of T or not)
 ///   Dots<T, Extents>                 products of rows with many vectors of any dimension
 ///   many_groups                        whether a team's or a kernel's many groups share what one thread would do last
 ///   most_heads(dim)                    query heads that a group works on together
@@ -59,7 +63,9 @@ struct Seam {
   using Group = HostGroup;
   static constexpr bool many_groups = false;
   template <class T, class Extents, class Scored = T, bool rescored = false>
-  using Tile = std::conditional_t<std::is_same_v<T, Scored>, HostTile<T>, NarrowHostTile<T, Scored>>;
+  using Tile = std::conditional_t<
+      std::is_same_v<T, Scored>, HostTile<T>,
+      std::conditional_t<std::is_same_v<Scored, FeatureMajor<T>>, FeatureHostTile<T>, NarrowHostTile<T, Scored>>>;
   template <class T, class Extents>
   using Dots = HostDots<T>;
 
@@ -128,13 +134,15 @@ struct Seam<Kokkos::Cuda> {
   static constexpr bool many_groups = true;
   template <class Extents>
   using Group = WarpGroup<Extents::heads, warps_of<Extents>>;
-  template <class T, class Extents, class Scored = T, bool rescored = false>
+  template <class T, class Extents, class Scored = T, bool rescored = false, class G = Group<Extents>,
+            int dim = Extents::dim, bool fast = Extents::tensor_cores>
   using Tile = std::conditional_t<
-      std::is_same_v<T, Scored>,
-      std::conditional_t<Extents::tensor_cores, MmaTile<Group<Extents>, T, Extents::dim>,
-                         PlainTile<Group<Extents>, T, Extents::dim>>,
-      std::conditional_t<Extents::tensor_cores, MmaCodeTile<Group<Extents>, T, Scored, Extents::dim, rescored>,
-                         NarrowPlainTile<Group<Extents>, T, Scored, Extents::dim, rescored>>>;
+      std::is_same_v<T, Scored>, std::conditional_t<fast, MmaTile<G, T, dim>, PlainTile<G, T, dim>>,
+      std::conditional_t<std::is_same_v<Scored, FeatureMajor<T>>,
+                         std::conditional_t<fast, MmaCopyTile<G, T, MmaFeatureScores, Scored, dim, rescored>,
+                                            FeaturePlainTile<G, T, dim, rescored>>,
+                         std::conditional_t<fast, MmaCopyTile<G, T, MmaCodeScores, Scored, dim, rescored>,
+                                            NarrowPlainTile<G, T, Scored, dim, rescored>>>>;
   template <class T, class Extents>
   using Dots = std::conditional_t<Extents::tensor_cores, MmaDots<Group<Extents>, T>, PlainDots<Group<Extents>, T>>;
 

@@ -43,9 +43,14 @@ __device__ __forceinline__ void mma_int(std::int32_t (&sum)[4], const std::uint3
         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 
-/// Copies 16 bytes of a cache row to scratch, or zeros; read once, so past the first-level cache.
+/// Copies 16 bytes of a cache row to scratch, or zeros; read once, so past the first-level cache. `whole_line` brings
+/// its 128 bytes to the second.
+template <bool whole_line = false>
 __device__ __forceinline__ void copy_piece(std::uint32_t to, const void* from, bool present) {
-  asm volatile("cp.async.cg.shared.global [%0],[%1],16,%2;" ::"r"(to), "l"(from), "r"(present ? 16 : 0));
+  if constexpr (whole_line)
+    asm volatile("cp.async.cg.shared.global.L2::128B [%0],[%1],16,%2;" ::"r"(to), "l"(from), "r"(present ? 16 : 0));
+  else
+    asm volatile("cp.async.cg.shared.global [%0],[%1],16,%2;" ::"r"(to), "l"(from), "r"(present ? 16 : 0));
 }
 /// Makes all copies since the last call one set.
 __device__ __forceinline__ void close_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }

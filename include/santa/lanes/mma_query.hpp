@@ -25,6 +25,25 @@ struct MmaColumns {
   static_assert(packed || heads % 8 == 0);
 };
 
+/// Stores products of 16 rows, to scores[row][head].
+template <class Group, int blocks>
+__device__ __forceinline__ void store_products(float (&c)[blocks][4], float* scores) {
+  const int column = Group::lane() / 4;
+  const int quarter = Group::lane() % 4;
+#pragma unroll
+  for (int b = 0; b < blocks; ++b) {
+    if constexpr (MmaColumns<Group::max_heads>::packed)
+#pragma unroll
+      for (int k = 0; k < 4; ++k) c[b][k] += __shfl_xor_sync(Group::everyone, c[b][k], 2);
+    const int head = b * 8 + 2 * quarter;
+    if (head < Group::max_heads) {
+      float* to = scores + column * Group::max_heads + head;
+      *reinterpret_cast<float2*>(to) = make_float2(c[b][0], c[b][1]);
+      *reinterpret_cast<float2*>(to + 8 * Group::max_heads) = make_float2(c[b][2], c[b][3]);
+    }
+  }
+}
+
 /// Query fragments for rows of Key. `Dim` (64, 128 or 256) is what registers are laid out for; rows may be shorter.
 /// With g = lane / 4, t = lane % 4: 16 rows are A, queries are B.
 template <class Group, class Key, int Dim>
@@ -107,18 +126,7 @@ class MmaQuery {
       }
     }
     done();
-#pragma unroll
-    for (int b = 0; b < blocks; ++b) {
-      if constexpr (packed)
-#pragma unroll
-        for (int k = 0; k < 4; ++k) c[b][k] += __shfl_xor_sync(Group::everyone, c[b][k], 2);
-      const int head = b * 8 + 2 * quarter();
-      if (head < Group::max_heads) {
-        float* to = scores + column() * Group::max_heads + head;
-        *reinterpret_cast<float2*>(to) = make_float2(c[b][0], c[b][1]);
-        *reinterpret_cast<float2*>(to + 8 * Group::max_heads) = make_float2(c[b][2], c[b][3]);
-      }
-    }
+    store_products<Group>(c, scores);
   }
 
  private:

@@ -4,6 +4,7 @@
 #include <santa/core/shape.hpp>
 #include <santa/lanes/division.hpp>
 #include <santa/lanes/extents.hpp>
+#include <santa/lanes/feature_plain_tile.hpp>
 #include <santa/lanes/narrow_plain_tile.hpp>
 #include <santa/lanes/plain_dots.hpp>
 #include <santa/lanes/plain_tile.hpp>
@@ -25,8 +26,11 @@ struct TeamSeam {
   using Group = TeamGroup<Space, Extents::heads>;
   static constexpr bool many_groups = false;
   template <class T, class Extents, class Scored = T, bool rescored = false>
-  using Tile = std::conditional_t<std::is_same_v<T, Scored>, PlainTile<Group<Extents>, T, Extents::dim>,
-                                  NarrowPlainTile<Group<Extents>, T, Scored, Extents::dim, rescored>>;
+  using Tile =
+      std::conditional_t<std::is_same_v<T, Scored>, PlainTile<Group<Extents>, T, Extents::dim>,
+                         std::conditional_t<std::is_same_v<Scored, FeatureMajor<T>>,
+                                            FeaturePlainTile<Group<Extents>, T, Extents::dim, rescored>,
+                                            NarrowPlainTile<Group<Extents>, T, Scored, Extents::dim, rescored>>>;
   template <class T, class Extents>
   using Dots = PlainDots<Group<Extents>, T>;
 

@@ -12,7 +12,8 @@ namespace santa {
 ///
 /// Bit packing: key = seed (low word, high word); counter = (index, request, step, stream << 16 | head), with `index`
 /// the tile or draw, `head` the query head, or the first one of heads that draw together; 65535, which no query head
-/// is, where tokens are drawn, by row of the vocabulary.
+/// is, where tokens are drawn, by row of the vocabulary, and, from index 2^31 on, where features of keys are:
+/// 2^31 | kv head << 15 | draw << 8 | feature.
 struct StreamKey {
   std::uint64_t seed = 0;
   std::uint32_t step = 0;     // decode step
@@ -41,6 +42,14 @@ struct StreamKey {
     Word random[4];
     draw(head, index, random);
     return random[0] >> (32 - bits);
+  }
+
+  /// What no query head is.
+  static constexpr std::uint16_t no_head = 65535;
+  /// The index of a feature's draw, with `no_head` for the head: kv heads up to 65535, draws up to 127.
+  KOKKOS_FUNCTION static std::uint32_t feature_index(std::int32_t kv_head, int draw, int feature) {
+    return (std::uint32_t{1} << 31) | static_cast<std::uint32_t>(kv_head) << 15 |
+           static_cast<std::uint32_t>(draw) << 8 | static_cast<std::uint32_t>(feature);
   }
 };
 

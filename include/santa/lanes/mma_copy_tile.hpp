@@ -1,9 +1,7 @@
-// The tile products on CUDA tensor cores where keys are scored by a narrow copy.
+// The tile products on CUDA tensor cores where keys are scored by a copy of them.
 #pragma once
 
 #include <santa/core/element.hpp>
-#include <santa/core/narrow.hpp>
-#include <santa/lanes/mma_int_query.hpp>
 #include <santa/lanes/mma_query.hpp>
 #include <santa/lanes/mma_sums.hpp>
 #include <santa/lanes/unit_ring.hpp>
@@ -16,23 +14,20 @@
 
 namespace santa::lanes {
 
-/// As MmaTile: codes, drawn values and, where drawn rows are scored again (`rescored`), drawn keys come through one
-/// ring. As codes are small, several tiles of them are asked for ahead.
-template <class Group, class T, class Code, int Dim, bool rescored>
-class MmaCodeTile {
+/// As MmaTile: panels of the copy, drawn values and, where drawn rows are scored again (`rescored`), drawn keys come
+/// through one ring. As a copy's panels are small, several tiles of them are asked for ahead. What a copy's panels are
+/// and how they become scores is what `Scores` knows: MmaCodeScores, MmaFeatureScores.
+template <class Group, class T, template <class, class, int, int> class Scores, class Code, int Dim, bool rescored>
+class MmaCopyTile {
   static constexpr int heads_max = Group::max_heads;
   static constexpr int drawn_rows = 16;
   static constexpr int row_bytes = Dim * int{sizeof(T)};
-  static constexpr int code_bytes = Dim / santa::detail::features_per_element<Code>;
   static constexpr int unit_bytes = drawn_rows / 2 * row_bytes;
-  static constexpr int code_rows = unit_bytes / code_bytes < 32 ? unit_bytes / code_bytes : 32;  // of a panel
-  static constexpr int panels = 32 / code_rows;                                                  // of a tile
   using Ring = UnitRing<unit_bytes>;
-  using CodeQuery = typename CodeQueryOf<Group, Code, Dim>::Type;
-  using CodeOperand = typename CodeQueryOf<Group, Code, Dim>::Operand;
+  using CopyScores = Scores<Group, Code, Dim, unit_bytes>;
+  static constexpr int panels = CopyScores::panels;  // of a tile
   using KeyQuery = MmaQuery<Group, T, Dim>;
   using Sums = MmaSums<Group, T, Dim>;
-  static_assert(code_rows * code_bytes == unit_bytes && code_rows % 16 == 0);
 
  public:
   using Element = T;
@@ -40,16 +35,16 @@ class MmaCodeTile {
   static constexpr float weight_scale = Sums::weight_scale;
 
   KOKKOS_FUNCTION static constexpr std::size_t shared_floats(int /*heads*/, int /*dim*/) {
-    return CodeQuery::shared_floats + (rescored ? KeyQuery::shared_floats : 0);
+    return CopyScores::shared_floats + (rescored ? KeyQuery::shared_floats : 0);
   }
   /// Panels, scores of a tile, and of drawn rows.
   KOKKOS_FUNCTION static constexpr std::size_t scratch_floats(int /*heads*/, int /*dim*/) {
     return Ring::scratch_floats + (32 + (rescored ? drawn_rows : 0)) * heads_max;
   }
 
-  __device__ MmaCodeTile(const Group& /*group*/, float* shared, float* scratch, int heads, int dim)
-      : _codes(shared, heads, dim),
-        _keys(shared + CodeQuery::shared_floats, heads, dim),
+  __device__ MmaCopyTile(const Group& group, float* shared, float* scratch, int heads, int dim)
+      : _copy(group, shared, shared + shared_floats(heads, dim), heads, dim),
+        _keys(shared + CopyScores::shared_floats, heads, dim),
         _scores(scratch + Ring::scratch_floats),
         _ring(scratch),
         _heads(heads),
@@ -57,37 +52,39 @@ class MmaCodeTile {
 
   template <class Rows>
   __device__ __forceinline__ void ask(const Rows& rows, std::int64_t first, std::int64_t step, int count) {
-    while (count > 0 && _asked < panels) ask_codes(rows, first, step, count);
+    while (count > 0 && _asked < panels) ask_copy(rows, first, step, count);
   }
 
   template <class QueryRows, class Meanwhile>
   __device__ __forceinline__ void begin(const QueryRows& query, float factor, const Meanwhile& meanwhile) {
-    _codes.begin(query, factor, meanwhile);
+    static_assert(CopyScores::working_floats <= scratch_floats(heads_max, Dim));  // of the first group, meanwhile
+    _copy.begin(query, factor, meanwhile);
     if constexpr (rescored) _keys.begin(static_cast<const santa::detail::QueryRows&>(query), factor, [] {});
     _sums.clear();
   }
 
   /// What scores of a head have in common, besides the products.
-  [[nodiscard]] __device__ float offset(int head) const { return head < _heads ? _codes.offset(head) : 0.F; }
+  [[nodiscard]] __device__ float offset(int head) const { return head < _heads ? _copy.offset(head) : 0.F; }
 
   template <class Rows, class Coming, class DrawnRows>
   __device__ __forceinline__ void scores(const Rows& rows, std::int64_t first, std::int64_t step, int count,
                                          const Coming& coming, float* scores, DrawnRows& drawn) {
-    int let_go = 0;  // panels of codes, to be asked for again
+    int let_go = 0;  // panels of the copy, to be asked for again
 #pragma unroll 1
     for (int panel = 0;;) {
       while (let_go > 0 ? ask_drawn(drawn, drawn_rows) : ask_next(rows, first, step, count, coming, drawn)) {
       }
       if (panel == panels && drawn.size() <= most_waiting && (let_go == 0 || _ring.waiting() == 0)) break;
-      if (kind() != code) {
+      if (kind() != copy) {
         take(drawn);
       } else if (panel < panels) {
-        products(panel * code_rows);
+        _ring.wait();
+        _copy.products(_ring, panel, _scores, [&] { pop(_copy.units()); });
         ++panel;
       } else {
-        // After tiles of which nearly all rows were drawn: codes of later tiles are in the way of theirs.
+        // After tiles of which nearly all rows were drawn: panels of later tiles are in the way of theirs.
         _ring.wait();
-        pop<code_rows, code_bytes>();
+        pop(_copy.units());
         ++let_go;
       }
     }
@@ -95,7 +92,7 @@ class MmaCodeTile {
     Group::sync();
 #pragma unroll
     for (int head = 0; head < heads_max; ++head)
-      scores[head] = head < _heads ? _scores[Group::lane() * heads_max + head] * _codes.factor(head) : -infinity;
+      scores[head] = head < _heads ? _copy.score(head, _scores[Group::lane() * heads_max + head]) : -infinity;
     Group::sync();
   }
 
@@ -118,7 +115,8 @@ class MmaCodeTile {
     _ring.wait();
     const std::uint32_t row = _ring.template row<row_bytes>(Group::lane() % 16);
     float* to = _scores + 32 * heads_max;
-    _keys.products(pieces_on(row, MmaOperand<T>::lane_piece()), to, [&] { pop<drawn_rows, row_bytes>(); });
+    _keys.products(pieces_on(row, MmaOperand<T>::lane_piece()), to,
+                   [&] { pop(Ring::units_of(drawn_rows, row_bytes)); });
     Group::sync();
 #pragma unroll
     for (int head = 0; head < heads_max; ++head)
@@ -132,7 +130,7 @@ class MmaCodeTile {
     _ring.wait();
     const std::uint32_t row = _ring.template row<row_bytes>(Sums::lane_row());
     _sums.add(pieces_on(row, Sums::lane_piece()), count, weight, weight_stride);
-    pop<drawn_rows, row_bytes>();
+    pop(Ring::units_of(drawn_rows, row_bytes));
   }
 
   __device__ float squared_distance(const T* row, const float* center) const {
@@ -142,19 +140,19 @@ class MmaCodeTile {
   __device__ void store_sums(float* to, int head_stride) const { _sums.store(to, head_stride, _heads, _dim); }
 
  private:
-  enum Kind : std::uint32_t { code, drawn_keys, drawn_values };  // of a panel
+  enum Kind : std::uint32_t { copy, drawn_keys, drawn_values };  // of a panel
 
   /// Drawn rows that may wait while a tile is drawn, which adds up to 32.
   static constexpr int most_waiting = Group::queue_capacity - 32;
 
   [[nodiscard]] __device__ std::uint32_t kind() const { return _kinds & 3U; }
 
-  /// Asks for what comes next, if there is room: the codes of this tile and the next as long as their rows will find
-  /// room in the queue; drawn rows; codes of more tiles.
+  /// Asks for what comes next, if there is room: the copy's panels of this tile and the next as long as their rows will
+  /// find room in the queue; drawn rows; panels of more tiles.
   template <class Rows, class Coming, class DrawnRows>
   __device__ __forceinline__ bool ask_next(const Rows& rows, std::int64_t first, std::int64_t step, int count,
                                            const Coming& coming, DrawnRows& drawn) {
-    if (_ring.room() == 0) return false;
+    if (_ring.room() < _copy.units()) return false;
     const int tile = _asked / panels;
     const bool soon = tile == 0 || (tile == 1 && drawn.size() <= most_waiting);
     if (!soon && wants_drawn(drawn, drawn_rows)) return ask_drawn(drawn, drawn_rows);
@@ -162,20 +160,15 @@ class MmaCodeTile {
     const std::int64_t from = tile == 0 ? first : coming.first_of(tile);
     const int left = tile == 0 ? count : coming.count_of(tile);
     if (left <= 0) return false;
-    ask_codes(rows, from, step, left);
+    ask_copy(rows, from, step, left);
     return true;
   }
 
-  /// Asks for the next panel of a tile's codes: always as many as a tile has, of a short one with a row at least.
+  /// Asks for the next panel of a tile of the copy.
   template <class Rows>
-  __device__ __forceinline__ void ask_codes(const Rows& rows, std::int64_t first, std::int64_t step, int count) {
-    const int at = code_rows * (_asked % panels);
-    const int left = count - at;
-    const std::int64_t from = first + step * (left > 0 ? at : 0);
-    constexpr int packed = santa::detail::features_per_element<Code>;
-    note(code);
-    _ring.template ask<code_rows, code_bytes>([&](int i) { return rows[from + step * i]; }, left < 1 ? 1 : left,
-                                              _dim / packed);
+  __device__ __forceinline__ void ask_copy(const Rows& rows, std::int64_t first, std::int64_t step, int count) {
+    note(copy);
+    _copy.ask(_ring, rows, first, step, count, _asked % panels);
     ++_asked;
   }
 
@@ -212,30 +205,17 @@ class MmaCodeTile {
   }
 
   __device__ __forceinline__ void note(std::uint32_t kind) { _kinds |= kind << (2 * _ring.waiting()); }
-  template <int rows, int bytes>
-  __device__ __forceinline__ void pop() {
-    _ring.template pop<rows, bytes>();
+  __device__ __forceinline__ void pop(int units) {
+    _ring.pop(units);
     _kinds >>= 2;
   }
 
-  /// Scores of the oldest panel, of codes, to scratch from row `at` of the tile on.
-  __device__ __forceinline__ void products(int at) {
-    _ring.wait();
-#pragma unroll
-    for (int part = 0; part < code_rows; part += 16) {
-      const std::uint32_t row = _ring.template row<code_bytes>(part + Group::lane() % 16);
-      _codes.products(pieces_on(row, CodeOperand::lane_piece()), _scores + (at + part) * heads_max, [&] {
-        if (part + 16 == code_rows) pop<code_rows, code_bytes>();
-      });
-    }
-  }
-
-  CodeQuery _codes;
+  CopyScores _copy;
   KeyQuery _keys;
   float* _scores;  // [row of the tile, then drawn row][head]
   Ring _ring;
   std::uint32_t _kinds = 0;  // of the ring's panels, the oldest first, two bits each
-  int _asked = 0;            // panels of codes of this tile and those that follow
+  int _asked = 0;            // panels of the copy, of this tile and those that follow
   int _batch = 0;            // drawn rows whose keys were asked for, but not yet their values
   int _heads;
   int _dim;

@@ -1,0 +1,62 @@
+// What the keys of a cache have in common, feature by feature.
+#pragma once
+
+#include <santa/core/arguments.hpp>
+#include <santa/core/shape.hpp>
+
+#include <Kokkos_Core.hpp>
+
+#include <cstdint>
+
+namespace santa::detail {
+
+/// Mean and root mean square deviation of one feature over the valid keys, which a team shares out.
+template <class Addresses>
+struct ChannelMomentsKernel {
+  Addresses addresses;
+  Lengths lengths;
+  Shape shape;
+  float flat;   // the deviation of a channel of one value
+  float* mean;  // [batch, kv_heads, dim] without gaps
+  float* deviation;
+
+  template <class Member>
+  KOKKOS_FUNCTION void operator()(const Member& member) const {
+    const std::int64_t feature = member.league_rank() % shape.dim;
+    const std::int64_t row = member.league_rank() / shape.dim;
+    const auto keys = addresses.keys(row / shape.kv_heads, row % shape.kv_heads);
+    const std::int64_t given = lengths.get(row / shape.kv_heads, shape.length);
+    const std::int64_t length = given < 0 ? 0 : (given < shape.length ? given : shape.length);
+    const auto mean_of = [&](const auto& of) {
+      double sum = 0.;
+      Kokkos::parallel_reduce(
+          Kokkos::TeamThreadRange(member, length),
+          [&](const std::int64_t i, double& part) {
+            part += of(static_cast<double>(static_cast<float>(keys[i][feature])));
+          },
+          sum);
+      return length > 0 ? sum / static_cast<double>(length) : 0.;
+    };
+    const double center = mean_of([](double x) { return x; });
+    const double square = mean_of([&](double x) { return (x - center) * (x - center); });
+    Kokkos::single(Kokkos::PerTeam(member), [&] {
+      const auto root = static_cast<float>(Kokkos::sqrt(square));
+      mean[member.league_rank()] = static_cast<float>(center);
+      deviation[member.league_rank()] = root > 0.F && root < Kokkos::Experimental::infinity_v<float> ? root : flat;
+    });
+  }
+};
+
+/// Writes mean and root mean square deviation of the valid keys of each (batch, kv head) and feature; `flat` where they
+/// do not deviate. Does not fence. Bytes: all keys, 32 of each of their sectors at a time.
+template <class Space, class Full>
+void find_channel_moments(const Space& space, const Full& full, const Shape& shape, float flat, float* mean,
+                          float* deviation) {
+  const auto teams = static_cast<int>(shape.batch * shape.kv_heads * shape.dim);
+  if (teams == 0) return;
+  const auto addresses = full.addresses();
+  const ChannelMomentsKernel<decltype(addresses)> kernel{addresses, full.length_data(), shape, flat, mean, deviation};
+  Kokkos::parallel_for("santa::channel_moments", Kokkos::TeamPolicy<Space>(space, teams, Kokkos::AUTO), kernel);
+}
+
+}  // namespace santa::detail
