@@ -67,11 +67,11 @@ SANTA_SPACE_TEST_CASE("principal_directions_are_orthonormal_and_keep_keys_that_l
   vectors.shape.heads = 2;
   vectors.fill(5);
   for_each_key(problem, [&](std::int64_t b, std::int64_t i, std::int64_t kv) {
-    for (std::int64_t d = 63; d >= 0; --d) {
-      float sum = 0.F;
-      for (std::int64_t r = 0; r < rank; ++r)
-        sum += std::sin(static_cast<float>(1 + b + 3 * i + 7 * r)) * vectors.key(0, r, kv, d);
-      problem.key(b, i, kv, d) = sum;
+    float number[rank];
+    for (std::int64_t r = 0; r < rank; ++r) number[r] = 0.2F * problem.key(b, i, kv, r);
+    for (std::int64_t d = 0; d < 64; ++d) {
+      problem.key(b, i, kv, d) = 0.F;
+      for (std::int64_t r = 0; r < rank; ++r) problem.key(b, i, kv, d) += number[r] * vectors.key(0, r, kv, d);
     }
   });
   problem.upload();

@@ -31,14 +31,14 @@ void for_each_key(const Problem& problem, F&& f) {
       for (std::int64_t kv = 0; kv < problem.shape.kv_heads; ++kv) f(b, i, kv);
 }
 
-/// Low-rank keys by a random projection, of which nothing is orthonormal.
+/// Low-rank keys by a random projection, in which nothing is orthonormal.
 template <class Space, class T, class Q>
 LowRankKeys<T, typename Space::memory_space> low_rank_keys(const Problem<Space, T, Q>& problem, std::int64_t rank,
                                                            CacheLayout layout = CacheLayout::token_major) {
   const LowRankKeys<T, typename Space::memory_space> narrow(Space{}, problem.shape, rank, layout);
   const auto projection = Kokkos::create_mirror_view(narrow.projection);
   std::mt19937 random(5);
-  std::normal_distribution<float> normal(0.F, 1.F / std::sqrt(static_cast<float>(rank)));
+  std::normal_distribution<float> normal(0.F, 1.F / std::sqrt(static_cast<float>(problem.shape.dim)));
   for (std::size_t i = 0; i < projection.size(); ++i) projection.data()[i] = normal(random);
   Kokkos::deep_copy(narrow.projection, projection);
   encode_keys(Space{}, problem.cache(), narrow);
