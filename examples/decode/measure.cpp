@@ -48,7 +48,7 @@ class Bench {
         _shape(capture.shape),
         _options(options),
         _progress(progress),
-        _work(_space, capture, options.scoring.stage),
+        _work(_space, capture, options.scoring),
         _out("santa::example::out", 1, size(_shape.heads), size(_shape.dim)),
         _statistics("santa::example::statistics", 1, size(_shape.kv_heads)) {
     _shape.batch = 1;
@@ -73,12 +73,6 @@ class Bench {
   [[nodiscard]] std::size_t steps() const { return layers() * positions(); }
   [[nodiscard]] std::size_t copy_bytes() const {
     return 2 * layers() * size(_shape.length * _shape.kv_heads * _shape.dim) * sizeof(T);
-  }
-
-  /// Bytes by which a key is scored; those of its codes, and 2 of their scale.
-  [[nodiscard]] double bytes_of_score(ScoreStage stage, double row) const {
-    if (stage == ScoreStage::keys) return row;
-    return static_cast<double>(_shape.dim) * (stage == ScoreStage::int4 ? 0.5 : 1.) + 2.;
   }
 
   Runner<T> make_runner(const MethodEntry& method) {
@@ -158,7 +152,7 @@ class Bench {
     const double row = static_cast<double>(_shape.dim) * static_cast<double>(sizeof(T));
     const Scoring& scoring = runner.result.scoring;
     runner.result.bytes_read =
-        (visible * bytes_of_score(scoring.stage, row) + read * row * (scoring.rescored ? 2. : 1.)) /
+        (visible * scoring.bytes_of_key(_shape.dim, sizeof(T)) + read * row * (scoring.rescored ? 2. : 1.)) /
         static_cast<double>(steps());
   }
 

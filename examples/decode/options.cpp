@@ -19,7 +19,7 @@ struct Typed {
   std::vector<std::string> methods;
   double rows = Budget{}.rows;
   double sharpness = Synthetic{}.sharpness;
-  std::int64_t samples = 0;
+  std::int64_t samples = 0, rank = 0, features = 0;
   std::uint64_t seed = 0;
   int repeat = MeasureOptions{}.repeat;
   int layer = 0;
@@ -52,6 +52,7 @@ std::string footer() {
          "  santa-decode\n"
          "  santa-decode --method mass-unit,systematic --rows 0.05\n"
          "  santa-decode --score int4 --rescore\n"
+         "  santa-decode --score low-rank --rank 16 --rescore\n"
          "  santa-decode --sweep --svg sweep.svg\n"
          "  santa-decode capture.safetensors --layer 3 --method mass-unit --output out.safetensors\n"
          "  santa-decode --synthetic 4,32,8,32768,128 --sharpness 2 --format json\n"
@@ -71,12 +72,19 @@ void add_options(CLI::App& app, Typed& typed) {
                  "Draws a query head, for methods that are told them; default: as many as read about --rows rows")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 30))
       ->type_name("N");
-  app.add_option(
-         "--score", typed.score,
-         "What scores are made from: keys, or a copy of them in int8, fp8 or int4, for mass-unit methods; exact "
-         "stays what they are compared with")
+  app.add_option("--score", typed.score,
+                 "What scores are made from: keys, or a copy of them, for mass-unit methods; exact stays what they are "
+                 "compared with. Copies: int8, fp8, int4; low-rank: keys in their --rank principal directions; "
+                 "sparse-keys: the --features largest features of each")
       ->capture_default_str()
       ->type_name("FORM");
+  const auto kept = CLI::Range(std::int64_t{1}, std::int64_t{max_dim});
+  app.add_option("--rank", typed.rank, "With --score low-rank: directions; default: a quarter of dim")
+      ->check(kept)
+      ->type_name("N");
+  app.add_option("--features", typed.features, "With --score sparse-keys: features of a key; default: a quarter of dim")
+      ->check(kept)
+      ->type_name("N");
   app.add_flag("--rescore", typed.rescore, "With --score: the drawn rows' scores again from their full keys");
   app.add_option("--seed", typed.seed, "Seed of all draws, and of synthetic data")
       ->check(CLI::NonNegativeNumber)
@@ -133,8 +141,12 @@ std::vector<const MethodEntry*> methods_from(const std::vector<std::string>& nam
 /// Narrow keys are for some of the methods: of all, those; others can't be asked for.
 void check_scoring(const CLI::App& app, Options& options) {
   const Scoring& scoring = options.measure.scoring;
+  if (app.count("--rank") > 0 && scoring.stage != ScoreStage::low_rank)
+    throw UserError("--rank needs --score low-rank");
+  if (app.count("--features") > 0 && scoring.stage != ScoreStage::sparse_keys)
+    throw UserError("--features needs --score sparse-keys");
   if (!scoring.narrow()) {
-    if (scoring.rescored) throw UserError("--rescore needs --score int8, fp8 or int4");
+    if (scoring.rescored) throw UserError("--rescore needs --score with a copy of the keys, as int4");
     return;
   }
   auto& methods = options.methods;
@@ -185,7 +197,8 @@ Options checked(const CLI::App& app, const Typed& typed) {
   if (app.count("--output") > 0 && options.methods.size() != 1) throw UserError("--output needs exactly one --method");
   options.sweep = typed.sweep;
   options.svg = typed.svg;
-  options.measure.scoring = {find_stage(typed.score), typed.rescore};
+  const ScoreStage stage = find_stage(typed.score);
+  options.measure.scoring = {stage, typed.rescore, stage == ScoreStage::low_rank ? typed.rank : typed.features};
   check_scoring(app, options);
   check_sweep(app, options);
   return options;

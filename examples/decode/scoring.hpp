@@ -3,18 +3,24 @@
 
 #include "decode/methods.hpp"
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
 namespace santa::example {
 
-enum class ScoreStage { keys, int8, fp8, int4 };
+enum class ScoreStage { keys, int8, fp8, int4, low_rank, sparse_keys };
 
 struct Scoring {
   ScoreStage stage = ScoreStage::keys;
-  bool rescored = false;  // the drawn rows' scores are made again from their keys
+  bool rescored = false;     // the drawn rows' scores are made again from their keys
+  std::int64_t numbers = 0;  // that low-rank and sparse keys keep of a key; 0: a quarter of its features
 
   [[nodiscard]] bool narrow() const { return stage != ScoreStage::keys; }
+  [[nodiscard]] bool counted() const { return stage == ScoreStage::low_rank || stage == ScoreStage::sparse_keys; }
+  [[nodiscard]] std::int64_t numbers_of(std::int64_t dim) const { return numbers > 0 ? numbers : dim / 4; }
+  /// Bytes by which a key of `dim` elements of `element` bytes is scored.
+  [[nodiscard]] double bytes_of_key(std::int64_t dim, std::size_t element) const;
 };
 
 /// "bf16" or whatever type keys have: `keys`.

@@ -89,6 +89,7 @@ void print_heading(std::ostream& stream, const Report& report) {
          << "budget   " << budget_text(report) << "\n";
   if (const Scoring& scoring = report.options.scoring; scoring.narrow())
     stream << "scores   of mass-unit methods from " << name_of(scoring.stage) << " copies of the keys"
+           << (scoring.counted() ? ", " + std::to_string(scoring.numbers_of(s.dim)) + " numbers a key" : "")
            << (scoring.rescored ? "; those of the drawn rows again from their keys" : "") << "\n";
   if (report.sweep) {
     stream << "\n";

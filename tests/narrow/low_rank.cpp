@@ -163,10 +163,9 @@ SANTA_SPACE_TEST_CASE("validate_names_what_is_not_finite_in_low_rank_keys") {
       validate(Space{}, NarrowCache{problem.cache(), narrow}),
       "santa: narrow row (1, 0, 33) is not finite or out of place; accepted: finite values at places below 8",
       std::invalid_argument);
-  CHECK_THROWS_WITH_AS(
-      calibrate(Space{}, problem.cache(), narrow),
-      "santa: feature 7 of a key of kv head 0 is not finite; accepted: finite keys to calibrate by",
-      std::invalid_argument);
+  CHECK_THROWS_WITH_AS(calibrate(Space{}, problem.cache(), narrow),
+                       "santa: feature 7 of a key of kv head 0 is not finite; accepted: finite keys to calibrate by",
+                       std::invalid_argument);
   const Result result = run_narrow(Exact{}, problem, NarrowCache{problem.cache(), narrow});
   for (std::size_t h = 0; h < 8; ++h) CHECK(std::isnan(result.lse[h]) == (h == 4 || h == 5));
   problem.set_lengths({40, 33}).upload();  // it is not valid any more

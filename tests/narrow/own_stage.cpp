@@ -1,7 +1,6 @@
 // A score stage as a user writes it, quoted by docs/score_stages.md.
 #include "narrow/check_exact.hpp"
 #include "narrow/pieces_problem.hpp"
-
 #include <santa/santa.hpp>
 
 #include <doctest/doctest.h>
@@ -12,8 +11,8 @@
 /// Keys by the signs of their features and their mean magnitude: k_id ~ m_i sign(k_id), dim / 8 + 4 bytes a key.
 template <class Memory>
 struct SignKeys {
-  Kokkos::View<std::uint8_t****, Kokkos::LayoutRight, Memory> signs;   // [batch, length, kv_heads, dim / 8]: 1 is minus
-  Kokkos::View<float***, Kokkos::LayoutRight, Memory> magnitudes;      // [batch, length, kv_heads]
+  Kokkos::View<std::uint8_t****, Kokkos::LayoutRight, Memory> signs;  // [batch, length, kv_heads, dim / 8]: 1 is minus
+  Kokkos::View<float***, Kokkos::LayoutRight, Memory> magnitudes;     // [batch, length, kv_heads]
 
   struct Row {
     const std::uint8_t* signs;

@@ -82,8 +82,7 @@ KOKKOS_FUNCTION bfloat16 encode_row(const Key* key, const float* center, const f
 /// Writes what stands for a key in the place of a row.
 template <class T, class Key>
 KOKKOS_FUNCTION void encode_key(const NarrowRows<T>& rows, std::int64_t row, const Key* key, int dim) {
-  const_cast<bfloat16*>(rows.scale)[row] =
-      encode_row(key, rows.center, rows.spread, dim, const_cast<T*>(rows[row]));
+  const_cast<bfloat16*>(rows.scale)[row] = encode_row(key, rows.center, rows.spread, dim, const_cast<T*>(rows[row]));
 }
 template <PieceRows Rows, class Key>
 KOKKOS_FUNCTION void encode_key(const Rows& rows, std::int64_t row, const Key* key, int dim) {

@@ -46,8 +46,7 @@ struct LowRankRows {
     return dot(projection + static_cast<std::int64_t>(place) * dim, query, dim);
   }
   KOKKOS_FUNCTION void encode(std::int64_t row, const float* key) const {
-    for (int place = 0; place < rank; ++place)
-      numbers[row * stride + place] = static_cast<T>(prepared(key, place));
+    for (int place = 0; place < rank; ++place) numbers[row * stride + place] = static_cast<T>(prepared(key, place));
   }
 };
 
@@ -90,11 +89,10 @@ struct LowRankKeys {
   CacheLayout layout = CacheLayout::token_major;
 
   LowRankKeys() = default;
-  /// Allocates for `shape` (heads is not looked at), with a projection of zeros. Errors: std::invalid_argument for an odd
-  /// shape, or a rank that is not 1 to dim.
+  /// Allocates for `shape` (heads is not looked at), with a projection of zeros. Errors: std::invalid_argument for an
+  /// odd shape, or a rank that is not 1 to dim.
   template <class Space>
-  LowRankKeys(const Space& space, const Shape& shape, std::int64_t rank,
-              CacheLayout order = CacheLayout::token_major)
+  LowRankKeys(const Space& space, const Shape& shape, std::int64_t rank, CacheLayout order = CacheLayout::token_major)
       : layout(order) {
     detail::check_shape({shape.batch, shape.kv_heads, shape.kv_heads, shape.length, shape.dim});
     require_rank(rank, shape.dim);

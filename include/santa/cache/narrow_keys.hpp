@@ -161,10 +161,11 @@ struct NarrowAddresses : Full {
 
 /// A cache whose scores are made from something narrower than its keys, for any method: NarrowKeys, LowRankKeys,
 /// SparseKeys, or a type of the caller's that has `shape()` and `addresses()`, which can be copied as bytes and has
-/// `rows(batch, kv_head)`, PieceRows (docs/score_stages.md). Values are the full cache's. With Rescore::drawn_rows the full keys of the rows that a method reads are read too, and their weights made
-/// right: the output is sum W v / sum W over the rows read, W = exact weight / inclusion probability. Numerator and
-/// denominator are unbiased; the bias of their ratio falls as 1 / rows. `lse` is then log sum W, `center` has no effect
-/// on the output, and a poor narrow copy shows in Statistics::effective_sample_size.
+/// `rows(batch, kv_head)`, PieceRows (docs/score_stages.md). Values are the full cache's. With Rescore::drawn_rows the
+/// full keys of the rows that a method reads are read too, and their weights made right: the output is sum W v / sum W
+/// over the rows read, W = exact weight / inclusion probability. Numerator and denominator are unbiased; the bias of
+/// their ratio falls as 1 / rows. `lse` is then log sum W, `center` has no effect on the output, and a poor narrow copy
+/// shows in Statistics::effective_sample_size.
 /// Bytes:    the copy of the visible keys; value rows as the method reads them; with rescoring as many full key rows.
 /// Errors:   std::invalid_argument from `shape`: narrow keys of another shape than the full cache's.
 template <class FullCache, class Narrow, Rescore rescore = Rescore::none>

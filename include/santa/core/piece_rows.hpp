@@ -1,4 +1,4 @@
-// Key rows that say themselves how scores are made of them: the concept of score stages, and what they are written with.
+// Key rows that say themselves how scores are made of them: the concept of score stages, and what helps to write one.
 #pragma once
 
 #include <Kokkos_Core.hpp>
@@ -10,12 +10,12 @@ namespace santa {
 
 /// What stands for the keys of one (batch, kv head) where scores are made. A query is prepared once for a unit of work:
 /// it becomes `width()` numbers, number j of which is `prepared(query, j)`, by its `dim` features in natural order. Row
-/// i is a list of pieces, pairs of a place in these numbers and a value: `rows[i].for_each(f)` calls f(place, value) for
-/// each. Its score is what stands for <query, key i>:
+/// i is a list of pieces, pairs of a place in these numbers and a value: `rows[i].for_each(f)` calls f(place, value)
+/// for each. Its score is what stands for <query, key i>:
 ///   s_i = sum over pieces (j, x) of row i of prepared(query, j) x
 /// Scale, soft cap and window follow as for keys; the query may be prepared in any way.
-/// Requires: 1 <= width() <= dim; places below width(). All members are functions for device and host (KOKKOS_FUNCTION),
-///           in objects that can be copied as bytes; width() reads no device memory.
+/// Requires: 1 <= width() <= dim; places below width(). Members are KOKKOS_FUNCTIONs of objects that can be copied as
+///           bytes; width() reads no device memory.
 template <class Rows>
 concept PieceRows = requires(const Rows& rows, std::int64_t i, const float* query, int place) {
   { rows.width() } -> std::convertible_to<int>;

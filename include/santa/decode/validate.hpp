@@ -103,9 +103,9 @@ struct IsBadPreparation {
 }  // namespace detail
 
 /// The same for a cache with a narrow copy of its keys: scales all positive and finite; of PieceRows, finite values at
-/// places below their width, and finite queries prepared into finite numbers (no NaN in a projection). A NaN is what the
-/// row of a key that is not finite gets. Fences `space`. Errors: std::invalid_argument naming the first bad request,
-/// scale or row.
+/// places below their width, and finite queries prepared into finite numbers (no NaN in a projection). A NaN is what
+/// the row of a key that is not finite gets. Fences `space`. Errors: std::invalid_argument naming the first bad
+/// request, scale or row.
 template <class Space, class Full, class Narrow, Rescore rescore>
 void validate(const Space& space, const NarrowCache<Full, Narrow, rescore>& cache) {
   validate(space, cache.full());
