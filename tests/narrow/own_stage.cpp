@@ -14,25 +14,20 @@ struct SignKeys {
   Kokkos::View<std::uint8_t****, Kokkos::LayoutRight, Memory> signs;  // [batch, length, kv_heads, dim / 8]: 1 is minus
   Kokkos::View<float***, Kokkos::LayoutRight, Memory> magnitudes;     // [batch, length, kv_heads]
 
-  struct Row {
-    const std::uint8_t* signs;
-    float magnitude;
-    int dim;
-    template <class F>
-    KOKKOS_FUNCTION void for_each(F&& f) const {
-      for (int d = 0; d < dim; ++d) f(d, (signs[d / 8] >> d % 8 & 1) != 0 ? -magnitude : magnitude);
-    }
-  };
-  struct Rows {  // of one (batch, kv head)
+  struct Rows {  // of one (batch, kv head), `stride` rows apart
     std::uint8_t* signs;
     float* magnitudes;
-    std::int64_t stride;  // from row to row, of magnitudes
+    std::int64_t stride;
     int dim;
-    KOKKOS_FUNCTION Row operator[](std::int64_t i) const {
-      return {signs + i * stride * (dim / 8), magnitudes[i * stride], dim};
-    }
+
     KOKKOS_FUNCTION int width() const { return dim; }
     KOKKOS_FUNCTION float prepared(const float* query, int place) const { return query[place]; }
+    template <class F>
+    KOKKOS_FUNCTION void for_each(std::int64_t i, F&& f) const {
+      const float m = magnitudes[i * stride];
+      const std::uint8_t* minus = signs + i * stride * (dim / 8);
+      for (int d = 0; d < dim; ++d) f(d, (minus[d / 8] >> d % 8 & 1) != 0 ? -m : m);
+    }
     KOKKOS_FUNCTION void encode(std::int64_t i, const float* key) const {  // for encode_keys and encode_newest_keys
       float sum = 0.F;
       for (int d = 0; d < dim; ++d) sum += Kokkos::fabs(key[d]);
@@ -44,23 +39,17 @@ struct SignKeys {
       }
     }
   };
-  struct Addresses {
-    std::uint8_t* signs;
-    float* magnitudes;
-    std::int64_t length, kv_heads;
-    int dim;
-    KOKKOS_FUNCTION Rows rows(std::int64_t batch, std::int64_t kv_head) const {
-      const std::int64_t first = batch * length * kv_heads + kv_head;
-      return {signs + first * (dim / 8), magnitudes + first, kv_heads, dim};
-    }
-  };
 
+  KOKKOS_FUNCTION Rows rows(std::int64_t batch, std::int64_t kv_head) const {
+    const auto kv_heads = static_cast<std::int64_t>(signs.extent(2)),
+               bytes = static_cast<std::int64_t>(signs.extent(3));
+    const std::int64_t first = batch * static_cast<std::int64_t>(signs.extent(1)) * kv_heads + kv_head;
+    return {signs.data() + first * bytes, magnitudes.data() + first, kv_heads, static_cast<int>(8 * bytes)};
+  }
+  const SignKeys& addresses() const { return *this; }  // what kernels get
   santa::Shape shape() const {
     const auto n = [&](int i) { return static_cast<std::int64_t>(signs.extent(i)); };
     return {.batch = n(0), .heads = n(2), .kv_heads = n(2), .length = n(1), .dim = 8 * n(3)};
-  }
-  Addresses addresses() const {
-    return {signs.data(), magnitudes.data(), shape().length, shape().kv_heads, static_cast<int>(shape().dim)};
   }
 };
 // [stage]
@@ -86,15 +75,13 @@ SANTA_SPACE_TEST_CASE("a_score_stage_of_the_users_gives_attention_over_what_its_
   validate(Space{}, NarrowCache{problem.cache(), narrow});
 }
 
-namespace {
-
+/// Prepares 65 numbers.
 struct TooWide {
   struct Rows {
-    KOKKOS_FUNCTION const Rows& operator[](std::int64_t /*i*/) const { return *this; }
     KOKKOS_FUNCTION static int width() { return 65; }
     KOKKOS_FUNCTION static float prepared(const float* /*query*/, int /*place*/) { return 0.F; }
     template <class F>
-    KOKKOS_FUNCTION static void for_each(F&& /*f*/) {}
+    KOKKOS_FUNCTION static void for_each(std::int64_t /*i*/, F&& /*f*/) {}
   };
   struct Addresses {
     KOKKOS_FUNCTION static Rows rows(std::int64_t /*batch*/, std::int64_t /*kv_head*/) { return {}; }
@@ -102,8 +89,6 @@ struct TooWide {
   static Shape shape() { return {.batch = 1, .heads = 1, .kv_heads = 1, .length = 40, .dim = 64}; }
   static Addresses addresses() { return {}; }
 };
-
-}  // namespace
 
 SANTA_SPACE_TEST_CASE("a_score_stage_that_prepares_more_numbers_than_there_is_room_for_is_refused") {
   Problem<Space, bfloat16> problem({.batch = 1, .heads = 1, .kv_heads = 1, .length = 40, .dim = 64});

@@ -17,20 +17,7 @@ namespace santa {
 
 namespace detail {
 
-/// A key times P: its pieces are (0, first number), (1, second number), ...
-template <class T>
-struct LowRankRow {
-  const T* numbers;
-  int rank;
-  bool aligned;
-
-  template <class F>
-  KOKKOS_FORCEINLINE_FUNCTION void for_each(F&& f) const {
-    for_each_element(
-        rank, aligned, [&](int place, T value) { f(place, static_cast<float>(value)); }, numbers);
-  }
-};
-
+/// Keys times P: the pieces of a row are (0, its first number), (1, its second number), ...
 template <class T>
 struct LowRankRows {
   T* numbers;
@@ -40,7 +27,11 @@ struct LowRankRows {
   int dim;
   bool aligned;
 
-  KOKKOS_FUNCTION LowRankRow<T> operator[](std::int64_t row) const { return {numbers + row * stride, rank, aligned}; }
+  template <class F>
+  KOKKOS_FORCEINLINE_FUNCTION void for_each(std::int64_t row, F&& f) const {
+    const auto piece = [&](int place, T number) { f(place, static_cast<float>(number)); };
+    for_each_element(rank, aligned, piece, numbers + row * stride);
+  }
   [[nodiscard]] KOKKOS_FUNCTION int width() const { return rank; }
   KOKKOS_FUNCTION float prepared(const float* query, int place) const {
     return dot(projection + static_cast<std::int64_t>(place) * dim, query, dim);

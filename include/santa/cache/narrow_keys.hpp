@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 namespace santa {
@@ -174,9 +175,9 @@ class NarrowCache {
   using key_view = typename FullCache::key_view;
   using value_view = typename FullCache::value_view;
   using length_view = typename FullCache::length_view;
-  using Addresses =
-      detail::NarrowAddresses<typename FullCache::Addresses, decltype(std::declval<const Narrow&>().addresses()),
-                              rescore == Rescore::drawn_rows>;
+  using Addresses = detail::NarrowAddresses<typename FullCache::Addresses,
+                                            std::remove_cvref_t<decltype(std::declval<const Narrow&>().addresses())>,
+                                            rescore == Rescore::drawn_rows>;
 
   NarrowCache(FullCache full, Narrow narrow) : _full(std::move(full)), _narrow(std::move(narrow)) {}
 

@@ -28,21 +28,7 @@ KOKKOS_INLINE_FUNCTION bool among_largest(const float* x, int d, int dim, int co
   return before < count;
 }
 
-/// A key's largest features: its pieces are (feature, value).
-struct SparseRow {
-  const std::uint8_t* feature;
-  const bfloat16* value;
-  int count;
-  bool aligned;
-
-  template <class F>
-  KOKKOS_FORCEINLINE_FUNCTION void for_each(F&& f) const {
-    for_each_element(
-        count, aligned, [&](int, std::uint8_t place, bfloat16 x) { f(int{place}, static_cast<float>(x)); }, feature,
-        value);
-  }
-};
-
+/// Largest features of keys: the pieces of a row are (feature, value).
 struct SparseRows {
   std::uint8_t* feature;
   bfloat16* value;
@@ -52,8 +38,10 @@ struct SparseRows {
   int dim;
   bool aligned;
 
-  KOKKOS_FUNCTION SparseRow operator[](std::int64_t row) const {
-    return {feature + row * stride, value + row * stride, count, aligned};
+  template <class F>
+  KOKKOS_FORCEINLINE_FUNCTION void for_each(std::int64_t row, F&& f) const {
+    const auto piece = [&](int, std::uint8_t place, bfloat16 x) { f(int{place}, static_cast<float>(x)); };
+    for_each_element(count, aligned, piece, feature + row * stride, value + row * stride);
   }
   [[nodiscard]] KOKKOS_FUNCTION int width() const { return dim; }
   KOKKOS_FUNCTION float prepared(const float* query, int place) const {

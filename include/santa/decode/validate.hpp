@@ -64,8 +64,8 @@ KOKKOS_FUNCTION bool is_good_row(const NarrowRows<T>& rows, std::int64_t key) {
 template <PieceRows Rows>
 KOKKOS_FUNCTION bool is_good_row(const Rows& rows, std::int64_t key) {
   bool good = true;
-  rows[key].for_each(
-      [&](int place, float value) { good = good && place >= 0 && place < rows.width() && is_finite(value); });
+  rows.for_each(key,
+                [&](int place, float value) { good = good && place >= 0 && place < rows.width() && is_finite(value); });
   return good;
 }
 

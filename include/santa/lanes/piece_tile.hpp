@@ -57,7 +57,7 @@ class PieceTile : public Full {
         scores[head] = Float(-infinity);
       else if (head % block == 0)
         _group.template for_each_lane<block>(count, scores + head, [&](int lane, float* score) {
-          product(rows[first + step * lane], _prepared + head, score);
+          product(rows, first + step * lane, _prepared + head, score);
         });
     });
   }
@@ -66,11 +66,11 @@ class PieceTile : public Full {
   KOKKOS_FUNCTION static constexpr int padded(int heads) { return (heads + block - 1) / block * block; }
 
   /// Of one row, with the block of heads whose prepared queries begin at `prepared`.
-  template <class Row>
-  KOKKOS_FORCEINLINE_FUNCTION void product(const Row& row, const float* prepared, float* score) const {
+  KOKKOS_FORCEINLINE_FUNCTION void product(const Rows& rows, std::int64_t row, const float* prepared,
+                                           float* score) const {
     const int stride = padded(_heads);
     float sum[block] = {};
-    row.for_each([&](int place, float value) {
+    rows.for_each(row, [&](int place, float value) {
       const float* const query = prepared + place * stride;
       for (int h = 0; h < block; ++h) sum[h] = fma(query[h], value, sum[h]);
     });
