@@ -11,11 +11,16 @@
 namespace santa::lanes {
 
 /// Scores of PieceRows by queries prepared in the team's scratch; sums, and scores of drawn rows, by the `Full` tile.
-/// Lane i works on row i, four heads at a time: prepared queries lie [place][head], so that one load serves a piece.
+/// Lane i works on row i, four heads at a time: prepared queries lie [place][head], so that one load of 16 bytes serves
+/// a piece.
 template <class Group, class Full, class Rows>
 class PieceTile : public Full {
   using Float = typename Group::template Vector<float>;
-  static constexpr int block = 4;  // of heads; any Group::max_heads is a multiple
+  static constexpr int block = 4;  // heads; any Group::max_heads is a multiple
+
+  struct alignas(block * sizeof(float)) Heads {
+    float x[block];
+  };
 
  public:
   KOKKOS_FUNCTION static constexpr std::size_t shared_floats(int heads, int dim) {
@@ -29,7 +34,7 @@ class PieceTile : public Full {
   KOKKOS_FUNCTION PieceTile(const Group& group, float* shared, float* scratch, int heads, int dim)
       : Full(group, shared + padded(heads) * dim, scratch, heads, dim),
         _group(group),
-        _prepared(shared),
+        _prepared(reinterpret_cast<Heads*>(shared)),
         _query(scratch + Full::scratch_floats(heads, dim)),
         _heads(heads),
         _dim(dim) {}
@@ -42,7 +47,7 @@ class PieceTile : public Full {
       if (present) _group.for_each(_dim, [&](int d) { query.read(head, d, 1, _query + d); });
       _group.sync();
       _group.for_each(rows.width(), [&](int place) {
-        _prepared[place * padded(_heads) + head] = present ? factor * rows.prepared(_query, place) : 0.F;
+        prepared(place, head).x[head % block] = present ? factor * rows.prepared(_query, place) : 0.F;
       });
       _group.sync();
     }
@@ -56,29 +61,31 @@ class PieceTile : public Full {
       if (head >= _heads)
         scores[head] = Float(-infinity);
       else if (head % block == 0)
-        _group.template for_each_lane<block>(count, scores + head, [&](int lane, float* score) {
-          product(rows, first + step * lane, _prepared + head, score);
-        });
+        _group.template for_each_lane<block>(
+            count, scores + head, [&](int lane, float* score) { product(rows, first + step * lane, head, score); });
     });
   }
 
  private:
   KOKKOS_FUNCTION static constexpr int padded(int heads) { return (heads + block - 1) / block * block; }
 
-  /// Of one row, with the block of heads whose prepared queries begin at `prepared`.
-  KOKKOS_FORCEINLINE_FUNCTION void product(const Rows& rows, std::int64_t row, const float* prepared,
-                                           float* score) const {
-    const int stride = padded(_heads);
+  /// The prepared number of the block that a head is in.
+  KOKKOS_FORCEINLINE_FUNCTION Heads& prepared(int place, int head) const {
+    return _prepared[place * (padded(_heads) / block) + head / block];
+  }
+
+  /// Of one row, with the block of heads from `head` on.
+  KOKKOS_FORCEINLINE_FUNCTION void product(const Rows& rows, std::int64_t row, int head, float* score) const {
     float sum[block] = {};
     rows.for_each(row, [&](int place, float value) {
-      const float* const query = prepared + place * stride;
-      for (int h = 0; h < block; ++h) sum[h] = fma(query[h], value, sum[h]);
+      const Heads query = prepared(place, head);
+      for (int h = 0; h < block; ++h) sum[h] = fma(query.x[h], value, sum[h]);
     });
     for (int h = 0; h < block; ++h) score[h] = sum[h];
   }
 
   Group _group;      // by value: of a warp's, which is empty, nothing is left
-  float* _prepared;  // [place][head, padded]
+  Heads* _prepared;  // [place][head, padded]
   float* _query;     // [dim], natural
   int _heads;
   int _dim;
