@@ -5,7 +5,9 @@
 #include "decode/scoring.hpp"
 #include <santa/cache/contiguous.hpp>
 #include <santa/cache/feature_keys.hpp>
+#include <santa/cache/low_rank_keys.hpp>
 #include <santa/cache/narrow_keys.hpp>
+#include <santa/cache/sparse_keys.hpp>
 #include <santa/core/shape.hpp>
 #include <santa/decode/options.hpp>
 
@@ -31,8 +33,9 @@ using Cache = ContiguousCache<RowsView<T>>;
 using LengthView = Kokkos::View<const std::int64_t*, Memory, Unmanaged>;  // [1]
 template <class T>
 using WholeCache = ContiguousCache<RowsView<T>, RowsView<T>, LengthView>;
+template <class T>
 using AnyNarrowKeys = std::variant<std::monostate, NarrowKeys<std::int8_t, Memory>, NarrowKeys<float8, Memory>,
-                                   NarrowKeys<int4x2, Memory>>;
+                                   NarrowKeys<int4x2, Memory>, LowRankKeys<T, Memory>, SparseKeys<Memory>>;
 using QueryView = Kokkos::View<const float***, Kokkos::LayoutRight, Memory, Unmanaged>;  // [1, heads, dim]
 using OutView = Kokkos::View<float***, Kokkos::LayoutRight, Memory, Unmanaged>;          // [1, heads, dim]
 
@@ -42,7 +45,7 @@ template <class T>
 struct Step {
   Cache<T> visible;
   WholeCache<T> whole;
-  const AnyNarrowKeys* narrow;
+  const AnyNarrowKeys<T>* narrow;
   const FeatureKeys<T, Memory>* features;
 };
 

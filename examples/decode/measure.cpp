@@ -48,7 +48,7 @@ class Bench {
         _shape(capture.shape),
         _options(options),
         _progress(progress),
-        _work(_space, capture, options.scoring.stage),
+        _work(_space, capture, options.scoring),
         _out("santa::example::out", 1, size(_shape.heads), size(_shape.dim)),
         _statistics("santa::example::statistics", 1, size(_shape.kv_heads)) {
     _shape.batch = 1;
@@ -73,12 +73,6 @@ class Bench {
   [[nodiscard]] std::size_t steps() const { return layers() * positions(); }
   [[nodiscard]] std::size_t copy_bytes() const {
     return 2 * layers() * size(_shape.length * _shape.kv_heads * _shape.dim) * sizeof(T);
-  }
-
-  /// Bytes by which a key is scored where that is all of it, or its codes and 2 of their scale.
-  [[nodiscard]] double bytes_of_score(ScoreStage stage, double row) const {
-    if (stage == ScoreStage::keys || reads_features(stage)) return row;
-    return static_cast<double>(_shape.dim) * (stage == ScoreStage::int4 ? 0.5 : 1.) + 2.;
   }
 
   Runner<T> make_runner(const MethodEntry& method) {
@@ -161,7 +155,7 @@ class Bench {
       const auto features =
           runner.decoder->features_read(_space, _work.query(layer, position), _work.step(0, layer, position), options);
       visible += keys;
-      scored += keys * (features ? *features * double{sizeof(T)} : bytes_of_score(scoring.stage, row));
+      scored += keys * (features ? *features * double{sizeof(T)} : scoring.bytes_of_key(_shape.dim, sizeof(T)));
     });
     runner.result.rows_read = read / visible;
     runner.result.bytes_read = (scored + read * row * (scoring.rescored ? 2. : 1.)) / static_cast<double>(steps());

@@ -10,7 +10,7 @@
 
 namespace santa::example {
 
-template <class T, class Code, bool again>
+template <class T, class Narrow, bool again>
 class NarrowDecoder final : public Decoder<T> {
  public:
   NarrowDecoder(const Space& space, const MassUnit& method, const Shape& shape, float scale)
@@ -18,7 +18,7 @@ class NarrowDecoder final : public Decoder<T> {
 
   void run(const Space& space, const QueryView& query, const Step<T>& step, const OutView& out,
            const RunOptions<Memory>& options) const override {
-    const NarrowCache cache{step.whole, std::get<NarrowKeys<Code, Memory>>(*step.narrow)};
+    const NarrowCache cache{step.whole, std::get<Narrow>(*step.narrow)};
     if constexpr (again)
       _plan.run(space, query, santa::rescored(cache), out, options);
     else
@@ -32,13 +32,18 @@ class NarrowDecoder final : public Decoder<T> {
 template <class T>
 std::unique_ptr<Decoder<T>> make_narrow_decoder(const Space& space, const MassUnit& method, const Shape& shape,
                                                 float scale, const Scoring& scoring) {
-  const auto make = [&]<class Code>() -> std::unique_ptr<Decoder<T>> {
-    if (scoring.rescored) return std::make_unique<NarrowDecoder<T, Code, true>>(space, method, shape, scale);
-    return std::make_unique<NarrowDecoder<T, Code, false>>(space, method, shape, scale);
+  const auto make = [&]<class Narrow>() -> std::unique_ptr<Decoder<T>> {
+    if (scoring.rescored) return std::make_unique<NarrowDecoder<T, Narrow, true>>(space, method, shape, scale);
+    return std::make_unique<NarrowDecoder<T, Narrow, false>>(space, method, shape, scale);
   };
-  if (scoring.stage == ScoreStage::int8) return make.template operator()<std::int8_t>();
-  if (scoring.stage == ScoreStage::fp8) return make.template operator()<float8>();
-  return make.template operator()<int4x2>();
+  switch (scoring.stage) {
+    case ScoreStage::int8: return make.template operator()<NarrowKeys<std::int8_t, Memory>>();
+    case ScoreStage::fp8: return make.template operator()<NarrowKeys<float8, Memory>>();
+    case ScoreStage::int4: return make.template operator()<NarrowKeys<int4x2, Memory>>();
+    case ScoreStage::low_rank: return make.template operator()<LowRankKeys<T, Memory>>();
+    case ScoreStage::sparse_keys: return make.template operator()<SparseKeys<Memory>>();
+    default: return nullptr;
+  }
 }
 
 }  // namespace santa::example

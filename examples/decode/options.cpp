@@ -19,12 +19,11 @@ struct Typed {
   std::vector<std::string> methods;
   double rows = Budget{}.rows;
   double sharpness = Synthetic{}.sharpness;
-  std::int64_t samples = 0;
+  std::int64_t samples = 0, rank = 0, features = 0;
   std::uint64_t seed = 0;
   int repeat = MeasureOptions{}.repeat;
   int layer = 0;
   int draws = 1;
-  int features = 0;
   bool sweep = false;
   bool rescore = false;
 };
@@ -57,6 +56,7 @@ std::string footer() {
          "  santa-decode --score int4 --rescore\n"
          "  santa-decode --score bernoulli --draws 2 --rescore\n"
          "  santa-decode --score features --features 32\n"
+         "  santa-decode --score low-rank --rank 16 --rescore\n"
          "  santa-decode --sweep --svg sweep.svg\n"
          "  santa-decode capture.safetensors --layer 3 --method mass-unit --output out.safetensors\n"
          "  santa-decode --synthetic 4,32,8,32768,128 --sharpness 2 --format json\n"
@@ -76,20 +76,25 @@ void add_options(CLI::App& app, Typed& typed) {
                  "Draws a query head, for methods that are told them; default: as many as read about --rows rows")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 30))
       ->type_name("N");
-  app.add_option(
-         "--score", typed.score,
-         "What scores are made from: keys; a copy of them in int8, fp8 or int4; or some of their features: drawn by "
-         "bernoulli, large ones and a draw of the rest (features), or the largest (top-features). For mass-unit "
-         "methods; exact stays what they are compared with")
+  app.add_option("--score", typed.score,
+                 "What scores are made from, for mass-unit methods; exact stays what they are compared with. keys; a "
+                 "copy in int8, fp8 or int4; low-rank: keys in their --rank principal directions; sparse-keys: the "
+                 "--features largest features of each; or features that the query chooses: bernoulli draws them, "
+                 "features takes large ones and draws the rest, top-features takes the largest")
       ->capture_default_str()
       ->type_name("FORM");
   app.add_option("--draws", typed.draws, "With --score bernoulli: draws of a query that are averaged")
       ->check(CLI::Range(1, 128))
       ->capture_default_str()
       ->type_name("R");
+  const auto kept = CLI::Range(std::int64_t{1}, std::int64_t{max_dim});
+  app.add_option("--rank", typed.rank, "With --score low-rank: directions; default: a quarter of dim")
+      ->check(kept)
+      ->type_name("N");
   app.add_option("--features", typed.features,
-                 "With --score features or top-features: how many a kv head; default: half of them")
-      ->check(CLI::Range(1, 256))
+                 "With --score features or top-features: how many a kv head, default half of dim; with sparse-keys: "
+                 "how many a key, default a quarter")
+      ->check(kept)
       ->type_name("N");
   app.add_flag("--rescore", typed.rescore, "With --score: the drawn rows' scores again from their full keys");
   app.add_option("--seed", typed.seed, "Seed of all draws, and of synthetic data")
@@ -147,10 +152,11 @@ std::vector<const MethodEntry*> methods_from(const std::vector<std::string>& nam
 /// Copies of keys are for some of the methods: of all, those; others can't be asked for.
 void check_scoring(const CLI::App& app, Options& options) {
   const Scoring& scoring = options.measure.scoring;
-  if (app.count("--draws") > 0 && scoring.stage != ScoreStage::bernoulli)
-    throw UserError("--draws needs --score bernoulli");
-  if (app.count("--features") > 0 && scoring.stage != ScoreStage::features && scoring.stage != ScoreStage::top_features)
-    throw UserError("--features needs --score features or top-features");
+  const ScoreStage stage = scoring.stage;
+  if (app.count("--draws") > 0 && stage != ScoreStage::bernoulli) throw UserError("--draws needs --score bernoulli");
+  if (app.count("--rank") > 0 && stage != ScoreStage::low_rank) throw UserError("--rank needs --score low-rank");
+  if (app.count("--features") > 0 && (stage == ScoreStage::low_rank || !is_counted(stage)))
+    throw UserError("--features needs --score features, top-features or sparse-keys");
   if (!scoring.by_copy()) {
     if (scoring.rescored) throw UserError("--rescore needs --score other than keys");
     return;
@@ -203,7 +209,9 @@ Options checked(const CLI::App& app, const Typed& typed) {
   if (app.count("--output") > 0 && options.methods.size() != 1) throw UserError("--output needs exactly one --method");
   options.sweep = typed.sweep;
   options.svg = typed.svg;
-  options.measure.scoring = {find_stage(typed.score), typed.rescore, typed.draws, typed.features};
+  const ScoreStage stage = find_stage(typed.score);
+  options.measure.scoring = {stage, typed.rescore, typed.draws,
+                             stage == ScoreStage::low_rank ? typed.rank : typed.features};
   check_scoring(app, options);
   check_sweep(app, options);
   return options;

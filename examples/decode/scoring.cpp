@@ -10,11 +10,13 @@
 namespace santa::example {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, ScoreStage>, 7> stages = {
+constexpr std::array<std::pair<std::string_view, ScoreStage>, 9> stages = {
     {{"keys", ScoreStage::keys},
      {"int8", ScoreStage::int8},
      {"fp8", ScoreStage::fp8},
      {"int4", ScoreStage::int4},
+     {"low-rank", ScoreStage::low_rank},
+     {"sparse-keys", ScoreStage::sparse_keys},
      {"bernoulli", ScoreStage::bernoulli},
      {"features", ScoreStage::features},
      {"top-features", ScoreStage::top_features}}};
@@ -40,11 +42,36 @@ bool reads_features(ScoreStage stage) {
   return stage == ScoreStage::bernoulli || stage == ScoreStage::features || stage == ScoreStage::top_features;
 }
 
+bool is_counted(ScoreStage stage) {
+  return stage == ScoreStage::low_rank || stage == ScoreStage::sparse_keys || stage == ScoreStage::features ||
+         stage == ScoreStage::top_features;
+}
+
+std::int64_t Scoring::numbers_of(std::int64_t dim) const {
+  if (numbers == 0) return dim / (reads_features(stage) ? 2 : 4);
+  return reads_features(stage) ? std::min(numbers, dim) : numbers;
+}
+
 AnyFeatures Scoring::choice(std::int64_t dim) const {
   if (stage == ScoreStage::bernoulli) return Bernoulli{.draws = draws};
-  const auto count = static_cast<int>(features > 0 ? std::min(features, dim) : dim / 2);
+  const auto count = static_cast<int>(numbers_of(dim));
   if (stage == ScoreStage::features) return SystematicFeatures{.features = count};
   return TopFeatures{.features = count};
+}
+
+double Scoring::bytes_of_key(std::int64_t dim, std::size_t element) const {
+  constexpr double scale = 2.;           // of codes
+  constexpr double feature_of_key = 3.;  // its number and its value
+  const auto features = static_cast<double>(dim);
+  const auto kept = static_cast<double>(numbers_of(dim));
+  switch (stage) {
+    case ScoreStage::int8:
+    case ScoreStage::fp8: return features + scale;
+    case ScoreStage::int4: return features / 2. + scale;
+    case ScoreStage::low_rank: return kept * static_cast<double>(element);
+    case ScoreStage::sparse_keys: return kept * feature_of_key;
+    default: return features * static_cast<double>(element);
+  }
 }
 
 bool takes_copies(const AnyMethod& method) { return std::holds_alternative<MassUnit>(method); }

@@ -78,13 +78,15 @@ std::string budget_text(const Report& report) {
 
 /// What scores are made from instead of keys.
 std::string copies_text(const Scoring& scoring, std::int64_t dim) {
-  if (!reads_features(scoring.stage)) return std::string(name_of(scoring.stage)) + " copies of the keys";
+  const std::string numbers = std::to_string(scoring.numbers_of(dim));
   if (scoring.stage == ScoreStage::bernoulli)
     return "features that " + std::to_string(scoring.draws) + (scoring.draws == 1 ? " draw" : " draws") +
            " of a ternary query chose (bernoulli)";
-  const std::int64_t count = scoring.features > 0 ? std::min(scoring.features, dim) : dim / 2;
-  return (scoring.stage == ScoreStage::features ? "about " : "the top ") + std::to_string(count) + " of " +
-         std::to_string(dim) + " features of the keys";
+  if (reads_features(scoring.stage))
+    return (scoring.stage == ScoreStage::features ? "about " : "the top ") + numbers + " of " + std::to_string(dim) +
+           " features of the keys";
+  return std::string(name_of(scoring.stage)) + " copies of the keys" +
+         (is_counted(scoring.stage) ? ", " + numbers + " numbers a key" : "");
 }
 
 void print_heading(std::ostream& stream, const Report& report) {

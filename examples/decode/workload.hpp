@@ -4,6 +4,7 @@
 #include "decode/capture.hpp"
 #include "decode/decoder.hpp"
 #include <santa/cache/encode_keys.hpp>
+#include <santa/cache/principal_directions.hpp>
 #include <santa/cache/transpose_keys.hpp>
 
 #include <Kokkos_Core.hpp>
@@ -18,8 +19,9 @@ namespace santa::example {
 template <class T>
 class Workload {
  public:
-  /// With copies of keys for `stage`, if it needs some.
-  Workload(const Space& space, const Capture& capture, ScoreStage stage) : _shape(capture.shape), _stage(stage) {
+  /// With copies of keys for `scoring`, if it needs some.
+  Workload(const Space& space, const Capture& capture, const Scoring& scoring)
+      : _shape(capture.shape), _scoring(scoring) {
     _copies.emplace_back();
     for (const CapturedLayer& layer : capture.layers) {
       _positions.push_back(layer.positions);
@@ -77,7 +79,7 @@ class Workload {
   using Vectors = Kokkos::View<float***, Kokkos::LayoutRight, Memory>;  // [positions, heads or kv_heads, dim]
   struct Layer {
     Rows keys, values;
-    AnyNarrowKeys narrow;
+    AnyNarrowKeys<T> narrow;
     FeatureKeys<T, Memory> features;
   };
 
@@ -88,23 +90,32 @@ class Workload {
     return WholeCache<T>(view(from.keys), view(from.values), LengthView(_lengths[layer].data() + position, 1));
   }
 
-  /// Narrow or feature-major keys of all layers of a copy, with what is known of them from the first position, as a
-  /// decoder would have it.
+  /// Copies of the keys of all layers, with what is known of them from the first position, as a decoder would have it.
   void copy_keys(const Space& space, std::size_t copy) {
     const Shape shape{1, _shape.kv_heads, _shape.kv_heads, _shape.length, _shape.dim};
-    const auto make = [&]<class Code>() {
+    const std::int64_t numbers = _scoring.numbers_of(_shape.dim);
+    const auto make = [&]<class Narrow>(auto... size) {
       for (std::size_t i = 0; i < _copies[copy].size(); ++i) {
         Layer& layer = _copies[copy][i];
-        const NarrowKeys<Code, Memory> narrow(space, shape);
-        calibrate(space, whole(layer, i, 0), narrow);
+        const Narrow narrow(space, shape, size...);
+        if constexpr (requires { calibrate(space, whole(layer, i, 0), narrow); })
+          calibrate(space, whole(layer, i, 0), narrow);
         encode_keys(space, whole(layer, i, 0), narrow);
         layer.narrow = narrow;
       }
     };
-    if (_stage == ScoreStage::int8) make.template operator()<std::int8_t>();
-    if (_stage == ScoreStage::fp8) make.template operator()<float8>();
-    if (_stage == ScoreStage::int4) make.template operator()<int4x2>();
-    if (!reads_features(_stage)) return;
+    switch (_scoring.stage) {
+      case ScoreStage::int8: return make.template operator()<NarrowKeys<std::int8_t, Memory>>();
+      case ScoreStage::fp8: return make.template operator()<NarrowKeys<float8, Memory>>();
+      case ScoreStage::int4: return make.template operator()<NarrowKeys<int4x2, Memory>>();
+      case ScoreStage::low_rank: return make.template operator()<LowRankKeys<T, Memory>>(numbers);
+      case ScoreStage::sparse_keys: return make.template operator()<SparseKeys<Memory>>(numbers);
+      case ScoreStage::keys: return;
+      default: return transpose_all(space, copy, shape);
+    }
+  }
+
+  void transpose_all(const Space& space, std::size_t copy, const Shape& shape) {
     for (std::size_t i = 0; i < _copies[copy].size(); ++i) {
       Layer& layer = _copies[copy][i];
       layer.features = FeatureKeys<T, Memory>(space, shape);
@@ -177,7 +188,7 @@ class Workload {
   }
 
   Shape _shape;
-  ScoreStage _stage;
+  Scoring _scoring;
   std::vector<std::vector<std::int64_t>> _positions;
   std::vector<Kokkos::View<std::int64_t*, Memory>> _lengths;  // of each layer's positions
   std::vector<Vectors> _queries, _centers;

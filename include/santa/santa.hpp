@@ -4,10 +4,14 @@
 #include <santa/cache/contiguous.hpp>
 #include <santa/cache/encode_keys.hpp>
 #include <santa/cache/feature_keys.hpp>
+#include <santa/cache/low_rank_keys.hpp>
 #include <santa/cache/narrow_keys.hpp>
+#include <santa/cache/principal_directions.hpp>
+#include <santa/cache/sparse_keys.hpp>
 #include <santa/cache/transpose_keys.hpp>
 #include <santa/core/element.hpp>
 #include <santa/core/narrow.hpp>
+#include <santa/core/piece_rows.hpp>
 #include <santa/core/shape.hpp>
 #include <santa/core/statistics.hpp>
 #include <santa/core/version.hpp>

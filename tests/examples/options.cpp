@@ -42,7 +42,7 @@ TEST_CASE("scores_are_made_from_features_as_asked_for") {
   CHECK(drawn.stage == ScoreStage::bernoulli);
   CHECK(drawn.draws == 3);
   CHECK(drawn.rescored);
-  CHECK(parse_options({"--score", "top-features", "--features", "12"}).measure.scoring.features == 12);
+  CHECK(parse_options({"--score", "top-features", "--features", "12"}).measure.scoring.numbers == 12);
   CHECK_THROWS_WITH_AS(parse_options({"--score", "features", "--draws", "2"}), "--draws needs --score bernoulli",
                        UserError);
   CHECK_THROWS_WITH_AS(parse_options({"--features", "2"}), "--features needs --score features or top-features",
@@ -60,6 +60,21 @@ TEST_CASE("a_sweep_is_over_the_methods_that_have_a_budget") {
   CHECK(parse_options({"--sweep", "--method", "exact,systematic"}).methods.size() == 1);
 }
 
+TEST_CASE("copies_of_keys_are_for_mass_unit_methods_and_keep_a_quarter_of_a_key_unless_told") {
+  const Options options = parse_options({"--score", "low-rank", "--rescore", "--rank", "16"});
+  CHECK(options.measure.scoring.stage == ScoreStage::low_rank);
+  CHECK(options.measure.scoring.rescored);
+  CHECK(options.measure.scoring.bytes_of_key(64, 2) == 32.);
+  CHECK(options.methods.front()->name == "exact");
+  CHECK(options.methods.size() < all_methods().size());
+  const Scoring sparse = parse_options({"--score", "sparse-keys"}).measure.scoring;
+  CHECK(sparse.numbers_of(64) == 16);
+  CHECK(sparse.bytes_of_key(64, 2) == 48.);
+  CHECK(parse_options({"--score", "sparse-keys", "--features", "9"}).measure.scoring.numbers_of(64) == 9);
+  CHECK(parse_options({"--score", "int4"}).measure.scoring.bytes_of_key(64, 2) == 34.);
+  CHECK(parse_options({}).measure.scoring.bytes_of_key(64, 4) == 256.);
+}
+
 TEST_CASE("help_is_text_with_every_method") {
   const std::string help = parse_options({"--help"}).help;
   for (const MethodEntry& method : all_methods()) CHECK(contains(help, "\n  " + std::string(method.name) + " "));
@@ -71,6 +86,13 @@ TEST_CASE("wrong_options_get_a_sentence") {
       {{"one", "two"}, "two"},
       {{"--method", "magic"}, "'magic' is unknown; there are exact, "},
       {{"--method", ""}, "unknown"},
+      {{"--score", "int3"}, "--score 'int3' is unknown; there are keys, int8, fp8, int4, low-rank, sparse-keys"},
+      {{"--rescore"}, "--rescore needs --score"},
+      {{"--rank", "8"}, "--rank needs --score low-rank"},
+      {{"--score", "low-rank", "--features", "8"}, "--features needs --score sparse-keys"},
+      {{"--score", "low-rank", "--rank", "0"}, "--rank"},
+      {{"--score", "sparse-keys", "--features", "257"}, "--features"},
+      {{"--score", "low-rank", "--method", "systematic"}, "--score is for mass-unit methods: systematic is none"},
       {{"--rows", "0"}, "--rows must be a positive number"},
       {{"--rows", "-1"}, "--rows must be a positive number"},
       {{"--rows", "nan"}, "--rows must be a positive number"},

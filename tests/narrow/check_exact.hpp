@@ -14,11 +14,10 @@ inline constexpr double codes_tolerance = 2e-4;
 
 /// Exact attention over narrow keys against the reference over what they stand for; and the same rescored, with every
 /// row read, against the reference over the full keys.
-template <class Code, class Space, class T, class Q>
-void check_exact(const Problem<Space, T, Q>& problem, CacheLayout layout = CacheLayout::token_major) {
-  const auto narrow = narrow_keys<Code>(problem, layout);
+template <class Narrow, class Space, class T, class Q>
+void check_stands_for(const Problem<Space, T, Q>& problem, const Narrow& narrow, const Problem<Space, T, Q>& stand_in) {
   const NarrowCache cache{problem.cache(), narrow};
-  const Reference approximate = exact_reference(decoded<Space, T, Q, Code>(problem, narrow));
+  const Reference approximate = exact_reference(stand_in);
   const Result by_codes = run_narrow(Exact{}, problem, cache);
   CHECK(relative_error(by_codes.out, approximate.out) < codes_tolerance);
   for (std::size_t i = 0; i < approximate.lse.size(); ++i)
@@ -31,6 +30,13 @@ void check_exact(const Problem<Space, T, Q>& problem, CacheLayout layout = Cache
   CHECK(relative_error(by_keys.out, exact.out) < 1e-5);
   for (std::size_t i = 0; i < exact.lse.size(); ++i)
     CHECK(static_cast<double>(by_keys.lse[i]) == doctest::Approx(exact.lse[i]).epsilon(1e-5));
+}
+
+/// The same of codes.
+template <class Code, class Space, class T, class Q>
+void check_exact(const Problem<Space, T, Q>& problem, CacheLayout layout = CacheLayout::token_major) {
+  const auto narrow = narrow_keys<Code>(problem, layout);
+  check_stands_for(problem, narrow, decoded<Space, T, Q, Code>(problem, narrow));
 }
 
 template <class Space, class T, class Q>

@@ -33,8 +33,8 @@ struct ContiguousRows {
 
 /// Where the rows lie, as kernels see it. A cache policy has `Element`, `keys(batch, kv_head)` and
 /// `values(batch, kv_head)`, which give something that maps a row number to the address of its `dim` elements;
-/// `scored(batch, kv_head)` is what scores are made from, rows of `ScoredElement`: the keys, or a narrow copy, after
-/// which `rescored` says whether drawn rows are scored again by their keys.
+/// `scored(batch, kv_head)` is what scores are made from: the keys, or a narrow copy, rows of `ScoredElement`
+/// (PieceRows are that themselves); `rescored` says whether drawn rows are scored again by their keys.
 template <class T>
 struct ContiguousAddresses {
   using Element = T;
@@ -70,6 +70,34 @@ void note_strides(const View& view, CacheLayout layout, const std::string& name,
   stride[0] = static_cast<std::int64_t>(view.stride(0));
   stride[1] = static_cast<std::int64_t>(view.stride(row));
   stride[2] = static_cast<std::int64_t>(view.stride(3 - row));
+}
+
+/// Checks an extent of a view of what is kept beside the rows.
+template <class View>
+void require_extent(const View& view, const std::string& name, std::size_t i, std::int64_t expected,
+                    const std::string& meaning) {
+  const auto given = static_cast<std::int64_t>(view.extent(i));
+  require(given == expected, name + ".extent(" + std::to_string(i) + ")", given,
+          meaning + " (" + std::to_string(expected) + ")");
+}
+
+/// The shape of a cache whose rows of `dim` features are kept as those of a view; heads are kv_heads.
+template <class View>
+Shape shape_of_rows(const View& view, CacheLayout layout, std::int64_t dim) {
+  const auto extent = [&](std::size_t i) { return static_cast<std::int64_t>(view.extent(i)); };
+  const bool by_token = layout == CacheLayout::token_major;
+  const std::int64_t kv_heads = extent(by_token ? 2 : 1);
+  return {extent(0), kv_heads, kv_heads, extent(by_token ? 1 : 2), dim};
+}
+
+/// Rows of `count` elements for a cache of a shape.
+template <class View, class Space>
+View allocate_rows(const Space& space, const std::string& label, const Shape& shape, std::int64_t count,
+                   CacheLayout layout) {
+  const auto n = [](std::int64_t extent) { return static_cast<std::size_t>(extent); };
+  const bool by_token = layout == CacheLayout::token_major;
+  return View(Kokkos::view_alloc(space, label), n(shape.batch), n(by_token ? shape.length : shape.kv_heads),
+              n(by_token ? shape.kv_heads : shape.length), n(count));
 }
 
 }  // namespace detail

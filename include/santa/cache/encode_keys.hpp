@@ -43,9 +43,21 @@ KOKKOS_FUNCTION bfloat16 encode_row(const Key* key, const float* center, const f
   return scale;
 }
 
+/// Writes what stands for a key in the place of a row.
+template <class T, class Key>
+KOKKOS_FUNCTION void encode_key(const NarrowRows<T>& rows, std::int64_t row, const Key* key, int dim) {
+  const_cast<bfloat16*>(rows.scale)[row] = encode_row(key, rows.center, rows.spread, dim, const_cast<T*>(rows[row]));
+}
+template <PieceRows Rows, class Key>
+KOKKOS_FUNCTION void encode_key(const Rows& rows, std::int64_t row, const Key* key, int dim) {
+  float features[max_dim];
+  for (int d = 0; d < dim; ++d) features[d] = static_cast<float>(key[d]);
+  rows.encode(row, features);
+}
+
 /// Encodes rows [begin, begin + count) of each (batch, kv head), counted from the end of the valid keys where
 /// `from_end`.
-template <class Addresses, class T>
+template <class Addresses>
 struct EncodeKernel {
   Addresses addresses;  // of the narrow cache
   Lengths lengths;
@@ -59,17 +71,13 @@ struct EncodeKernel {
     const std::int64_t given = lengths.get(batch, shape.length);
     const std::int64_t row = i / shape.kv_heads % count + (from_end ? given - count : begin);
     if (row < 0 || row >= shape.length || (from_end && given > shape.length)) return;
-    const auto scored = addresses.scored(batch, head);
-    const_cast<bfloat16*>(scored.scale)[row] =
-        encode_row(addresses.keys(batch, head)[row], scored.center, scored.spread, static_cast<int>(shape.dim),
-                   const_cast<T*>(scored[row]));
+    encode_key(addresses.scored(batch, head), row, addresses.keys(batch, head)[row], static_cast<int>(shape.dim));
   }
 };
 
 template <class Space, class Full, class Narrow>
 void encode(const Space& space, const Full& full, const Narrow& narrow, std::int64_t begin, std::int64_t count,
             bool from_end) {
-  using T = typename Narrow::Element;
   const NarrowCache cache{full, narrow};
   const Shape shape = cache.shape();
   require(begin >= 0 && begin <= shape.length, "first", begin,
@@ -79,7 +87,7 @@ void encode(const Space& space, const Full& full, const Narrow& narrow, std::int
   const auto addresses = cache.addresses();
   Kokkos::parallel_for(
       "santa::encode_keys", Kokkos::RangePolicy<Space>(space, 0, shape.batch * count * shape.kv_heads),
-      EncodeKernel<decltype(addresses), T>{addresses, cache.length_data(), shape, begin, count, from_end});
+      EncodeKernel<decltype(addresses)>{addresses, cache.length_data(), shape, begin, count, from_end});
 }
 
 }  // namespace detail
@@ -91,15 +99,16 @@ void encode(const Space& space, const Full& full, const Narrow& narrow, std::int
 /// nothing breaks, and what it costs shows in Statistics::effective_sample_size of a rescored cache. Then calibrate and
 /// encode all keys anew.
 /// Errors:   std::invalid_argument: name, given, accepted.
-template <class Space, class Full, class Narrow>
-void calibrate(const Space& space, const Full& full, const Narrow& narrow) {
+template <class Space, class Full, class T, class MemorySpace>
+void calibrate(const Space& space, const Full& full, const NarrowKeys<T, MemorySpace>& narrow) {
   const NarrowCache cache{full, narrow};
   const Shape shape = cache.shape();
   detail::find_channel_moments(space, full, shape, 1.F, narrow.center.data(), narrow.spread.data());
 }
 
 /// Encodes keys [first, first + count) of every request; with `calibrate` before, that is how a cache is filled. Rows
-/// beyond a request's length are encoded too: they may be anything. Does not fence.
+/// beyond a request's length are encoded too: they may be anything. Does not fence. `narrow` is any narrow copy whose
+/// rows can be written: those of PieceRows by `encode(row, key)`, given a key's features as float.
 /// Bytes: the keys read, the codes written. Errors: std::invalid_argument: name, given, accepted.
 template <class Space, class Full, class Narrow>
 void encode_keys(const Space& space, const Full& full, const Narrow& narrow, std::int64_t first, std::int64_t count) {

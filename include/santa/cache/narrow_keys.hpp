@@ -5,14 +5,55 @@
 #include <santa/core/check.hpp>
 #include <santa/core/element.hpp>
 #include <santa/core/narrow.hpp>
+#include <santa/core/piece_rows.hpp>
 #include <santa/core/shape.hpp>
 
 #include <Kokkos_Core.hpp>
 
 #include <cstdint>
 #include <string>
+#include <type_traits>
+#include <utility>
 
 namespace santa {
+
+namespace detail {
+
+/// Codes of one (batch, kv head), and what belongs to them.
+template <class T>
+struct NarrowRows : ContiguousRows<T> {
+  const bfloat16* scale;  // of row i
+  const float* center;    // [dim]
+  const float* spread;    // [dim]
+};
+
+/// Where narrow keys lie, as kernels see it.
+template <class T>
+struct CodeAddresses {
+  const T* code_data;
+  const bfloat16* scale_data;
+  const float* center_data;
+  const float* spread_data;
+  std::int64_t code_stride[3];     // batch, row, head
+  std::int64_t scale_stride[2];    // batch, head
+  std::int64_t channel_stride[2];  // batch, head: of center and spread
+
+  [[nodiscard]] bool aligned() const {
+    auto bits = reinterpret_cast<std::uintptr_t>(code_data);
+    for (const std::int64_t stride : code_stride) bits |= static_cast<std::uintptr_t>(stride);
+    return bits % 16 == 0;
+  }
+
+  [[nodiscard]] KOKKOS_FUNCTION NarrowRows<T> rows(std::int64_t batch, std::int64_t head) const {
+    const std::int64_t channel = batch * channel_stride[0] + head * channel_stride[1];
+    return {{code_data + batch * code_stride[0] + head * code_stride[2], code_stride[1]},
+            scale_data + batch * scale_stride[0] + head * scale_stride[1],
+            center_data + channel,
+            spread_data + channel};
+  }
+};
+
+}  // namespace detail
 
 /// Keys in 8 or 4 bits a feature: key i of a (batch, kv head) is about center + spread * scale_i * code_i, feature by
 /// feature. `center` and `spread` are what the keys of a (batch, kv head) have in common, so that a row's one scale
@@ -43,42 +84,39 @@ struct NarrowKeys {
   NarrowKeys(const Space& space, const Shape& shape, CacheLayout order = CacheLayout::token_major) : layout(order) {
     detail::check_shape({shape.batch, shape.kv_heads, shape.kv_heads, shape.length, shape.dim});
     const auto n = [](std::int64_t extent) { return static_cast<std::size_t>(extent); };
-    const std::size_t row = n(shape.dim) / detail::features_per_element<T>;
-    const std::size_t length = n(shape.length), heads = n(shape.kv_heads);
-    const bool by_token = order == CacheLayout::token_major;
     const auto named = [&](const char* name) {
       return Kokkos::view_alloc(space, std::string("santa::narrow_keys::") + name);
     };
-    codes = View<T****>(named("codes"), n(shape.batch), by_token ? length : heads, by_token ? heads : length, row);
-    scales = View<bfloat16***>(named("scales"), n(shape.batch), heads, length);
-    center = View<float***>(named("center"), n(shape.batch), heads, n(shape.dim));
-    spread = View<float***>(named("spread"), n(shape.batch), heads, n(shape.dim));
+    codes = detail::allocate_rows<View<T****>>(space, "santa::narrow_keys::codes", shape,
+                                               shape.dim / detail::features_per_element<T>, order);
+    scales = View<bfloat16***>(named("scales"), n(shape.batch), n(shape.kv_heads), n(shape.length));
+    center = View<float***>(named("center"), n(shape.batch), n(shape.kv_heads), n(shape.dim));
+    spread = View<float***>(named("spread"), n(shape.batch), n(shape.kv_heads), n(shape.dim));
   }
 
   /// Extents, checked to fit each other; `heads` is kv_heads.
   [[nodiscard]] Shape shape() const {
-    const auto extent = [](const auto& view, int i) {
-      return static_cast<std::int64_t>(view.extent(static_cast<std::size_t>(i)));
-    };
-    const bool by_token = layout == CacheLayout::token_major;
-    const std::int64_t kv_heads = extent(codes, by_token ? 2 : 1);
-    const Shape shape{extent(codes, 0), kv_heads, kv_heads, extent(codes, by_token ? 1 : 2),
-                      extent(codes, 3) * detail::features_per_element<T>};
-    const auto equal = [&](const auto& view, const std::string& name, int i, std::int64_t expected) {
-      detail::require(extent(view, i) == expected, name + ".extent(" + std::to_string(i) + ")", extent(view, i),
-                      "that of codes (" + std::to_string(expected) + ")");
-    };
-    const std::int64_t last[3] = {shape.length, shape.dim, shape.dim};
+    const Shape shape = detail::shape_of_rows(
+        codes, layout, static_cast<std::int64_t>(codes.extent(3)) * detail::features_per_element<T>);
     const auto check = [&](const auto& view, const std::string& name, std::int64_t row) {
-      equal(view, name, 0, shape.batch);
-      equal(view, name, 1, shape.kv_heads);
-      equal(view, name, 2, row);
+      const std::int64_t expected[3] = {shape.batch, shape.kv_heads, row};
+      for (std::size_t i = 0; i < 3; ++i) detail::require_extent(view, name, i, expected[i], "that of codes");
       detail::require_rows(name, view);
     };
-    check(scales, "scales", last[0]);
-    check(center, "center", last[1]);
-    check(spread, "spread", last[2]);
+    check(scales, "scales", shape.length);
+    check(center, "center", shape.dim);
+    check(spread, "spread", shape.dim);
     return shape;
+  }
+
+  [[nodiscard]] detail::CodeAddresses<T> addresses() const {
+    detail::CodeAddresses<T> result{codes.data(), scales.data(), center.data(), spread.data(), {}, {}, {}};
+    detail::note_strides(codes, layout, "codes", result.code_stride);
+    for (std::size_t i = 0; i < 2; ++i) {
+      result.scale_stride[i] = static_cast<std::int64_t>(scales.stride(i));
+      result.channel_stride[i] = static_cast<std::int64_t>(center.stride(i));
+    }
+    return result;
   }
 };
 
@@ -87,51 +125,49 @@ enum class Rescore : std::uint8_t { none, drawn_rows };
 
 namespace detail {
 
-/// Codes of one (batch, kv head), and what belongs to them.
+/// What rows of a narrow copy are rows of: codes, or pieces by a rule of their own.
+template <class Rows>
+struct ScoredBy;
 template <class T>
-struct NarrowRows : ContiguousRows<T> {
-  const bfloat16* scale;  // of row i
-  const float* center;    // [dim]
-  const float* spread;    // [dim]
+struct ScoredBy<NarrowRows<T>> {
+  using Element = T;
+};
+template <PieceRows Rows>
+struct ScoredBy<Rows> {
+  using Element = Rows;
 };
 
-/// As kernels see it: the full cache, and the narrow keys in the place of its keys.
-template <class Full, class Code, bool rescore>
+/// As kernels see it: the full cache, and a narrow copy in the place of its keys.
+template <class Full, class Copy, bool rescore>
 struct NarrowAddresses : Full {
-  using ScoredElement = Code;
+  using ScoredRows = decltype(std::declval<const Copy&>().rows(0, 0));
+  using ScoredElement = typename ScoredBy<ScoredRows>::Element;
   static constexpr bool rescored = rescore;
 
-  const Code* code_data;
-  const bfloat16* scale_data;
-  const float* center_data;
-  const float* spread_data;
-  std::int64_t code_stride[3];     // batch, row, head
-  std::int64_t scale_stride[2];    // batch, head
-  std::int64_t channel_stride[2];  // batch, head: of center and spread
+  Copy copy;
 
   [[nodiscard]] bool aligned() const {
-    auto bits = reinterpret_cast<std::uintptr_t>(code_data);
-    for (const std::int64_t stride : code_stride) bits |= static_cast<std::uintptr_t>(stride);
-    return bits % 16 == 0 && Full::aligned();
+    if constexpr (PieceRows<ScoredRows>)
+      return Full::aligned();
+    else
+      return copy.aligned() && Full::aligned();
   }
 
-  [[nodiscard]] KOKKOS_FUNCTION NarrowRows<Code> scored(std::int64_t batch, std::int64_t head) const {
-    const std::int64_t channel = batch * channel_stride[0] + head * channel_stride[1];
-    return {{code_data + batch * code_stride[0] + head * code_stride[2], code_stride[1]},
-            scale_data + batch * scale_stride[0] + head * scale_stride[1],
-            center_data + channel,
-            spread_data + channel};
+  [[nodiscard]] KOKKOS_FUNCTION ScoredRows scored(std::int64_t batch, std::int64_t head) const {
+    return copy.rows(batch, head);
   }
 };
 
 }  // namespace detail
 
-/// A cache whose scores are made from narrow keys: 2 to 4 times fewer key bytes, for any method. Values are the full
-/// cache's. With Rescore::drawn_rows the full keys of the rows that a method reads are read too, and their weights made
-/// right: the output is sum W v / sum W over the rows read, W = exact weight / inclusion probability. Numerator and
-/// denominator are unbiased; the bias of their ratio falls as 1 / rows. `lse` is then log sum W, `center` has no effect
-/// on the output, and a poor narrow copy shows in Statistics::effective_sample_size.
-/// Bytes:    codes and 2 bytes a key; value rows as the method reads them; with rescoring as many full key rows.
+/// A cache whose scores are made from something narrower than its keys, for any method: NarrowKeys, LowRankKeys,
+/// SparseKeys, or a type of the caller's that has `shape()` and `addresses()`, which can be copied as bytes and has
+/// `rows(batch, kv_head)`, PieceRows (docs/score_stages.md). Values are the full cache's. With Rescore::drawn_rows the
+/// full keys of the rows that a method reads are read too, and their weights made right: the output is sum W v / sum W
+/// over the rows read, W = exact weight / inclusion probability. Numerator and denominator are unbiased; the bias of
+/// their ratio falls as 1 / rows. `lse` is then log sum W, `center` has no effect on the output, and a poor narrow copy
+/// shows in Statistics::effective_sample_size.
+/// Bytes:    the copy of the visible keys; value rows as the method reads them; with rescoring as many full key rows.
 /// Errors:   std::invalid_argument from `shape`: narrow keys of another shape than the full cache's.
 template <class FullCache, class Narrow, Rescore rescore = Rescore::none>
 class NarrowCache {
@@ -139,8 +175,9 @@ class NarrowCache {
   using key_view = typename FullCache::key_view;
   using value_view = typename FullCache::value_view;
   using length_view = typename FullCache::length_view;
-  using Addresses =
-      detail::NarrowAddresses<typename FullCache::Addresses, typename Narrow::Element, rescore == Rescore::drawn_rows>;
+  using Addresses = detail::NarrowAddresses<typename FullCache::Addresses,
+                                            std::remove_cvref_t<decltype(std::declval<const Narrow&>().addresses())>,
+                                            rescore == Rescore::drawn_rows>;
 
   NarrowCache(FullCache full, Narrow narrow) : _full(std::move(full)), _narrow(std::move(narrow)) {}
 
@@ -160,19 +197,15 @@ class NarrowCache {
     equal("kv_heads", narrow.kv_heads, full.kv_heads);
     equal("length", narrow.length, full.length);
     equal("dim", narrow.dim, full.dim);
+    if constexpr (PieceRows<typename Addresses::ScoredRows>) {
+      const int width = _narrow.addresses().rows(0, 0).width();
+      detail::require(width >= 1 && width <= full.dim, "width of narrow keys' rows", width,
+                      "1 to dim (" + std::to_string(full.dim) + ")");
+    }
     return full;
   }
 
-  [[nodiscard]] Addresses addresses() const {
-    const auto& [codes, scales, center, spread, layout] = _narrow;
-    Addresses result{_full.addresses(), codes.data(), scales.data(), center.data(), spread.data(), {}, {}, {}};
-    detail::note_strides(codes, layout, "codes", result.code_stride);
-    for (std::size_t i = 0; i < 2; ++i) {
-      result.scale_stride[i] = static_cast<std::int64_t>(scales.stride(i));
-      result.channel_stride[i] = static_cast<std::int64_t>(center.stride(i));
-    }
-    return result;
-  }
+  [[nodiscard]] Addresses addresses() const { return {{_full.addresses()}, _narrow.addresses()}; }
 
  private:
   FullCache _full;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <santa/core/arguments.hpp>
+#include <santa/core/piece_rows.hpp>
 #include <santa/core/query_rows.hpp>
 #include <santa/gather/group_state.hpp>
 #include <santa/lanes/group.hpp>
@@ -75,7 +76,9 @@ struct KernelContext {
     const QueryRows query{a.query, unit.batch * a.query_stride[0] + unit.first_head * a.query_stride[1],
                           a.query_stride[1]};
     const ScoredRows rows = addresses.scored(unit.batch, unit.kv_head);
-    if constexpr (requires { rows.spread; }) {
+    if constexpr (PieceRows<ScoredRows>) {
+      tile.begin(rows, query, a.score_factor, meanwhile);
+    } else if constexpr (requires { rows.spread; }) {
       tile.begin(FoldedQueryRows{query, rows.center, rows.spread}, a.score_factor, meanwhile);
     } else if constexpr (requires { addresses.choice; }) {
       const ChosenQueryRows<decltype(addresses.choice)> chosen{query,          addresses.choice,    rows.mean,

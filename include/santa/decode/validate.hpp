@@ -5,12 +5,15 @@
 #include <santa/cache/narrow_keys.hpp>
 #include <santa/core/arguments.hpp>
 #include <santa/core/check.hpp>
+#include <santa/core/piece_rows.hpp>
 #include <santa/core/shape.hpp>
+#include <santa/sample/budget.hpp>
 
 #include <Kokkos_Core.hpp>
 
 #include <cstdint>
 #include <string>
+#include <type_traits>
 
 namespace santa {
 
@@ -40,45 +43,102 @@ void validate(const Space& space, const Cache& cache) {
 
 namespace detail {
 
-/// The first of the valid scales that is no positive finite number, in the order of [batch, kv_heads, length].
+/// The first of [0, count) of which bad(i) is true; count if there is none. Fences `space`.
+template <class Space, class Bad>
+std::int64_t first_bad(const Space& space, std::int64_t count, const Bad& bad) {
+  std::int64_t result = count;
+  Kokkos::parallel_reduce(
+      "santa::validate", Kokkos::RangePolicy<Space>(space, 0, count),
+      KOKKOS_LAMBDA(const std::int64_t i, std::int64_t& first) {
+        if (i < first && bad(i)) first = i;
+      },
+      Kokkos::Min<std::int64_t>(result));
+  space.fence("santa::validate");
+  return result < count ? result : count;
+}
+
+template <class T>
+KOKKOS_FUNCTION bool is_good_row(const NarrowRows<T>& rows, std::int64_t key) {
+  const auto scale = static_cast<float>(rows.scale[key]);
+  return scale > 0.F && is_finite(scale);
+}
+template <PieceRows Rows>
+KOKKOS_FUNCTION bool is_good_row(const Rows& rows, std::int64_t key) {
+  bool good = true;
+  rows.for_each(key,
+                [&](int place, float value) { good = good && place >= 0 && place < rows.width() && is_finite(value); });
+  return good;
+}
+
+/// Whether the narrow copy of key i is no good, of those that are valid, in the order of [batch, kv_heads, length].
 template <class Addresses>
-struct BadScale {
+struct IsBadRow {
   Addresses addresses;
   Lengths lengths;
   Shape shape;
 
-  KOKKOS_FUNCTION void operator()(const std::int64_t i, std::int64_t& first) const {
+  KOKKOS_FUNCTION bool operator()(std::int64_t i) const {
     const std::int64_t row = i / shape.length;
     const std::int64_t key = i % shape.length;
-    const auto scale = static_cast<float>(addresses.scored(row / shape.kv_heads, row % shape.kv_heads).scale[key]);
-    const bool good = scale > 0.F && scale < Kokkos::Experimental::infinity_v<float>;
-    if (!good && key < lengths.get(row / shape.kv_heads, shape.length) && i < first) first = i;
+    return key < lengths.get(row / shape.kv_heads, shape.length) &&
+           !is_good_row(addresses.scored(row / shape.kv_heads, row % shape.kv_heads), key);
+  }
+};
+
+/// Whether what prepares queries for row i, in the order of [batch, kv_heads], makes of a finite one what is not.
+template <class Addresses>
+struct IsBadPreparation {
+  Addresses addresses;
+  Shape shape;
+
+  KOKKOS_FUNCTION bool operator()(std::int64_t i) const {
+    const auto rows = addresses.scored(i / shape.kv_heads, i % shape.kv_heads);
+    float ones[max_dim];
+    for (float& x : ones) x = 1.F;
+    bool good = true;
+    for (int place = 0; place < rows.width(); ++place) good = good && is_finite(rows.prepared(ones, place));
+    return !good;
   }
 };
 
 }  // namespace detail
 
-/// The same for a cache with narrow keys, and their scales: all positive and finite. A NaN is what the row of a key
-/// that is not finite gets. Fences `space`. Errors: std::invalid_argument naming the first bad request or scale.
+/// The same for a cache with a narrow copy of its keys: scales all positive and finite; of PieceRows, finite values at
+/// places below their width, and finite queries prepared into finite numbers (no NaN in a projection). A NaN is what
+/// the row of a key that is not finite gets. Fences `space`. Errors: std::invalid_argument naming the first bad
+/// request, scale or row.
 template <class Space, class Full, class Narrow, Rescore rescore>
 void validate(const Space& space, const NarrowCache<Full, Narrow, rescore>& cache) {
   validate(space, cache.full());
   const Shape shape = cache.shape();
   const auto addresses = cache.addresses();
-  const std::int64_t scales = shape.batch * shape.kv_heads * shape.length;
-  std::int64_t bad = scales;
-  Kokkos::parallel_reduce("santa::validate", Kokkos::RangePolicy<Space>(space, 0, scales),
-                          detail::BadScale<decltype(addresses)>{addresses, cache.length_data(), shape},
-                          Kokkos::Min<std::int64_t>(bad));
-  space.fence("santa::validate");
-  if (bad >= scales) return;
-  const auto at = [](std::int64_t i) { return static_cast<std::size_t>(i); };
+  using Addresses = std::remove_const_t<decltype(addresses)>;
+  const auto place_of = [&](std::int64_t row) {
+    return "(" + std::to_string(row / shape.kv_heads) + ", " + std::to_string(row % shape.kv_heads);
+  };
+  if constexpr (PieceRows<typename Addresses::ScoredRows>) {
+    const std::int64_t rows = shape.batch * shape.kv_heads;
+    const std::int64_t bad = detail::first_bad(space, rows, detail::IsBadPreparation<Addresses>{addresses, shape});
+    if (bad < rows)
+      detail::reject("a query as prepared for " + place_of(bad) + ")", "not finite",
+                     "finite numbers for finite queries, hence no NaN in a projection");
+  }
+  const std::int64_t keys = shape.batch * shape.kv_heads * shape.length;
+  const std::int64_t bad =
+      detail::first_bad(space, keys, detail::IsBadRow<Addresses>{addresses, cache.length_data(), shape});
+  if (bad >= keys) return;
   const std::int64_t row = bad / shape.length;
-  const std::int64_t batch = row / shape.kv_heads, head = row % shape.kv_heads, key = bad % shape.length;
-  bfloat16 given;
-  Kokkos::deep_copy(given, Kokkos::subview(cache.narrow().scales, at(batch), at(head), at(key)));
-  detail::reject("scales(" + std::to_string(batch) + ", " + std::to_string(head) + ", " + std::to_string(key) + ")",
-                 std::to_string(static_cast<float>(given)), "a positive finite number");
+  const std::string place = place_of(row) + ", " + std::to_string(bad % shape.length) + ")";
+  if constexpr (PieceRows<typename Addresses::ScoredRows>) {
+    detail::reject("narrow row " + place, "not finite or out of place",
+                   "finite values at places below " + std::to_string(addresses.scored(0, 0).width()));
+  } else {
+    const auto at = [](std::int64_t i) { return static_cast<std::size_t>(i); };
+    bfloat16 given;
+    Kokkos::deep_copy(given, Kokkos::subview(cache.narrow().scales, at(row / shape.kv_heads), at(row % shape.kv_heads),
+                                             at(bad % shape.length)));
+    detail::reject("scales" + place, std::to_string(static_cast<float>(given)), "a positive finite number");
+  }
 }
 
 namespace detail {

@@ -27,6 +27,12 @@ struct Crowded : Extents {
   static constexpr bool crowded = true;
 };
 
+/// The same in plain loops.
+template <class Extents>
+struct Plain : Extents {
+  static constexpr bool tensor_cores = false;
+};
+
 /// For kernels that only add up numbers, of several heads at once perhaps: so many groups a team.
 template <int Groups, int Heads = 1>
 struct Teams : Extents<Heads, 32, false> {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <santa/core/check.hpp>
+#include <santa/core/piece_rows.hpp>
 #include <santa/lanes/division.hpp>
 #include <santa/lanes/extents.hpp>
 #include <santa/lanes/feature_host_tile.hpp>
@@ -16,6 +17,7 @@
 #include <santa/lanes/mma_tile.hpp>
 #include <santa/lanes/narrow_host_tile.hpp>
 #include <santa/lanes/narrow_plain_tile.hpp>
+#include <santa/lanes/piece_tile.hpp>
 #include <santa/lanes/plain_dots.hpp>
 #include <santa/lanes/plain_tile.hpp>
 #include <santa/lanes/team_seam.hpp>
@@ -283,10 +285,24 @@ struct Seam<Kokkos::Cuda> {
 template <class Space, class Extents = Extents<max_heads, max_dim, false>>
 using GroupOf = typename Seam<Space>::template Group<Extents>;
 
-/// The tile products of an execution space for rows of T.
+namespace detail {
+
+template <class Space, class T, class Extents, class Scored, bool rescored>
+struct TileFor {
+  using type = typename Seam<Space>::template Tile<T, Extents, Scored, rescored>;
+};
+template <class Space, class T, class Extents, PieceRows Scored, bool rescored>
+struct TileFor<Space, T, Extents, Scored, rescored> {
+  using type = PieceTile<GroupOf<Space, Extents>, typename Seam<Space>::template Tile<T, Plain<Extents>>, Scored>;
+};
+
+}  // namespace detail
+
+/// The tile products of an execution space: sums of rows of T; scores of rows of Scored, or of PieceRows by their own
+/// rule.
 template <class Space, class T, class Extents = Extents<max_heads, max_dim, false>, class Scored = T,
           bool rescored = false>
-using TileOf = typename Seam<Space>::template Tile<T, Extents, Scored, rescored>;
+using TileOf = typename detail::TileFor<Space, T, Extents, Scored, rescored>::type;
 
 /// Products of rows of T with many vectors, of an execution space.
 template <class Space, class T, class Extents>

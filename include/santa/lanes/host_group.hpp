@@ -218,6 +218,18 @@ struct HostGroup {
     for (int head = 0; head < heads; ++head) f(head);
   }
 
+  /// Lane i of out[n] is value[n] after f(i, value), for i < `count`; other lanes are undefined.
+  template <int N, class F>
+  SANTA_INLINE static void for_each_lane(int count, Vector<float>* out, F&& f) {
+    alignas(native_bytes) float each[N][size] = {};
+    for (int i = 0; i < count; ++i) {
+      float value[N];
+      f(i, value);
+      for (int n = 0; n < N; ++n) each[n][i] = value[n];
+    }
+    for (int n = 0; n < N; ++n) out[n] = Vector<float>::load(each[n]);
+  }
+
   /// The numbers of the group's next tiles from `tile` on, one in each lane.
   SANTA_INLINE static Vector<std::uint32_t> coming_tiles(std::uint32_t tile) {
     return bit_cast<std::uint32_t>(lane()) + Vector<std::uint32_t>(tile);

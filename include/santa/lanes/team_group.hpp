@@ -168,6 +168,11 @@ class TeamGroup {
     if (lanes_of(bits)) to[place < capacity ? place : place - capacity] = value;
   }
 
+  template <int N, class F>
+  KOKKOS_FUNCTION void for_each_lane(int count, float* out, F&& f) const {
+    f(_lane < count ? _lane : count - 1, out);
+  }
+
   KOKKOS_FUNCTION static constexpr int padded(int heads) { return heads; }
   template <class F>
   KOKKOS_FUNCTION static void for_all_heads(int heads, F&& f) {

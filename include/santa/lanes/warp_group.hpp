@@ -189,6 +189,11 @@ struct WarpGroup {
 
   KOKKOS_FUNCTION static constexpr int padded(int /*heads*/) { return Heads; }
 
+  template <int N, class F>
+  __device__ static void for_each_lane(int count, float* out, F&& f) {
+    f(lane() < count ? lane() : count - 1, out);
+  }
+
   template <class F>
   __device__ static void for_all_heads(int /*heads*/, F&& f) {
 #pragma unroll

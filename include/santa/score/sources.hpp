@@ -115,8 +115,8 @@ class KeyScores {
   template <class DrawnRows>
   KOKKOS_FORCEINLINE_FUNCTION void scores(std::int64_t first, std::int64_t step, int count, Float* score,
                                           std::int64_t next, int next_count, DrawnRows& drawn, std::int64_t end = 0) {
-    const auto row = [&](std::int64_t i) {
-      const std::int64_t key = first + i * step;
+    const auto row = [&](const auto i) {  // not made of rows that no tile asks for by address
+      const auto key = first + i * step;
       return key < _unit.end ? _keys[key] : _after[_after_begin + (key - _unit.end) / step];
     };
     _scales.turn(_group, first, step, count, next, next_count);
