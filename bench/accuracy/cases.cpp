@@ -23,19 +23,21 @@ double short_number(double x, int digits) {
 }
 
 Json to_json(const Case& c) {
-  return {{"context", c.context},
-          {"text", c.text},
-          {"layer", c.layer},
-          {"head", c.head},
-          {"method", c.method},
-          {"budget", c.budget},
-          {"rows_read_fraction", short_number(c.rows_read_fraction, 4)},
-          {"relative_error", short_number(c.outcome.error, 4)},
-          {"error_se", short_number(c.outcome.standard_error, 2)},
-          {"one_minus_cosine", short_number(1. - c.outcome.cosine, 3)},
-          {"bias_z", short_number(c.outcome.bias_z, 3)},
-          {"parameter", short_number(c.parameter, 5)},
-          {"seeds", c.seeds}};
+  Json json = {{"context", c.context},
+               {"text", c.text},
+               {"layer", c.layer},
+               {"head", c.head},
+               {"method", c.method},
+               {"budget", c.budget},
+               {"rows_read_fraction", short_number(c.rows_read_fraction, 4)},
+               {"relative_error", short_number(c.outcome.error, 4)},
+               {"error_se", short_number(c.outcome.standard_error, 2)},
+               {"one_minus_cosine", short_number(1. - c.outcome.cosine, 3)},
+               {"bias_z", short_number(c.outcome.bias_z, 3)},
+               {"parameter", short_number(c.parameter, 5)},
+               {"seeds", c.seeds}};
+  if (c.bytes_share) json["bytes_share"] = short_number(*c.bytes_share, 4);
+  return json;
 }
 
 Json to_json(const LeftOut& c) {

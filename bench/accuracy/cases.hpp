@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,7 @@ struct Case {
   double parameter = 0.;
   HeadOutcome outcome;
   int seeds = 0;
+  std::optional<double> bytes_share = std::nullopt;  // of a score stage: bytes read, of exact attention's
 };
 
 /// A method that can't read the rows.

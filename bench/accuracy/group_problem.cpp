@@ -39,22 +39,6 @@ auto copy_rows(const Tensor& tensor, std::int64_t kv_head, std::int64_t length, 
   return rows;
 }
 
-/// Softmax weights of one head.
-void weigh(const GroupProblem& group, std::int64_t head, double* weight) {
-  double largest = -INFINITY;
-  for (std::int64_t i = 0; i < group.length; ++i) {
-    double score = 0.;
-    for (std::int64_t d = 0; d < group.dim; ++d)
-      score += static_cast<double>(group.query(size(head * group.dim + d))) *
-               static_cast<double>(static_cast<float>(group.keys(size(i * group.dim + d))));
-    weight[i] = static_cast<double>(group.scale) * score;
-    largest = std::max(largest, weight[i]);
-  }
-  double sum = 0.;
-  for (std::int64_t i = 0; i < group.length; ++i) sum += weight[i] = std::exp(weight[i] - largest);
-  for (std::int64_t i = 0; i < group.length; ++i) weight[i] /= sum;
-}
-
 std::vector<float> mean_row(const GroupProblem& group) {
   std::vector<double> sum(size(group.dim), 0.);
   for (std::int64_t i = 0; i < group.length; ++i)
@@ -66,6 +50,35 @@ std::vector<float> mean_row(const GroupProblem& group) {
 }
 
 }  // namespace
+
+std::vector<float> as_floats(const Kokkos::View<bfloat16*, Kokkos::HostSpace>& rows) {
+  std::vector<float> floats(rows.size());
+  std::transform(rows.data(), rows.data() + rows.size(), floats.begin(),
+                 [](bfloat16 x) { return static_cast<float>(x); });
+  return floats;
+}
+
+std::vector<double> softmax_weights(const GroupProblem& group, std::span<const float> keys) {
+  const std::size_t n = size(group.length);
+  const std::size_t dim = size(group.dim);
+  std::vector<double> weight(size(group.heads) * n);
+  for (std::size_t head = 0; head < size(group.heads); ++head) {
+    const float* const query = group.query.data() + head * dim;
+    double* const own = weight.data() + head * n;
+    double largest = -INFINITY;
+    for (std::size_t i = 0; i < n; ++i) {
+      double score = 0.;
+      for (std::size_t d = 0; d < dim; ++d)
+        score += static_cast<double>(query[d]) * static_cast<double>(keys[i * dim + d]);
+      own[i] = static_cast<double>(group.scale) * score;
+      largest = std::max(largest, own[i]);
+    }
+    double sum = 0.;
+    for (std::size_t i = 0; i < n; ++i) sum += own[i] = std::exp(own[i] - largest);
+    for (std::size_t i = 0; i < n; ++i) own[i] /= sum;
+  }
+  return weight;
+}
 
 std::vector<GroupProblem> groups_of(const CapturedLayer& layer, const Shape& shape, float scale) {
   if (layer.key.dtype != "BF16")
@@ -93,9 +106,7 @@ std::vector<GroupProblem> groups_of(const CapturedLayer& layer, const Shape& sha
     std::memcpy(group.query.data(), last.query.as<float>().data() + row + begin, size(count) * sizeof(float));
     group.before.assign(exact.begin() + begin, exact.begin() + begin + count);
     group.exact.assign(exact.begin() + row + begin, exact.begin() + row + begin + count);
-    group.weight.resize(size(group.heads * group.length));
-    for (std::int64_t head = 0; head < group.heads; ++head)
-      weigh(group, head, group.weight.data() + head * group.length);
+    group.weight = softmax_weights(group, as_floats(group.keys));
     group.mean = mean_row(group);
     groups.push_back(std::move(group));
   }

@@ -6,6 +6,7 @@
 #include <Kokkos_Core.hpp>
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 namespace santa::accuracy {
@@ -27,6 +28,12 @@ struct GroupProblem {
 
   [[nodiscard]] std::int64_t query_head(std::int64_t head) const { return kv_head * heads + head; }
 };
+
+/// Rows of a group in single precision.
+std::vector<float> as_floats(const Kokkos::View<bfloat16*, Kokkos::HostSpace>& rows);
+
+/// Softmax weights [heads][length] of the group's queries with keys [length][dim], its own or others in their place.
+std::vector<double> softmax_weights(const GroupProblem& group, std::span<const float> keys);
 
 /// The groups of a layer at the last captured position; the one before it gives `before`.
 /// Errors: UserError unless keys are BF16 and the two positions follow each other.

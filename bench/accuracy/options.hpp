@@ -2,6 +2,7 @@
 #pragma once
 
 #include "accuracy/plain_draws.hpp"
+#include "accuracy/stages.hpp"
 #include "decode/methods.hpp"
 
 #include <cstdint>
@@ -21,7 +22,9 @@ struct Options {
   std::vector<double> budgets = {0.05, 0.1};
   std::vector<const example::MethodEntry*> methods;  // without the default
   std::vector<const Variant*> variants;
-  std::vector<int> layers;  // none: all
+  std::vector<const Stage*> stages;  // if any: these instead, at `shares` of the bytes, or at `budgets` of the rows
+  std::vector<double> shares;        // in falling order
+  std::vector<int> layers;           // none: all
   std::int64_t extend = 0;
   int seeds = 128;
 };

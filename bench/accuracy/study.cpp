@@ -6,6 +6,7 @@
 #include "decode/error.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 namespace santa::accuracy {
@@ -25,6 +26,46 @@ std::string text_name(const Capture& capture) {
 bool is_chosen(const Options& options, int layer) {
   return options.layers.empty() || std::count(options.layers.begin(), options.layers.end(), layer) > 0;
 }
+
+class StageStudy {
+ public:
+  StageStudy(const Options& options, const std::string& text, Cases& cases)
+      : _options(options), _text(text), _cases(cases) {}
+
+  void run(const GroupProblem& group) {
+    for (const Stage* const stage : _options.stages) {
+      std::optional<GroupOutcome> fewest;  // of the smallest share there is: the same for all that are smaller
+      for (const double share : _options.shares) {
+        const StageReads reads = reads_of_bytes(group, *stage, share);
+        const bool kept = bytes_share(group, *stage, reads) <= share * (1. + 1e-9);
+        if (kept && stage->reads == RowReads::none) continue;  // it reads less than it is given: noted further down
+        if (kept)
+          note(group, *stage, share, reads, stage->run(group, reads, _options.seeds));
+        else
+          note(group, *stage, share, reads,
+               fewest ? *fewest : fewest.emplace(stage->run(group, reads, _options.seeds)));
+      }
+      for (const double budget : _options.shares.empty() ? _options.budgets : std::vector<double>{}) {
+        const StageReads reads = reads_of_rows(group, *stage, budget);
+        note(group, *stage, budget, reads, stage->run(group, reads, _options.seeds));
+      }
+    }
+  }
+
+ private:
+  void note(const GroupProblem& group, const Stage& stage, double budget, StageReads reads,
+            const GroupOutcome& outcome) {
+    reads.rows = outcome.rows;
+    for (std::size_t head = 0; head < outcome.heads.size(); ++head)
+      _cases.cases.push_back({group.length, _text, group.layer, group.query_head(static_cast<std::int64_t>(head)),
+                              std::string(stage.name), budget, outcome.rows / static_cast<double>(group.length),
+                              reads.key_bytes, outcome.heads[head], _options.seeds, bytes_share(group, stage, reads)});
+  }
+
+  const Options& _options;
+  const std::string& _text;
+  Cases& _cases;
+};
 
 class LayerStudy {
  public:
@@ -89,8 +130,15 @@ Cases run_study(const Options& options, example::Progress& progress) {
       const CapturedLayer layer =
           options.extend > 0 ? extended(captured, shape, options.extend, static_cast<std::uint64_t>(captured.index))
                              : captured;
-      LayerStudy study(options, text_name(capture), groups_of(layer, shape, capture.scale), cases);
-      for (const double budget : options.budgets) study.run(budget);
+      const std::string text = text_name(capture);
+      std::vector<GroupProblem> groups = groups_of(layer, shape, capture.scale);
+      if (!options.stages.empty()) {
+        StageStudy study(options, text, cases);
+        for (const GroupProblem& group : groups) study.run(group);
+      } else {
+        LayerStudy study(options, text, std::move(groups), cases);
+        for (const double budget : options.budgets) study.run(budget);
+      }
     }
   }
   if (cases.cases.empty()) throw UserError("no capture has a layer of --layer");

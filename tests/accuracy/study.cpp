@@ -3,7 +3,10 @@
 #include "accuracy/match_rows.hpp"
 #include "accuracy/outcome.hpp"
 #include "accuracy/plain_draws.hpp"
+#include "accuracy/plain_stages.hpp"
+#include "accuracy/stages.hpp"
 #include "decode/error.hpp"
+#include <santa/core/narrow.hpp>
 
 #include <doctest/doctest.h>
 
@@ -143,4 +146,116 @@ TEST_CASE("an_extended_layer_keeps_ends_means_and_spread") {
     CHECK(new_spread == doctest::Approx(spread).epsilon(0.1));
   }
   CHECK_THROWS_AS(extended(from, shape, 4096, 5), example::UserError);
+}
+
+TEST_CASE("reads_come_to_the_share_of_bytes_or_to_the_fewest_rows") {
+  GroupProblem group;
+  group.length = 1000;
+  group.dim = 64;  // 256 bytes a key and its value
+  const auto narrow = [](const GroupProblem&, double) { return StageReads{.key_bytes = 34.}; };
+  const auto free = [](const GroupProblem&, double most) { return StageReads{.key_bytes = most}; };
+  Stage stage{"", "", RowReads::value, narrow, nullptr};
+  const auto check = [&](double share, double rows, double key_bytes, double realised) {
+    const StageReads reads = reads_of_bytes(group, stage, share);
+    CHECK(reads.rows == doctest::Approx(rows));
+    CHECK(reads.key_bytes == doctest::Approx(key_bytes));
+    CHECK(bytes_share(group, stage, reads) == doctest::Approx(realised));
+  };
+  check(0.25, 1000. * 30. / 128., 34., 0.25);
+  check(0.125, 20., 34., (34. + 0.02 * 128.) / 256.);  // out of reach
+  check(1., 1000., 34., (34. + 128.) / 256.);          // more than there is
+  stage.reads = RowReads::key_and_value;
+  check(0.25, 1000. * 30. / 256., 34., 0.25);
+  stage.scores = free;
+  check(0.125, 1000. / 16., 16., 0.125);
+  CHECK(reads_of_rows(group, stage, 0.1).rows == doctest::Approx(100.));
+  CHECK(reads_of_rows(group, stage, 0.1).key_bytes == doctest::Approx(25.6));
+  stage.reads = RowReads::none;
+  stage.scores = narrow;
+  check(0.5, 0., 34., 34. / 256.);
+}
+
+TEST_CASE("a_copy_of_rows_is_off_by_half_a_step_at_most") {
+  const auto groups = groups_of(captured_layer(), captured_shape(), 0.125F);
+  const std::vector<float> keys = as_floats(groups[0].keys);
+  for (const Scaling scaling : {Scaling::rows, Scaling::channels_and_rows}) {
+    const std::vector<float> copy = rounded_rows<std::int8_t>(keys, 64, scaling);
+    double off = 0.;
+    double all = 0.;
+    for (std::size_t i = 0; i < keys.size(); i += 64) {
+      float largest = 0.F;
+      for (std::size_t d = 0; d < 64; ++d) largest = std::max(largest, std::fabs(keys[i + d]));
+      for (std::size_t d = 0; d < 64; ++d) {
+        const double miss = std::fabs(static_cast<double>(copy[i + d]) - static_cast<double>(keys[i + d]));
+        // A scale is a bfloat16 that was rounded up.
+        if (scaling == Scaling::rows) REQUIRE(miss <= 0.51 * (1. + 0x1p-7) * static_cast<double>(largest) / 127.);
+        off += miss * miss;
+        all += static_cast<double>(keys[i + d]) * static_cast<double>(keys[i + d]);
+      }
+    }
+    CHECK(off < 3e-4 * all);
+    CHECK(off > 0.);
+  }
+}
+
+TEST_CASE("attention_over_narrow_copies_is_off_by_what_the_copies_are") {
+  const auto groups = groups_of(captured_layer(), captured_shape(), 0.125F);
+  const auto mean_error = [](const GroupOutcome& outcome) {
+    double sum = 0.;
+    for (const HeadOutcome& head : outcome.heads) sum += head.error / static_cast<double>(outcome.heads.size());
+    return sum;
+  };
+  const GroupProblem& group = groups[1];
+  const auto int8 = run_exact_narrow<std::int8_t, Scaling::channels_and_rows>(group, {}, 4);
+  const auto int4 = run_exact_narrow<int4x2, Scaling::channels_and_rows>(group, {}, 4);
+  const auto int4_rows = run_exact_narrow<int4x2, Scaling::rows>(group, {}, 4);
+  CHECK(int8.heads.size() == 3);
+  CHECK(mean_error(int8) < 0.05);
+  CHECK(mean_error(int4) > 5. * mean_error(int8));
+  CHECK(mean_error(int4) < 0.5);
+  CHECK(mean_error(int4_rows) > mean_error(int4));
+  // Scores that are all 0 leave what the copy of the values is off.
+  GroupProblem flat = group;
+  flat.query = decltype(flat.query)("zeros", group.query.size());
+  for (std::size_t i = 0; i < flat.exact.size(); ++i) flat.exact[i] = static_cast<double>(flat.mean[i % 64]);
+  for (const HeadOutcome& head : run_exact_narrow<int4x2, Scaling::rows>(flat, {}, 4).heads) {
+    CHECK(head.error > 1e-4);
+    CHECK(head.error < 0.1);
+  }
+}
+
+TEST_CASE("top_rows_are_those_of_largest_weight_and_all_of_them_are_exact") {
+  const auto groups = groups_of(captured_layer(), captured_shape(), 0.125F);
+  GroupProblem group = groups[2];
+  for (const auto run : {run_top_rows, run_top_rows_int4}) {
+    const GroupOutcome few = run(group, {.rows = 50.}, 4);
+    const GroupOutcome more = run(group, {.rows = 800.}, 4);
+    const GroupOutcome all = run(group, {.rows = 8192.}, 4);
+    CHECK(few.rows == 50.);
+    for (std::size_t head = 0; head < 3; ++head) {
+      CHECK(few.heads[head].error > more.heads[head].error);
+      CHECK(all.heads[head].error < 1e-5);
+    }
+  }
+  // The row that is largest in any head, though not in the last; and both heads' weights add up to 1 again.
+  group.heads = 2;
+  group.weight.assign(2 * 8192, 0.);
+  group.weight[4711] = 0.5;
+  group.weight[42] = 0.3;
+  group.weight[8192 + 17] = 0.4;
+  group.weight[8192 + 4711] = 0.1;
+  group.exact.resize(128);
+  const auto value = [&](std::size_t row, std::size_t d) {
+    return static_cast<double>(static_cast<float>(group.values(row * 64 + d)));
+  };
+  for (std::size_t d = 0; d < 64; ++d) {
+    group.exact[d] = value(4711, d);
+    group.exact[64 + d] = value(4711, d);
+  }
+  for (const HeadOutcome& head : run_top_rows(group, {.rows = 1.}, 4).heads) CHECK(head.error < 1e-6);
+  for (std::size_t d = 0; d < 64; ++d) {
+    group.exact[d] = (0.5 * value(4711, d) + 0.3 * value(42, d)) / 0.8;
+    group.exact[64 + d] = (0.4 * value(17, d) + 0.1 * value(4711, d)) / 0.5;
+  }
+  for (const HeadOutcome& head : run_top_rows(group, {.rows = 3.}, 4).heads) CHECK(head.error < 1e-6);
 }
