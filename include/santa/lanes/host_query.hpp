@@ -1,6 +1,7 @@
 // The queries of a host's tile products.
 #pragma once
 
+#include <santa/core/shape.hpp>
 #include <santa/lanes/feature_block.hpp>
 #include <santa/lanes/math.hpp>
 #include <santa/lanes/simd.hpp>

@@ -120,12 +120,13 @@ class PointRule {
       _points.places(head, index, _group.gather(work.tile_prefix + row, index),
                      _group.gather(work.tile_prefix + row, index + Int(1)), begin, end);
       const auto line = PlaceLine<Mass, Word>::between(begin, end, _group.gather(work.tile_mass + row, index));
+      // No points where there is no tile: what is drawn for a warp's unused heads are none.
       const Int first = _points.below(head, begin);
-      const Int last = _points.below(head, end);
-      const Int count = lanes::select(inside, last - first, Int(0));
+      const Int last = lanes::select(inside, _points.below(head, end), first);
+      const Int count = last - first;
       _tiles[Ahead::slot(head)] = {line.begin,
                                    line.ratio,
-                                   line.mass,
+                                   lanes::select(inside, line.mass, Word(0U)),
                                    line.shift,
                                    _group.gather(work.tile_reference + row, index),
                                    first,
