@@ -45,8 +45,8 @@ TEST_CASE("scores_are_made_from_features_as_asked_for") {
   CHECK(parse_options({"--score", "top-features", "--features", "12"}).measure.scoring.numbers == 12);
   CHECK_THROWS_WITH_AS(parse_options({"--score", "features", "--draws", "2"}), "--draws needs --score bernoulli",
                        UserError);
-  CHECK_THROWS_WITH_AS(parse_options({"--features", "2"}), "--features needs --score features or top-features",
-                       UserError);
+  CHECK_THROWS_WITH_AS(parse_options({"--features", "2"}),
+                       "--features needs --score features, top-features or sparse-keys", UserError);
   CHECK_THROWS_AS(parse_options({"--score", "bernoulli", "--draws", "0"}), UserError);
   CHECK_THROWS_AS(parse_options({"--score", "bernoulli", "--method", "systematic"}), UserError);
 }
@@ -89,7 +89,7 @@ TEST_CASE("wrong_options_get_a_sentence") {
       {{"--score", "int3"}, "--score 'int3' is unknown; there are keys, int8, fp8, int4, low-rank, sparse-keys"},
       {{"--rescore"}, "--rescore needs --score"},
       {{"--rank", "8"}, "--rank needs --score low-rank"},
-      {{"--score", "low-rank", "--features", "8"}, "--features needs --score sparse-keys"},
+      {{"--score", "low-rank", "--features", "8"}, "--features needs --score features, top-features or sparse-keys"},
       {{"--score", "low-rank", "--rank", "0"}, "--rank"},
       {{"--score", "sparse-keys", "--features", "257"}, "--features"},
       {{"--score", "low-rank", "--method", "systematic"}, "--score is for mass-unit methods: systematic is none"},
