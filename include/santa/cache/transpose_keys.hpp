@@ -29,11 +29,11 @@ Shape check_copy(const Full& full, const Keys& keys) {
 template <class T>
 struct FeatureTarget {
   T* data;
-  std::int64_t stride[3];  // batch, head, feature
-  std::int64_t* lengths;   // [batch]
+  std::int64_t stride[3] = {};  // batch, head, feature
+  std::int64_t* lengths;        // [batch]
 
   template <class Keys>
-  explicit FeatureTarget(const Keys& keys) : data(keys.keys.data()), stride{}, lengths(keys.lengths.data()) {
+  explicit FeatureTarget(const Keys& keys) : data(keys.keys.data()), lengths(keys.lengths.data()) {
     for (std::size_t i = 0; i < 3; ++i) stride[i] = static_cast<std::int64_t>(keys.keys.stride(i));
   }
   KOKKOS_FUNCTION T& operator()(std::int64_t batch, std::int64_t head, std::int64_t feature, std::int64_t key) const {
