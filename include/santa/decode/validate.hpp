@@ -143,27 +143,24 @@ void validate(const Space& space, const NarrowCache<Full, Narrow, rescore>& cach
 
 namespace detail {
 
-/// The first request whose copy has another number of keys than the cache.
+/// Whether a request's copy has another number of keys than the cache.
 template <class Keys>
-struct BadCopyLength {
+struct IsBadCopyLength {
   Lengths lengths;
   Shape shape;
   Keys copy;
 
-  KOKKOS_FUNCTION void operator()(const std::int64_t batch, std::int64_t& first) const {
-    if (copy(static_cast<std::size_t>(batch)) != lengths.get(batch, shape.length) && batch < first) first = batch;
+  KOKKOS_FUNCTION bool operator()(std::int64_t batch) const {
+    return copy(static_cast<std::size_t>(batch)) != lengths.get(batch, shape.length);
   }
 };
 
-/// The first mean or deviation of a feature that is no finite number, in the order of [batch, kv_heads, dim].
-struct BadMoment {
+/// Whether mean or deviation of a feature is no finite number, in the order of [batch, kv_heads, dim].
+struct IsBadMoment {
   const float* mean;
   const float* deviation;
 
-  KOKKOS_FUNCTION void operator()(const std::int64_t i, std::int64_t& first) const {
-    const auto finite = [](float x) { return Kokkos::fabs(x) < Kokkos::Experimental::infinity_v<float>; };
-    if (!(finite(mean[i]) && finite(deviation[i])) && i < first) first = i;
-  }
+  KOKKOS_FUNCTION bool operator()(std::int64_t i) const { return !(is_finite(mean[i]) && is_finite(deviation[i])); }
 };
 
 }  // namespace detail
@@ -176,15 +173,8 @@ void validate(const Space& space, const FeatureCache<Full, Keys, Choice, rescore
   validate(space, cache.full());
   const Shape shape = cache.shape();
   const Keys& copy = cache.feature_keys();
-  const auto find = [&](std::int64_t count, const auto& kernel) {
-    std::int64_t bad = count;
-    Kokkos::parallel_reduce("santa::validate", Kokkos::RangePolicy<Space>(space, 0, count), kernel,
-                            Kokkos::Min<std::int64_t>(bad));
-    space.fence("santa::validate");
-    return bad;
-  };
-  const std::int64_t late =
-      find(shape.batch, detail::BadCopyLength<decltype(copy.lengths)>{cache.length_data(), shape, copy.lengths});
+  const std::int64_t late = detail::first_bad(
+      space, shape.batch, detail::IsBadCopyLength<decltype(copy.lengths)>{cache.length_data(), shape, copy.lengths});
   if (late < shape.batch) {
     std::int64_t given = 0;
     Kokkos::deep_copy(given, Kokkos::subview(copy.lengths, static_cast<std::size_t>(late)));
@@ -198,7 +188,8 @@ void validate(const Space& space, const FeatureCache<Full, Keys, Choice, rescore
                    "that of the full cache (" + std::to_string(expected) + ")");
   }
   const std::int64_t moments = shape.batch * shape.kv_heads * shape.dim;
-  const std::int64_t bad = find(moments, detail::BadMoment{copy.mean.data(), copy.deviation.data()});
+  const std::int64_t bad =
+      detail::first_bad(space, moments, detail::IsBadMoment{copy.mean.data(), copy.deviation.data()});
   if (bad < moments) {
     const std::int64_t row = bad / shape.dim;
     detail::reject("mean or deviation(" + std::to_string(row / shape.kv_heads) + ", " +
