@@ -10,7 +10,15 @@ using namespace santa::test;
 
 namespace {
 
-const std::vector<AnyMethod> methods = exact_and_samplers(200);
+/// Those that carry more from step to step than delta too.
+std::vector<AnyMethod> all_methods() {
+  std::vector<AnyMethod> methods = exact_and_samplers(200);
+  methods.emplace_back(MassUnit{.rows = 200, .steered = true});
+  methods.emplace_back(MassUnit{.rows = 200, .target_error = 0.1});
+  return methods;
+}
+
+const std::vector<AnyMethod> methods = all_methods();
 
 bool same(const Result& a, const Result& b) {
   if (!same_bits(a.out, b.out) || !same_bits(a.lse, b.lse) || !same_bits(a.error, b.error)) return false;
@@ -80,7 +88,8 @@ void check_graph(std::int64_t dim) {
       const auto state = carried ? runner.state() : DecodeState<Memory>{};
       if (carried) runner.run({.seed = 8, .state = state, .space = space});
       const auto keep = [](const auto& view) { return Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, view); };
-      const decltype(state.log_ratio)* const views[] = {&state.log_ratio, &state.log2_sum, &state.panel};
+      const decltype(state.log_ratio)* const views[] = {&state.log_ratio, &state.log2_sum, &state.panel,
+                                                        &state.error_scale};
       std::vector<decltype(keep(state.log_ratio))> kept;
       for (const auto* const view : views) kept.push_back(keep(*view));
       const auto restore = [&] {

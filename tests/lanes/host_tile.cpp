@@ -50,6 +50,7 @@ struct Fixture {
     std::normal_distribution<float> normal;
     for (float& x : query) x = normal(random);
     tile.begin(santa::detail::QueryRows{{query.data() + 2, ElementType::float32}, -2, dim + 5}, 0.25F, [] {});
+    tile.clear();
   }
   [[nodiscard]] double q(int head, int d) const {
     return static_cast<double>(query[static_cast<std::size_t>(head * (dim + 5) + d)]);

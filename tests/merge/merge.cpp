@@ -58,8 +58,10 @@ Part merged(const std::vector<Part>& parts) {
   }
   const SplitStates states{memory.data(), stride, static_cast<int>(parts.size())};
   Part total;
-  total.head = detail::merge_heads(Group(Team{}), states);
-  detail::merge_output(Group(Team{}), states, total.head, 0, dim, nullptr, total.sum.data());
+  const Group group(Team{});
+  total.head = detail::merge_heads(group, states);
+  detail::StateBatch<Group> first(group, states, 0, 0, dim);
+  detail::merge_output(group, states, total.head, 0, dim, first, nullptr, total.sum.data());
   for (float& x : total.sum) x *= total.head.mass;  // back to N
   return total;
 }
@@ -75,7 +77,8 @@ std::vector<float> output(const std::vector<Part>& parts, const float* center = 
   const SplitStates states{memory.data(), stride, static_cast<int>(parts.size())};
   std::vector<float> out(dim);
   const Group group(Team{});
-  detail::merge_output(group, states, detail::merge_heads(group, states), 0, dim, center, out.data());
+  detail::StateBatch<Group> first(group, states, 0, 0, dim);
+  detail::merge_output(group, states, detail::merge_heads(group, states), 0, dim, first, center, out.data());
   return out;
 }
 

@@ -232,6 +232,7 @@ struct Rule {
     arguments.seed.value = seed;
     const Group group(Team{});
     detail::MassUnitRule<Group, draws> rule(group, arguments, unit);
+    rule.open(arguments, unit);
     detail::Drawn<Group> drawn;
     rule.draw({3, arguments.heads, score.data(), weight.data()}, true, drawn);
     expected = rule.expected_rows(0);

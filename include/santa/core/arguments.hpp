@@ -1,6 +1,7 @@
 // What every kernel of a decode step is given: plain pointers, strides and numbers.
 #pragma once
 
+#include <santa/core/divisor.hpp>
 #include <santa/core/element.hpp>
 #include <santa/core/shape.hpp>
 #include <santa/core/statistics.hpp>
@@ -64,9 +65,11 @@ struct HeadState {
   KOKKOS_FUNCTION static int power(int n) { return n < 3 ? 1 : (n < 5 ? 2 : 0); }
 };
 
-/// Floats of a HeadState, and of one head's whole state in memory: HeadState, then N[dim].
+/// Floats of a HeadState, and of one head's whole state in memory: HeadState, then N[dim], up to whole 16 bytes.
 inline constexpr int head_state_floats = sizeof(HeadState) / sizeof(float);
-KOKKOS_INLINE_FUNCTION std::int64_t state_floats(int dim) { return std::int64_t{head_state_floats} + dim; }
+KOKKOS_INLINE_FUNCTION std::int64_t state_floats(int dim) {
+  return std::int64_t{head_state_floats} + (dim + 3) / 4 * 4;
+}
 
 /// Counts of one unit of work.
 struct UnitCounts {
@@ -89,7 +92,7 @@ struct Budget {
 
 /// Memory of a plan. Sizes and order are told by `Workspace` (decode/workspace.hpp).
 struct WorkspacePointers {
-  float* states = nullptr;             // [slice rows][splits][slice heads][8 + dim]: HeadState and N
+  float* states = nullptr;             // [slice rows][splits][slice heads][state_floats]: HeadState and N
   UnitCounts* counts = nullptr;        // [slice rows][splits]
   std::int32_t* arrived = nullptr;     // [batch][kv heads]: units that have finished; zero between runs
   float* log_delta = nullptr;          // [3][batch][heads], log2: delta; it by the panel alone; the panel's spread
@@ -107,43 +110,45 @@ struct WorkspacePointers {
 /// The arrays of a DecodeState, in the order in which they lie in memory.
 enum class StateArray : std::uint8_t { log_ratio, log2_sum, panel, error_scale, count };
 
+/// What kernels look at first comes first: each 64 bytes of a kernel's arguments have to be waited for.
 struct Arguments {
   // Shape, and how it is cut into units of work.
-  std::int32_t batch = 0, heads = 0, kv_heads = 0, dim = 0;
-  std::int32_t slices = 1, slice_heads = 1;  // a group's heads, in slices that a lane group works on
-  std::int32_t splits = 1;
-  float score_factor = 0.F;         // scale * log2(e): scores are in log2 units inside the kernels
-  std::int64_t tiles = 0;           // of the plan's storage
-  std::int64_t keys_per_split = 0;  // 0: visible keys are shared out evenly, in multiples of split_keys
-  std::int64_t storage = 0;
-
-  // Inputs and outputs; every pointer of an optional one may be null.
-  AnyInput query;
-  std::int64_t query_stride[2] = {0, 0};
-  AnyOutput out;
-  std::int64_t out_stride[2] = {0, 0};
-  Lengths lengths;
-  Matrix<float> lse, error;
-  Matrix<Statistics> statistics;
-  Matrix<const float> center;  // the row of (batch, kv head), contiguous
-
-  // Randomness.
-  Scalar<std::uint64_t> seed;
-  Scalar<std::uint32_t> step;
-  const std::uint32_t* requests = nullptr;
-  std::uint16_t stream = 0;
-
+  std::int32_t batch = 0, heads = 0, dim = 0;
+  Divisor kv_heads, slices, slice_heads;  // a group's heads, in slices that a lane group works on
+  Divisor splits;
   std::uint16_t split_step = split_keys;  // even shares are multiples of so many keys
   bool merges_apart = false;              // states of splits are merged by a kernel of their own
   bool carried = false;                   // a step before this one has left its state
   bool steered = false;                   // by a panel of keys, scored before the step draws
   bool separate = false;                  // heads draw by themselves
   bool self_normalised = false;           // outputs are over the weights of rows read, not over the mass of all keys
+  bool with_spread = false;               // error-bar sums are made: for `error`, or a target error
+  Lengths lengths;
+  std::int64_t storage = 0;
+  std::int64_t keys_per_split = 0;  // 0: visible keys are shared out evenly, in multiples of split_keys
+  AnyInput query;
+  std::int64_t query_stride[2] = {0, 0};
+  float score_factor = 0.F;  // scale * log2(e): scores are in log2 units inside the kernels
 
+  // Randomness.
+  std::uint16_t stream = 0;
+  Scalar<std::uint64_t> seed;
+  Scalar<std::uint32_t> step;
+  const std::uint32_t* requests = nullptr;
+
+  // What is drawn, and what is carried from step to step.
   Budget budget;
-  float* state = nullptr;         // [StateArray][batch][heads], carried from step to step; see DecodeState
+  float* state = nullptr;         // [StateArray][batch][heads]; see DecodeState
   std::int64_t state_stride = 0;  // of the first extent
   WorkspacePointers work;
+  std::int64_t tiles = 0;  // of the plan's storage
+
+  // Outputs and optional inputs; every pointer but `out` may be null.
+  AnyOutput out;
+  std::int64_t out_stride[2] = {0, 0};
+  Matrix<float> lse, error;
+  Matrix<Statistics> statistics;
+  Matrix<const float> center;  // the row of (batch, kv head), contiguous
 
   [[nodiscard]] KOKKOS_FUNCTION float& carried_number(StateArray array, std::int64_t head_row) const {
     return state[static_cast<std::int64_t>(array) * state_stride + head_row];
@@ -156,11 +161,6 @@ struct Arguments {
   [[nodiscard]] KOKKOS_FUNCTION float& panel_log_spread(std::int64_t head_row) const {
     return work.log_delta[2 * std::int64_t{batch} * heads + head_row];
   }
-  /// Whether error-bar sums are made.
-  [[nodiscard]] KOKKOS_FUNCTION bool with_spread() const {
-    return static_cast<bool>(error) || budget.target_error > 0.F;
-  }
-
   /// Tiles are stored in whole vectors, with one more than there are.
   [[nodiscard]] KOKKOS_FUNCTION std::int64_t tile_stride() const { return (tiles / tile_keys + 1) * tile_keys; }
 };
@@ -216,33 +216,27 @@ KOKKOS_INLINE_FUNCTION std::int64_t slice_rows(const Arguments& a) {
 KOKKOS_INLINE_FUNCTION std::int64_t all_heads(const Arguments& a) { return slice_rows(a) * a.slice_heads; }
 
 /// Keys of each of `splits` even shares, in multiples of `step`, a power of two.
-KOKKOS_INLINE_FUNCTION std::int64_t keys_of_share(std::int64_t keys, std::int32_t splits, std::int32_t step) {
-  const auto pieces = static_cast<std::uint32_t>((keys + step - 1) / step);
-  const auto count = static_cast<std::uint32_t>(splits);
-  return std::int64_t{(pieces + count - 1) / count} * step;
+KOKKOS_INLINE_FUNCTION std::int64_t keys_of_share(std::int64_t keys, const Divisor& splits, std::int32_t step) {
+  const auto pieces = static_cast<std::uint32_t>((keys + step - 1) >> Kokkos::countr_zero(static_cast<unsigned>(step)));
+  return std::int64_t{splits.quotient(pieces + static_cast<std::uint32_t>(splits) - 1U)} * step;
 }
 
-/// Units in the order (batch, split, kv head, slice), the last fastest: neighbours in time read neighbouring memory
-/// when heads lie next to each other (a token-major cache), and it makes no difference when they don't.
+/// Which unit of a step.
+struct UnitPlace {
+  std::int32_t batch, split, kv_head, slice;
+};
+
 template <class Modifier>
-KOKKOS_INLINE_FUNCTION Unit unit_of(const Arguments& a, const Modifier& modifier, std::int64_t rank) {
+KOKKOS_INLINE_FUNCTION Unit unit_at(const Arguments& a, const Modifier& modifier, const UnitPlace& place) {
   Unit unit{};
-  auto rest = static_cast<std::uint32_t>(rank);  // divided in 32 bits, which is much faster on devices
-  const auto digit = [&](std::int32_t base) {
-    const auto divisor = static_cast<std::uint32_t>(base);
-    const std::uint32_t quotient = divisor == 1 ? rest : rest / divisor;
-    const std::uint32_t remainder = rest - quotient * divisor;
-    rest = quotient;
-    return static_cast<std::int32_t>(remainder);
-  };
-  unit.slice = digit(a.slices);
-  unit.kv_head = digit(a.kv_heads);
-  unit.split = digit(a.splits);
-  unit.batch = static_cast<std::int32_t>(rest);
-  const std::int32_t group = a.heads / a.kv_heads;
+  unit.batch = place.batch;
+  unit.split = place.split;
+  unit.kv_head = place.kv_head;
+  unit.slice = place.slice;
+  const auto group = static_cast<std::int32_t>(a.kv_heads.quotient(static_cast<std::uint32_t>(a.heads)));
   const std::int32_t before = unit.slice * a.slice_heads;
   unit.first_head = unit.kv_head * group + before;
-  unit.heads = group - before < a.slice_heads ? group - before : a.slice_heads;
+  unit.heads = group - before < a.slice_heads ? group - before : std::int32_t{a.slice_heads};
   unit.length = length_of(a, unit.batch);
   unit.start = modifier.first_key(unit.length);
   const std::int64_t origin = a.keys_per_split > 0 ? 0 : unit.start & -std::int64_t{a.split_step};
@@ -254,6 +248,42 @@ KOKKOS_INLINE_FUNCTION Unit unit_of(const Arguments& a, const Modifier& modifier
   unit.end = begin + keys < unit.length ? begin + keys : unit.length;
   if (unit.start >= unit.length) unit.end = unit.begin;
   return unit;
+}
+
+/// What is left of a rank when its last digit, of base `base`, is taken off and returned.
+KOKKOS_INLINE_FUNCTION std::int32_t take_digit(std::uint32_t& rest, const Divisor& base) {
+  const std::uint32_t quotient = base.quotient(rest);
+  const std::uint32_t digit = rest - quotient * static_cast<std::uint32_t>(base);
+  rest = quotient;
+  return static_cast<std::int32_t>(digit);
+}
+
+/// The kv head and slice that the last digits of a rank name, which are taken off.
+KOKKOS_INLINE_FUNCTION UnitPlace take_slice(const Arguments& a, std::uint32_t& rest) {
+  UnitPlace place{};
+  place.slice = take_digit(rest, a.slices);
+  place.kv_head = take_digit(rest, a.kv_heads);
+  return place;
+}
+
+/// Units in the order (batch, split, kv head, slice), the last fastest: neighbours in time read neighbouring memory
+/// when heads lie next to each other (a token-major cache), and it makes no difference when they don't.
+template <class Modifier>
+KOKKOS_INLINE_FUNCTION Unit unit_of(const Arguments& a, const Modifier& modifier, std::int64_t rank) {
+  auto rest = static_cast<std::uint32_t>(rank);
+  UnitPlace place = take_slice(a, rest);
+  place.split = take_digit(rest, a.splits);
+  place.batch = static_cast<std::int32_t>(rest);
+  return unit_at(a, modifier, place);
+}
+
+/// The first unit of a slice row, for kernels that have one unit each.
+template <class Modifier>
+KOKKOS_INLINE_FUNCTION Unit whole_unit_of(const Arguments& a, const Modifier& modifier, std::int64_t row) {
+  auto rest = static_cast<std::uint32_t>(row);
+  UnitPlace place = take_slice(a, rest);
+  place.batch = static_cast<std::int32_t>(rest);
+  return unit_at(a, modifier, place);
 }
 
 KOKKOS_INLINE_FUNCTION StreamKey stream_key(const Arguments& a, const Unit& unit) {

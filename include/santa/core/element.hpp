@@ -132,6 +132,20 @@ struct AnyInput {
   const void* data = nullptr;
   ElementType type = ElementType::float32;
 
+  /// The bits of an element. They need not be here before `value` looks at them, so that several can be on their way.
+  [[nodiscard]] KOKKOS_FUNCTION std::uint32_t load(std::int64_t offset) const {
+    return type == ElementType::float32 ? static_cast<const std::uint32_t*>(data)[offset]
+                                        : static_cast<const std::uint16_t*>(data)[offset];
+  }
+  [[nodiscard]] KOKKOS_FUNCTION float value(std::uint32_t bits) const {
+    switch (type) {
+      case ElementType::float16: return value_of<half>(static_cast<std::uint16_t>(bits));
+      case ElementType::bfloat16: return value_of<bfloat16>(static_cast<std::uint16_t>(bits));
+      case ElementType::float32: break;
+    }
+    return value_of<float>(bits);
+  }
+
   /// Reads `count` elements from `offset` on.
   KOKKOS_FUNCTION void read(std::int64_t offset, int count, float* to) const {
     switch (type) {
@@ -142,6 +156,10 @@ struct AnyInput {
   }
 
  private:
+  template <class T, class Bits>
+  KOKKOS_FUNCTION static float value_of(Bits bits) {
+    return static_cast<float>(Kokkos::bit_cast<T>(bits));
+  }
   template <class T>
   KOKKOS_FUNCTION void read_as(std::int64_t offset, int count, float* to) const {
     const T* from = static_cast<const T*>(data) + offset;

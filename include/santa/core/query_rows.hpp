@@ -16,6 +16,13 @@ struct QueryRows {
   std::int64_t offset;  // of the first head's first feature
   std::int64_t head_stride;
 
+  /// A feature that may still be on its way.
+  using Feature = std::uint32_t;
+  [[nodiscard]] KOKKOS_FUNCTION Feature load(int head, int feature) const {
+    return input.load(offset + head * head_stride + feature);
+  }
+  [[nodiscard]] KOKKOS_FUNCTION float value(Feature feature) const { return input.value(feature); }
+
   /// Reads `count` features of a head from `first` on.
   KOKKOS_FUNCTION void read(int head, int first, int count, float* to) const {
     input.read(offset + head * head_stride + first, count, to);
@@ -26,6 +33,21 @@ struct QueryRows {
 struct FoldedQueryRows : QueryRows {
   const float* center;
   const float* spread;
+
+  struct Feature {
+    std::uint32_t bits;
+    float spread, center;
+  };
+  [[nodiscard]] KOKKOS_FUNCTION Feature load(int head, int feature) const {
+    return {QueryRows::load(head, feature), spread[feature], center[feature]};
+  }
+  [[nodiscard]] KOKKOS_FUNCTION float value(const Feature& feature) const {
+    return QueryRows::value(feature.bits) * feature.spread;
+  }
+  /// Part of <q, center>.
+  [[nodiscard]] KOKKOS_FUNCTION float offset_part(const Feature& feature) const {
+    return QueryRows::value(feature.bits) * feature.center;
+  }
 
   KOKKOS_FUNCTION void read(int head, int first, int count, float* to) const {
     QueryRows::read(head, first, count, to);

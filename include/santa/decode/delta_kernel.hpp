@@ -27,7 +27,7 @@ struct KeptScores {
 /// Whether the budget covers the visible keys, and no error is aimed at instead.
 template <class Scores>
 KOKKOS_FUNCTION bool reads_all(const Arguments& a, const Unit& unit) {
-  return a.budget.rows_of(unit.visible()) >= static_cast<double>(unit.visible()) && !Scores::by_error(a, unit);
+  return covers_all(a.budget, unit) && !Scores::by_error(a, unit);
 }
 /// Whether nothing is to be chosen by the subset: everything is read, or the state has what it takes.
 template <class Scores>

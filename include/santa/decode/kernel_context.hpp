@@ -40,8 +40,16 @@ struct KernelContext {
   [[nodiscard]] KOKKOS_FUNCTION Unit unit(std::int64_t rank) const { return unit_of(arguments, modifier, rank); }
   /// The first unit of a slice row, for kernels that have one unit each.
   [[nodiscard]] KOKKOS_FUNCTION Unit whole_unit(std::int64_t row) const {
-    const std::int64_t slices = std::int64_t{arguments.kv_heads} * arguments.slices;  // of one request
-    return unit(row / slices * slices * arguments.splits + row % slices);
+    return whole_unit_of(arguments, modifier, row);
+  }
+  /// Calls f(first unit of its slice row, head) for the `rank`-th of all heads, for kernels that have a team for each,
+  /// unless its slice has fewer.
+  template <class F>
+  KOKKOS_FUNCTION void for_head(std::int64_t rank, F&& f) const {
+    auto row = static_cast<std::uint32_t>(rank);
+    const std::int32_t head = take_digit(row, arguments.slice_heads);
+    const Unit unit = whole_unit(row);
+    if (head < unit.heads) f(unit, head);
   }
 
   template <class Member>
@@ -109,7 +117,7 @@ struct KernelContext {
 
   /// Scratch of one lane group, in floats: whole vectors.
   [[nodiscard]] KOKKOS_FUNCTION std::size_t group_floats(int heads, int dim) const {
-    const bool with_spread = arguments.with_spread();
+    const bool with_spread = arguments.with_spread;
     return (Tile::scratch_floats(heads, dim) + static_cast<std::size_t>(State::scratch_words(heads, with_spread)) +
             31) /
            32 * 32;
@@ -134,7 +142,7 @@ struct KernelContext {
     std::int32_t& arrived = a.work.arrived[static_cast<std::int64_t>(unit.batch) * a.kv_heads + unit.kv_head];
     if (!group.last_of(arrived, a.splits * a.slices)) return;
     for (std::int32_t slice = 0; slice < a.slices; ++slice)
-      f(unit_of(a, modifier, unit_rank(a, unit.batch, 0, unit.kv_head, slice)));
+      f(unit_at(a, modifier, {unit.batch, 0, unit.kv_head, slice}));
   }
 };
 

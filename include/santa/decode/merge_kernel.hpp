@@ -28,12 +28,14 @@ struct MergeKernel : Context {
 
   template <class Member>
   KOKKOS_FUNCTION void operator()(const Member& member) const {
-    const Arguments& a = this->arguments;
-    const Unit unit = this->whole_unit(member.league_rank() / a.slice_heads);
-    const auto head = static_cast<int>(member.league_rank() % a.slice_heads);
-    if (head >= unit.heads) return;
     const Group group(member);
-    float* states = group.template scratch<float>(member, scratch_floats(1, a.dim));
+    float* states = group.template scratch<float>(member, scratch_floats(1, this->arguments.dim));
+    this->for_head(member.league_rank(), [&](const Unit& unit, int head) { merge(group, unit, head, states); });
+  }
+
+ private:
+  KOKKOS_FUNCTION void merge(const Group& group, const Unit& unit, int head, float* states) const {
+    const Arguments& a = this->arguments;
     const std::int64_t stride = state_floats(a.dim);
     merge_into(group, share_of(states_of(a, unit, head), group.rank()), a.dim, states + group.rank() * stride);
     group.team_barrier();
@@ -46,7 +48,6 @@ struct MergeKernel : Context {
       write_statistics(group, unit, reinterpret_cast<HeadSample*>(states));
   }
 
- private:
   /// A group's share of the splits.
   KOKKOS_FUNCTION static SplitStates share_of(const SplitStates& all, int rank) {
     const int share = (all.count + Group::groups_per_team - 1) / Group::groups_per_team;
@@ -59,7 +60,7 @@ struct MergeKernel : Context {
   KOKKOS_FUNCTION void write_statistics(const Group& group, const Unit& unit, HeadSample* samples) const {
     const Arguments& a = this->arguments;
     for (std::int32_t slice = 0; slice < a.slices; ++slice) {
-      const Unit part = unit_of(a, this->modifier, unit_rank(a, unit.batch, 0, unit.kv_head, slice));
+      const Unit part = unit_at(a, this->modifier, {unit.batch, 0, unit.kv_head, slice});
       group.team_barrier();  // also after scratch was used otherwise
       for (int head = group.rank(); head < part.heads; head += Group::groups_per_team) {
         const HeadState total = merge_heads(group, states_of(a, part, head));

@@ -37,7 +37,7 @@ using SeparateRule = MassUnitRule<Group, Draws::separate>;
 /// that.
 template <class Space, class Kernel>
 void launch(const char* label, const Space& space, std::int64_t units, const Kernel& kernel) {
-  static_assert(sizeof(Kernel) <= 640, "santa::launch: kernels must stay small enough to be passed by value");
+  static_assert(sizeof(Kernel) <= 704, "santa::launch: kernels must stay small enough to be passed by value");
   if (units == 0) return;
   const Arguments& a = kernel.arguments;
   const auto policy = lanes::Seam<Space>::template policy<typename Kernel::Extents>(

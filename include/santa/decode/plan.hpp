@@ -201,6 +201,7 @@ class DecodePlan {
     }
     a.lse = optional("lse", options.lse, a.batch, _shape.heads);
     a.error = optional("error", options.error, a.batch, _shape.heads);
+    a.with_spread = static_cast<bool>(a.error) || a.budget.target_error > 0.F;
     a.statistics = optional("statistics", options.statistics, a.batch, _shape.kv_heads);
     bind_state(a, options.state);
     if (options.center.data() != nullptr) {

@@ -74,12 +74,11 @@ struct PrefixKernel : Context {
   template <class Member>
   KOKKOS_FUNCTION void operator()(const Member& member) const {
     const Arguments& a = this->arguments;
-    const Unit unit = this->whole_unit(member.league_rank() / a.slice_heads);
-    const auto head = static_cast<int>(member.league_rank() % a.slice_heads);
-    if (head >= unit.heads) return;
     const Group group(member);
-    float* exchange = group.template scratch<float>(member, scratch_floats(1, a.dim));
-    sum_tiles(group, a, unit, head, reinterpret_cast<std::uint64_t*>(exchange));
+    this->for_head(member.league_rank(), [&](const Unit& unit, int head) {
+      float* exchange = group.template scratch<float>(member, scratch_floats(1, a.dim));
+      sum_tiles(group, a, unit, head, reinterpret_cast<std::uint64_t*>(exchange));
+    });
   }
 };
 

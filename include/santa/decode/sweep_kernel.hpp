@@ -58,10 +58,13 @@ struct SweepKernel : Context {
       else
         return this->keys(group, tile, unit);
     }();
-    this->take_queries(tile, unit, [&] {
-      if constexpr (!looks_ahead) ask_first_tile(group, source, unit);
-    });
     Rule<Group> rule = make_rule(group, unit, scratch);
+    if constexpr (!stored_scores || State::rescored)
+      this->take_queries(tile, unit, [&] {
+        if constexpr (!looks_ahead) ask_first_tile(group, source, unit);
+      });
+    tile.clear();
+    if constexpr (requires { rule.open(a, unit); }) rule.open(a, unit);
     State state = this->state(group, tile, scratch, unit);
     group.for_all_heads(unit.heads, [&](int head) { state.set_reference(head, rule.initial_reference(head)); });
     Float score[Group::max_heads];

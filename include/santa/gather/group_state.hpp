@@ -42,12 +42,12 @@ class GroupState {
         _tile(tile),
         _values(values),
         _keys(keys),
-        _queue(scratch, Group::padded(unit.heads), arguments.with_spread() && !rescored),
+        _queue(scratch, Group::padded(unit.heads), arguments.with_spread && !rescored),
         _variance(scratch + RowQueue<Group>::scratch_words(Group::padded(unit.heads), !rescored)),
         _unit(unit),
         _dim(arguments.dim),
         _center(arguments.center ? &arguments.center(unit.batch, unit.kv_head) : nullptr),
-        _with_spread(arguments.with_spread()) {
+        _with_spread(arguments.with_spread) {
     _group.for_all_heads(unit.heads, [&](int head) { _mass[head] = _used[head] = _squares[head] = Float(0.F); });
     if (_with_spread) _group.for_each(Group::padded(unit.heads), [&](int head) { _variance[head] = 0.F; });
     _group.sync();
@@ -154,7 +154,7 @@ class GroupState {
     });
   }
 
-  /// Writes the state of all heads: [heads][8 + dim].
+  /// Writes the state of all heads: [heads][state_floats].
   KOKKOS_FUNCTION void store(const HeadState* states, float* to) const {
     _group.for_heads(_unit.heads, [&](int head) {
       float* place = to + head * state_floats(_dim);

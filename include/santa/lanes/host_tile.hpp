@@ -44,12 +44,13 @@ class HostTile {
   SANTA_INLINE HostTile(const HostGroup& /*group*/, float* /*shared*/, float* scratch, int heads, int dim)
       : _query(scratch, dim), _sum(scratch + heads * padded(dim)), _heads(heads), _dim(dim), _stride(padded(dim)) {}
 
-  /// Takes query rows of `heads` heads, times `factor`, and clears the sums.
+  /// Takes query rows of `heads` heads, times `factor`: before scores.
   template <class QueryRows, class Meanwhile>
   void begin(const QueryRows& query, float factor, const Meanwhile& /*meanwhile*/) {
     _query.begin(query, factor, _heads);
-    std::memset(_sum, 0, static_cast<std::size_t>(_heads * _stride) * sizeof(float));
   }
+  /// Clears the sums: before rows are added.
+  void clear() { std::memset(_sum, 0, static_cast<std::size_t>(_heads * _stride) * sizeof(float)); }
 
   /// scores[head] lane i = <query of head, rows[first + i * step]> for i < count; other lanes are undefined.
   /// `ahead(i)` is where row i of this tile and those that follow it lie, as far as is known: rows are asked for in

@@ -96,6 +96,9 @@ __device__ __forceinline__ uint2 load_shared(const uint2* from) {
   return piece;
 }
 
+/// The lane of a warp, of which the compiler sees that it is no less than 0: divisions of it are shifts then.
+__device__ __forceinline__ int warp_lane() { return static_cast<int>(threadIdx.x % 32U); }
+
 /// The lane, as a number that is found out where it is asked for: what follows from it is not worked out ahead of a
 /// branch that is seldom taken.
 __device__ __forceinline__ int lane_here() {

@@ -60,8 +60,8 @@ class MmaCopyTile {
     static_assert(CopyScores::working_floats <= scratch_floats(heads_max, Dim));  // of the first group, meanwhile
     _copy.begin(query, factor, meanwhile);
     if constexpr (rescored) _keys.begin(static_cast<const santa::detail::QueryRows&>(query), factor, [] {});
-    _sums.clear();
   }
+  __device__ __forceinline__ void clear() { _sums.clear(); }
 
   /// What scores of a head have in common, besides the products.
   [[nodiscard]] __device__ float offset(int head) const { return head < _heads ? _copy.offset(head) : 0.F; }

@@ -25,7 +25,7 @@ template <>
 struct MmaIntOperand<std::int8_t> {
   static constexpr int zero = 0;
 
-  __device__ static int lane_piece() { return static_cast<int>(threadIdx.x) / 16; }
+  __device__ static int lane_piece() { return warp_lane() / 16; }
   __device__ __forceinline__ static void load(std::uint32_t from, int i, std::uint32_t (&a)[4]) {
     load_matrices<false>(pieces_on(from, 2 * i), a);
   }
@@ -71,33 +71,8 @@ class MmaIntQuery {
 
   template <class Query, class Meanwhile>
   __device__ __forceinline__ void begin(const Query& query, float factor, const Meanwhile& meanwhile) {
-    set_factors(query, factor);
-    meanwhile();
-    for (int i = Group::rank(); i < blocks * steps; i += Group::groups_per_team) {
-      const int head = packed ? column() % 4 : i / steps * 8 + column();
-      const float inverse = head < _heads ? _factor[head] : 0.F;
-      std::uint32_t high[2] = {}, low[2] = {};
-#pragma unroll
-      for (int word = 0; word < 2; ++word)
-#pragma unroll
-        for (int byte = 0; byte < 4; ++byte) {
-          const int feature = i % steps * 32 + Operand::feature(word, byte, quarter());
-          float q = 0.F;
-          if (head < _heads && feature < _dim) query.read(head, feature, 1, &q);
-          const int whole = __float2int_rn(q * inverse);
-          const int upper = (whole + 128) >> 8;
-          high[word] |= (static_cast<std::uint32_t>(upper) & 0xffU) << (8 * byte);
-          low[word] |= (static_cast<std::uint32_t>(whole - 256 * upper) & 0xffU) << (8 * byte);
-        }
-      const uint2 first = {high[0], high[1]};
-      const uint2 second = {low[0], low[1]};
-      if constexpr (packed) {
-        _query[i * 32 + Group::lane()] = column() < 4 ? first : second;
-      } else {
-        _query[i * 32 + Group::lane()] = first;
-        _query[(blocks * steps + i) * 32 + Group::lane()] = second;
-      }
-    }
+    set_factors(query, factor, meanwhile);
+    for (int i = Group::rank(); i < blocks * steps; i += Group::groups_per_team) take(query, i);
     Group::team_barrier();
     find_zeros();
     if (Group::rank() == 0 && Group::lane() < _heads) _factor[Group::lane()] = factor / _factor[Group::lane()];
@@ -154,26 +129,51 @@ class MmaIntQuery {
     return ((k % parts * blocks + k / parts) * steps + i) * 32 + Group::lane();
   }
 
-  /// How many units the largest feature of a head is, and what all scores of the head have in common.
+  /// Makes the i-th fragments, of 32 features.
   template <class Query>
-  __device__ void set_factors(const Query& query, float factor) {
-    for (int head = Group::rank(); head < _heads; head += Group::groups_per_team) {
+  __device__ __forceinline__ void take(const Query& query, int i) const {
+    const QueryFeatures<Query> features{query, packed ? column() % 4 : i / steps * 8 + column(), _heads, _dim};
+    const float inverse = features.present() ? _factor[features.head] : 0.F;
+    const auto feature = [&](int k) { return i % steps * 32 + Operand::feature(k / 4, k % 4, quarter()); };
+    typename Query::Feature loaded[8];
+#pragma unroll
+    for (int k = 0; k < 8; ++k) loaded[k] = features.load(feature(k));
+    std::uint32_t high[2] = {}, low[2] = {};
+#pragma unroll
+    for (int k = 0; k < 8; ++k) {
+      const int whole = __float2int_rn(features.value(loaded[k], feature(k)) * inverse);
+      const int upper = (whole + 128) >> 8;
+      high[k / 4] |= (static_cast<std::uint32_t>(upper) & 0xffU) << (8 * (k % 4));
+      low[k / 4] |= (static_cast<std::uint32_t>(whole - 256 * upper) & 0xffU) << (8 * (k % 4));
+    }
+    const uint2 first = {high[0], high[1]};
+    const uint2 second = {low[0], low[1]};
+    if constexpr (packed) {
+      _query[i * 32 + Group::lane()] = column() < 4 ? first : second;
+    } else {
+      _query[i * 32 + Group::lane()] = first;
+      _query[(blocks * steps + i) * 32 + Group::lane()] = second;
+    }
+  }
+
+  /// How many units the largest feature of a head is, and what all scores of the head have in common.
+  template <class Query, class Meanwhile>
+  __device__ __forceinline__ void set_factors(const Query& query, float factor, const Meanwhile& meanwhile) {
+    for_own_heads<Group, Dim>(query, _heads, _dim, meanwhile, [&](int head, const auto& row) {
       float most = 0.F;
       float offset = 0.F;
-      for (int d = Group::lane(); d < _dim; d += Group::size) {
-        float q = 0.F;
-        query.read(head, d, 1, &q);
-        q = Kokkos::fabs(q);
+      row.for_each([&](const auto& feature) {
+        const float q = Kokkos::fabs(query.value(feature));
         most = q > most && q < infinity ? q : most;
-        offset += query.offset_part(head, d, 1);
-      }
+        offset += query.offset_part(feature);
+      });
       most = Group::max(most);
       offset = Group::sum(offset) * factor;
       if (Group::lane() == 0) {
         _factor[head] = most > 0.F ? largest / most : 1.F;
         _factor[16 + head] = offset;
       }
-    }
+    });
     Group::team_barrier();
   }
 

@@ -41,7 +41,7 @@ struct MmaOperand {
   using Factor = Key;
   static constexpr float unit = 1.F;  // of a row's numbers, in those that are multiplied
 
-  __device__ static int lane_piece() { return static_cast<int>(threadIdx.x) / 16; }
+  __device__ static int lane_piece() { return warp_lane() / 16; }
   __device__ __forceinline__ static void load(std::uint32_t from, int i, std::uint32_t (&a)[2][4]) {
     load_matrices<false>(pieces_on(from, 4 * i), a[0]);
     load_matrices<false>(pieces_on(from, 4 * i + 2), a[1]);
@@ -56,7 +56,7 @@ struct MmaOperand<float8> {
   using Factor = half;
   static constexpr float unit = 0x1p8F;
 
-  __device__ static int lane_piece() { return static_cast<int>(threadIdx.x) / 16; }
+  __device__ static int lane_piece() { return warp_lane() / 16; }
   __device__ __forceinline__ static void load(std::uint32_t from, int i, std::uint32_t (&a)[2][4]) {
     std::uint32_t word[4];
     load_matrices<false>(pieces_on(from, 2 * i), word);

@@ -44,6 +44,57 @@ __device__ __forceinline__ void store_products(float (&c)[blocks][4], float* sco
   }
 }
 
+/// Features of a query head, loaded wherever they are asked for, so that nothing is waited for between them; what they
+/// are in the row and in one of the heads, 0 elsewhere.
+template <class Query>
+struct QueryFeatures {
+  const Query& query;
+  int head, heads, dim;
+
+  [[nodiscard]] __device__ bool present() const { return head < heads; }
+  [[nodiscard]] __device__ __forceinline__ typename Query::Feature load(int feature) const {
+    return query.load(present() ? head : 0, feature < dim ? feature : 0);
+  }
+  [[nodiscard]] __device__ __forceinline__ float value(const typename Query::Feature& loaded, int feature) const {
+    return present() && feature < dim ? query.value(loaded) : 0.F;
+  }
+};
+
+/// A lane's share of a query head.
+template <class Group, class Query, int most_dim>
+struct QueryRow {
+  static constexpr int count = most_dim / Group::size;
+
+  __device__ __forceinline__ QueryRow(const QueryFeatures<Query>& features) : _dim(features.dim) {
+#pragma unroll
+    for (int i = 0; i < count; ++i) _loaded[i] = features.load(i * Group::size + Group::lane());
+  }
+  template <class F>
+  __device__ __forceinline__ void for_each(F&& f) const {
+#pragma unroll
+    for (int i = 0; i < count; ++i)
+      if (i * Group::size + Group::lane() < _dim) f(_loaded[i]);
+  }
+
+ private:
+  int _dim;
+  typename Query::Feature _loaded[count];
+};
+
+/// Calls f(head, its QueryRow) for the group's share of the heads, and once, while the first is on its way,
+/// `meanwhile()`.
+template <class Group, int most_dim, class Query, class Meanwhile, class F>
+__device__ __forceinline__ void for_own_heads(const Query& query, int heads, int dim, const Meanwhile& meanwhile,
+                                              F&& f) {
+#pragma unroll 1
+  for (int head = Group::rank();; head += Group::groups_per_team) {
+    const QueryRow<Group, Query, most_dim> row({query, head, heads, dim});
+    if (head == Group::rank()) meanwhile();
+    if (head >= heads) break;
+    f(head, row);
+  }
+}
+
 /// Query fragments for rows of Key. `Dim` (64, 128 or 256) is what registers are laid out for; rows may be shorter.
 /// With g = lane / 4, t = lane % 4: 16 rows are A, queries are B.
 template <class Group, class Key, int Dim>
@@ -54,8 +105,9 @@ class MmaQuery {
   static constexpr int blocks = Columns::blocks;
   static constexpr int parts = Columns::parts;
   static constexpr bool packed = Columns::packed;
-  static constexpr int steps = Dim / 16;  // of 16 features
-  static constexpr int fragments = blocks * parts * steps / 2;
+  static constexpr int steps = Dim / 16;             // of 16 features
+  static constexpr int shares = blocks * steps / 2;  // of 32 features of a block of heads
+  static constexpr int fragments = parts * shares;
   /// Halves have little range: the query is first brought into it.
   static constexpr bool scaled = std::is_same_v<Factor, half>;
 
@@ -67,34 +119,16 @@ class MmaQuery {
       : _query(reinterpret_cast<uint4*>(shared)), _factor(shared + fragments * 32 * 4), _heads(heads), _dim(dim) {}
 
   /// Takes query rows, whose scores are multiplied by `factor`. All groups of the team take part. Calls `meanwhile()`
-  /// while queries are on their way.
+  /// while queries are on their way: rows that are asked for first would have them wait.
   template <class Query, class Meanwhile>
   __device__ __forceinline__ void begin(const Query& query, float factor, const Meanwhile& meanwhile) {
-    set_factors(query, factor);
-    if (Group::rank() >= blocks * steps / 2) meanwhile();
-    for (int i = Group::rank(); i < blocks * steps / 2; i += Group::groups_per_team) {
-      const int block = i / (steps / 2);
-      const int head = packed ? column() % 4 : block * 8 + column();
-      float q[4][2] = {};
-#pragma unroll
-      for (int k = 0; k < 4; ++k) read_pair(query, head, i % (steps / 2) * 32, k, q[k]);
-      if (i == Group::rank()) meanwhile();
-      std::uint32_t rounded[4], rest[4];
-#pragma unroll
-      for (int k = 0; k < 4; ++k) {
-        if (scaled && head < _heads)
-          for (float& x : q[k]) x *= _factor[head];
-        rounded[k] = pack<Factor>(q[k][0], q[k][1]);
-        rest[k] = pack_rest<Factor>(q[k][0], q[k][1], rounded[k]);
-      }
-      const uint4 first = {rounded[0], rounded[1], rounded[2], rounded[3]};
-      const uint4 second = {rest[0], rest[1], rest[2], rest[3]};
-      if constexpr (packed) {
-        _query[i * 32 + Group::lane()] = column() < 4 ? first : second;
-      } else {
-        _query[i * 32 + Group::lane()] = first;
-        _query[(blocks * steps / 2 + i) * 32 + Group::lane()] = second;
-      }
+    int i = Group::rank();
+    Loaded<Query> loaded = load(query, i);
+    set_factors(query, factor, meanwhile);
+    while (i < shares) {
+      take(query, i, loaded);
+      i += Group::groups_per_team;
+      if (i < shares) loaded = load(query, i);
     }
     Group::team_barrier();
     if (scaled) {
@@ -133,36 +167,70 @@ class MmaQuery {
   __device__ static int column() { return Group::lane() / 4; }   // g
   __device__ static int quarter() { return Group::lane() % 4; }  // t
 
-  /// The pair k of 32 features from `first` on; 0 beyond the row.
+  /// What a lane holds of 32 features, in pairs.
   template <class Query>
-  __device__ __forceinline__ void read_pair(const Query& query, int head, int first, int k, float (&q)[2]) const {
-    const int feature = first + Operand::feature(k, 0, quarter());
-    if constexpr (std::is_same_v<Factor, Key>) {
-      if (head < _heads && feature < _dim) query.read(head, feature, 2, q);
-    } else {
+  struct Loaded {
+    typename Query::Feature pair[4][2];
+  };
+  __device__ static int head_of(int i) { return packed ? column() % 4 : i / (steps / 2) * 8 + column(); }
+  __device__ static int feature_of(int i, int k, int e) {
+    return i % (steps / 2) * 32 + Operand::feature(k, e, quarter());
+  }
+
+  template <class Query>
+  __device__ __forceinline__ Loaded<Query> load(const Query& query, int i) const {
+    const QueryFeatures<Query> features{query, head_of(i), _heads, _dim};
+    Loaded<Query> loaded;
+#pragma unroll
+    for (int k = 0; k < 4; ++k)
+#pragma unroll
+      for (int e = 0; e < 2; ++e) loaded.pair[k][e] = features.load(feature_of(i, k, e));
+    return loaded;
+  }
+
+  /// Makes the i-th fragments.
+  template <class Query>
+  __device__ __forceinline__ void take(const Query& query, int i, const Loaded<Query>& loaded) const {
+    const QueryFeatures<Query> features{query, head_of(i), _heads, _dim};
+    const float by = scaled && features.present() ? _factor[head_of(i)] : 1.F;
+    std::uint32_t rounded[4], rest[4];
+#pragma unroll
+    for (int k = 0; k < 4; ++k) {
+      float q[2];
 #pragma unroll
       for (int e = 0; e < 2; ++e) {
-        const int each = first + Operand::feature(k, e, quarter());
-        if (head < _heads && each < _dim) query.read(head, each, 1, &q[e]);
+        q[e] = features.value(loaded.pair[k][e], feature_of(i, k, e));
+        if (scaled) q[e] *= by;
       }
+      rounded[k] = pack<Factor>(q[0], q[1]);
+      rest[k] = pack_rest<Factor>(q[0], q[1], rounded[k]);
+    }
+    const uint4 first = {rounded[0], rounded[1], rounded[2], rounded[3]};
+    const uint4 second = {rest[0], rest[1], rest[2], rest[3]};
+    if constexpr (packed) {
+      _query[i * 32 + Group::lane()] = column() < 4 ? first : second;
+    } else {
+      _query[i * 32 + Group::lane()] = first;
+      _query[(shares + i) * 32 + Group::lane()] = second;
     }
   }
 
   /// The factors of scores, first of all a power of two by head that brings its query into range where that is needed;
   /// and for narrow rows what all scores of a head have in common.
-  template <class Query>
-  __device__ void set_factors(const Query& query, float factor) {
-    if constexpr (scaled) {
-      for (int head = Group::rank(); head < _heads; head += Group::groups_per_team) {
+  template <class Query, class Meanwhile>
+  __device__ __forceinline__ void set_factors(const Query& query, float factor, const Meanwhile& meanwhile) {
+    if constexpr (!scaled) {
+      meanwhile();
+      if (Group::rank() == 0 && Group::lane() < _heads) _factor[Group::lane()] = factor;
+    } else {
+      for_own_heads<Group, Dim>(query, _heads, _dim, meanwhile, [&](int head, const auto& row) {
         float largest = 0.F;
         float offset = 0.F;
-        for (int d = Group::lane(); d < _dim; d += Group::size) {
-          float q = 0.F;
-          query.read(head, d, 1, &q);
-          q = Kokkos::fabs(q);
+        row.for_each([&](const auto& feature) {
+          const float q = Kokkos::fabs(query.value(feature));
           largest = q > largest && q < infinity ? q : largest;
-          if constexpr (!std::is_same_v<Factor, Key>) offset += query.offset_part(head, d, 1);
-        }
+          if constexpr (!std::is_same_v<Factor, Key>) offset += query.offset_part(feature);
+        });
         largest = Group::max(largest);
         constexpr int most = 100;  // what powers of two may be, there and back
         const int raised = largest > 0.F ? ilogbf(largest) : 0;
@@ -172,10 +240,8 @@ class MmaQuery {
           _factor[head] = exp2(static_cast<float>(-exponent));
           _factor[16 + head] = offset;
         }
-      }
+      });
       Group::team_barrier();
-    } else if (Group::rank() == 0 && Group::lane() < _heads) {
-      _factor[Group::lane()] = factor;
     }
   }
 

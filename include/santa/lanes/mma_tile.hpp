@@ -49,13 +49,14 @@ class MmaTile {
     }
   }
 
-  /// Takes query rows of `heads` heads, whose scores are multiplied by `factor`, and clears the sums. All groups of the
-  /// team take part. Calls `meanwhile()` while queries are on their way.
+  /// Takes query rows of `heads` heads, whose scores are multiplied by `factor`: before scores. All groups of the team
+  /// take part. Calls `meanwhile()` while queries are on their way.
   template <class QueryRows, class Meanwhile>
   __device__ __forceinline__ void begin(const QueryRows& query, float factor, const Meanwhile& meanwhile) {
     _query.begin(query, factor, meanwhile);
-    _sums.clear();
   }
+  /// Clears the sums: before rows are added.
+  __device__ __forceinline__ void clear() { _sums.clear(); }
 
   /// Lane i of scores[head] = factor <query of head, rows[first + i * step]> for i < count; other lanes are undefined.
   /// `coming` names the group's next tile, which is asked for while this one is worked on. `drawn` hands out the rows

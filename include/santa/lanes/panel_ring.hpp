@@ -36,11 +36,12 @@ class PanelRing {
   /// Asks for `count` rows (at least one): row_at(i) is where row i lies, `bytes` of it are copied, the rest is zero.
   template <class RowAt>
   __device__ __forceinline__ void ask(const RowAt& row_at, int count, int bytes) {
-    const int piece = static_cast<int>(threadIdx.x) % 8;
+    const int lane = warp_lane();
+    const int piece = lane % 8;
     const std::uint32_t slot = place(_next);
 #pragma unroll
     for (int j = 0; j < 4; ++j) {
-      const int row = static_cast<int>(threadIdx.x) / 8 + 4 * j;
+      const int row = lane / 8 + 4 * j;
       const char* from = reinterpret_cast<const char*>(row_at(row < count ? row : 0)) + piece * 16;
       const std::uint32_t to =
           slot + static_cast<std::uint32_t>(row * row_bytes) + static_cast<std::uint32_t>((piece ^ (row % 8)) * 16);

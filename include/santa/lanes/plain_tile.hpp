@@ -38,6 +38,8 @@ class PlainTile {
         _query[head * _dim + d] = q * factor;
       });
     _group.team_barrier();
+  }
+  KOKKOS_FUNCTION void clear() {
     for (auto& head : _sum)
       for (float& x : head) x = 0.F;
   }

@@ -32,17 +32,18 @@ struct WarpGroup {
   template <class Member>
   KOKKOS_FUNCTION explicit WarpGroup(const Member& /*team*/) {}
 
+  /// All scratch of the team. How much that is was said at the launch, and to work it out again takes time.
   template <class T, class Member>
-  KOKKOS_FUNCTION static T* scratch(const Member& team, std::size_t count) {
-    return static_cast<T*>(
-        team.team_scratch(int{scratch_level}).get_shmem_aligned(count * sizeof(T), int{scratch_alignment}));
+  KOKKOS_FUNCTION static T* scratch(const Member& team, std::size_t /*count*/) {
+    return static_cast<T*>(team.team_scratch(int{scratch_level}).get_shmem_aligned(0, int{scratch_alignment}));
   }
 
   static constexpr unsigned everyone = 0xffffffffU;
 
   /// Which group of the team this is.
   __device__ static int rank() { return static_cast<int>(threadIdx.y); }
-  __device__ static std::int32_t lane() { return static_cast<std::int32_t>(threadIdx.x); }
+  /// A lane's number, of which the compiler sees that it is no less than 0: divisions of it are shifts then.
+  __device__ static std::int32_t lane() { return static_cast<std::int32_t>(threadIdx.x % size); }
   /// Makes memory written by one lane seen by the others of the group.
   __device__ static void sync() { __syncwarp(); }
   __device__ static void team_barrier() { __syncthreads(); }
@@ -65,16 +66,15 @@ struct WarpGroup {
     return sum;
   }
   __device__ static bool last_of(std::int32_t& arrived, std::int32_t expected) {
-    __threadfence();
     __syncthreads();
     bool last = false;
-    if (threadIdx.x == 0 && threadIdx.y == 0) {
+    if (threadIdx.x == 0 && threadIdx.y == 0) {  // the barriers pass on what this thread's fences order
+      __threadfence();
       last = atomicAdd(&arrived, 1) == expected - 1;
       if (last) arrived = 0;
+      __threadfence();
     }
-    last = __syncthreads_or(last) != 0;
-    __threadfence();
-    return last;
+    return __syncthreads_or(last) != 0;
   }
 
   __device__ static bool lanes_between(std::int32_t begin, std::int32_t end) { return lane() >= begin && lane() < end; }
@@ -168,6 +168,29 @@ struct WarpGroup {
   __device__ static std::uint32_t load_words(const std::uint16_t* from, std::int64_t stride, int count) {
     return lane() < count ? from[lane() * stride] : 0U;
   }
+  /// States of 128 features whose loads are on their way together.
+  static constexpr int states_at_once = 8;
+  /// Four numbers a lane of one piece of memory: lane i has those from 4 i on, which are 0 from `count` on.
+  template <bool aligned>
+  __device__ static void load_four(const float* from, int count, float (&to)[4]) {
+    const int first = 4 * lane();
+    if (aligned && first + 4 <= count) {
+      const float4 all = *reinterpret_cast<const float4*>(from + first);
+      to[0] = all.x;
+      to[1] = all.y;
+      to[2] = all.z;
+      to[3] = all.w;
+    } else {
+#pragma unroll
+      for (int k = 0; k < 4; ++k) to[k] = first + k < count ? from[first + k] : 0.F;
+    }
+  }
+  __device__ static void store_four(const float (&from)[4], float* to, int count) {
+#pragma unroll
+    for (int k = 0; k < 4; ++k)
+      if (4 * lane() + k < count) to[4 * lane() + k] = from[k];
+  }
+
   template <class T>
   __device__ static T gather(const T* from, std::int32_t index) {
     return from[index];
@@ -265,6 +288,11 @@ struct WarpGroup {
 
   template <class F>
   __device__ static void for_each(int count, F&& f) {
+    for (int i = lane(); i < count; i += size) f(i);
+  }
+  template <class F>
+  __device__ static void for_each_in_turn(int count, F&& f) {
+#pragma unroll 1
     for (int i = lane(); i < count; i += size) f(i);
   }
 

@@ -29,26 +29,31 @@ struct SplitStates {
   }
 };
 
-/// Brings all states to the largest reference and adds them up in one fixed order: always the same bits.
+/// Brings all states to the largest reference and adds them up in one fixed order: always the same bits. References are
+/// integers, so that what has been added up is brought to a larger one without rounding.
 template <class Group>
 KOKKOS_FUNCTION HeadState merge_heads(const Group& group, const SplitStates& states) {
   using Float = typename Group::template Vector<float>;
-  Float largest = empty_reference;
-  for (int begin = 0; begin < states.count; begin += Group::size)
-    largest = lanes::max(largest, states.lanes_of(group, &HeadState::reference, begin, empty_reference));
   HeadState total;
-  total.reference = group.max(largest);
   Float mass = 0.F, used = 0.F, squares = 0.F, variance = 0.F, certain = 0.F, uncertain = 0.F;
   for (int begin = 0; begin < states.count; begin += Group::size) {
     const auto part = [&](const float HeadState::*member) { return states.lanes_of(group, member, begin, 0.F); };
-    const Float factor =
-        lanes::exp2(states.lanes_of(group, &HeadState::reference, begin, empty_reference) - Float(total.reference));
-    mass += part(&HeadState::mass) * factor;
-    used += part(&HeadState::used) * factor;
-    squares += part(&HeadState::squares) * factor * factor;
-    variance += part(&HeadState::variance) * factor * factor;
-    certain += part(&HeadState::certain);
-    uncertain += part(&HeadState::uncertain);
+    // All loaded before any is looked at.
+    const Float reference = states.lanes_of(group, &HeadState::reference, begin, empty_reference);
+    const Float own_mass = part(&HeadState::mass), own_used = part(&HeadState::used);
+    const Float own_squares = part(&HeadState::squares), own_variance = part(&HeadState::variance);
+    const Float own_certain = part(&HeadState::certain), own_uncertain = part(&HeadState::uncertain);
+    const float largest =
+        lanes::max(total.reference, group.max(lanes::max(Float(empty_reference), reference)));  // NaN is no reference
+    const Float before = lanes::exp2(total.reference - largest);
+    const Float factor = lanes::exp2(reference - Float(largest));
+    total.reference = largest;
+    mass = mass * before + own_mass * factor;
+    used = used * before + own_used * factor;
+    squares = squares * before * before + own_squares * factor * factor;
+    variance = variance * before * before + own_variance * factor * factor;
+    certain += own_certain;
+    uncertain += own_uncertain;
   }
   total.mass = group.sum(mass);
   total.used = group.sum(used);
@@ -59,30 +64,84 @@ KOKKOS_FUNCTION HeadState merge_heads(const Group& group, const SplitStates& sta
   return total;
 }
 
-/// Features that are merged at once: several vectors, so that more loads are on their way.
+/// Features that are merged at once: several vectors.
 inline constexpr int merge_vectors = 4;
 inline constexpr int merge_features = merge_vectors * tile_keys;
+template <class Group>
+using MergeVectors = typename Group::template Vector<float>[merge_vectors];
+
+/// Loads from[0..count), at most `merge_features` numbers; those beyond are 0. Which of them a lane has is the group's
+/// own affair. `aligned`: `from` is a multiple of 16 bytes.
+template <bool aligned, class Group>
+KOKKOS_FORCEINLINE_FUNCTION void load_vectors(const Group& group, const float* from, int count,
+                                              MergeVectors<Group>& to) {
+  if constexpr (requires { Group::states_at_once; })
+    group.template load_four<aligned>(from, count, to);
+  else
+    for (int k = 0; k < merge_vectors; ++k) to[k] = group.load(from + k * Group::size, count - k * Group::size, 0.F);
+}
+/// Stores what was loaded so, to to[0..count).
+template <class Group>
+KOKKOS_FORCEINLINE_FUNCTION void store_vectors(const Group& group, const MergeVectors<Group>& from, float* to,
+                                               int count) {
+  if constexpr (requires { Group::states_at_once; })
+    group.store_four(from, to, count);
+  else
+    for (int k = 0; k < merge_vectors; ++k) group.store(from[k], to + k * Group::size, count - k * Group::size);
+}
+/// N of a few states: as many as can be on their way together.
+template <class Group>
+struct StateBatch {
+  static constexpr int states = [] {
+    if constexpr (requires { Group::states_at_once; })
+      return Group::states_at_once;
+    else
+      return 1;
+  }();
+  static_assert(Group::size % states == 0);
+
+  MergeVectors<Group> part[states];
+
+  /// Features [begin, end) of the states from the `first` on.
+  KOKKOS_FORCEINLINE_FUNCTION StateBatch(const Group& group, const SplitStates& all, int first, int begin, int end) {
+    SANTA_UNROLL(states)
+    for (int i = 0; i < states; ++i) {
+      const bool present = first + i < all.count;
+      load_vectors<true>(group, all.sum(present ? first + i : 0) + begin, present ? end - begin : 0, part[i]);
+    }
+  }
+};
 
 /// Sets sum to N of all states at one reference, for `merge_features` features from `begin` on; those from `end` on are
-/// 0.
+/// 0. `batch` is their first states.
 template <class Group>
 KOKKOS_FUNCTION void merge_sum(const Group& group, const SplitStates& states, float reference, int begin, int end,
-                               typename Group::template Vector<float> (&sum)[merge_vectors]) {
+                               StateBatch<Group>& batch, MergeVectors<Group>& sum) {
   using Float = typename Group::template Vector<float>;
+  constexpr int at_once = StateBatch<Group>::states;
+  Float factor;
   for (Float& part : sum) part = Float(0.F);
-  for (int base = 0; base < states.count; base += Group::size) {
-    const Float factor =
-        lanes::exp2(states.lanes_of(group, &HeadState::reference, base, empty_reference) - Float(reference));
-    const int count = states.count - base < Group::size ? states.count - base : Group::size;
-    SANTA_UNROLL(4)
-    for (int i = 0; i < count; ++i) {
-      const float* from = states.sum(base + i) + begin;
-      const Float by = group.value_of(factor, i);
-      for (int k = 0; k < merge_vectors; ++k) {
-        const int at = k * Group::size;
-        sum[k] = lanes::fma(group.load(from + at, end - begin - at, 0.F), by, sum[k]);
-      }
+  for (int i = 0; i < states.count; i += at_once) {
+    if (i > 0) batch = StateBatch<Group>(group, states, i, begin, end);
+    if (i % Group::size == 0)
+      factor = lanes::exp2(states.lanes_of(group, &HeadState::reference, i, empty_reference) - Float(reference));
+    SANTA_UNROLL(at_once)
+    for (int j = 0; j < at_once; ++j) {
+      const Float by = group.value_of(factor, i % Group::size + j);
+      for (int k = 0; k < merge_vectors; ++k) sum[k] = lanes::fma(batch.part[j][k], by, sum[k]);
     }
+  }
+}
+
+/// Calls f(begin, end, batch of the first states) for all features, `merge_features` at a time; `batch` is that of the
+/// first features.
+template <class Group, class F>
+KOKKOS_FORCEINLINE_FUNCTION void for_each_feature_block(const Group& group, const SplitStates& states, int dim,
+                                                        StateBatch<Group>& batch, F&& f) {
+  for (int begin = 0; begin < dim; begin += merge_features) {
+    const int end = begin + merge_features < dim ? begin + merge_features : dim;
+    if (begin > 0) batch = StateBatch<Group>(group, states, 0, begin, end);
+    f(begin, end, batch);
   }
 }
 
@@ -90,17 +149,18 @@ KOKKOS_FUNCTION void merge_sum(const Group& group, const SplitStates& states, fl
 /// to[begin..end).
 template <class Group>
 KOKKOS_FUNCTION void merge_output(const Group& group, const SplitStates& states, const HeadState& total, int begin,
-                                  int end, const float* center, float* to) {
+                                  int end, StateBatch<Group>& batch, const float* center, float* to) {
   using Float = typename Group::template Vector<float>;
   const float rest = total.mass - total.used;
-  Float sum[merge_vectors];
-  merge_sum(group, states, total.reference, begin, end, sum);
-  for (int k = 0; k < merge_vectors; ++k) {
-    const int at = begin + k * Group::size;
-    if (center != nullptr && rest != 0.F)
-      sum[k] = lanes::fma(Float(rest), group.load(center + at, end - at, 0.F), sum[k]);
-    group.store(total.mass == 0.F ? Float(0.F) : sum[k] / Float(total.mass), to + at, end - at);
+  MergeVectors<Group> sum;
+  merge_sum(group, states, total.reference, begin, end, batch, sum);
+  if (center != nullptr && rest != 0.F) {
+    MergeVectors<Group> of_center;
+    load_vectors<false>(group, center + begin, end - begin, of_center);
+    for (int k = 0; k < merge_vectors; ++k) sum[k] = lanes::fma(Float(rest), of_center[k], sum[k]);
   }
+  for (Float& part : sum) part = total.mass == 0.F ? Float(0.F) : part / Float(total.mass);
+  store_vectors(group, sum, to + begin, end - begin);
 }
 
 /// log2 of the sum of exponentials; -infinity where nothing was visible.
@@ -111,20 +171,17 @@ KOKKOS_INLINE_FUNCTION float log2_mass(const HeadState& total) {
 /// Merges states of one head into one, in memory: HeadState, then `dim` sums.
 template <class Group>
 KOKKOS_FUNCTION void merge_into(const Group& group, const SplitStates& states, int dim, float* to) {
+  StateBatch<Group> first(group, states, 0, 0, dim);  // on its way meanwhile
   const HeadState total = merge_heads(group, states);
+  for_each_feature_block(group, states, dim, first, [&](int begin, int end, StateBatch<Group>& batch) {
+    MergeVectors<Group> sum;
+    merge_sum(group, states, total.reference, begin, end, batch, sum);
+    store_vectors(group, sum, to + head_state_floats + begin, end - begin);
+  });
   group.single([&] { *reinterpret_cast<HeadState*>(to) = total; });
-  for (int begin = 0; begin < dim; begin += merge_features) {
-    const int end = begin + merge_features < dim ? begin + merge_features : dim;
-    typename Group::template Vector<float> sum[merge_vectors];
-    merge_sum(group, states, total.reference, begin, end, sum);
-    for (int k = 0; k < merge_vectors; ++k) {
-      const int at = begin + k * Group::size;
-      group.store(sum[k], to + head_state_floats + at, end - at);
-    }
-  }
 }
 
-/// The states of a team's groups, each `stride` floats apart in scratch, as one state per head: [heads][8 + dim].
+/// The states of a team's groups, each `stride` floats apart in scratch, as one state per head: [heads][state_floats].
 /// The groups share out the heads. What a head's state holds is added up as HeadState says, a lane for each member.
 template <class Group>
 KOKKOS_FUNCTION void merge_groups(const Group& group, const float* parts, std::int64_t stride, int heads, int dim,
@@ -137,18 +194,14 @@ KOKKOS_FUNCTION void merge_groups(const Group& group, const float* parts, std::i
     for (int i = 0; i < count; ++i) reference = lanes::max(reference, states.head(i).reference);
     float factor[count];
     for (int i = 0; i < count; ++i) factor[i] = lanes::exp2(states.head(i).reference - reference);
-    const auto add_up = [&](const float* first, int power) {
+    group.for_each_in_turn(head_state_floats + dim, [&](int at) {
+      const int power = at < head_state_floats ? HeadState::power(at) : 1;
       float sum = 0.F;
       for (int i = 0; i < count; ++i) {
         const float by = power == 0 ? 1.F : (power == 1 ? factor[i] : factor[i] * factor[i]);
-        sum = lanes::fma(first[i * stride], by, sum);
+        sum = lanes::fma(states.first[i * stride + at], by, sum);
       }
-      return sum;
-    };
-    group.for_each(dim, [&](int d) { place[head_state_floats + d] = add_up(states.sum(0) + d, 1); });
-    group.for_each(head_state_floats, [&](int member) {
-      const float* first = states.first + member;
-      place[member] = member == 0 ? reference : add_up(first, HeadState::power(member));
+      place[at] = at == 0 ? reference : sum;
     });
   }
 }

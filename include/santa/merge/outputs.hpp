@@ -15,7 +15,7 @@ namespace santa::detail {
 
 /// Whether rows of a head were left to chance, and none of them was read: the bar's sum is 0 then, and says nothing.
 KOKKOS_INLINE_FUNCTION bool has_no_bar(const Arguments& a, const Unit& unit, const HeadState& total) {
-  if (!a.with_spread() || total.variance != 0.F || !(total.uncertain > 0.F)) return false;
+  if (!a.with_spread || total.variance != 0.F || !(total.uncertain > 0.F)) return false;
   if (a.separate) return total.mass - total.used > 1e-6F * total.mass;  // rows of other heads count too
   const UnitCounts* counts = a.work.counts + unit.slice_row(a) * a.splits;
   std::int64_t rows = 0;
@@ -54,18 +54,19 @@ KOKKOS_FUNCTION float squared_norm(const Group& group, const float* vector, int 
 /// delta, to see how that moves. Delta by a first step's subset is not handed on, as the panel's is what moves: it
 /// starts from its own. With a target error, hands on what it takes besides. After a step that read everything, the
 /// next starts anew.
-KOKKOS_INLINE_FUNCTION void carry(const Arguments& a, const Unit& unit, int head, const HeadState& total,
-                                  float log2_sum, float relative_squared_bar, bool no_bar) {
+KOKKOS_INLINE_FUNCTION void carry(const Arguments& a, const Unit& unit, int head, float log_delta,
+                                  const HeadState& total, float log2_sum, float relative_squared_bar, bool no_bar) {
   const std::int64_t row = unit.head_row(a, head);
-  const float log_delta = log_delta_of(a, unit, head);
   const float panel = a.steered ? a.panel_log_delta(row) : lanes::not_a_number;
   const bool by_subset = !a.carried && !is_finite(carried_log_delta(a, row)) && is_finite(panel);
   const float miss = correct_log_delta({total.certain, total.uncertain}, a.budget.rows_of(unit.visible()));
   const float next = by_subset ? panel : log_delta + (is_finite(panel) ? damped(miss) : miss);
   // Without a panel to start from, a delta that gives at most the rows asked for.
-  const float anew =
-      a.steered ? lanes::not_a_number : lanes::log2(static_cast<float>(unit.heads / a.budget.rows_of(unit.visible())));
-  a.carried_number(StateArray::log_ratio, row) = is_finite(log_delta) ? next - log2_sum : anew;
+  const auto anew = [&] {
+    return a.steered ? lanes::not_a_number
+                     : lanes::log2(static_cast<float>(unit.heads / a.budget.rows_of(unit.visible())));
+  };
+  a.carried_number(StateArray::log_ratio, row) = is_finite(log_delta) ? next - log2_sum : anew();
   a.carried_number(StateArray::log2_sum, row) = log2_sum;
   a.carried_number(StateArray::panel, row) = panel;
   if (a.budget.target_error > 0.F) {
@@ -128,12 +129,15 @@ template <class Group>
 KOKKOS_FUNCTION void write_head(const Group& group, const Arguments& a, const Unit& unit, int head,
                                 const SplitStates& states, bool multinomial_error, float* result, HeadSample& sample) {
   const float* center = a.center ? &a.center(unit.batch, unit.kv_head) : nullptr;
+  // On their way meanwhile.
+  const GivenDelta given(a, unit.head_row(a, head));
+  StateBatch<Group> first(group, states, 0, 0, a.dim);
   const HeadState merged = merge_heads(group, states);
   HeadState total = merged;
   if (a.self_normalised) total.mass = total.used;
-  for (int begin = 0; begin < a.dim; begin += merge_features)
-    merge_output(group, states, total, begin, begin + merge_features < a.dim ? begin + merge_features : a.dim, center,
-                 result);
+  for_each_feature_block(group, states, a.dim, first, [&](int begin, int end, StateBatch<Group>& batch) {
+    merge_output(group, states, total, begin, end, batch, center, result);
+  });
   group.sync();
   const std::int64_t query_head = unit.first_head + head;
   const std::int64_t offset = unit.batch * a.out_stride[0] + query_head * a.out_stride[1];
@@ -142,11 +146,12 @@ KOKKOS_FUNCTION void write_head(const Group& group, const Arguments& a, const Un
   group.single([&] {
     const float log2_sum = log2_mass(total);
     if (a.lse) a.lse(unit.batch, query_head) = log2_sum * lanes::ln_of_2;
-    const float bar = a.with_spread() ? squared_error_bar(a, total, center, result, multinomial_error) : 0.F;
+    const float bar = a.with_spread ? squared_error_bar(a, total, center, result, multinomial_error) : 0.F;
     sample = sample_of(a, unit, merged);
     const bool no_bar = sample.flags != 0;
     if (a.error) a.error(unit.batch, query_head) = no_bar ? lanes::not_a_number : Kokkos::sqrt(bar);
-    if (a.state != nullptr) carry(a, unit, head, merged, log2_mass(merged), bar / norm, no_bar);
+    if (a.state != nullptr)
+      carry(a, unit, head, given.log_delta(a, unit), merged, log2_mass(merged), bar / norm, no_bar);
   });
 }
 

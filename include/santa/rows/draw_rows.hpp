@@ -105,8 +105,7 @@ class DrawPlan {
   [[nodiscard]] std::size_t scratch_floats() const {
     Context<float> context{};
     context.arguments = _arguments;
-    float any = 0.F;
-    context.arguments.error.data = &any;
+    context.arguments.with_spread = true;
     return context.scratch_floats(1, 0);
   }
 
@@ -162,8 +161,7 @@ class DrawPlan {
       require_at_least("log_sum.extent(0)", options.log_sum.extent(0), batch);
       a.lse = {options.log_sum.data(), {1, 0}};
     }
-    if (drawn.spreads.data() != nullptr)
-      a.error = {_scratch.data(), {static_cast<std::int64_t>(_scratch.extent(1)), 0}};
+    a.with_spread = drawn.spreads.data() != nullptr;
     const std::int64_t stride[2] = {last == 1 ? static_cast<std::int64_t>(log_weights.stride(0)) : 0,
                                     static_cast<std::int64_t>(log_weights.stride(last))};
     return Context<T>{{a, {log_weights.data(), {stride[0], stride[1]}, _places.data(), places()}, {}}};

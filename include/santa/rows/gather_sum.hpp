@@ -125,13 +125,12 @@ struct GatherPiece {
     constexpr int at_once = 16;
     constexpr std::int32_t index[at_once] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
     alignas(64) float scratch[2 * features];
-    const float nothing[features] = {};
     const T* from[at_once] = {};
     float weight[at_once];
     const int whole = dim / 8 * 8;
     float rest[8] = {};
     lanes::TileOf<Space, T> tile({}, scratch, scratch, 1, whole);
-    tile.begin(QueryRows{{nothing, ElementType::float32}, 0, 0}, 0.F, [] {});
+    tile.clear();
     if (error != nullptr)
       for (int d = 0; d < dim; ++d) error[d] = 0.F;
     const std::int64_t end = parts.end(part, list.count);

@@ -90,6 +90,8 @@ class ListTile {
   KOKKOS_FUNCTION ListTile(const Group& group, std::int32_t* index, float* weight, float* spread)
       : _group(group), _index(index), _weight(weight), _spread(spread) {}
 
+  KOKKOS_FUNCTION void clear() { _size = 0; }
+
   template <class Rows, class Ahead>
   KOKKOS_FUNCTION void add_rows(const Rows& /*rows*/, std::int64_t /*first*/, const std::int32_t* index, int count,
                                 const Ahead& /*ahead*/, const float* weight, int /*weight_stride*/) {
@@ -133,7 +135,7 @@ struct RowsContext : RowsBase<Space, T> {
 
   [[nodiscard]] KOKKOS_FUNCTION Tile tile(const Group& group, float* /*scratch*/, const Unit& unit) const {
     const LogWeights<T>& to = this->addresses;
-    const bool with_spread = static_cast<bool>(this->arguments.error);
+    const bool with_spread = this->arguments.with_spread;
     return {group, to.index(unit.batch, unit.begin), to.weight(unit.batch, unit.begin),
             with_spread ? to.spread(unit.batch, unit.begin) : nullptr};
   }

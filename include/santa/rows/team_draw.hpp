@@ -64,15 +64,12 @@ class TeamDraw {
 
   /// By the first thread of a team.
   void draw(int batch) const {
-    const detail::LocalTeam team{batch, _scratch + batch * _stride + first_scratch,
-                                 static_cast<std::size_t>(_stride - first_scratch)};
+    const detail::LocalTeam team{batch, _scratch + batch * _stride, static_cast<std::size_t>(_stride)};
     detail::Recipe<M>::run(team, _method, _context, true);
     detail::ListKernel<Context>(_context, _list)(team);
   }
 
  private:
-  static constexpr std::int64_t first_scratch = 1;  // the first is an output that nobody reads
-
   M _method;
   Context _context;
   detail::ListPointers _list;

@@ -163,24 +163,38 @@ KOKKOS_FUNCTION float solve_log_delta(const Group& group, const Subset& subset, 
 
 KOKKOS_INLINE_FUNCTION bool is_finite(float x) { return Kokkos::fabs(x) < lanes::infinity; }
 
-/// log2 of a head's delta as the last step left it; no finite number where it left none. Requires a state.
+/// A head's delta as the last step left it; no finite numbers where it left none.
+struct CarriedDelta {
+  float log_ratio;  // log2(delta / Z)
+  float log2_sum;   // log2(Z)
+
+  [[nodiscard]] KOKKOS_FUNCTION float log_delta() const { return log_ratio + log2_sum; }
+};
+/// Requires a state.
+KOKKOS_INLINE_FUNCTION CarriedDelta carried_delta(const Arguments& a, std::int64_t row) {
+  return {a.carried_number(StateArray::log_ratio, row), a.carried_number(StateArray::log2_sum, row)};
+}
 KOKKOS_INLINE_FUNCTION float carried_log_delta(const Arguments& a, std::int64_t row) {
-  return a.carried_number(StateArray::log_ratio, row) + a.carried_number(StateArray::log2_sum, row);
+  return carried_delta(a, row).log_delta();
 }
 
 /// Heads that draw together get one delta / Z, the mean of what was carried: log2 of it, or no finite number. What a
 /// few keys say of Z misjudges one head's by more than another's, and would stay apart for good, so that one head pays
 /// for the rows of another (seen: 2.6 times the error).
-template <class Group>
-KOKKOS_FUNCTION float shared_log_ratio(const Group& group, const Arguments& a, const Unit& unit) {
+template <class Group, class Carried>
+KOKKOS_FUNCTION float shared_log_ratio(const Group& group, int heads, const Carried& carried_of) {
   float sum = 0.F;
   bool all = true;  // no head is read whole
-  group.for_heads(unit.heads, [&](int head) {
-    const std::int64_t row = unit.head_row(a, head);
-    all = all && is_finite(carried_log_delta(a, row));
-    sum += a.carried_number(StateArray::log_ratio, row);
+  group.for_heads(heads, [&](int head) {
+    const CarriedDelta carried = carried_of(head);
+    all = all && is_finite(carried.log_delta());
+    sum += carried.log_ratio;
   });
-  return all ? sum / static_cast<float>(unit.heads) : lanes::not_a_number;
+  return all ? sum / static_cast<float>(heads) : lanes::not_a_number;
+}
+template <class Group>
+KOKKOS_FUNCTION float shared_log_ratio(const Group& group, const Arguments& a, const Unit& unit) {
+  return shared_log_ratio(group, unit.heads, [&](int head) { return carried_delta(a, unit.head_row(a, head)); });
 }
 /// The carried delta of a head with the ratio that its group shares, where there is one.
 KOKKOS_INLINE_FUNCTION float shared_log_delta(const Arguments& a, std::int64_t row, float shared_ratio) {
@@ -207,24 +221,81 @@ KOKKOS_INLINE_FUNCTION float evened_log_delta(const Arguments& a, std::int64_t r
   return is_finite(shared) && is_finite(carried) ? lanes::fma(part, shared - carried, carried) : carried;
 }
 
-/// log2 of a head's delta in this step: what a kernel before has left, or else what the last step left. Everything is
-/// read where the budget covers the visible keys or nothing was left.
-KOKKOS_INLINE_FUNCTION float log_delta_of(const Arguments& a, const Unit& unit, int head) {
-  const std::int64_t row = unit.head_row(a, head);
-  if (a.work.log_delta != nullptr) return a.work.log_delta[row];
-  if (a.budget.rows_of(unit.visible()) >= static_cast<double>(unit.visible())) return -lanes::infinity;
-  const float carried = carried_log_delta(a, row);
-  return is_finite(carried) ? carried : -lanes::infinity;
+/// Whether the budget covers the visible keys.
+KOKKOS_INLINE_FUNCTION bool covers_all(const Budget& budget, const Unit& unit) {
+  return budget.rows_of(unit.visible()) >= static_cast<double>(unit.visible());
 }
+
+/// What a head's delta in this step follows from: loaded where it is made, looked at later.
+class GivenDelta {
+ public:
+  KOKKOS_FUNCTION GivenDelta(const Arguments& a, std::int64_t row) : _found(a.work.log_delta != nullptr) {
+    if (_found)
+      _carried.log_ratio = a.work.log_delta[row];
+    else if (a.state != nullptr)
+      _carried = carried_delta(a, row);
+  }
+
+  /// log2 of delta: what a kernel before has left, or else what the last step left. Everything is read where the budget
+  /// covers the visible keys or nothing was left.
+  [[nodiscard]] KOKKOS_FUNCTION float log_delta(const Arguments& a, const Unit& unit) const {
+    if (_found) return _carried.log_ratio;
+    if (covers_all(a.budget, unit)) return -lanes::infinity;
+    return is_finite(_carried.log_delta()) ? _carried.log_delta() : -lanes::infinity;
+  }
+
+ private:
+  bool _found;  // by a kernel before
+  CarriedDelta _carried{};
+};
+
+/// The deltas of a unit's heads in this step. What they follow from is loaded where this is made and looked at when
+/// they are asked for, so that other things are waited for at the same time.
+template <class Group>
+class StepDeltas {
+  using Float = typename Group::template Vector<float>;
+
+ public:
+  KOKKOS_FUNCTION StepDeltas(const Group& group, const Arguments& a, const Unit& unit)
+      : _found(a.work.log_delta != nullptr) {
+    const std::int64_t row = unit.head_row(a, 0);
+    const auto load = [&](StateArray array) {
+      return group.load(_found ? a.work.log_delta + row : &a.carried_number(array, row), unit.heads, 0.F);
+    };
+    _first = load(StateArray::log_ratio);
+    _second = load(StateArray::log2_sum);
+  }
+
+  /// log2 of each head's delta: as GivenDelta has it; of heads that draw together with one delta / Z.
+  KOKKOS_FUNCTION void find(const Group& group, const Arguments& a, const Unit& unit, bool together,
+                            float* log_delta) const {
+    const auto carried = [&](int head) {
+      return CarriedDelta{group.value_of(_first, head), group.value_of(_second, head)};
+    };
+    if (_found) return group.for_all_heads(unit.heads, [&](int head) { log_delta[head] = carried(head).log_ratio; });
+    const bool all_rows = covers_all(a.budget, unit);
+    const float shared = together ? shared_log_ratio(group, unit.heads, carried) : lanes::not_a_number;
+    group.for_all_heads(unit.heads, [&](int head) {
+      CarriedDelta own = carried(head);
+      if (is_finite(shared)) own.log_ratio = shared;
+      log_delta[head] = !all_rows && is_finite(own.log_delta()) ? own.log_delta() : -lanes::infinity;
+    });
+  }
+
+ private:
+  bool _found;    // by a kernel before
+  Float _first;   // log2(delta) if found, or what is carried of log2(delta / Z), head i in lane i
+  Float _second;  // what is carried of log2(Z)
+};
 
 /// By how much log2(delta) missed the rows asked for, from the inclusion probabilities of its step: the uncertain rows'
 /// sum goes as 1 / delta. At most a factor 4.
 KOKKOS_INLINE_FUNCTION float correct_log_delta(const ExpectedRows& expected, double rows) {
-  const double room = rows - static_cast<double>(expected.certain);
+  const auto room = static_cast<float>(rows - static_cast<double>(expected.certain));
   constexpr float most = 2.F;
-  if (room <= 0.) return expected.uncertain > 0.F || expected.certain > 0.F ? most : 0.F;
+  if (!(room > 0.F)) return expected.uncertain > 0.F || expected.certain > 0.F ? most : 0.F;
   if (!(expected.uncertain > 0.F)) return -most;
-  const float change = lanes::log2(static_cast<float>(static_cast<double>(expected.uncertain) / room));
+  const float change = lanes::log2(expected.uncertain) - lanes::log2(room);
   return change > most ? most : (change < -most ? -most : change);
 }
 

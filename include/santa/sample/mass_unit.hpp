@@ -164,18 +164,18 @@ class MassUnitRule {
 
  public:
   KOKKOS_FUNCTION MassUnitRule(const Group& group, const Arguments& arguments, const Unit& unit)
-      : _group(group), _key(stream_key(arguments, unit)), _first_head(static_cast<std::uint16_t>(unit.first_head)) {
+      : _group(group),
+        _key(stream_key(arguments, unit)),
+        _first_head(static_cast<std::uint16_t>(unit.first_head)),
+        _given(group, arguments, unit) {
     _group.for_all_heads(unit.heads, [&](int head) {
-      _log_delta[head] = log_delta_of(arguments, unit, head);
       _certain[head] = 0;
       _uncertain[head] = 0;
     });
-    if (draws == Draws::separate || arguments.work.log_delta != nullptr) return;
-    const float ratio = shared_log_ratio(group, arguments, unit);
-    if (!is_finite(ratio) || !is_finite(_log_delta[0])) return;
-    _group.for_all_heads(unit.heads, [&](int head) {
-      _log_delta[head] = shared_log_delta(arguments, unit.head_row(arguments, head), ratio);
-    });
+  }
+  /// What the constructor has loaded is looked at here.
+  KOKKOS_FUNCTION void open(const Arguments& arguments, const Unit& unit) {
+    _given.find(_group, arguments, unit, draws != Draws::separate, _log_delta);
   }
 
   KOKKOS_FUNCTION static float initial_reference(int /*head*/) { return empty_reference; }
@@ -237,6 +237,7 @@ class MassUnitRule {
   const Group& _group;
   StreamKey _key;
   std::uint16_t _first_head;
+  StepDeltas<Group> _given;
   typename Group::template PerTile<std::uint32_t> _phase[Group::max_heads];
   std::uint32_t _samples = 0;
   float _log_delta[Group::max_heads];
