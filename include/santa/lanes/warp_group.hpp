@@ -32,10 +32,10 @@ struct WarpGroup {
   template <class Member>
   KOKKOS_FUNCTION explicit WarpGroup(const Member& /*team*/) {}
 
-  /// All scratch of the team. How much that is was said at the launch, and to work it out again takes time.
   template <class T, class Member>
-  KOKKOS_FUNCTION static T* scratch(const Member& team, std::size_t /*count*/) {
-    return static_cast<T*>(team.team_scratch(int{scratch_level}).get_shmem_aligned(0, int{scratch_alignment}));
+  KOKKOS_FUNCTION static T* scratch(const Member& team, std::size_t count) {
+    return static_cast<T*>(
+        team.team_scratch(int{scratch_level}).get_shmem_aligned(count * sizeof(T), int{scratch_alignment}));
   }
 
   static constexpr unsigned everyone = 0xffffffffU;
