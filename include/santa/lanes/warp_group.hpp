@@ -32,10 +32,12 @@ struct WarpGroup {
   template <class Member>
   KOKKOS_FUNCTION explicit WarpGroup(const Member& /*team*/) {}
 
+  /// All scratch of the team. It is as much as the launch said; to work that out again would take a microsecond, so
+  /// only the first number is asked for. (Nor none: the compiler would lose that the pointer is to shared memory.)
   template <class T, class Member>
-  KOKKOS_FUNCTION static T* scratch(const Member& team, std::size_t count) {
-    return static_cast<T*>(
-        team.team_scratch(int{scratch_level}).get_shmem_aligned(count * sizeof(T), int{scratch_alignment}));
+  KOKKOS_FUNCTION static T* scratch(const Member& team, std::size_t /*count*/) {
+    constexpr int bytes = sizeof(T);
+    return static_cast<T*>(team.team_scratch(int{scratch_level}).get_shmem_aligned(bytes, int{scratch_alignment}));
   }
 
   static constexpr unsigned everyone = 0xffffffffU;
