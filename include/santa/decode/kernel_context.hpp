@@ -141,8 +141,8 @@ struct KernelContext {
     const Arguments& a = arguments;
     std::int32_t& arrived = a.work.arrived[static_cast<std::int64_t>(unit.batch) * a.kv_heads + unit.kv_head];
     if (!group.last_of(arrived, a.splits * a.slices)) return;
-    for (std::int32_t slice = 0; slice < a.slices; ++slice)
-      f(unit_at(a, modifier, {unit.batch, 0, unit.kv_head, slice}));
+    for (std::int32_t slice = 0; slice < a.slices; ++slice)  // by rank: fewer registers are kept for it
+      f(this->unit(unit_rank(a, unit.batch, 0, unit.kv_head, slice)));
   }
 };
 

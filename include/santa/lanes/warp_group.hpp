@@ -171,7 +171,7 @@ struct WarpGroup {
     return lane() < count ? from[lane() * stride] : 0U;
   }
   /// States of 128 features whose loads are on their way together.
-  static constexpr int states_at_once = 8;
+  static constexpr int states_at_once = 4;
   /// Four numbers a lane of one piece of memory: lane i has those from 4 i on, which are 0 from `count` on.
   template <bool aligned>
   __device__ static void load_four(const float* from, int count, float (&to)[4]) {
