@@ -119,12 +119,13 @@ struct Seam<Kokkos::Cuda> {
                                                       : warps(Extents::heads, Extents::dim, Extents::roomy);
 
   /// Warps that a multiprocessor holds: with two panels on their way to each, as many as it takes to keep the memory
-  /// busy. Measured at 4 heads of 128: 12 are slower, and leave each thread fewer registers.
+  /// busy. Measured at 4 heads of 128: 12 are slower, and leave each thread fewer registers. At 4 heads of 64, whose
+  /// panels are half as large, 12 are faster, even where they leave too few registers.
   static constexpr int resident_warps = 8;
-  /// With narrow keys the memory is not what is waited for: as many as leave each thread 128 registers.
+  /// With narrow keys the memory is not what is waited for: as many as leave each thread 168 registers.
   static constexpr int crowded_warps = 12;
-  static constexpr int resident(int warps, bool crowded) {
-    return crowded && warps == 4 ? crowded_warps : resident_warps;
+  static constexpr int resident(int warps, int heads, int dim, bool narrow_keys) {
+    return warps == 4 && (narrow_keys || heads * dim <= 256) ? crowded_warps : resident_warps;
   }
 
   /// States of 128 features that a warp merges in the time that another kernel takes to begin.
@@ -200,7 +201,7 @@ struct Seam<Kokkos::Cuda> {
     constexpr int warps = warps_of<Extents>;
     // Kokkos refuses a team of which not as many find room as are named here: 4 do, whatever their scratch. Eight warps
     // may have all registers that a thread can name, so that fewer teams cost none.
-    constexpr int most = resident(warps, Extents::crowded);
+    constexpr int most = resident(warps, Extents::heads, Extents::dim, Extents::crowded);
     constexpr int teams = warps > most ? 1 : most / warps < 4 ? most / warps : 4;
     using Bounds = Kokkos::LaunchBounds<32 * warps, teams>;
     const auto bytes = static_cast<int>(scratch_floats * sizeof(float)) + Group<Extents>::scratch_alignment;
@@ -262,7 +263,7 @@ struct Seam<Kokkos::Cuda> {
     const auto by_memory =
         static_cast<std::int64_t>(device.sharedMemPerMultiprocessor / (team_bytes(heads, dim) + kept_by_the_system));
     const int own = warps(heads, dim, work.looks_ahead);
-    const std::int64_t by_warps = resident(own, work.narrow_keys) / own;
+    const std::int64_t by_warps = resident(own, heads, dim, work.narrow_keys) / own;
     return (by_memory < by_warps ? by_memory : by_warps) * device.multiProcessorCount;
   }
 
