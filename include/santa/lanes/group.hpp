@@ -125,7 +125,7 @@ struct Seam<Kokkos::Cuda> {
   /// With narrow keys the memory is not what is waited for: as many as leave each thread 168 registers.
   static constexpr int crowded_warps = 12;
   static constexpr int resident(int warps, int heads, int dim, bool narrow_keys) {
-    return warps == 4 && (narrow_keys || heads * dim <= 256) ? crowded_warps : resident_warps;
+    return warps == 4 && (narrow_keys || (heads <= 4 && dim == 64)) ? crowded_warps : resident_warps;
   }
 
   /// States of 128 features that a warp merges in the time that another kernel takes to begin.
