@@ -73,7 +73,9 @@ struct SweepKernel : Context {
     const auto draw = [&](std::int64_t first) {
       rule.draw({static_cast<std::uint32_t>(first / Group::size), unit.heads, score, weight}, state.with_spread(),
                 drawn);
-      state.add(first, weight, drawn);
+      if constexpr (State::rescored && (looks_ahead || stored_scores))
+        if (!rule.reads_weights()) state.make_relative(weight, drawn);
+      state.add(first, drawn);
     };
     if constexpr (looks_ahead) {
       for_each_draw_tile(group, unit, [&](std::int64_t begin, std::int64_t end, std::int64_t next) {
@@ -91,7 +93,7 @@ struct SweepKernel : Context {
         for (std::int64_t first = begin; first < end; first += Group::size) {
           if (rule.reads_weights()) {
             rule.scores(first, score);
-            state.weights(score, weight);
+            state.weights_for_rule(score, weight);
           } else if constexpr (State::rescored) {
             rule.own_weights(first, weight);
           }

@@ -19,7 +19,8 @@ namespace santa::detail {
 /// of the largest weight does not show.
 ///
 /// Where drawn rows are scored again by their keys, those in the queue wait with a weight per unit of their own weight
-/// (1 / inclusion probability), which becomes a weight when they are gathered.
+/// (1 / inclusion probability), which becomes a weight when they are gathered. What they add up to has a reference of
+/// its own: their scores may be far above those that they were drawn by, or far below.
 template <class Group, class Tile, class Rows, class DrawnRowKeys>
 class GroupState {
   template <class T>
@@ -53,7 +54,10 @@ class GroupState {
     _group.sync();
   }
 
-  KOKKOS_FUNCTION void set_reference(int head, float reference) { _reference[head] = reference; }
+  KOKKOS_FUNCTION void set_reference(int head, float reference) {
+    _reference[head] = reference;
+    if constexpr (rescored) _drawn_reference[head] = empty_reference;
+  }
   [[nodiscard]] KOKKOS_FUNCTION bool with_spread() const { return _with_spread; }
   [[nodiscard]] KOKKOS_FUNCTION std::uint32_t rows() const { return _rows; }
 
@@ -65,17 +69,24 @@ class GroupState {
                          [&](int head) { weight[head] = lanes::exp2_near(score[head] - Float(_reference[head])); });
   }
 
-  /// Turns a tile's scores into weights and adds up their mass.
+  /// What a rule is given for such scores. Where rows are scored again, what it makes of a weight is to be per unit of
+  /// it: all are 1.
+  KOKKOS_FORCEINLINE_FUNCTION void weights_for_rule(const Float* score, Float* weight) const {
+    if constexpr (rescored)
+      _group.for_all_heads(_unit.heads, [&](int head) { weight[head] = Float(1.F); });
+    else
+      weights(score, weight);
+  }
+
+  /// Turns a tile's scores into weights and adds up their mass; leaves what a rule is given.
   KOKKOS_FORCEINLINE_FUNCTION void weigh(const Float* score, Float* weight) {
-    typename Group::Mask above(0);
-    _group.for_all_heads(_unit.heads,
-                         [&](int head) { above = above | (score[head] > Float(_reference[head] + headroom)); });
-    if (_group.any(above))
-      _group.for_all_heads(_unit.heads, [&](int head) {
-        if (_group.any(score[head] > Float(_reference[head] + headroom))) raise_reference(head, score[head]);
-      });
+    follow(score, _reference, [&](int head, float factor) {
+      _mass[head] = _mass[head] * Float(factor);
+      if constexpr (!rescored) rescale_drawn(head, factor);
+    });
     weights(score, weight);
     _group.for_all_heads(_unit.heads, [&](int head) { _mass[head] += weight[head]; });
+    if constexpr (rescored) weights_for_rule(score, weight);
   }
 
   /// Sets the mass of all keys where it is known beforehand.
@@ -83,18 +94,23 @@ class GroupState {
     _mass[head] = lanes::select(_group.lanes_between(0, 1), Float(mass), Float(0.F));
   }
 
-  /// Queues the drawn rows of a tile; `first` is its first key. Where they are scored again, `own` are the weights by
-  /// which they were drawn.
-  KOKKOS_FORCEINLINE_FUNCTION void add(std::int64_t first, const Float* own, Drawn<Group>& drawn) {
-    if (drawn.rows == 0) return;
-    const auto chosen = _group.lanes_of(drawn.rows);
+  /// Makes the weights of drawn rows relative to `own`, those that they were drawn by: for rules that don't look at
+  /// weights, where rows are scored again.
+  KOKKOS_FORCEINLINE_FUNCTION void make_relative(const Float* own, Drawn<Group>& drawn) const {
     _group.for_all_heads(_unit.heads, [&](int head) {
-      const Float weight = lanes::select(chosen, drawn.weight[head], Float(0.F));
-      if constexpr (rescored)
-        make_relative(head, own[head], drawn);
-      else
-        count_weight(head, weight);
+      const Float inverse = lanes::select(own[head] > Float(0.F), lanes::inverse_near(own[head]), Float(0.F));
+      drawn.weight[head] = drawn.weight[head] * inverse;
     });
+  }
+
+  /// Queues the drawn rows of a tile; `first` is its first key.
+  KOKKOS_FORCEINLINE_FUNCTION void add(std::int64_t first, Drawn<Group>& drawn) {
+    if (drawn.rows == 0) return;
+    if constexpr (!rescored) {
+      const auto chosen = _group.lanes_of(drawn.rows);
+      _group.for_all_heads(
+          _unit.heads, [&](int head) { count_weight(head, lanes::select(chosen, drawn.weight[head], Float(0.F))); });
+    }
     _queue.push(_group, static_cast<std::int32_t>(first - _unit.begin), drawn);
     _rows += static_cast<std::uint32_t>(Kokkos::popcount(drawn.rows));
     if constexpr (!Tile::asynchronous) {
@@ -127,13 +143,11 @@ class GroupState {
         add_variance(count);
     }
     _queue.pop(count);
-    _ready = 0;
   }
 
   /// Gives the oldest batch, whose keys an asynchronous tile has here, its weights; `take` comes later.
   KOKKOS_FORCEINLINE_FUNCTION void rescore_front() {
-    _ready = _queue.size() < RowQueue<Group>::batch ? _queue.size() : RowQueue<Group>::batch;
-    rescore(_ready);
+    rescore(_queue.size() < RowQueue<Group>::batch ? _queue.size() : RowQueue<Group>::batch);
   }
 
   /// Gathers what still waits and adds up over lanes. After it, scratch is not looked at any more.
@@ -144,7 +158,8 @@ class GroupState {
     _group.for_heads(_unit.heads, [&](int head) {
       const ExpectedRows expected = rule.expected_rows(head);
       HeadState& state = states[head];
-      state.reference = _reference[head];
+      state.mass_reference = _reference[head];
+      state.reference = drawn_reference(head);
       state.mass = _group.sum(_mass[head]);
       state.used = _group.sum(_used[head]);
       state.squares = _group.sum(_squares[head]);
@@ -169,10 +184,12 @@ class GroupState {
     _squares[head] = lanes::fma(weight, weight, _squares[head]);
   }
 
-  /// A drawn row's weight over its own.
-  KOKKOS_FORCEINLINE_FUNCTION void make_relative(int head, const Float& own, Drawn<Group>& drawn) const {
-    const Float inverse = lanes::select(own > Float(0.F), lanes::inverse_near(own), Float(0.F));
-    drawn.weight[head] = drawn.weight[head] * inverse;
+  /// What drawn rows' weights are relative to.
+  [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION float& drawn_reference(int head) {
+    if constexpr (rescored)
+      return _drawn_reference[head];
+    else
+      return _reference[head];
   }
 
   /// Gives the oldest rows the weights of their full keys. Bytes: `count` key rows. Spreads follow from the weights: a
@@ -181,12 +198,16 @@ class GroupState {
     Float score[Group::max_heads];
     Float spread[Group::max_heads] = {};
     _tile.scores_of(_keys.rows, _unit.begin, _queue.index(), count, score);
+    // NaN shows, but not where a head has not drawn the row.
+    _group.for_all_heads(_unit.heads, [&](int head) {
+      const auto drawn = _group.load(_queue.weight(head), count, 0.F) != Float(0.F);
+      score[head] = lanes::select(drawn, _keys.modifier.apply(score[head]), Float(-lanes::infinity));
+    });
+    follow(score, _drawn_reference, [&](int head, float factor) { rescale_drawn(head, factor); });
     _group.for_all_heads(_unit.heads, [&](int head) {
       float* at = _queue.weight(head);
-      const Float relative = _group.load(at, count, 0.F);
-      const Float own = lanes::exp2_near(_keys.modifier.apply(score[head]) - Float(_reference[head]));
-      // NaN shows, but not where a head has not drawn the row.
-      const Float weight = lanes::select(relative != Float(0.F), relative * own, Float(0.F));
+      const Float own = lanes::exp2_near(score[head] - Float(_drawn_reference[head]));
+      const Float weight = _group.load(at, count, 0.F) * own;
       _group.store(weight, at, count);
       count_weight(head, weight);
       const Float doubtful = weight - own;  // more than the rounding of 1 / pi
@@ -233,18 +254,27 @@ class GroupState {
     _group.sync();  // rows that are pushed next may take the place of those read here
   }
 
-  KOKKOS_FUNCTION void raise_reference(int head, const Float& score) {
-    const float raised = lanes::ceil(_group.max(lanes::max(Float(empty_reference), score)));
-    if (_reference[head] > empty_reference) rescale(head, lanes::exp2(_reference[head] - raised));
-    _reference[head] = raised;
+  /// Raises the references that a score exceeds by too much, after rescale(head, factor) of what is in units of it.
+  template <class Rescale>
+  KOKKOS_FORCEINLINE_FUNCTION void follow(const Float* score, float* reference, const Rescale& rescale) {
+    const auto exceeds = [&](int head) { return score[head] > Float(reference[head] + headroom); };
+    typename Group::Mask above(0);
+    _group.for_all_heads(_unit.heads, [&](int head) { above = above | exceeds(head); });
+    if (!_group.any(above)) return;
+    _group.for_all_heads(_unit.heads, [&](int head) {
+      if (!_group.any(exceeds(head))) return;
+      const float raised = lanes::ceil(_group.max(lanes::max(Float(empty_reference), score[head])));
+      if (reference[head] > empty_reference) rescale(head, lanes::exp2(reference[head] - raised));
+      reference[head] = raised;
+    });
   }
 
-  KOKKOS_FUNCTION void rescale(int head, float factor) {
-    _mass[head] = _mass[head] * Float(factor);
+  /// Multiplies what drawn rows of a head add up to. Those that wait to be scored again have no weights yet.
+  KOKKOS_FUNCTION void rescale_drawn(int head, float factor) {
     _used[head] = _used[head] * Float(factor);
     _squares[head] = _squares[head] * Float(factor * factor);
     if (_with_spread) _group.single([&] { _variance[head] *= factor * factor; });
-    _queue.rescale(_group, head, factor, rescored ? _ready : _queue.size());
+    if constexpr (!rescored) _queue.rescale(_group, head, factor);
     _tile.rescale(head, factor);
   }
 
@@ -259,11 +289,11 @@ class GroupState {
   const float* _center;
   bool _with_spread;
   std::uint32_t _rows = 0;
-  int _ready = 0;  // rows of the queue that have been scored again: they have weights
   float _reference[Group::max_heads];
-  Float _mass[Group::max_heads];     // weights of all keys, by lane
-  Float _used[Group::max_heads];     // weights given to rows drawn
-  Float _squares[Group::max_heads];  // and their squares
+  float _drawn_reference[rescored ? Group::max_heads : 1];  // of what rows scored again add up to
+  Float _mass[Group::max_heads];                            // weights of all keys, by lane
+  Float _used[Group::max_heads];                            // weights given to rows drawn
+  Float _squares[Group::max_heads];                         // and their squares
 };
 
 }  // namespace santa::detail

@@ -64,9 +64,9 @@ class RowQueue {
     _asked = _asked > count ? _asked - count : 0;
   }
 
-  /// Brings the `count` oldest rows' weights of a head to another reference.
-  KOKKOS_FUNCTION void rescale(const Group& group, int head, float factor, int count) {
-    group.for_each(count, [&](int i) {
+  /// Brings a head's weights to another reference.
+  KOKKOS_FUNCTION void rescale(const Group& group, int head, float factor) {
+    group.for_each(_size, [&](int i) {
       const int at = head * capacity + place(i);
       _weight[at] *= factor;
       if (_with_spread) _spread[at] *= factor * factor;

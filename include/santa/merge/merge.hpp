@@ -39,16 +39,22 @@ KOKKOS_FUNCTION HeadState merge_heads(const Group& group, const SplitStates& sta
   for (int begin = 0; begin < states.count; begin += Group::size) {
     const auto part = [&](const float HeadState::*member) { return states.lanes_of(group, member, begin, 0.F); };
     // All loaded before any is looked at.
+    const auto largest_of = [&](float so_far, const Float& reference) {
+      return lanes::max(so_far, group.max(lanes::max(Float(empty_reference), reference)));  // NaN is no reference
+    };
     const Float reference = states.lanes_of(group, &HeadState::reference, begin, empty_reference);
+    const Float mass_reference = states.lanes_of(group, &HeadState::mass_reference, begin, empty_reference);
     const Float own_mass = part(&HeadState::mass), own_used = part(&HeadState::used);
     const Float own_squares = part(&HeadState::squares), own_variance = part(&HeadState::variance);
     const Float own_certain = part(&HeadState::certain), own_uncertain = part(&HeadState::uncertain);
-    const float largest =
-        lanes::max(total.reference, group.max(lanes::max(Float(empty_reference), reference)));  // NaN is no reference
+    const float largest = largest_of(total.reference, reference);
+    const float largest_mass = largest_of(total.mass_reference, mass_reference);
     const Float before = lanes::exp2(total.reference - largest);
     const Float factor = lanes::exp2(reference - Float(largest));
+    mass = mass * lanes::exp2(total.mass_reference - largest_mass) +
+           own_mass * lanes::exp2(mass_reference - Float(largest_mass));
     total.reference = largest;
-    mass = mass * before + own_mass * factor;
+    total.mass_reference = largest_mass;
     used = used * before + own_used * factor;
     squares = squares * before * before + own_squares * factor * factor;
     variance = variance * before * before + own_variance * factor * factor;
@@ -146,7 +152,7 @@ KOKKOS_FORCEINLINE_FUNCTION void for_each_feature_block(const Group& group, cons
 }
 
 /// out = (N + (Z - W) c) / Z, or 0 where nothing was visible, for at most `merge_features` features from `begin` on:
-/// to[begin..end).
+/// to[begin..end). Requires: one reference for the mass and all else.
 template <class Group>
 KOKKOS_FUNCTION void merge_output(const Group& group, const SplitStates& states, const HeadState& total, int begin,
                                   int end, StateBatch<Group>& batch, const float* center, float* to) {
@@ -163,10 +169,12 @@ KOKKOS_FUNCTION void merge_output(const Group& group, const SplitStates& states,
   store_vectors(group, sum, to + begin, end - begin);
 }
 
-/// log2 of the sum of exponentials; -infinity where nothing was visible.
-KOKKOS_INLINE_FUNCTION float log2_mass(const HeadState& total) {
-  return total.mass == 0.F ? -lanes::infinity : total.reference + lanes::log2(total.mass);
+/// log2 of a sum in units of 2^reference; -infinity for 0.
+KOKKOS_INLINE_FUNCTION float log2_sum_of(float reference, float sum) {
+  return sum == 0.F ? -lanes::infinity : reference + lanes::log2(sum);
 }
+/// log2 of the sum of exponentials; -infinity where nothing was visible.
+KOKKOS_INLINE_FUNCTION float log2_mass(const HeadState& total) { return log2_sum_of(total.mass_reference, total.mass); }
 
 /// Merges states of one head into one, in memory: HeadState, then `dim` sums.
 template <class Group>
@@ -182,7 +190,7 @@ KOKKOS_FUNCTION void merge_into(const Group& group, const SplitStates& states, i
 }
 
 /// The states of a team's groups, each `stride` floats apart in scratch, as one state per head: [heads][state_floats].
-/// The groups share out the heads. What a head's state holds is added up as HeadState says, a lane for each member.
+/// The groups share out the heads. What a head's state holds is added up as HeadState says, a lane for each float.
 template <class Group>
 KOKKOS_FUNCTION void merge_groups(const Group& group, const float* parts, std::int64_t stride, int heads, int dim,
                                   float* to) {
@@ -191,17 +199,27 @@ KOKKOS_FUNCTION void merge_groups(const Group& group, const float* parts, std::i
     const SplitStates states{parts + head * state_floats(dim), stride, count};
     float* place = to + head * state_floats(dim);
     float reference = empty_reference;
-    for (int i = 0; i < count; ++i) reference = lanes::max(reference, states.head(i).reference);
-    float factor[count];
-    for (int i = 0; i < count; ++i) factor[i] = lanes::exp2(states.head(i).reference - reference);
+    float mass_reference = empty_reference;
+    for (int i = 0; i < count; ++i) {
+      reference = lanes::max(reference, states.head(i).reference);
+      mass_reference = lanes::max(mass_reference, states.head(i).mass_reference);
+    }
+    float factor[count], mass_factor[count];
+    for (int i = 0; i < count; ++i) {
+      factor[i] = lanes::exp2(states.head(i).reference - reference);
+      mass_factor[i] = lanes::exp2(states.head(i).mass_reference - mass_reference);
+    }
     group.for_each_in_turn(head_state_floats + dim, [&](int at) {
       const int power = at < head_state_floats ? HeadState::power(at) : 1;
       float sum = 0.F;
       for (int i = 0; i < count; ++i) {
-        const float by = power == 0 ? 1.F : (power == 1 ? factor[i] : factor[i] * factor[i]);
+        const float of_sum = power == 0 ? 1.F : (power == 1 ? factor[i] : factor[i] * factor[i]);
+        const float by = at == HeadState::mass_place ? mass_factor[i] : of_sum;
         sum = lanes::fma(states.first[i * stride + at], by, sum);
       }
-      place[at] = at == 0 ? reference : sum;
+      place[at] = at == HeadState::reference_place        ? reference
+                  : at == HeadState::mass_reference_place ? mass_reference
+                                                          : sum;
     });
   }
 }

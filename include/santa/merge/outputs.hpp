@@ -134,7 +134,10 @@ KOKKOS_FUNCTION void write_head(const Group& group, const Arguments& a, const Un
   StateBatch<Group> first(group, states, 0, 0, a.dim);
   const HeadState merged = merge_heads(group, states);
   HeadState total = merged;
-  if (a.self_normalised) total.mass = total.used;
+  if (a.self_normalised) {
+    total.mass = merged.mass != merged.mass ? merged.mass : merged.used;  // a NaN that no row read has shows as well
+    total.mass_reference = merged.reference;
+  }
   for_each_feature_block(group, states, a.dim, first, [&](int begin, int end, StateBatch<Group>& batch) {
     merge_output(group, states, total, begin, end, batch, center, result);
   });

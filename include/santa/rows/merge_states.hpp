@@ -37,19 +37,19 @@ KOKKOS_FUNCTION float merge_item(const Member& member, const States& states, std
   const std::size_t parts = states.log_sum.extent(0);
   float largest = -lanes::infinity;
   for (std::size_t part = 0; part < parts; ++part) largest = lanes::max(largest, float{states.log_sum(part, item)});
-  HeadState total;
-  total.reference = lanes::ceil(lanes::max(float{empty_reference}, largest * lanes::log2_of_e));
+  const float reference = lanes::ceil(lanes::max(float{empty_reference}, largest * lanes::log2_of_e));
   const auto weight_of = [&](std::size_t part) {
-    return lanes::exp2(lanes::fma(states.log_sum(part, item), lanes::log2_of_e, -total.reference));
+    return lanes::exp2(lanes::fma(states.log_sum(part, item), lanes::log2_of_e, -reference));
   };
-  for (std::size_t part = 0; part < parts; ++part) total.mass += weight_of(part);
+  float mass = 0.F;
+  for (std::size_t part = 0; part < parts; ++part) mass += weight_of(part);
   Kokkos::parallel_for(Kokkos::TeamVectorRange(member, out.extent(0)), [&](std::size_t d) {
     float sum = 0.F;
     for (std::size_t part = 0; part < parts; ++part)
       if (const float weight = weight_of(part); weight != 0.F) sum = lanes::fma(weight, states.out(part, item, d), sum);
-    out(d) = total.mass == 0.F ? 0.F : sum / total.mass;
+    out(d) = mass == 0.F ? 0.F : sum / mass;
   });
-  return log2_mass(total) * lanes::ln_of_2;
+  return log2_sum_of(reference, mass) * lanes::ln_of_2;
 }
 
 }  // namespace detail
