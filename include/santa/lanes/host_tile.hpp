@@ -33,7 +33,6 @@ class HostTile {
 
   using Query = HostQuery<T>;
   static constexpr int padded(int dim) { return Query::padded(dim); }
-  static constexpr float weight_scale = 1.F;
   static constexpr bool asynchronous = false;
   static constexpr bool reads_ahead = true;  // also of the unit that likely follows
   static constexpr std::size_t shared_floats(int /*heads*/, int /*dim*/) { return 0; }

@@ -32,7 +32,6 @@ class MmaCopyTile {
  public:
   using Element = T;
   static constexpr bool asynchronous = true;
-  static constexpr float weight_scale = Sums::weight_scale;
 
   KOKKOS_FUNCTION static constexpr std::size_t shared_floats(int /*heads*/, int /*dim*/) {
     return CopyScores::shared_floats + (rescored ? KeyQuery::shared_floats : 0);

@@ -24,11 +24,17 @@ class MmaSums {
   static constexpr bool packed = Columns::packed;
   static constexpr int steps = Dim / 16;
 
- public:
-  /// Largest weight that a B operand takes: of half, with `weight_scale`.
-  static constexpr float weight_scale = std::is_same_v<T, half> ? 0x1p7F : 1.F;
+  /// Whether a B operand takes weights of any size. If not, they are multiplied by a power of two, a head's own: few
+  /// points in many keys, or a delta that fits badly, give a row the weight of thousands.
+  static constexpr bool any_weight = !std::is_same_v<T, half>;
+  static constexpr float first_scale = 0x1p7F;
+  static constexpr float largest_scaled = 0x1p15F;
 
+ public:
   __device__ __forceinline__ void clear() {
+    if constexpr (!any_weight)
+#pragma unroll
+      for (float& scale : _scale) scale = first_scale;
 #pragma unroll
     for (int b = 0; b < blocks; ++b)
 #pragma unroll
@@ -47,14 +53,19 @@ class MmaSums {
 #pragma unroll
     for (int block = 0; block < blocks; ++block) {
       const int head = packed ? column() % 4 : block * 8 + column();  // the queue has room for all of them
+      float w[2][2];
 #pragma unroll
       for (int k = 0; k < 2; ++k) {
         const int place = 2 * quarter() + 8 * k;
         const float2 both = *reinterpret_cast<const float2*>(weight + head * weight_stride + place);
-        const float w[2] = {place < count ? both.x * weight_scale : 0.F,
-                            place + 1 < count ? both.y * weight_scale : 0.F};
-        const std::uint32_t rounded = pack<T>(w[0], w[1]);
-        const std::uint32_t rest = pack_rest<T>(w[0], w[1], rounded);
+        w[k][0] = place < count ? both.x : 0.F;
+        w[k][1] = place + 1 < count ? both.y : 0.F;
+      }
+      if constexpr (!any_weight) bring_to_scale(block, w);
+#pragma unroll
+      for (int k = 0; k < 2; ++k) {
+        const std::uint32_t rounded = pack<T>(w[k][0], w[k][1]);
+        const std::uint32_t rest = pack_rest<T>(w[k][0], w[k][1], rounded);
         if constexpr (packed) {
           b[block][k] = column() < 4 ? rounded : rest;
         } else {
@@ -91,7 +102,11 @@ class MmaSums {
   /// Writes the sums of `heads` heads in natural order: to[head * head_stride + 0..dim).
   __device__ void store(float* to, int head_stride, int heads, int dim) const {
 #pragma unroll
-    for (int b = 0; b < blocks; ++b)
+    for (int b = 0; b < blocks; ++b) {
+      float unit[2] = {1.F, 1.F};  // of a head's sums
+      if constexpr (!any_weight)
+#pragma unroll
+        for (int k = 0; k < 2; ++k) unit[k] = 1.F / of_head(_scale[b], 2 * quarter() + k);
 #pragma unroll
       for (int j = 0; j < steps; ++j)
 #pragma unroll
@@ -100,15 +115,44 @@ class MmaSums {
           if constexpr (packed) value += __shfl_xor_sync(Group::everyone, value, 2);  // the rounded part and its rest
           const int head = b * 8 + 2 * quarter() + k % 2;
           const int d = 16 * j + column() + k / 2 * 8;
-          if (head < heads && d < dim) to[head * head_stride + d] = value * (1.F / weight_scale);
+          if (head < heads && d < dim) to[head * head_stride + d] = value * unit[k % 2];
         }
+    }
   }
 
  private:
   __device__ static int column() { return Group::lane() / 4; }   // g
   __device__ static int quarter() { return Group::lane() % 4; }  // t
 
+  /// What the lanes of a head's column have.
+  __device__ static float of_head(float value, int head) {
+    return __shfl_sync(Group::everyone, value, 4 * (packed ? head % 4 : head));
+  }
+
+  /// Multiplies a lane's weights by its head's scale, which is lowered first, and the head's sums with it, where they
+  /// would be too large.
+  __device__ __forceinline__ void bring_to_scale(int block, float (&w)[2][2]) {
+    const float largest = fmaxf(fmaxf(w[0][0], w[0][1]), fmaxf(w[1][0], w[1][1]));
+    if (__any_sync(Group::everyone, largest * _scale[block] > largest_scaled)) lower_scale(block, largest);
+#pragma unroll
+    for (int k = 0; k < 2; ++k) {
+      w[k][0] *= _scale[block];
+      w[k][1] *= _scale[block];
+    }
+  }
+  __device__ void lower_scale(int block, float largest) {
+    largest = fmaxf(largest, __shfl_xor_sync(Group::everyone, largest, 1));
+    largest = fmaxf(largest, __shfl_xor_sync(Group::everyone, largest, 2)) * _scale[block];
+    // The power of two that brings a number of this exponent to below the largest.
+    const std::uint32_t by = (2 * 127U + 14U - (__float_as_uint(largest) >> 23)) << 23;
+    const float factor = largest > largest_scaled ? __uint_as_float(by) : 1.F;
+    _scale[block] *= factor;
+#pragma unroll
+    for (int head = 0; head < (packed ? 4 : 8); ++head) rescale(8 * block + head, of_head(factor, head));
+  }
+
   float _sum[blocks][steps][4];
+  float _scale[any_weight ? 1 : blocks];  // of the head of a lane's column
 };
 
 /// |row - center|^2 of a row in memory, with center in natural order or null for 0; by all lanes of a warp together.

@@ -28,7 +28,6 @@ class MmaTile {
   using Element = T;
   /// Rows are asked for and taken in the course of `scores` and `settle`, not when they are drawn.
   static constexpr bool asynchronous = true;
-  static constexpr float weight_scale = Sums::weight_scale;
 
   /// Scratch of the team.
   KOKKOS_FUNCTION static constexpr std::size_t shared_floats(int /*heads*/, int /*dim*/) {

@@ -18,7 +18,6 @@ class PlainTile {
 
  public:
   using Element = T;
-  static constexpr float weight_scale = 1.F;
   static constexpr bool asynchronous = false;
 
   KOKKOS_FUNCTION static constexpr std::size_t shared_floats(int heads, int dim) {

@@ -82,7 +82,6 @@ class ListTile {
  public:
   using Element = float;
   static constexpr bool asynchronous = false;
-  static constexpr float weight_scale = 1.F;
 
   KOKKOS_FUNCTION static constexpr std::size_t shared_floats(int /*heads*/, int /*dim*/) { return 0; }
   KOKKOS_FUNCTION static constexpr std::size_t scratch_floats(int /*heads*/, int /*dim*/) { return 0; }
