@@ -21,8 +21,8 @@ inline constexpr float ln_of_2 = 0.69314718055994530942F;
 template <class Float>
 KOKKOS_FORCEINLINE_FUNCTION Float exp2(const Float& x) {
   const Float magic = Float(12582912.F);  // 1.5 * 2^23: the low bits of magic + x hold round(x)
-  const Float shifted = x + magic;
-  const Float fraction = x - (shifted - magic);
+  const Float shifted = as_rounded(x + magic);
+  const Float fraction = x - as_rounded(shifted - magic);
   Float power = fma(fraction, Float(1.5461448e-4F), Float(1.3390867e-3F));
   power = fma(power, fraction, Float(9.6180569e-3F));
   power = fma(power, fraction, Float(5.5503570e-2F));

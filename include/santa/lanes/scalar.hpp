@@ -5,6 +5,21 @@
 
 #include <type_traits>
 
+#if defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__
+#error \
+    "santa: -ffinite-math-only, a part of -ffast-math and -Ofast, lets the compiler assume that no number is infinite or \
+NaN; keys that are hidden score -infinity, and NaN has to show. Add -fno-finite-math-only behind it."
+#endif
+
+// A value that -fassociative-math may not take apart. Costs nothing.
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_assoc_barrier) && !defined(__CUDACC__)
+#define SANTA_AS_ROUNDED(value) __builtin_assoc_barrier(value)
+#elif __has_builtin(__arithmetic_fence) && !defined(__CUDACC__)
+#define SANTA_AS_ROUNDED(value) __arithmetic_fence(value)
+#endif
+#endif
+
 // Unrolls the loop that follows on a device, so that loads of several turns are on their way at once.
 #if defined(__CUDA_ARCH__)
 #define SANTA_UNROLL_PRAGMA(text) _Pragma(#text)
@@ -33,6 +48,35 @@ template <class To, class From>
 KOKKOS_FORCEINLINE_FUNCTION float fma(float a, float b, float c) { return Kokkos::fma(a, b, c); }
 KOKKOS_FORCEINLINE_FUNCTION double fma(double a, double b, double c) { return Kokkos::fma(a, b, c); }
 
-KOKKOS_FORCEINLINE_FUNCTION float sqrt(float x) { return Kokkos::sqrt(x); }
+// Rounded correctly whatever the build allows (nvcc's -use_fast_math): draws depend on them.
+KOKKOS_FORCEINLINE_FUNCTION float sqrt(float x) {
+#if defined(__CUDA_ARCH__)
+  return __fsqrt_rn(x);
+#else
+  return Kokkos::sqrt(x);
+#endif
+}
+KOKKOS_FORCEINLINE_FUNCTION float divide(float a, float b) {
+#if defined(__CUDA_ARCH__)
+  return __fdiv_rn(a, b);
+#else
+  return a / b;
+#endif
+}
+
+/// x as it has been rounded: sums and differences with it are taken as they stand.
+template <class T>
+  requires std::is_floating_point_v<T> KOKKOS_FORCEINLINE_FUNCTION T as_rounded(T x) {
+#if defined(SANTA_AS_ROUNDED)
+    return SANTA_AS_ROUNDED(x);
+#else
+#if defined(__SSE2__) && defined(__GNUC__) && !defined(__CUDA_ARCH__)
+    asm("" : "+x"(x));
+#elif defined(__GNUC__) && !defined(__CUDA_ARCH__)
+    asm("" : "+m"(x));
+#endif
+    return x;
+#endif
+  }
 
 }  // namespace santa::lanes

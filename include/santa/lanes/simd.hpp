@@ -1,6 +1,8 @@
 // Simd<T, N>: N values of a host thread that are worked on together, whatever the width of the machine's registers.
 #pragma once
 
+#include <santa/lanes/scalar.hpp>
+
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -196,6 +198,30 @@ SANTA_INLINE void multiply_wide(std::uint32_t factor, const Simd<std::uint32_t, 
   for (int i = 0; i < N; ++i) top[i] = static_cast<std::uint32_t>((std::uint64_t{factor} * word[i]) >> 32);
   high = Simd<std::uint32_t, N>::load(top);
   low = words * Simd<std::uint32_t, N>(factor);
+}
+
+/// a / b, correctly rounded.
+template <int N>
+SANTA_INLINE Simd<float, N> divide(const Simd<float, N>& a, const Simd<float, N>& b) {
+  return a / b;
+}
+
+/// x as it has been rounded: compilers that may reorder sums take it as it stands.
+template <int N>
+SANTA_INLINE Simd<float, N> as_rounded(const Simd<float, N>& x) {
+  return Simd<float, N>::map(
+      [](typename Simd<float, N>::Part part) SANTA_INLINE_LAMBDA {
+#if defined(SANTA_AS_ROUNDED)
+        return SANTA_AS_ROUNDED(part);
+#elif defined(__SSE2__)
+        asm("" : "+x"(part));
+        return part;
+#else
+        asm("" : "+m"(part));
+        return part;
+#endif
+      },
+      x);
 }
 
 /// The square root, correctly rounded.

@@ -32,7 +32,7 @@ struct Bernoulli {
       for (int draw = 0; draw < draws; ++draw) {
         const Float uniform = lanes::convert<float>(c.random(query, first, draw));
         for_heads(group, c, [&](int head) {
-          const Float share = c.magnitude(c.load(c.of(head), first)) / Float(c.scale(head));
+          const Float share = lanes::divide(c.magnitude(c.load(c.of(head), first)), Float(c.scale(head)));
           times[head] += lanes::select(uniform < share * Float(0x1p24F), Float(1.F), Float(0.F));
         });
       }

@@ -77,7 +77,7 @@ struct SystematicFeatures {
   /// Probabilities of features that are left to chance, in units of 2^-bits; 0 of others. Never 0 where there is one.
   template <class Float>
   KOKKOS_FUNCTION static auto parts(const Float& importance, float certain) {
-    const Float scaled = lanes::fma(importance / Float(certain), Float(one), Float(0.5F));
+    const Float scaled = lanes::fma(lanes::divide(importance, Float(certain)), Float(one), Float(0.5F));
     const Float least = lanes::select(scaled < Float(1.F), Float(1.F), scaled);
     const auto chance = (importance < Float(certain)) & (importance > Float(0.F));
     return lanes::convert<std::uint32_t>(lanes::select(chance, least, Float(0.F)));

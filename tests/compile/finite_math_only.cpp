@@ -1,0 +1,5 @@
+// expect: -ffinite-math-only, a part of -ffast-math and -Ofast.*Add -fno-finite-math-only
+// options: -Ofast
+#include <santa/santa.hpp>
+
+int main() {}
