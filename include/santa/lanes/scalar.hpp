@@ -11,13 +11,16 @@
 NaN; keys that are hidden score -infinity, and NaN has to show. Add -fno-finite-math-only behind it."
 #endif
 
-// A value that -fassociative-math may not take apart. Costs nothing.
-#if defined(__has_builtin)
-#if __has_builtin(__builtin_assoc_barrier) && !defined(__CUDACC__)
-#define SANTA_AS_ROUNDED(value) __builtin_assoc_barrier(value)
-#elif __has_builtin(__arithmetic_fence) && !defined(__CUDACC__)
-#define SANTA_AS_ROUNDED(value) __arithmetic_fence(value)
-#endif
+// Makes a compiler that may reorder sums (-fassociative-math) take a value as it stands. GCC tells from version 12 on
+// whether it may; its own barrier takes vectors apart.
+#if defined(__CUDA_ARCH__) || (defined(__GNUC__) && __GNUC__ >= 12 && !defined(__ASSOCIATIVE_MATH__))
+#define SANTA_KEEP(value)
+#elif defined(__AVX512F__)
+#define SANTA_KEEP(value) asm("" : "+v"(value))
+#elif defined(__SSE2__)
+#define SANTA_KEEP(value) asm("" : "+x"(value))
+#else
+#define SANTA_KEEP(value) asm("" : "+m"(value))
 #endif
 
 // Unrolls the loop that follows on a device, so that loads of several turns are on their way at once.
@@ -67,16 +70,8 @@ KOKKOS_FORCEINLINE_FUNCTION float divide(float a, float b) {
 /// x as it has been rounded: sums and differences with it are taken as they stand.
 template <class T>
   requires std::is_floating_point_v<T> KOKKOS_FORCEINLINE_FUNCTION T as_rounded(T x) {
-#if defined(SANTA_AS_ROUNDED)
-    return SANTA_AS_ROUNDED(x);
-#else
-#if defined(__SSE2__) && defined(__GNUC__) && !defined(__CUDA_ARCH__)
-    asm("" : "+x"(x));
-#elif defined(__GNUC__) && !defined(__CUDA_ARCH__)
-    asm("" : "+m"(x));
-#endif
+    SANTA_KEEP(x);
     return x;
-#endif
   }
 
 }  // namespace santa::lanes

@@ -206,20 +206,13 @@ SANTA_INLINE Simd<float, N> divide(const Simd<float, N>& a, const Simd<float, N>
   return a / b;
 }
 
-/// x as it has been rounded: compilers that may reorder sums take it as it stands.
+/// x as it has been rounded: sums and differences with it are taken as they stand.
 template <int N>
 SANTA_INLINE Simd<float, N> as_rounded(const Simd<float, N>& x) {
   return Simd<float, N>::map(
       [](typename Simd<float, N>::Part part) SANTA_INLINE_LAMBDA {
-#if defined(SANTA_AS_ROUNDED)
-        return SANTA_AS_ROUNDED(part);
-#elif defined(__SSE2__)
-        asm("" : "+x"(part));
+        SANTA_KEEP(part);
         return part;
-#else
-        asm("" : "+m"(part));
-        return part;
-#endif
       },
       x);
 }
