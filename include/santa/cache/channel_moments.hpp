@@ -2,13 +2,14 @@
 #pragma once
 
 #include <santa/core/arguments.hpp>
+#include <santa/core/build.hpp>
 #include <santa/core/shape.hpp>
 
 #include <Kokkos_Core.hpp>
 
 #include <cstdint>
 
-namespace santa::detail {
+namespace santa::detail::inline SANTA_BUILD {
 
 /// Mean and root mean square deviation of one feature over the valid keys, which a team shares out.
 template <class Addresses>
@@ -59,4 +60,4 @@ void find_channel_moments(const Space& space, const Full& full, const Shape& sha
   Kokkos::parallel_for("santa::channel_moments", Kokkos::TeamPolicy<Space>(space, teams, Kokkos::AUTO), kernel);
 }
 
-}  // namespace santa::detail
+}  // namespace santa::detail::inline SANTA_BUILD

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <santa/core/arguments.hpp>
+#include <santa/core/build.hpp>
 #include <santa/core/check.hpp>
 #include <santa/core/element.hpp>
 #include <santa/core/shape.hpp>
@@ -20,7 +21,7 @@ enum class CacheLayout : std::uint8_t {
   head_major,   // [batch, kv_heads, length, dim]
 };
 
-namespace detail {
+namespace detail::inline SANTA_BUILD {
 
 /// Rows of one (batch, kv head): row i starts at base + i * stride.
 template <class T>
@@ -100,7 +101,7 @@ View allocate_rows(const Space& space, const std::string& label, const Shape& sh
               n(by_token ? shape.kv_heads : shape.length), n(count));
 }
 
-}  // namespace detail
+}  // namespace detail::inline SANTA_BUILD
 
 /// Lengths of a cache whose storage is full.
 using NoLengths = Kokkos::View<const std::int64_t*, Kokkos::HostSpace>;

@@ -3,10 +3,12 @@
 
 #include <santa/cache/channel_moments.hpp>
 #include <santa/cache/narrow_keys.hpp>
+#include <santa/core/build.hpp>
 #include <santa/core/check.hpp>
 #include <santa/core/element.hpp>
 #include <santa/core/narrow.hpp>
 #include <santa/core/shape.hpp>
+#include <santa/lanes/extents.hpp>
 
 #include <Kokkos_Core.hpp>
 
@@ -15,7 +17,7 @@
 
 namespace santa {
 
-namespace detail {
+namespace detail::inline SANTA_BUILD {
 
 /// Codes of one row, and its scale: the smallest bfloat16 at which its farthest feature has a code. A row with a
 /// feature that is no finite number gets the scale NaN, so that its score is NaN, as that of the full key.
@@ -90,7 +92,7 @@ void encode(const Space& space, const Full& full, const Narrow& narrow, std::int
       EncodeKernel<decltype(addresses)>{addresses, cache.length_data(), shape, begin, count, from_end});
 }
 
-}  // namespace detail
+}  // namespace detail::inline SANTA_BUILD
 
 /// Finds what the keys of each (batch, kv head) have in common, for narrow keys yet to be encoded: writes `center`, the
 /// mean of the valid keys, and `spread`, the root of their mean square deviation, feature by feature.
@@ -99,7 +101,7 @@ void encode(const Space& space, const Full& full, const Narrow& narrow, std::int
 /// nothing breaks, and what it costs shows in Statistics::effective_sample_size of a rescored cache. Then calibrate and
 /// encode all keys anew.
 /// Errors:   std::invalid_argument: name, given, accepted.
-template <class Space, class Full, class T, class MemorySpace>
+template <class Space, class Full, class T, class MemorySpace, class Build = lanes::Build>
 void calibrate(const Space& space, const Full& full, const NarrowKeys<T, MemorySpace>& narrow) {
   const NarrowCache cache{full, narrow};
   const Shape shape = cache.shape();
@@ -110,19 +112,19 @@ void calibrate(const Space& space, const Full& full, const NarrowKeys<T, MemoryS
 /// beyond a request's length are encoded too: they may be anything. Does not fence. `narrow` is any narrow copy whose
 /// rows can be written: those of PieceRows by `encode(row, key)`, given a key's features as float.
 /// Bytes: the keys read, the codes written. Errors: std::invalid_argument: name, given, accepted.
-template <class Space, class Full, class Narrow>
+template <class Space, class Full, class Narrow, class Build = lanes::Build>
 void encode_keys(const Space& space, const Full& full, const Narrow& narrow, std::int64_t first, std::int64_t count) {
   detail::encode(space, full, narrow, first, count, false);
 }
 /// All keys.
-template <class Space, class Full, class Narrow>
+template <class Space, class Full, class Narrow, class Build = lanes::Build>
 void encode_keys(const Space& space, const Full& full, const Narrow& narrow) {
   detail::encode(space, full, narrow, 0, full.shape().length, false);
 }
 
 /// Encodes the last `count` valid keys of every request, where the lengths lie in device memory: for the tokens that a
 /// decode step has just appended. No other row is touched. Does not fence.
-template <class Space, class Full, class Narrow>
+template <class Space, class Full, class Narrow, class Build = lanes::Build>
 void encode_newest_keys(const Space& space, const Full& full, const Narrow& narrow, std::int64_t count = 1) {
   detail::encode(space, full, narrow, 0, count, true);
 }

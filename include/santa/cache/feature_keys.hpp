@@ -3,6 +3,7 @@
 
 #include <santa/cache/contiguous.hpp>
 #include <santa/cache/narrow_keys.hpp>
+#include <santa/core/build.hpp>
 #include <santa/core/check.hpp>
 #include <santa/core/element.hpp>
 #include <santa/core/shape.hpp>
@@ -71,7 +72,7 @@ struct FeatureKeys {
   }
 };
 
-namespace detail {
+namespace detail::inline SANTA_BUILD {
 
 /// Feature-major keys of one (batch, kv head): [key] is where the first feature of a key lies, the next is `stride`
 /// further.
@@ -114,7 +115,7 @@ struct FeatureAddresses : Full {
   }
 };
 
-}  // namespace detail
+}  // namespace detail::inline SANTA_BUILD
 
 /// A cache whose scores are made from some features of the keys, which `Choice` chooses by the queries of each step:
 /// Bernoulli, SystematicFeatures, TopFeatures, or a policy of one's own. For any method; with Rescore::drawn_rows the

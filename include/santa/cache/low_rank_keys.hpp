@@ -3,6 +3,7 @@
 
 #include <santa/cache/contiguous.hpp>
 #include <santa/cache/narrow_keys.hpp>
+#include <santa/core/build.hpp>
 #include <santa/core/check.hpp>
 #include <santa/core/element.hpp>
 #include <santa/core/piece_rows.hpp>
@@ -15,7 +16,7 @@
 
 namespace santa {
 
-namespace detail {
+namespace detail::inline SANTA_BUILD {
 
 /// Keys times P: the pieces of a row are (0, its first number), (1, its second number), ...
 template <class T>
@@ -61,7 +62,7 @@ struct LowRankAddresses {
   }
 };
 
-}  // namespace detail
+}  // namespace detail::inline SANTA_BUILD
 
 /// Keys of `rank` numbers each: P k_i, by a matrix P of the kv head. Scores are <P q, P k_i> ~ <q, k_i>, which is exact
 /// for keys in the span of the rows of P where these are orthonormal.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <santa/cache/contiguous.hpp>
+#include <santa/core/build.hpp>
 #include <santa/core/check.hpp>
 #include <santa/core/element.hpp>
 #include <santa/core/narrow.hpp>
@@ -17,7 +18,7 @@
 
 namespace santa {
 
-namespace detail {
+namespace detail::inline SANTA_BUILD {
 
 /// Codes of one (batch, kv head), and what belongs to them.
 template <class T>
@@ -53,7 +54,7 @@ struct CodeAddresses {
   }
 };
 
-}  // namespace detail
+}  // namespace detail::inline SANTA_BUILD
 
 /// Keys in 8 or 4 bits a feature: key i of a (batch, kv head) is about center + spread * scale_i * code_i, feature by
 /// feature. `center` and `spread` are what the keys of a (batch, kv head) have in common, so that a row's one scale
@@ -123,7 +124,7 @@ struct NarrowKeys {
 /// Whether the drawn rows' scores are made again from the full keys.
 enum class Rescore : std::uint8_t { none, drawn_rows };
 
-namespace detail {
+namespace detail::inline SANTA_BUILD {
 
 /// What rows of a narrow copy are rows of: codes, or pieces by a rule of their own.
 template <class Rows>
@@ -158,7 +159,7 @@ struct NarrowAddresses : Full {
   }
 };
 
-}  // namespace detail
+}  // namespace detail::inline SANTA_BUILD
 
 /// A cache whose scores are made from something narrower than its keys, for any method: NarrowKeys, LowRankKeys,
 /// SparseKeys, or a type of the caller's that has `shape()` and `addresses()`, which can be copied as bytes and has

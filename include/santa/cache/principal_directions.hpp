@@ -4,8 +4,10 @@
 #include <santa/cache/low_rank_keys.hpp>
 #include <santa/cache/narrow_keys.hpp>
 #include <santa/core/arguments.hpp>
+#include <santa/core/build.hpp>
 #include <santa/core/check.hpp>
 #include <santa/core/shape.hpp>
+#include <santa/lanes/extents.hpp>
 
 #include <Kokkos_Core.hpp>
 
@@ -18,7 +20,7 @@
 
 namespace santa {
 
-namespace detail {
+namespace detail::inline SANTA_BUILD {
 
 /// Sums of key[a] key[b] over the valid keys of all requests, for b <= a at least: of one kv head, a and eight b each.
 template <class Addresses>
@@ -79,7 +81,7 @@ inline std::vector<double> diagonalise(std::vector<double>& matrix, std::size_t 
   return vectors;
 }
 
-}  // namespace detail
+}  // namespace detail::inline SANTA_BUILD
 
 /// Finds the projection of low-rank keys yet to be encoded: for each kv head the `rank` orthonormal directions in which
 /// the valid keys of all requests are largest (principal directions, not centred: scores are products with whole keys).
@@ -87,7 +89,7 @@ inline std::vector<double> diagonalise(std::vector<double>& matrix, std::size_t 
 /// shows in Statistics::effective_sample_size of a rescored cache.
 /// Runs on `space` and, for dim^3 operations a kv head, on the host; fences. Bytes: all keys, dim / 8 times.
 /// Errors: std::invalid_argument: name, given, accepted; for keys that are not finite too.
-template <class Space, class Full, class T, class MemorySpace>
+template <class Space, class Full, class T, class MemorySpace, class Build = lanes::Build>
 void calibrate(const Space& space, const Full& full, const LowRankKeys<T, MemorySpace>& narrow) {
   const NarrowCache cache{full, narrow};
   const Shape shape = cache.shape();

@@ -3,6 +3,7 @@
 
 #include <santa/cache/contiguous.hpp>
 #include <santa/cache/narrow_keys.hpp>
+#include <santa/core/build.hpp>
 #include <santa/core/check.hpp>
 #include <santa/core/element.hpp>
 #include <santa/core/piece_rows.hpp>
@@ -15,7 +16,7 @@
 
 namespace santa {
 
-namespace detail {
+namespace detail::inline SANTA_BUILD {
 
 /// Whether feature d is one of the `count` largest by magnitude; of equal ones the first are. NaN is larger than all
 /// numbers, so that it is not lost.
@@ -71,7 +72,7 @@ struct SparseAddresses {
   }
 };
 
-}  // namespace detail
+}  // namespace detail::inline SANTA_BUILD
 
 /// Keys of their k largest features by magnitude each; the others count as 0. Queries are cut to their `query_features`
 /// largest features likewise, or, with 0, taken whole.

@@ -4,8 +4,10 @@
 #include <santa/cache/channel_moments.hpp>
 #include <santa/cache/feature_keys.hpp>
 #include <santa/core/arguments.hpp>
+#include <santa/core/build.hpp>
 #include <santa/core/check.hpp>
 #include <santa/core/shape.hpp>
+#include <santa/lanes/extents.hpp>
 
 #include <Kokkos_Core.hpp>
 
@@ -14,7 +16,7 @@
 
 namespace santa {
 
-namespace detail {
+namespace detail::inline SANTA_BUILD {
 
 /// What converters check of a cache and its copy; gives their shape.
 template <class Full, class Keys>
@@ -120,11 +122,11 @@ struct NoteLengths {
   }
 };
 
-}  // namespace detail
+}  // namespace detail::inline SANTA_BUILD
 
 /// Makes the copy: all valid keys of every request, their mean and deviation, their number. Does not fence.
 /// Bytes:    the keys read three times, written once. Errors: std::invalid_argument: name, given, accepted.
-template <class Space, class Full, class Keys>
+template <class Space, class Full, class Keys, class Build = lanes::Build>
 void transpose_keys(const Space& space, const Full& full, const Keys& copy) {
   using T = typename Keys::Element;
   const Shape shape = detail::check_copy(full, copy);
@@ -141,7 +143,7 @@ void transpose_keys(const Space& space, const Full& full, const Keys& copy) {
 /// each request from the copy's length to the cache's, at most `most` of them. No other key is touched; mean and
 /// deviation follow. A request with more new keys, or fewer keys than its copy, is left as it is: transpose anew.
 /// Does not fence. Errors: std::invalid_argument: name, given, accepted.
-template <class Space, class Full, class Keys>
+template <class Space, class Full, class Keys, class Build = lanes::Build>
 void append_keys(const Space& space, const Full& full, const Keys& copy, std::int64_t most = 1) {
   using T = typename Keys::Element;
   const Shape shape = detail::check_copy(full, copy);

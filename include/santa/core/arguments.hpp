@@ -1,6 +1,7 @@
 // What every kernel of a decode step is given: plain pointers, strides and numbers.
 #pragma once
 
+#include <santa/core/build.hpp>
 #include <santa/core/divisor.hpp>
 #include <santa/core/element.hpp>
 #include <santa/core/shape.hpp>
@@ -116,6 +117,8 @@ enum class StateArray : std::uint8_t { log_ratio, log2_sum, panel, error_scale, 
 
 /// What kernels look at first comes first: each 64 bytes of a kernel's arguments have to be waited for.
 struct Arguments {
+  [[gnu::always_inline]] Arguments() = default;  // not shared by units for different processors
+
   // Shape, and how it is cut into units of work.
   std::int32_t batch = 0, heads = 0, dim = 0;
   Divisor kv_heads, slices, slice_heads;  // a group's heads, in slices that a lane group works on
@@ -199,6 +202,10 @@ struct Unit {
   }
   [[nodiscard]] KOKKOS_FUNCTION std::int64_t visible() const { return length > start ? length - start : 0; }
 };
+
+}  // namespace santa::detail
+
+namespace santa::detail::inline SANTA_BUILD {
 
 /// Request's valid length, clamped to the storage.
 KOKKOS_INLINE_FUNCTION std::int64_t length_of(const Arguments& a, std::int64_t batch) {
@@ -295,4 +302,4 @@ KOKKOS_INLINE_FUNCTION StreamKey stream_key(const Arguments& a, const Unit& unit
   return {a.seed.get(), a.step.get(), a.stream, a.requests != nullptr ? a.requests[batch] : batch};
 }
 
-}  // namespace santa::detail
+}  // namespace santa::detail::inline SANTA_BUILD

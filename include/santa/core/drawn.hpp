@@ -1,13 +1,14 @@
 // What a rule makes of one tile of scores: the rows to read and their weights.
 #pragma once
 
+#include <santa/core/build.hpp>
 #include <santa/core/shape.hpp>
 
 #include <Kokkos_Core.hpp>
 
 #include <cstdint>
 
-namespace santa::detail {
+namespace santa::detail::inline SANTA_BUILD {
 
 /// A tile as a rule sees it. Scores are in log2 units; lanes without a visible key hold -infinity.
 template <class Group>
@@ -38,4 +39,4 @@ struct ExpectedRows {
   float uncertain = 0.F;
 };
 
-}  // namespace santa::detail
+}  // namespace santa::detail::inline SANTA_BUILD

@@ -1,6 +1,8 @@
 // Narrow element types: what keys may be kept as beside the cache, 8 or 4 bits a feature.
 #pragma once
 
+#include <santa/core/build.hpp>
+
 #include <Kokkos_Core.hpp>
 
 #include <concepts>
@@ -59,7 +61,7 @@ struct float8 {
 template <class T>
 concept NarrowElement = std::same_as<T, std::int8_t> || std::same_as<T, int4x2> || std::same_as<T, float8>;
 
-namespace detail {
+namespace detail::inline SANTA_BUILD {
 
 /// Of a narrow type: features an element holds, the largest number it has, and how numbers become elements and back.
 template <class T>
@@ -114,5 +116,5 @@ KOKKOS_FORCEINLINE_FUNCTION void read_features(const T* row, int first, int coun
   }
 }
 
-}  // namespace detail
+}  // namespace detail::inline SANTA_BUILD
 }  // namespace santa

@@ -1,6 +1,8 @@
 // Key rows that say themselves how scores are made of them: the concept of score stages, and what helps to write one.
 #pragma once
 
+#include <santa/core/build.hpp>
+
 #include <Kokkos_Core.hpp>
 
 #include <concepts>
@@ -24,7 +26,7 @@ concept PieceRows = requires(const Rows& rows, std::int64_t i, const float* quer
   rows.for_each(i, f);
 };
 
-namespace detail {
+namespace detail::inline SANTA_BUILD {
 
 template <class T>
 struct alignas(sizeof(T) >= 2 ? 16 : 8) Eight {
@@ -56,5 +58,5 @@ KOKKOS_INLINE_FUNCTION float dot(const float* x, const float* y, int dim) {
   return part[0];
 }
 
-}  // namespace detail
+}  // namespace detail::inline SANTA_BUILD
 }  // namespace santa

@@ -1,6 +1,7 @@
 // The query rows of a unit of work, as tile products take them.
 #pragma once
 
+#include <santa/core/build.hpp>
 #include <santa/core/element.hpp>
 #include <santa/random/stream_key.hpp>
 
@@ -8,7 +9,7 @@
 
 #include <cstdint>
 
-namespace santa::detail {
+namespace santa::detail::inline SANTA_BUILD {
 
 /// Queries of the heads that are worked on together.
 struct QueryRows {
@@ -75,4 +76,4 @@ struct ChosenQueryRows : QueryRows {
   std::int32_t kv_head;
 };
 
-}  // namespace santa::detail
+}  // namespace santa::detail::inline SANTA_BUILD

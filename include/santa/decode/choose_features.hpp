@@ -3,6 +3,7 @@
 
 #include <santa/cache/feature_keys.hpp>
 #include <santa/core/arguments.hpp>
+#include <santa/core/build.hpp>
 #include <santa/core/check.hpp>
 #include <santa/core/query_rows.hpp>
 #include <santa/decode/methods.hpp>
@@ -33,7 +34,7 @@ struct FeatureOptions {
   Kokkos::View<float**, Kokkos::LayoutStride, MemorySpace> variance = {};
 };
 
-namespace detail {
+namespace detail::inline SANTA_BUILD {
 
 /// Coefficients of a slice's heads, and their variance; a team each.
 template <class ExecutionSpace, class Addresses>
@@ -96,14 +97,15 @@ struct FeatureKernel {
   }
 };
 
-}  // namespace detail
+}  // namespace detail::inline SANTA_BUILD
 
 /// Chooses features as a run of the same seed, step, stream and requests does: out: coefficients [batch, heads, dim],
 /// float, 0 where a feature is not used; the run's scores are those of queries that are the coefficients, but for a
 /// constant a head. Union over a group's heads of the features used: what the run reads.
 /// Shapes:  query [batch, heads, dim]; last extents contiguous. Does not fence.
 /// Errors:  std::invalid_argument: name, given, accepted.
-template <class Space, class QueryView, class Full, class Keys, class Choice, Rescore rescore, class OutView>
+template <class Space, class QueryView, class Full, class Keys, class Choice, Rescore rescore, class OutView,
+          class Build = lanes::Build>
 void choose_features(const Space& space, const QueryView& query, const FeatureCache<Full, Keys, Choice, rescore>& cache,
                      const OutView& coefficients, const FeatureOptions<typename Space::memory_space>& options = {}) {
   static_assert(QueryView::rank() == 3 && OutView::rank() == 3,

@@ -4,6 +4,7 @@
 #include <santa/core/check.hpp>
 #include <santa/decode/plan.hpp>
 #include <santa/decode/validate.hpp>
+#include <santa/lanes/extents.hpp>
 
 #include <Kokkos_Core.hpp>
 
@@ -15,7 +16,7 @@ namespace santa {
 
 /// Decodes one step: makes a plan, validates, runs. Allocates and fences; for more than one step, keep a DecodePlan.
 /// Shapes and errors: as DecodePlan::run and `validate`.
-template <class Space, Method M, class QueryView, class Cache, class OutView>
+template <class Space, Method M, class QueryView, class Cache, class OutView, class Build = lanes::Build>
 void decode(const Space& space, const M& method, const QueryView& query, const Cache& cache, const OutView& out,
             const RunOptions<typename Space::memory_space>& options = {}, const PlanOptions& plan_options = {}) {
   const DecodePlan plan(space, method, shape_of(query, cache), plan_options);

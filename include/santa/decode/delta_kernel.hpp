@@ -2,6 +2,7 @@
 #pragma once
 
 #include <santa/core/arguments.hpp>
+#include <santa/core/build.hpp>
 #include <santa/decode/kernel_context.hpp>
 #include <santa/decode/panel_scores.hpp>
 #include <santa/sample/budget.hpp>
@@ -11,7 +12,7 @@
 
 #include <cstdint>
 
-namespace santa::detail {
+namespace santa::detail::inline SANTA_BUILD {
 
 /// Where the scores of a first step's subset are kept.
 struct KeptScores {
@@ -253,4 +254,4 @@ struct DeltaKernel : Context {
   }
 };
 
-}  // namespace santa::detail
+}  // namespace santa::detail::inline SANTA_BUILD

@@ -2,13 +2,14 @@
 #pragma once
 
 #include <santa/core/arguments.hpp>
+#include <santa/core/build.hpp>
 #include <santa/decode/kernel_context.hpp>
 
 #include <Kokkos_Core.hpp>
 
 #include <cstdint>
 
-namespace santa::detail {
+namespace santa::detail::inline SANTA_BUILD {
 
 /// Calls Work::run(group, arguments, unit, head) for every query head; one unit a slice row, whose heads the groups of
 /// the team share.
@@ -29,4 +30,4 @@ struct HeadKernel : Context {
   KOKKOS_FUNCTION static std::size_t scratch_floats(int /*heads*/, int /*dim*/) { return 0; }
 };
 
-}  // namespace santa::detail
+}  // namespace santa::detail::inline SANTA_BUILD

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <santa/core/arguments.hpp>
+#include <santa/core/build.hpp>
 #include <santa/core/piece_rows.hpp>
 #include <santa/core/query_rows.hpp>
 #include <santa/gather/group_state.hpp>
@@ -13,7 +14,7 @@
 #include <cstdint>
 #include <utility>
 
-namespace santa::detail {
+namespace santa::detail::inline SANTA_BUILD {
 
 /// What the kernels of one method share: where data lies, how it is scored, and the group that works on it.
 template <class ExecutionSpace, class Addresses, class Modifier, class KernelExtents>
@@ -166,4 +167,4 @@ KOKKOS_FORCEINLINE_FUNCTION void ask_first_tile(const Group& group, const Source
   source.ask(first, 1, keys_of_tile<Group>(unit, first));
 }
 
-}  // namespace santa::detail
+}  // namespace santa::detail::inline SANTA_BUILD

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <santa/core/arguments.hpp>
+#include <santa/core/build.hpp>
 #include <santa/decode/kernel_context.hpp>
 #include <santa/merge/merge.hpp>
 #include <santa/merge/outputs.hpp>
@@ -10,7 +11,7 @@
 
 #include <cstdint>
 
-namespace santa::detail {
+namespace santa::detail::inline SANTA_BUILD {
 
 /// Merges the states of a head's splits and writes its outputs, one team a head: its groups share out the splits, the
 /// first merges what they found. Reads: the states. Order: fixed by the number of groups.
@@ -72,4 +73,4 @@ struct MergeKernel : Context {
   }
 };
 
-}  // namespace santa::detail
+}  // namespace santa::detail::inline SANTA_BUILD

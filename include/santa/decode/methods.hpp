@@ -2,6 +2,7 @@
 #pragma once
 
 #include <santa/core/arguments.hpp>
+#include <santa/core/build.hpp>
 #include <santa/decode/delta_kernel.hpp>
 #include <santa/decode/head_kernel.hpp>
 #include <santa/decode/merge_kernel.hpp>
@@ -22,7 +23,7 @@
 #include <concepts>
 #include <string>
 
-namespace santa::detail {
+namespace santa::detail::inline SANTA_BUILD {
 
 template <class Group>
 using JointRule = MassUnitRule<Group, Draws::joint>;
@@ -203,7 +204,7 @@ struct Recipe<FixedTileBudget> {
   }
 };
 
-}  // namespace santa::detail
+}  // namespace santa::detail::inline SANTA_BUILD
 
 namespace santa {
 /// A way to decode: Exact, MassUnit, Systematic, Stratified, Multinomial, FixedTileBudget, ProportionalTileBudget.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <santa/core/arguments.hpp>
+#include <santa/core/build.hpp>
 #include <santa/lanes/math.hpp>
 #include <santa/sample/budget.hpp>
 #include <santa/sample/mass_unit.hpp>
@@ -13,7 +14,7 @@
 
 #include <cstdint>
 
-namespace santa::detail {
+namespace santa::detail::inline SANTA_BUILD {
 
 /// Scores of a panel, of which each group of a team holds its share of the tiles. Everything that follows is the same
 /// in all teams that score the same keys.
@@ -173,4 +174,4 @@ class PanelScores {
   Float _largest[own_tiles];                  // of the heads
 };
 
-}  // namespace santa::detail
+}  // namespace santa::detail::inline SANTA_BUILD

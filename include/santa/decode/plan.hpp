@@ -8,6 +8,7 @@
 #include <santa/decode/methods.hpp>
 #include <santa/decode/options.hpp>
 #include <santa/decode/workspace.hpp>
+#include <santa/lanes/extents.hpp>
 #include <santa/score/modifiers.hpp>
 
 #include <Kokkos_Core.hpp>
@@ -45,6 +46,7 @@ class DecodePlan {
   using Run = RunOptions<MemorySpace>;
   using State = DecodeState<MemorySpace>;
 
+  template <class Build = lanes::Build>
   DecodePlan(const Space& space, const M& method, const Shape& shape, const Options& options = {},
              const Modifier& modifier = {})
       : _method(method), _modifier(modifier), _shape(shape) {
@@ -55,11 +57,11 @@ class DecodePlan {
     detail::require(options.keys_per_split >= 0 && options.keys_per_split % detail::split_keys == 0, "keys_per_split",
                     options.keys_per_split, "a multiple of 256, or 0");
     if (!std::isfinite(options.scale)) detail::reject("scale", std::to_string(options.scale), "a finite number");
-    lay_out(space, options);
+    lay_out<Build>(space, options);
     detail::Arguments largest = _arguments;
     cut(largest, _divisions[1]);
     if (largest.splits < _arguments.splits) largest.splits = _arguments.splits;
-    _workspace = detail::Workspace<Space>(space, largest, detail::Recipe<M>::needs());
+    _workspace.template allocate<Build>(space, largest, detail::Recipe<M>::needs());
     _arguments.work = _workspace.pointers();
   }
 
@@ -71,7 +73,7 @@ class DecodePlan {
   ///          Batch and storage length may be smaller than the plan's, the other extents must be equal.
   /// Errors:  std::invalid_argument before anything is launched or written. Lengths in device memory are not looked at:
   ///          out of range they are clamped and flagged in the statistics; see `validate`.
-  template <class QueryView, class Cache, class OutView>
+  template <class QueryView, class Cache, class OutView, class Build = lanes::Build>
   void run(const Space& space, const QueryView& query, const Cache& cache, const OutView& out,
            const Run& options = {}) const {
     static_assert(Kokkos::is_view_v<QueryView> && Kokkos::is_view_v<OutView>,
@@ -94,14 +96,14 @@ class DecodePlan {
                       (std::same_as<typename Cache::length_view, NoLengths> ||
                        Kokkos::SpaceAccessibility<Space, typename Cache::length_view::memory_space>::accessible),
                   "santa::DecodePlan::run: views must be accessible from the execution space");
-    detail::Arguments arguments = bind(query, cache, out);
+    detail::Arguments arguments = bind<Build>(query, cache, out);
     constexpr bool narrow = !std::same_as<typename Cache::Addresses::Element, typename Cache::Addresses::ScoredElement>;
     if constexpr (narrow) cut(arguments, _divisions[1]);
-    bind(arguments, options);
+    bind<Build>(arguments, options);
     if (arguments.batch == 0) return;
     const Kokkos::Profiling::ScopedRegion region("santa::decode");
     const auto addresses = cache.addresses();
-    lanes::Seam<Space>::template with_extents<typename Cache::Addresses::Element>(
+    lanes::Seam<Space>::template with_extents<typename Cache::Addresses::Element, Build>(
         arguments.slice_heads, arguments.dim, addresses.aligned(), [&](auto extents) {
           using Extents = std::conditional_t<narrow, lanes::Crowded<decltype(extents)>, decltype(extents)>;
           using Context = detail::KernelContext<Space, typename Cache::Addresses, Modifier, Extents>;
@@ -124,6 +126,8 @@ class DecodePlan {
   }
 
  private:
+  // Functions with a `Build` are not shared by units that are compiled for different processors.
+  template <class Build>
   void lay_out(const Space& space, const Options& options) {
     detail::Arguments& a = _arguments;
     detail::set_heads(a, _shape, lanes::Seam<Space>::most_heads(static_cast<int>(_shape.dim)));
@@ -163,7 +167,7 @@ class DecodePlan {
     a.merges_apart = lanes::Seam<Space>::merges_apart(a.splits, a.slice_heads, a.dim);
   }
 
-  template <class QueryView, class Cache, class OutView>
+  template <class Build, class QueryView, class Cache, class OutView>
   detail::Arguments bind(const QueryView& query, const Cache& cache, const OutView& out) const {
     const Shape given = shape_of(query, cache);
     require_extents("query", query, given.batch, _shape.heads);
@@ -191,6 +195,7 @@ class DecodePlan {
     return a;
   }
 
+  template <class Build>
   void bind(detail::Arguments& a, const Run& options) const {
     a.seed = {options.seed.where(), options.seed.value()};
     a.step = {options.step.where(), options.step.value()};

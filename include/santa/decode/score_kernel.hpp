@@ -2,6 +2,7 @@
 #pragma once
 
 #include <santa/core/arguments.hpp>
+#include <santa/core/build.hpp>
 #include <santa/decode/kernel_context.hpp>
 #include <santa/sample/tile_masses.hpp>
 
@@ -9,7 +10,7 @@
 
 #include <cstdint>
 
-namespace santa::detail {
+namespace santa::detail::inline SANTA_BUILD {
 
 /// First pass of a two-pass rule: scores to memory, and the masses of tiles. The last unit of a kv head turns these
 /// into prefixes, or, where groups are many, a kernel of its own. Reads: the keys. Writes: 4 bytes a key and head, 16
@@ -82,4 +83,4 @@ struct PrefixKernel : Context {
   }
 };
 
-}  // namespace santa::detail
+}  // namespace santa::detail::inline SANTA_BUILD

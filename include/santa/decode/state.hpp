@@ -4,6 +4,7 @@
 #include <santa/core/arguments.hpp>
 #include <santa/core/check.hpp>
 #include <santa/core/shape.hpp>
+#include <santa/lanes/extents.hpp>
 #include <santa/lanes/math.hpp>
 
 #include <Kokkos_Core.hpp>
@@ -48,7 +49,7 @@ struct DecodeState {
   }
 
   /// Forgets all steps.
-  template <class Space>
+  template <class Space, class Build = lanes::Build>
   void reset(const Space& space) const {
     Kokkos::deep_copy(space, _all, lanes::not_a_number);
     *_fresh = true;
@@ -56,7 +57,7 @@ struct DecodeState {
 
   /// Forgets those of one request, for another that takes its place. Neither fences nor allocates.
   /// Errors: std::invalid_argument for a request that is not below the batch.
-  template <class Space>
+  template <class Space, class Build = lanes::Build>
   void reset(const Space& space, std::int64_t request) const {
     const auto batch = static_cast<std::int64_t>(_all.extent(1));
     detail::require(request >= 0 && request < batch, "request", request, "0 to " + std::to_string(batch - 1));
@@ -70,7 +71,7 @@ struct DecodeState {
   /// allocates, and can be captured; `order` is read when the kernels run.
   /// Shapes: order [batch].
   /// Errors: std::invalid_argument for another extent.
-  template <class Space>
+  template <class Space, class Build = lanes::Build>
   void permute(const Space& space, const Kokkos::View<const std::int32_t*, MemorySpace>& order) const {
     detail::require(order.extent(0) == _all.extent(1), "order.extent(0)", static_cast<std::int64_t>(order.extent(0)),
                     "the state's batch (" + std::to_string(_all.extent(1)) + ")");

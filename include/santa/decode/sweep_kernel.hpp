@@ -2,6 +2,7 @@
 #pragma once
 
 #include <santa/core/arguments.hpp>
+#include <santa/core/build.hpp>
 #include <santa/core/drawn.hpp>
 #include <santa/decode/kernel_context.hpp>
 #include <santa/gather/group_state.hpp>
@@ -11,7 +12,7 @@
 
 #include <cstdint>
 
-namespace santa::detail {
+namespace santa::detail::inline SANTA_BUILD {
 
 /// The main kernel: a lane group scores its tiles (or loads their scores), has the rule draw rows, gathers and adds
 /// them; the last unit of a kv head to finish merges. Reads: the keys of the split (or 4 bytes a key and head), the
@@ -178,4 +179,4 @@ struct SweepKernel : Context {
   }
 };
 
-}  // namespace santa::detail
+}  // namespace santa::detail::inline SANTA_BUILD

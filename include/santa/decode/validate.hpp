@@ -4,9 +4,11 @@
 #include <santa/cache/feature_keys.hpp>
 #include <santa/cache/narrow_keys.hpp>
 #include <santa/core/arguments.hpp>
+#include <santa/core/build.hpp>
 #include <santa/core/check.hpp>
 #include <santa/core/piece_rows.hpp>
 #include <santa/core/shape.hpp>
+#include <santa/lanes/extents.hpp>
 #include <santa/sample/budget.hpp>
 
 #include <Kokkos_Core.hpp>
@@ -19,7 +21,7 @@ namespace santa {
 
 /// Checks the lengths of a cache, which lie in device memory: each from 0 to the storage length. Fences `space`.
 /// Errors: std::invalid_argument naming the first bad request.
-template <class Space, class Cache>
+template <class Space, class Cache, class Build = lanes::Build>
 void validate(const Space& space, const Cache& cache) {
   if (!cache.has_lengths()) return;
   const Shape shape = cache.shape();
@@ -41,7 +43,7 @@ void validate(const Space& space, const Cache& cache) {
                  "0 to the storage length (" + std::to_string(shape.length) + ")");
 }
 
-namespace detail {
+namespace detail::inline SANTA_BUILD {
 
 /// The first of [0, count) of which bad(i) is true; count if there is none. Fences `space`.
 template <class Space, class Bad>
@@ -101,13 +103,13 @@ struct IsBadPreparation {
   }
 };
 
-}  // namespace detail
+}  // namespace detail::inline SANTA_BUILD
 
 /// The same for a cache with a narrow copy of its keys: scales all positive and finite; of PieceRows, finite values at
 /// places below their width, and finite queries prepared into finite numbers (no NaN in a projection). A NaN is what
 /// the row of a key that is not finite gets. Fences `space`. Errors: std::invalid_argument naming the first bad
 /// request, scale or row.
-template <class Space, class Full, class Narrow, Rescore rescore>
+template <class Space, class Full, class Narrow, Rescore rescore, class Build = lanes::Build>
 void validate(const Space& space, const NarrowCache<Full, Narrow, rescore>& cache) {
   validate(space, cache.full());
   const Shape shape = cache.shape();
@@ -141,7 +143,7 @@ void validate(const Space& space, const NarrowCache<Full, Narrow, rescore>& cach
   }
 }
 
-namespace detail {
+namespace detail::inline SANTA_BUILD {
 
 /// Whether a request's copy has another number of keys than the cache.
 template <class Keys>
@@ -163,12 +165,12 @@ struct IsBadMoment {
   KOKKOS_FUNCTION bool operator()(std::int64_t i) const { return !(is_finite(mean[i]) && is_finite(deviation[i])); }
 };
 
-}  // namespace detail
+}  // namespace detail::inline SANTA_BUILD
 
 /// The same for a cache with feature-major keys: their number, request by request, must be the cache's, and what is
 /// known of each feature a finite number, which it is not where a key isn't. Fences `space`. Errors:
 /// std::invalid_argument naming the first request or feature.
-template <class Space, class Full, class Keys, class Choice, Rescore rescore>
+template <class Space, class Full, class Keys, class Choice, Rescore rescore, class Build = lanes::Build>
 void validate(const Space& space, const FeatureCache<Full, Keys, Choice, rescore>& cache) {
   validate(space, cache.full());
   const Shape shape = cache.shape();

@@ -26,10 +26,11 @@ template <class Space>
 class Workspace {
  public:
   Workspace() = default;
-  Workspace(const Space& space, const Arguments& a, WorkspaceNeeds needs) {
-    const std::size_t bytes = cut(a, needs, nullptr);
+  template <class Build>
+  void allocate(const Space& space, const Arguments& a, WorkspaceNeeds needs) {
+    const std::size_t bytes = cut<Build>(a, needs, nullptr);
     _memory = Memory(Kokkos::view_alloc(space, "santa::workspace"), bytes);  // zeroed: the counters must be
-    cut(a, needs, _memory.data());
+    cut<Build>(a, needs, _memory.data());
   }
 
   [[nodiscard]] const WorkspacePointers& pointers() const { return _pointers; }
@@ -38,6 +39,7 @@ class Workspace {
  private:
   using Memory = Kokkos::View<std::byte*, typename Space::memory_space>;
 
+  template <class Build>
   std::size_t cut(const Arguments& a, WorkspaceNeeds needs, std::byte* base) {
     std::size_t used = 0;
     const auto take = [&]<class T>(T*& pointer, std::int64_t count) {

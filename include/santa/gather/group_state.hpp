@@ -2,6 +2,7 @@
 #pragma once
 
 #include <santa/core/arguments.hpp>
+#include <santa/core/build.hpp>
 #include <santa/core/drawn.hpp>
 #include <santa/gather/drawn_keys.hpp>
 #include <santa/gather/row_queue.hpp>
@@ -11,7 +12,7 @@
 
 #include <cstdint>
 
-namespace santa::detail {
+namespace santa::detail::inline SANTA_BUILD {
 
 /// Sums of one unit of work: masses by lane, the queue of drawn rows, and (in `Tile`) the weighted sum of value rows.
 /// Weights are relative to a reference exponent per head, an integer in log2 units, so that changing it is exact. It is
@@ -296,4 +297,4 @@ class GroupState {
   Float _squares[Group::max_heads];                         // and their squares
 };
 
-}  // namespace santa::detail
+}  // namespace santa::detail::inline SANTA_BUILD

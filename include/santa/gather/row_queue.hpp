@@ -1,6 +1,7 @@
 // The list of drawn rows between rule and gather.
 #pragma once
 
+#include <santa/core/build.hpp>
 #include <santa/core/drawn.hpp>
 #include <santa/core/shape.hpp>
 
@@ -8,7 +9,7 @@
 
 #include <cstdint>
 
-namespace santa::detail {
+namespace santa::detail::inline SANTA_BUILD {
 
 /// Rows that wait to be read: (row, weight per head), one queue a lane group, in a ring. Rows are gathered `batch` at a
 /// time, so the cost of a gather depends on how many rows are drawn, not on where they are.
@@ -90,4 +91,4 @@ class RowQueue {
   int _asked = 0;
 };
 
-}  // namespace santa::detail
+}  // namespace santa::detail::inline SANTA_BUILD

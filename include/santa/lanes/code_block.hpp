@@ -1,6 +1,7 @@
 // How a host thread holds a piece of a narrow key row.
 #pragma once
 
+#include <santa/core/build.hpp>
 #include <santa/core/narrow.hpp>
 #include <santa/lanes/feature_block.hpp>
 #include <santa/lanes/simd.hpp>
@@ -8,7 +9,7 @@
 #include <cstdint>
 #include <cstring>
 
-namespace santa::lanes {
+namespace santa::lanes::inline SANTA_BUILD {
 
 /// 32 bytes as numbers 0 to 255, or -128 to 127 where Byte is signed. To twice the width: other conversions of vectors
 /// are made lane by lane.
@@ -88,4 +89,4 @@ struct FeatureBlock<float8> {
   SANTA_INLINE static FeatureBlock load(const float8* from, int count) { return load_some(from, count); }
 };
 
-}  // namespace santa::lanes
+}  // namespace santa::lanes::inline SANTA_BUILD

@@ -1,7 +1,38 @@
 // Extents that a kernel is compiled for.
 #pragma once
 
-namespace santa::lanes {
+#include <santa/core/build.hpp>
+
+namespace santa::lanes::inline SANTA_BUILD {
+
+/// Heads and dimensions, in turn, that kernels are compiled for; none: all.
+template <int... heads_and_dim>
+struct Named {
+  static constexpr bool any = sizeof...(heads_and_dim) > 0;
+};
+
+/// What a translation unit compiles. Each combination of extents is a kernel for CUDA. A program that knows its models
+/// saves most of the time that takes by naming what it needs, -DSANTA_ONLY_EXTENTS=<heads>,<dim>[,<heads>,<dim>...] (4,
+/// 8 or 16; 64, 128 or 256) from small to large: a shape takes the first pair that holds it, others are refused. So are
+/// then rows that are not aligned to 16 bytes, if of 2-byte elements, unless
+/// -DSANTA_ONLY_MISALIGNED_EXTENTS=<heads>,<dim>[,...] names some for them. Functions that a program calls have this as
+/// an argument, so that units of one program may differ in it.
+template <class Only, class Misaligned>
+struct BuildFor {
+  using Extents = Only;
+  using MisalignedExtents = Misaligned;
+};
+#if defined(SANTA_ONLY_EXTENTS)
+using OnlyExtents = Named<SANTA_ONLY_EXTENTS>;
+#else
+using OnlyExtents = Named<>;
+#endif
+#if defined(SANTA_ONLY_MISALIGNED_EXTENTS)
+using OnlyMisalignedExtents = Named<SANTA_ONLY_MISALIGNED_EXTENTS>;
+#else
+using OnlyMisalignedExtents = Named<>;
+#endif
+using Build = BuildFor<OnlyExtents, OnlyMisalignedExtents>;
 
 /// Bounds of a shape, known when a kernel is compiled: at most `heads` query heads a lane group, at most `dim`
 /// features.
@@ -45,4 +76,4 @@ struct Products : Extents<Vectors, 32, TensorCores> {
   static constexpr int groups = 4;
 };
 
-}  // namespace santa::lanes
+}  // namespace santa::lanes::inline SANTA_BUILD

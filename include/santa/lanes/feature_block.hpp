@@ -1,13 +1,14 @@
 // How a host thread holds a piece of a key or value row: 32 features as floats.
 #pragma once
 
+#include <santa/core/build.hpp>
 #include <santa/core/element.hpp>
 #include <santa/lanes/simd.hpp>
 
 #include <cstdint>
 #include <type_traits>
 
-namespace santa::lanes {
+namespace santa::lanes::inline SANTA_BUILD {
 
 /// 32 consecutive features of a row as two vectors of floats. Which feature is where depends on the storage type
 /// (`feature`): products may permute features as long as both factors agree, and bfloat16 unpacks fastest as the even
@@ -83,4 +84,4 @@ SANTA_INLINE void for_each_place(int block, F&& f) {
     for (int part = 0; part < 2; ++part) f(block + lanes * part + lane, block + FeatureBlock<T>::feature(part, lane));
 }
 
-}  // namespace santa::lanes
+}  // namespace santa::lanes::inline SANTA_BUILD

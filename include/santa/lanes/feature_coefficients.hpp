@@ -1,6 +1,7 @@
 // Which features of the keys are read, and with which coefficient for each query head.
 #pragma once
 
+#include <santa/core/build.hpp>
 #include <santa/core/query_rows.hpp>
 #include <santa/lanes/math.hpp>
 #include <santa/random/stream_key.hpp>
@@ -10,7 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace santa::lanes {
+namespace santa::lanes::inline SANTA_BUILD {
 
 /// The queries of a team's heads in its scratch, in whose place a policy leaves coefficients: scores are then
 ///     scale(head) * sum_d coefficient(head, d) (k_d - mean_d) + <q, mean>
@@ -176,4 +177,4 @@ class FeatureCoefficients {
   int _dim;
 };
 
-}  // namespace santa::lanes
+}  // namespace santa::lanes::inline SANTA_BUILD

@@ -1,13 +1,14 @@
 // The tile products of a host where keys are scored by some of their features.
 #pragma once
 
+#include <santa/core/build.hpp>
 #include <santa/core/query_rows.hpp>
 #include <santa/lanes/feature_coefficients.hpp>
 #include <santa/lanes/host_tile.hpp>
 
 #include <cstdint>
 
-namespace santa::lanes {
+namespace santa::lanes::inline SANTA_BUILD {
 
 /// Scores of keys that lie feature by feature, 32 keys at a time. Sums, and scores of drawn rows, of rows of T.
 /// `Group` is no other: as a parameter, so that a device's compiler doesn't look at its vectors before they are used.
@@ -97,4 +98,4 @@ class FeatureHostTile : public HostTile<T> {
   Coefficients _features;
 };
 
-}  // namespace santa::lanes
+}  // namespace santa::lanes::inline SANTA_BUILD

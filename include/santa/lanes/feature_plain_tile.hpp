@@ -1,6 +1,7 @@
 // The tile products of a device in plain loops where keys are scored by some of their features.
 #pragma once
 
+#include <santa/core/build.hpp>
 #include <santa/core/query_rows.hpp>
 #include <santa/lanes/feature_coefficients.hpp>
 #include <santa/lanes/plain_tile.hpp>
@@ -9,7 +10,7 @@
 
 #include <cstdint>
 
-namespace santa::lanes {
+namespace santa::lanes::inline SANTA_BUILD {
 
 /// Scores of keys that lie feature by feature: lane i works on key i. Sums, and scores of drawn rows (`rescored`), of
 /// rows of T.
@@ -61,4 +62,4 @@ class FeaturePlainTile : public PlainTile<Group, T, Dim> {
   Group _group;
 };
 
-}  // namespace santa::lanes
+}  // namespace santa::lanes::inline SANTA_BUILD

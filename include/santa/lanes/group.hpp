@@ -1,6 +1,7 @@
 // Which lane group and tile products an execution space has: the seam between backends.
 #pragma once
 
+#include <santa/core/build.hpp>
 #include <santa/core/check.hpp>
 #include <santa/core/piece_rows.hpp>
 #include <santa/lanes/division.hpp>
@@ -30,7 +31,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace santa::lanes {
+namespace santa::lanes::inline SANTA_BUILD {
 
 /// True for spaces whose threads are those of the host.
 template <class Space>
@@ -73,7 +74,7 @@ struct Seam {
 
   static constexpr int most_heads(int /*dim*/) { return max_heads; }
 
-  template <class T, class F>
+  template <class T, class Build, class F>
   static void with_extents(int /*heads*/, int /*dim*/, bool /*aligned*/, F&& f) {
     f(Extents<max_heads, max_dim, false>{});
   }
@@ -149,39 +150,19 @@ struct Seam<Kokkos::Cuda> {
   template <class T, class Extents>
   using Dots = std::conditional_t<Extents::tensor_cores, MmaDots<Group<Extents>, T>, PlainDots<Group<Extents>, T>>;
 
-  /// Each combination is a kernel to compile. A program that knows its models saves most of that time by naming what it
-  /// needs, -DSANTA_ONLY_EXTENTS=<heads>,<dim>[,<heads>,<dim>...] (4, 8 or 16; 64, 128 or 256) from small to large: a
-  /// shape takes the first pair that holds it, others are refused. So are then rows that are not aligned to 16 bytes,
-  /// if of 2-byte elements, unless -DSANTA_ONLY_MISALIGNED_EXTENTS=<heads>,<dim>[,...] names some for them.
-  template <class T, class F>
+  /// Those that the build names, or all that there are.
+  template <class T, class Build, class F>
   static void with_extents(int heads, int dim, bool aligned, F&& f) {
-#if defined(SANTA_ONLY_EXTENTS)
-    if constexpr (sizeof(T) == 2) {
-#if defined(SANTA_ONLY_MISALIGNED_EXTENTS)
-      if (!aligned) return with_first<false, SANTA_ONLY_MISALIGNED_EXTENTS>(heads, dim, f);
-#else
-      santa::detail::require(aligned, "alignment of rows", 0, "16 bytes with SANTA_ONLY_EXTENTS");
-#endif
+    constexpr bool fast = sizeof(T) == 2;  // where rows are aligned
+    if constexpr (!Build::Extents::any) {
+      with_any<T>(heads, dim, aligned, f);
+    } else if (aligned || !fast) {
+      with_first<fast>(typename Build::Extents{}, heads, dim, f);
+    } else if constexpr (Build::MisalignedExtents::any) {
+      with_first<false>(typename Build::MisalignedExtents{}, heads, dim, f);
+    } else {
+      santa::detail::reject("alignment of rows", "0", "16 bytes with SANTA_ONLY_EXTENTS");
     }
-    with_first<sizeof(T) == 2, SANTA_ONLY_EXTENTS>(heads, dim, f);
-#else
-    const auto with_heads = [&](auto padded_dim, auto tensor_cores) {
-      constexpr int d = decltype(padded_dim)::value;
-      constexpr bool fast = decltype(tensor_cores)::value;
-      if (heads <= 4) return f(Extents<4, d, fast>{});
-      if (heads <= 8 || (fast && d > 128)) return f(Extents<8, d, fast>{});
-      if constexpr (!fast || d <= 128) return f(Extents<16, d, fast>{});
-    };
-    using std::integral_constant, std::bool_constant;
-    if constexpr (sizeof(T) == 2) {
-      if (aligned) {
-        if (dim <= 64) return with_heads(integral_constant<int, 64>{}, bool_constant<true>{});
-        if (dim <= 128) return with_heads(integral_constant<int, 128>{}, bool_constant<true>{});
-        return with_heads(integral_constant<int, 256>{}, bool_constant<true>{});
-      }
-    }
-    with_heads(integral_constant<int, 256>{}, bool_constant<false>{});
-#endif
   }
 
   template <class T, class F>
@@ -267,12 +248,32 @@ struct Seam<Kokkos::Cuda> {
     return (by_memory < by_warps ? by_memory : by_warps) * device.multiProcessorCount;
   }
 
+  template <class T, class F>
+  static void with_any(int heads, int dim, bool aligned, F&& f) {
+    const auto with_heads = [&](auto padded_dim, auto tensor_cores) {
+      constexpr int d = decltype(padded_dim)::value;
+      constexpr bool fast = decltype(tensor_cores)::value;
+      if (heads <= 4) return f(Extents<4, d, fast>{});
+      if (heads <= 8 || (fast && d > 128)) return f(Extents<8, d, fast>{});
+      if constexpr (!fast || d <= 128) return f(Extents<16, d, fast>{});
+    };
+    using std::integral_constant, std::bool_constant;
+    if constexpr (sizeof(T) == 2) {
+      if (aligned) {
+        if (dim <= 64) return with_heads(integral_constant<int, 64>{}, bool_constant<true>{});
+        if (dim <= 128) return with_heads(integral_constant<int, 128>{}, bool_constant<true>{});
+        return with_heads(integral_constant<int, 256>{}, bool_constant<true>{});
+      }
+    }
+    with_heads(integral_constant<int, 256>{}, bool_constant<false>{});
+  }
+
   /// Calls f with the first pair that holds a shape.
   template <bool tensor_cores, int most_heads, int most_dim, int... more, class F>
-  static void with_first(int heads, int dim, F&& f) {
+  static void with_first(Named<most_heads, most_dim, more...>, int heads, int dim, F&& f) {
     if (heads <= most_heads && dim <= most_dim) return f(Extents<most_heads, most_dim, tensor_cores>{});
     if constexpr (sizeof...(more) > 0) {
-      with_first<tensor_cores, more...>(heads, dim, f);
+      with_first<tensor_cores>(Named<more...>{}, heads, dim, f);
     } else {
       santa::detail::require(heads <= most_heads, "heads / kv_heads", heads, "at most what SANTA_ONLY_EXTENTS says");
       santa::detail::reject("dim", std::to_string(dim), "at most what SANTA_ONLY_EXTENTS says");
@@ -309,4 +310,4 @@ using TileOf = typename detail::TileFor<Space, T, Extents, Scored, rescored>::ty
 template <class Space, class T, class Extents>
 using DotsOf = typename Seam<Space>::template Dots<T, Extents>;
 
-}  // namespace santa::lanes
+}  // namespace santa::lanes::inline SANTA_BUILD

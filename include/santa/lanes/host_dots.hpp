@@ -1,6 +1,7 @@
 // Dot products of rows with many vectors on a host.
 #pragma once
 
+#include <santa/core/build.hpp>
 #include <santa/core/element.hpp>
 #include <santa/core/query_rows.hpp>
 #include <santa/lanes/host_group.hpp>
@@ -10,7 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace santa::lanes {
+namespace santa::lanes::inline SANTA_BUILD {
 
 /// Products of tiles of rows of T with vectors of any dimension that is a multiple of 8: HostTile's, four vectors at a
 /// time, so that a tile comes from memory once. Vectors are arranged beforehand, piece by piece.
@@ -60,4 +61,4 @@ class HostDots {
   int _dim;
 };
 
-}  // namespace santa::lanes
+}  // namespace santa::lanes::inline SANTA_BUILD

@@ -1,6 +1,7 @@
 // The lane group of a host: one thread that works on vectors of 32 lanes.
 #pragma once
 
+#include <santa/core/build.hpp>
 #include <santa/core/shape.hpp>
 #include <santa/lanes/math.hpp>
 #include <santa/lanes/simd.hpp>
@@ -9,7 +10,7 @@
 
 #include <cstdint>
 
-namespace santa::lanes {
+namespace santa::lanes::inline SANTA_BUILD {
 
 /// A group of 32 lanes that works through tiles of 32 keys together; lane i owns key i of the tile. `Vector<T>` is a
 /// value that differs from lane to lane: a Simd here, a plain T on a device where lanes are threads of a warp.
@@ -297,4 +298,4 @@ struct HostGroup {
   }
 };
 
-}  // namespace santa::lanes
+}  // namespace santa::lanes::inline SANTA_BUILD

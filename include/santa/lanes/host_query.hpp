@@ -1,6 +1,7 @@
 // The queries of a host's tile products.
 #pragma once
 
+#include <santa/core/build.hpp>
 #include <santa/core/shape.hpp>
 #include <santa/lanes/feature_block.hpp>
 #include <santa/lanes/math.hpp>
@@ -10,7 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace santa::lanes {
+namespace santa::lanes::inline SANTA_BUILD {
 
 /// Query rows of a group's heads in the order of FeatureBlock<T>, padded to whole blocks.
 template <class T>
@@ -108,4 +109,4 @@ class HostQuery<T> {
   std::int32_t _zero[max_heads][16] = {};  // in one lane, what the codes' own zero adds to a sum, taken away
 };
 
-}  // namespace santa::lanes
+}  // namespace santa::lanes::inline SANTA_BUILD

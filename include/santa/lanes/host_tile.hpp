@@ -1,6 +1,7 @@
 // The two tile products on a host: scores of a tile of key rows, and the weighted sum of listed value rows.
 #pragma once
 
+#include <santa/core/build.hpp>
 #include <santa/core/element.hpp>
 #include <santa/core/narrow.hpp>
 #include <santa/core/shape.hpp>
@@ -13,7 +14,7 @@
 #include <cstring>
 #include <type_traits>
 
-namespace santa::lanes {
+namespace santa::lanes::inline SANTA_BUILD {
 
 /// Query and running weighted sum of a group's heads, both in the order of FeatureBlock<T> and padded to whole blocks.
 template <class T>
@@ -247,4 +248,4 @@ class HostTile {
   int _stride;
 };
 
-}  // namespace santa::lanes
+}  // namespace santa::lanes::inline SANTA_BUILD

@@ -1,13 +1,14 @@
 // exp2, log2 and ln that give the same bits on every backend: draws depend on them.
 #pragma once
 
+#include <santa/core/build.hpp>
 #include <santa/lanes/scalar.hpp>
 #include <santa/lanes/simd.hpp>
 
 #include <cstdint>
 #include <limits>
 
-namespace santa::lanes {
+namespace santa::lanes::inline SANTA_BUILD {
 
 inline constexpr float infinity = std::numeric_limits<float>::infinity();
 inline constexpr float lowest = std::numeric_limits<float>::lowest();
@@ -118,4 +119,4 @@ KOKKOS_FORCEINLINE_FUNCTION Float max(const Float& so_far, const Float& value) {
 }
 KOKKOS_FORCEINLINE_FUNCTION float max(float so_far, float value) { return Kokkos::fmax(so_far, value); }
 
-}  // namespace santa::lanes
+}  // namespace santa::lanes::inline SANTA_BUILD

@@ -1,6 +1,7 @@
 // Tensor-core product and loads of CUDA, as the tile products use them.
 #pragma once
 
+#include <santa/core/build.hpp>
 #include <santa/core/element.hpp>
 
 #include <cstdint>
@@ -8,7 +9,7 @@
 
 #if defined(KOKKOS_ENABLE_CUDA)
 
-namespace santa::lanes {
+namespace santa::lanes::inline SANTA_BUILD {
 
 /// sum += A B for A of 16 x 16 and B of 16 x 8 elements of T (bfloat16 or half), sums in float. With g = lane / 4 and
 /// t = lane % 4, a lane holds of A: rows g and g + 8, columns 2t, 2t + 1 (a0, a1) and 2t + 8, 2t + 9 (a2, a3); of B:
@@ -127,6 +128,6 @@ __device__ __forceinline__ std::uint32_t pack_rest(float first, float second, st
   return pack<T>(first - static_cast<float>(low), second - static_cast<float>(high));
 }
 
-}  // namespace santa::lanes
+}  // namespace santa::lanes::inline SANTA_BUILD
 
 #endif

@@ -1,6 +1,7 @@
 // Scores by narrow keys on CUDA tensor cores, panel by panel.
 #pragma once
 
+#include <santa/core/build.hpp>
 #include <santa/core/narrow.hpp>
 #include <santa/lanes/mma_int_query.hpp>
 #include <santa/lanes/mma_query.hpp>
@@ -10,7 +11,7 @@
 
 #if defined(KOKKOS_ENABLE_CUDA)
 
-namespace santa::lanes {
+namespace santa::lanes::inline SANTA_BUILD {
 
 /// A panel is codes of some rows of a tile, as many as a unit of the ring holds.
 template <class Group, class Code, int Dim, int unit_bytes>
@@ -71,6 +72,6 @@ class MmaCodeScores {
   int _dim;
 };
 
-}  // namespace santa::lanes
+}  // namespace santa::lanes::inline SANTA_BUILD
 
 #endif

@@ -1,6 +1,7 @@
 // The tile products on CUDA tensor cores where keys are scored by a copy of them.
 #pragma once
 
+#include <santa/core/build.hpp>
 #include <santa/core/element.hpp>
 #include <santa/lanes/mma_query.hpp>
 #include <santa/lanes/mma_sums.hpp>
@@ -12,7 +13,7 @@
 
 #if defined(KOKKOS_ENABLE_CUDA)
 
-namespace santa::lanes {
+namespace santa::lanes::inline SANTA_BUILD {
 
 /// As MmaTile: panels of the copy, drawn values and, where drawn rows are scored again (`rescored`), drawn keys come
 /// through one ring. As a copy's panels are small, several tiles of them are asked for ahead. What a copy's panels are
@@ -221,6 +222,6 @@ class MmaCopyTile {
   Sums _sums;
 };
 
-}  // namespace santa::lanes
+}  // namespace santa::lanes::inline SANTA_BUILD
 
 #endif

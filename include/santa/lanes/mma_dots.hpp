@@ -1,6 +1,7 @@
 // Dot products of rows with many vectors on CUDA tensor cores, for 2-byte elements in rows of whole 16-byte pieces.
 #pragma once
 
+#include <santa/core/build.hpp>
 #include <santa/core/element.hpp>
 #include <santa/lanes/mma.hpp>
 
@@ -12,7 +13,7 @@
 
 #if defined(KOKKOS_ENABLE_CUDA)
 
-namespace santa::lanes {
+namespace santa::lanes::inline SANTA_BUILD {
 
 /// The same members as HostDots. A product may take features in any order: each lane loads plain 16-byte pieces of
 /// rows, 4 lanes next to each other, and they are the operand A of 16 rows; vectors, 8 to a block, are arranged so that
@@ -126,6 +127,6 @@ class MmaDots {
   int _parts;
 };
 
-}  // namespace santa::lanes
+}  // namespace santa::lanes::inline SANTA_BUILD
 
 #endif

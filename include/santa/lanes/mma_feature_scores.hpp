@@ -1,6 +1,7 @@
 // Scores by some features of the keys on CUDA tensor cores, panel by panel.
 #pragma once
 
+#include <santa/core/build.hpp>
 #include <santa/core/element.hpp>
 #include <santa/core/query_rows.hpp>
 #include <santa/lanes/feature_coefficients.hpp>
@@ -14,7 +15,7 @@
 
 #if defined(KOKKOS_ENABLE_CUDA)
 
-namespace santa::lanes {
+namespace santa::lanes::inline SANTA_BUILD {
 
 /// A panel is all chosen features of a tile's 32 keys, 64 bytes each. With g = lane / 4, t = lane % 4: features of 16
 /// keys, transposed as they are loaded, are A, coefficients are B. Coefficients go in as a rounded part and its rest:
@@ -159,6 +160,6 @@ class MmaFeatureScores<Group, FeatureMajor<T>, Dim, unit_bytes> {
   int _rows = 32;  // of a panel: whole 32s
 };
 
-}  // namespace santa::lanes
+}  // namespace santa::lanes::inline SANTA_BUILD
 
 #endif

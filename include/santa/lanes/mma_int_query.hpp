@@ -1,6 +1,7 @@
 // The queries of a warp's heads as integers, and their products with rows of integer codes on the tensor cores.
 #pragma once
 
+#include <santa/core/build.hpp>
 #include <santa/core/narrow.hpp>
 #include <santa/lanes/mma.hpp>
 #include <santa/lanes/mma_query.hpp>
@@ -12,7 +13,7 @@
 
 #if defined(KOKKOS_ENABLE_CUDA)
 
-namespace santa::lanes {
+namespace santa::lanes::inline SANTA_BUILD {
 
 /// How 16 rows of codes become the product's first operand, 32 features at a time, without a conversion.
 ///   load(from, i, a)      the operand of the i-th 32 features
@@ -219,6 +220,6 @@ struct CodeQueryOf<Group, float8, Dim> {
   using Operand = MmaOperand<float8>;
 };
 
-}  // namespace santa::lanes
+}  // namespace santa::lanes::inline SANTA_BUILD
 
 #endif

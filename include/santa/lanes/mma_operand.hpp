@@ -1,6 +1,7 @@
 // Rows of scratch as operands of the tensor cores' product.
 #pragma once
 
+#include <santa/core/build.hpp>
 #include <santa/core/element.hpp>
 #include <santa/core/narrow.hpp>
 #include <santa/lanes/mma.hpp>
@@ -10,7 +11,7 @@
 
 #if defined(KOKKOS_ENABLE_CUDA)
 
-namespace santa::lanes {
+namespace santa::lanes::inline SANTA_BUILD {
 
 /// Where a row's 16-byte pieces lie in scratch, so that the same pieces of 8 rows are in different banks: piece p of a
 /// row is `pieces_on(address of piece 0, p)`. Rows of 128 bytes and more begin at multiples of their size, shorter ones
@@ -76,6 +77,6 @@ struct MmaOperand<float8> {
   }
 };
 
-}  // namespace santa::lanes
+}  // namespace santa::lanes::inline SANTA_BUILD
 
 #endif

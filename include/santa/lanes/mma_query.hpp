@@ -1,6 +1,7 @@
 // The queries of a warp's heads as operands of the tensor cores, and their products with rows of scratch.
 #pragma once
 
+#include <santa/core/build.hpp>
 #include <santa/core/element.hpp>
 #include <santa/lanes/mma.hpp>
 #include <santa/lanes/mma_operand.hpp>
@@ -13,7 +14,7 @@
 
 #if defined(KOKKOS_ENABLE_CUDA)
 
-namespace santa::lanes {
+namespace santa::lanes::inline SANTA_BUILD {
 
 /// How a warp's heads fill the 8 columns of an operand, in two parts: numbers go in as a rounded part and its rest
 /// (twice the bits), up to 4 heads as the two halves of the columns, more heads as two products.
@@ -251,6 +252,6 @@ class MmaQuery {
   int _dim;
 };
 
-}  // namespace santa::lanes
+}  // namespace santa::lanes::inline SANTA_BUILD
 
 #endif

@@ -1,6 +1,7 @@
 // Running weighted sums of value rows on the tensor cores.
 #pragma once
 
+#include <santa/core/build.hpp>
 #include <santa/core/element.hpp>
 #include <santa/lanes/mma.hpp>
 #include <santa/lanes/mma_operand.hpp>
@@ -12,7 +13,7 @@
 
 #if defined(KOKKOS_ENABLE_CUDA)
 
-namespace santa::lanes {
+namespace santa::lanes::inline SANTA_BUILD {
 
 /// Sums of a warp's heads in its registers. 16 features of 16 rows, transposed as they are loaded, are A, the rows'
 /// weights are B.
@@ -166,6 +167,6 @@ __device__ float squared_distance_of(const T* row, const float* center, int dim)
   return Group::sum(total);
 }
 
-}  // namespace santa::lanes
+}  // namespace santa::lanes::inline SANTA_BUILD
 
 #endif

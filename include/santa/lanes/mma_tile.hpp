@@ -1,6 +1,7 @@
 // The two tile products on CUDA tensor cores, for 2-byte elements in rows of whole 16-byte pieces.
 #pragma once
 
+#include <santa/core/build.hpp>
 #include <santa/core/element.hpp>
 #include <santa/lanes/mma_query.hpp>
 #include <santa/lanes/mma_sums.hpp>
@@ -12,7 +13,7 @@
 
 #if defined(KOKKOS_ENABLE_CUDA)
 
-namespace santa::lanes {
+namespace santa::lanes::inline SANTA_BUILD {
 
 /// Queries and running weighted sums of a warp's heads. Key rows and value rows come through one ring of panels, asked
 /// for well before they are used: the next keys as soon as there is room, unless enough drawn rows wait.
@@ -159,6 +160,6 @@ class MmaTile {
   Sums _sums;
 };
 
-}  // namespace santa::lanes
+}  // namespace santa::lanes::inline SANTA_BUILD
 
 #endif

@@ -1,13 +1,14 @@
 // The tile products of a host where keys are scored by a narrow copy.
 #pragma once
 
+#include <santa/core/build.hpp>
 #include <santa/core/query_rows.hpp>
 #include <santa/lanes/code_block.hpp>
 #include <santa/lanes/host_tile.hpp>
 
 #include <cstdint>
 
-namespace santa::lanes {
+namespace santa::lanes::inline SANTA_BUILD {
 
 /// Scores of rows of Code; sums, and scores of drawn rows, of rows of T.
 template <class T, class Code>
@@ -49,4 +50,4 @@ class NarrowHostTile : public HostTile<T> {
   float _offset[max_heads] = {};
 };
 
-}  // namespace santa::lanes
+}  // namespace santa::lanes::inline SANTA_BUILD

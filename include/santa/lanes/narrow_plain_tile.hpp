@@ -1,6 +1,7 @@
 // The tile products of a device in plain loops where keys are scored by a narrow copy.
 #pragma once
 
+#include <santa/core/build.hpp>
 #include <santa/core/query_rows.hpp>
 #include <santa/lanes/plain_tile.hpp>
 
@@ -8,7 +9,7 @@
 
 #include <cstdint>
 
-namespace santa::lanes {
+namespace santa::lanes::inline SANTA_BUILD {
 
 /// Scores of rows of Code; sums, and scores of drawn rows (`rescored`), of rows of T.
 template <class Group, class T, class Code, int Dim, bool rescored>
@@ -58,4 +59,4 @@ class NarrowPlainTile : public PlainTile<Group, T, Dim> {
   int _dim;
 };
 
-}  // namespace santa::lanes
+}  // namespace santa::lanes::inline SANTA_BUILD

@@ -1,6 +1,7 @@
 // Rows on their way from memory to a warp's scratch.
 #pragma once
 
+#include <santa/core/build.hpp>
 #include <santa/lanes/mma.hpp>
 
 #include <Kokkos_Core.hpp>
@@ -9,7 +10,7 @@
 
 #if defined(KOKKOS_ENABLE_CUDA)
 
-namespace santa::lanes {
+namespace santa::lanes::inline SANTA_BUILD {
 
 /// Panels of up to 16 rows that are copied to scratch while the warp works on others: two at a time, taken in the order
 /// they were asked for. Copies go past registers, so that what waits for memory costs none.
@@ -79,6 +80,6 @@ class PanelRing {
   int _waiting = 0;
 };
 
-}  // namespace santa::lanes
+}  // namespace santa::lanes::inline SANTA_BUILD
 
 #endif

@@ -1,6 +1,7 @@
 // The tile products of any lane group where keys are scored by rows with a rule of their own.
 #pragma once
 
+#include <santa/core/build.hpp>
 #include <santa/core/query_rows.hpp>
 #include <santa/lanes/math.hpp>
 
@@ -8,7 +9,7 @@
 
 #include <cstdint>
 
-namespace santa::lanes {
+namespace santa::lanes::inline SANTA_BUILD {
 
 /// Scores of PieceRows by queries prepared in the team's scratch; sums, and scores of drawn rows, by the `Full` tile.
 /// Lane i works on row i, four heads at a time: prepared queries lie [place][head], so that one load of 16 bytes serves
@@ -91,4 +92,4 @@ class PieceTile : public Full {
   int _dim;
 };
 
-}  // namespace santa::lanes
+}  // namespace santa::lanes::inline SANTA_BUILD

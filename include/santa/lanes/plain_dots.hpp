@@ -1,6 +1,7 @@
 // Dot products of rows with many vectors on a device, in plain loops: any element type, any alignment.
 #pragma once
 
+#include <santa/core/build.hpp>
 #include <santa/core/element.hpp>
 #include <santa/lanes/scalar.hpp>
 
@@ -9,7 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace santa::lanes {
+namespace santa::lanes::inline SANTA_BUILD {
 
 /// The same members as HostDots. Lane i works on row i, with 8 vectors at a time.
 template <class Group, class T>
@@ -67,4 +68,4 @@ class PlainDots {
   int _dim;
 };
 
-}  // namespace santa::lanes
+}  // namespace santa::lanes::inline SANTA_BUILD

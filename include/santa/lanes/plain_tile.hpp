@@ -1,6 +1,7 @@
 // The two tile products of a device in plain loops: any element type, any alignment.
 #pragma once
 
+#include <santa/core/build.hpp>
 #include <santa/core/narrow.hpp>
 #include <santa/lanes/math.hpp>
 
@@ -8,7 +9,7 @@
 
 #include <cstdint>
 
-namespace santa::lanes {
+namespace santa::lanes::inline SANTA_BUILD {
 
 /// Queries of a team's heads in its scratch, and running weighted sums in a group's registers. Scores: lane i works on
 /// row i. Sums: lane i works on features i, i + 32, ... up to `Dim`.
@@ -116,4 +117,4 @@ class PlainTile {
   float _sum[Group::max_heads][parts];
 };
 
-}  // namespace santa::lanes
+}  // namespace santa::lanes::inline SANTA_BUILD

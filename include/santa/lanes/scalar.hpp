@@ -1,6 +1,8 @@
 // The operations of Simd for a single lane, so that one source serves vectors (host) and scalars (device lanes).
 #pragma once
 
+#include <santa/core/build.hpp>
+
 #include <Kokkos_Core.hpp>
 
 #include <type_traits>
@@ -31,7 +33,7 @@ NaN; keys that are hidden score -infinity, and NaN has to show. Add -fno-finite-
 #define SANTA_UNROLL(count)
 #endif
 
-namespace santa::lanes {
+namespace santa::lanes::inline SANTA_BUILD {
 
 template <class T>
   requires std::is_arithmetic_v<T> KOKKOS_FORCEINLINE_FUNCTION T select(bool mask, std::type_identity_t<T> a, T b) {
@@ -74,4 +76,4 @@ template <class T>
     return x;
   }
 
-}  // namespace santa::lanes
+}  // namespace santa::lanes::inline SANTA_BUILD

@@ -1,6 +1,7 @@
 // Simd<T, N>: N values of a host thread that are worked on together, whatever the width of the machine's registers.
 #pragma once
 
+#include <santa/core/build.hpp>
 #include <santa/lanes/scalar.hpp>
 
 #include <cmath>
@@ -18,7 +19,7 @@
 #define SANTA_AVX512
 #endif
 
-namespace santa::lanes {
+namespace santa::lanes::inline SANTA_BUILD {
 
 // Vectors stay in registers only where everything that touches them is inlined, lambdas included. Sanitizers would
 // check every copy of that code, which takes their builds from seconds to a quarter of an hour a file.
@@ -320,4 +321,4 @@ SANTA_INLINE Simd<T, 16> sum_each(const Simd<T, 16> (&vectors)[16]) {
   return result;
 }
 
-}  // namespace santa::lanes
+}  // namespace santa::lanes::inline SANTA_BUILD

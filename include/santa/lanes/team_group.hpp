@@ -1,6 +1,7 @@
 // The lane group of any device that Kokkos knows: the threads of a team, in nothing but Kokkos' own calls.
 #pragma once
 
+#include <santa/core/build.hpp>
 #include <santa/lanes/math.hpp>
 
 #include <Kokkos_Core.hpp>
@@ -8,7 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace santa::lanes {
+namespace santa::lanes::inline SANTA_BUILD {
 
 /// A team of 32 threads that work through tiles of 32 keys together; lane i is thread i and owns key i of the tile. The
 /// same members as HostGroup, with a plain T for a Vector<T>. Lanes see each other's values through scratch, between
@@ -243,4 +244,4 @@ class TeamGroup {
   std::int32_t _lane;
 };
 
-}  // namespace santa::lanes
+}  // namespace santa::lanes::inline SANTA_BUILD

@@ -1,6 +1,7 @@
 // The seam of a device that has no lane group of its own: what makes any of Kokkos' devices run every kernel.
 #pragma once
 
+#include <santa/core/build.hpp>
 #include <santa/core/shape.hpp>
 #include <santa/lanes/division.hpp>
 #include <santa/lanes/extents.hpp>
@@ -16,7 +17,7 @@
 #include <cstdint>
 #include <type_traits>
 
-namespace santa::lanes {
+namespace santa::lanes::inline SANTA_BUILD {
 
 /// Teams of one TeamGroup each, plain loops for products of all element types, and one kernel for all shapes: those of
 /// 16 heads of 256 features need 43 KiB of scratch at most. The last team of a kv head to finish merges.
@@ -36,7 +37,7 @@ struct TeamSeam {
 
   static constexpr int most_heads(int /*dim*/) { return max_heads; }
 
-  template <class T, class F>
+  template <class T, class Build, class F>
   static void with_extents(int /*heads*/, int /*dim*/, bool /*aligned*/, F&& f) {
     f(Extents<max_heads, max_dim, false>{});
   }
@@ -68,4 +69,4 @@ struct TeamSeam {
   static constexpr bool merges_apart(std::int64_t /*splits*/, int /*heads*/, int /*dim*/) { return false; }
 };
 
-}  // namespace santa::lanes
+}  // namespace santa::lanes::inline SANTA_BUILD

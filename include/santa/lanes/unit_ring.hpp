@@ -1,6 +1,7 @@
 // Rows of several sizes on their way from memory to a warp's scratch.
 #pragma once
 
+#include <santa/core/build.hpp>
 #include <santa/lanes/mma.hpp>
 #include <santa/lanes/mma_operand.hpp>
 
@@ -10,7 +11,7 @@
 
 #if defined(KOKKOS_ENABLE_CUDA)
 
-namespace santa::lanes {
+namespace santa::lanes::inline SANTA_BUILD {
 
 /// Panels that are copied to scratch while the warp works on others, as PanelRing's are, but of several sizes: whole
 /// units, of which the ring has four. Panels are taken in the order in which they were asked for.
@@ -147,6 +148,6 @@ class UnitRing {
   int _waiting = 0;
 };
 
-}  // namespace santa::lanes
+}  // namespace santa::lanes::inline SANTA_BUILD
 
 #endif

@@ -1,6 +1,7 @@
 // The lane group of a CUDA device: one warp of a team of several.
 #pragma once
 
+#include <santa/core/build.hpp>
 #include <santa/lanes/math.hpp>
 
 #include <Kokkos_Core.hpp>
@@ -11,7 +12,7 @@
 
 #if defined(KOKKOS_ENABLE_CUDA)
 
-namespace santa::lanes {
+namespace santa::lanes::inline SANTA_BUILD {
 
 /// 32 threads of a warp that work through tiles of 32 keys together; lane i owns key i of the tile. The same members as
 /// HostGroup, with a plain T for a Vector<T>. `Heads` is the largest number of heads, by which arrays are sized.
@@ -314,6 +315,6 @@ struct WarpGroup {
   }
 };
 
-}  // namespace santa::lanes
+}  // namespace santa::lanes::inline SANTA_BUILD
 
 #endif

@@ -2,13 +2,14 @@
 #pragma once
 
 #include <santa/core/arguments.hpp>
+#include <santa/core/build.hpp>
 #include <santa/lanes/math.hpp>
 
 #include <Kokkos_Core.hpp>
 
 #include <cstdint>
 
-namespace santa::detail {
+namespace santa::detail::inline SANTA_BUILD {
 
 /// States of one head over parts of the keys, `stride` floats apart.
 struct SplitStates {
@@ -224,4 +225,4 @@ KOKKOS_FUNCTION void merge_groups(const Group& group, const float* parts, std::i
   }
 }
 
-}  // namespace santa::detail
+}  // namespace santa::detail::inline SANTA_BUILD

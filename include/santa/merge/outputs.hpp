@@ -2,6 +2,7 @@
 #pragma once
 
 #include <santa/core/arguments.hpp>
+#include <santa/core/build.hpp>
 #include <santa/lanes/math.hpp>
 #include <santa/merge/merge.hpp>
 #include <santa/sample/budget.hpp>
@@ -11,7 +12,7 @@
 
 #include <cstdint>
 
-namespace santa::detail {
+namespace santa::detail::inline SANTA_BUILD {
 
 /// Whether rows of a head were left to chance, and none of them was read: the bar's sum is 0 then, and says nothing.
 KOKKOS_INLINE_FUNCTION bool has_no_bar(const Arguments& a, const Unit& unit, const HeadState& total) {
@@ -172,4 +173,4 @@ KOKKOS_FUNCTION void write_outputs(const Group& group, const Arguments& a, const
   group.team_barrier();
 }
 
-}  // namespace santa::detail
+}  // namespace santa::detail::inline SANTA_BUILD

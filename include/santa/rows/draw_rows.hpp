@@ -6,6 +6,7 @@
 #include <santa/decode/methods.hpp>
 #include <santa/decode/options.hpp>
 #include <santa/decode/workspace.hpp>
+#include <santa/lanes/extents.hpp>
 #include <santa/rows/drawn_rows.hpp>
 #include <santa/rows/list_kernel.hpp>
 #include <santa/rows/log_weights.hpp>
@@ -47,13 +48,14 @@ class DrawPlan {
   using MemorySpace = typename Space::memory_space;
   using Options = DrawOptions<MemorySpace>;
 
+  template <class Build = lanes::Build>
   DrawPlan(const Space& space, const M& method, std::int64_t batch, std::int64_t rows) : _method(method) {
     detail::require_initialized();
     method.check();
     detail::require(batch >= 0, "batch", batch, "0 or more");
     detail::require(rows >= 0 && rows <= (std::int64_t{1} << 36), "rows", rows, "0 to 2^36");
-    lay_out(space, batch, rows);
-    _workspace = detail::Workspace<Space>(space, _arguments, detail::Recipe<M>::needs());
+    lay_out<Build>(space, batch, rows);
+    _workspace.template allocate<Build>(space, _arguments, detail::Recipe<M>::needs());
     _arguments.work = _workspace.pointers();
     _places = Places(Kokkos::view_alloc(space, Kokkos::WithoutInitializing, "santa::places"),
                      static_cast<std::size_t>(batch), 3, static_cast<std::size_t>(places()));
@@ -65,10 +67,10 @@ class DrawPlan {
   /// Shapes: log_weights [rows] or [batch, rows], float or double, any strides; -infinity: never drawn, NaN: an error
   ///         that shows in the results. What is below the largest by more than 1e-7 of it is lost: shift large numbers.
   /// Errors: std::invalid_argument before anything is launched or written.
-  template <class LogWeights>
+  template <class LogWeights, class Build = lanes::Build>
   void run(const Space& space, const LogWeights& log_weights, const DrawnRows<MemorySpace>& drawn,
            const Options& options = {}) const {
-    const auto context = bind(log_weights, drawn, options, _arguments);
+    const auto context = bind<Build>(log_weights, drawn, options, _arguments);
     if (context.arguments.batch == 0) return;
     const Kokkos::Profiling::ScopedRegion region("santa::rows");
     const detail::RowTeams<Space> teams{space};
@@ -79,14 +81,14 @@ class DrawPlan {
 
   /// The same draws for a kernel of the caller's: an object to hand to `draw_rows(member, draw, batch)` there.
   /// Requires: log_weights and drawn outlive the kernel; a plan serves one such kernel, or `run`, at a time.
-  template <class LogWeights>
+  template <class LogWeights, class Build = lanes::Build>
   [[nodiscard]] auto on_team(const LogWeights& log_weights, const DrawnRows<MemorySpace>& drawn,
                              const Options& options = {}) const {
     static_assert(lanes::is_host_space<Space>, "santa::DrawPlan::on_team: of host execution spaces alone, so far");
     detail::Arguments whole = _arguments;
     whole.splits = 1;
     whole.keys_per_split = places();
-    const auto context = bind(log_weights, drawn, options, whole);
+    const auto context = bind<Build>(log_weights, drawn, options, whole);
     return TeamDraw<M, std::remove_const_t<decltype(context)>>(_method, context, pointers(drawn), _scratch.data(),
                                                                static_cast<std::int64_t>(_scratch.extent(1)));
   }
@@ -114,6 +116,7 @@ class DrawPlan {
     return whole > 0 ? whole : detail::tile_keys;
   }
 
+  template <class Build>
   void lay_out(const Space& space, std::int64_t batch, std::int64_t rows) {
     detail::Arguments& a = _arguments;
     a.batch = static_cast<std::int32_t>(batch);
@@ -130,7 +133,7 @@ class DrawPlan {
     detail::require(batch < (std::int64_t{1} << 31) / a.splits, "batch", batch, "less than 2^31 / splits");
   }
 
-  template <class LogWeights>
+  template <class Build, class LogWeights>
   auto bind(const LogWeights& log_weights, const DrawnRows<MemorySpace>& drawn, const Options& options,
             detail::Arguments a) const {
     static_assert(Kokkos::is_view_v<LogWeights>, "santa::draw_rows: log_weights must be a Kokkos view");
@@ -199,7 +202,7 @@ class DrawPlan {
 
 /// Draws rows by log-weights: makes a plan, runs it. Allocates and fences; for more than one draw, keep a DrawPlan.
 /// Shapes and errors: as DrawPlan::run.
-template <class Space, Method M, class LogWeights>
+template <class Space, Method M, class LogWeights, class Build = lanes::Build>
   requires Kokkos::is_execution_space_v<Space>
 void draw_rows(const Space& space, const M& method, const LogWeights& log_weights,
                const DrawnRows<typename Space::memory_space>& drawn,

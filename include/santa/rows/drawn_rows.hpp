@@ -1,6 +1,8 @@
 // The list of drawn rows, in memory that the caller owns.
 #pragma once
 
+#include <santa/lanes/extents.hpp>
+
 #include <Kokkos_Core.hpp>
 
 #include <cstddef>
@@ -29,7 +31,7 @@ struct DrawnRows {
   Kokkos::View<std::int64_t*, MemorySpace> count;
 
   DrawnRows() = default;
-  template <class Space>
+  template <class Space, class Build = lanes::Build>
   DrawnRows(const Space& space, std::size_t batch, std::size_t capacity)
       : rows(Kokkos::view_alloc(space, Kokkos::WithoutInitializing, "santa::drawn::rows"), batch, capacity),
         weights(Kokkos::view_alloc(space, Kokkos::WithoutInitializing, "santa::drawn::weights"), batch, capacity),

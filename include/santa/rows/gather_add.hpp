@@ -1,6 +1,7 @@
 // Adding drawn rows up: the weighted sum of listed rows of any matrix.
 #pragma once
 
+#include <santa/core/build.hpp>
 #include <santa/core/check.hpp>
 #include <santa/core/element.hpp>
 #include <santa/lanes/group.hpp>
@@ -26,7 +27,7 @@ struct GatherOptions {
   View<float**> error = {};         // [batch, dim] out: the standard error of each feature; needs drawn.spreads
 };
 
-namespace detail {
+namespace detail::inline SANTA_BUILD {
 
 template <class Space, class Rows, class Sum>
 auto bind_gather(const DrawnRows<typename Space::memory_space>& drawn, const Rows& rows, const Sum& sum,
@@ -83,7 +84,7 @@ auto bind_gather(const DrawnRows<typename Space::memory_space>& drawn, const Row
   return p;
 }
 
-}  // namespace detail
+}  // namespace detail::inline SANTA_BUILD
 
 /// Adds up the drawn rows of a matrix. Neither allocates nor fences.
 /// Computes: sum[b] = sum_i weights_i rows[b, rows_i] + (1 - sum_i weights_i) center[b]: an unbiased estimate of the
@@ -96,7 +97,7 @@ auto bind_gather(const DrawnRows<typename Space::memory_space>& drawn, const Row
 /// Errors:   std::invalid_argument before anything is launched or written.
 /// Bytes:    the drawn rows. Work is shared out over the batch, features (256 at a time, 32 on a device) and parts of a
 ///           list (16; 24 on a device), whose sums are added up in order: always the same bits.
-template <class Space, class Rows, class Sum>
+template <class Space, class Rows, class Sum, class Build = lanes::Build>
   requires Kokkos::is_execution_space_v<Space>
 void gather_add(const Space& space, const DrawnRows<typename Space::memory_space>& drawn, const Rows& rows,
                 const Sum& sum, const GatherOptions<typename Space::memory_space>& options = {}) {
@@ -106,7 +107,7 @@ void gather_add(const Space& space, const DrawnRows<typename Space::memory_space
 /// The same for one vector of the batch and by one team of the caller's kernel: sum_i weights_i rows[rows_i] without
 /// center and error. `rows` [rows, dim], `sum` [dim] (float, contiguous). On a host the team's threads share features
 /// in pieces of 256, on a device all its lanes share single ones. Ends with a barrier of the team.
-template <TeamMember Member, class Rows, class Sum>
+template <TeamMember Member, class Rows, class Sum, class Build = lanes::Build>
 KOKKOS_FUNCTION void gather_add(const Member& member, const DrawnList& drawn, const Rows& rows, const Sum& sum) {
   static_assert(Rows::rank() == 2 && Sum::rank() == 1,
                 "santa::gather_add: in a kernel, rows must be [rows, dim] and sum [dim]");

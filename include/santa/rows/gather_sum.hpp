@@ -2,6 +2,7 @@
 #pragma once
 
 #include <santa/core/arguments.hpp>
+#include <santa/core/build.hpp>
 #include <santa/core/check.hpp>
 #include <santa/core/query_rows.hpp>
 #include <santa/lanes/group.hpp>
@@ -13,7 +14,7 @@
 #include <cstdint>
 #include <type_traits>
 
-namespace santa::detail {
+namespace santa::detail::inline SANTA_BUILD {
 
 /// A gather's matrices.
 template <class T>
@@ -250,4 +251,4 @@ void launch_gather(const Space& space, const DrawnRows<typename Space::memory_sp
       Kokkos::Experimental::require(with_scratch, Kokkos::Experimental::WorkItemProperty::HintLightWeight), kernel);
 }
 
-}  // namespace santa::detail
+}  // namespace santa::detail::inline SANTA_BUILD

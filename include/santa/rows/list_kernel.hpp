@@ -2,6 +2,7 @@
 #pragma once
 
 #include <santa/core/arguments.hpp>
+#include <santa/core/build.hpp>
 #include <santa/merge/merge.hpp>
 #include <santa/merge/outputs.hpp>
 #include <santa/rows/log_weights.hpp>
@@ -10,7 +11,7 @@
 
 #include <cstdint>
 
-namespace santa::detail {
+namespace santa::detail::inline SANTA_BUILD {
 
 /// Where a list goes.
 struct ListPointers {
@@ -67,4 +68,4 @@ struct ListKernel : Context {
   }
 };
 
-}  // namespace santa::detail
+}  // namespace santa::detail::inline SANTA_BUILD

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <santa/core/arguments.hpp>
+#include <santa/core/build.hpp>
 #include <santa/decode/kernel_context.hpp>
 #include <santa/lanes/math.hpp>
 #include <santa/rows/row_teams.hpp>
@@ -12,7 +13,7 @@
 
 #include <cstdint>
 
-namespace santa::detail {
+namespace santa::detail::inline SANTA_BUILD {
 
 /// Where log-weights lie, and the room for the rows drawn of them before they are put in order: each unit has as many
 /// places as it has rows.
@@ -147,4 +148,4 @@ struct RowsContext : RowsBase<Space, T> {
   }
 };
 
-}  // namespace santa::detail
+}  // namespace santa::detail::inline SANTA_BUILD

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <santa/core/arguments.hpp>
+#include <santa/core/build.hpp>
 #include <santa/core/check.hpp>
 #include <santa/lanes/group.hpp>
 #include <santa/lanes/math.hpp>
@@ -28,7 +29,7 @@ struct PartialStates {
 template <class OutView, class LogSumView>
 PartialStates(OutView, LogSumView) -> PartialStates<OutView, LogSumView>;
 
-namespace detail {
+namespace detail::inline SANTA_BUILD {
 
 /// Merges one item, by a team whose lanes share the features. Weights are relative to the largest part's, parts are
 /// added in order: always the same bits. Returns the logarithm of the whole sum.
@@ -52,7 +53,7 @@ KOKKOS_FUNCTION float merge_item(const Member& member, const States& states, std
   return log2_sum_of(reference, mass) * lanes::ln_of_2;
 }
 
-}  // namespace detail
+}  // namespace detail::inline SANTA_BUILD
 
 /// Merges partial results. Neither allocates nor fences.
 /// Computes: log_sum[i] = log sum_p exp(log_sum[p, i]), out[i] = sum_p exp(log_sum[p, i] - log_sum[i]) out[p, i];
@@ -60,7 +61,7 @@ KOKKOS_FUNCTION float merge_item(const Member& member, const States& states, std
 /// Shapes:   out [items, dim], log_sum [items], float. `log_sum` may be a view without data.
 /// Errors:   std::invalid_argument before anything is launched or written.
 /// Bytes:    all of states, the log-sums dim + 2 times.
-template <class Space, class States, class Out, class LogSum>
+template <class Space, class States, class Out, class LogSum, class Build = lanes::Build>
   requires Kokkos::is_execution_space_v<Space>
 void merge(const Space& space, const States& states, const Out& out, const LogSum& log_sum) {
   using PartOut = std::remove_cvref_t<decltype(states.out)>;
@@ -104,7 +105,7 @@ void merge(const Space& space, const States& states, const Out& out, const LogSu
 
 /// The same for one item, by one team of the caller's kernel. Ends with a barrier of the team.
 /// Shapes: out [dim]; `log_sum` is where the logarithm goes.
-template <TeamMember Member, class States, class Out>
+template <TeamMember Member, class States, class Out, class Build = lanes::Build>
 KOKKOS_FUNCTION void merge(const Member& member, const States& states, std::size_t item, const Out& out,
                            float& log_sum) {
   const float sum = detail::merge_item(member, states, item, out);

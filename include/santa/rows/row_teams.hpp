@@ -2,6 +2,7 @@
 #pragma once
 
 #include <santa/core/arguments.hpp>
+#include <santa/core/build.hpp>
 #include <santa/lanes/group.hpp>
 
 #include <Kokkos_Core.hpp>
@@ -9,7 +10,7 @@
 #include <cstdint>
 #include <utility>
 
-namespace santa::detail {
+namespace santa::detail::inline SANTA_BUILD {
 
 /// An execution space whose units of work are one lane group's each: its rows come in order, as a list needs them.
 /// Takes the place of the space where a method's recipe launches; the groups of a decode step share units instead.
@@ -70,9 +71,9 @@ struct Alone<lanes::TeamGroup<Space, heads>> {
 template <class Group>
 class ListTile;
 
-}  // namespace santa::detail
+}  // namespace santa::detail::inline SANTA_BUILD
 
-namespace santa::lanes {
+namespace santa::lanes::inline SANTA_BUILD {
 
 template <class Space>
 struct Seam<santa::detail::RowTeams<Space>> {
@@ -116,4 +117,4 @@ struct Seam<santa::detail::RowTeams<Space>> {
   }
 };
 
-}  // namespace santa::lanes
+}  // namespace santa::lanes::inline SANTA_BUILD

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <santa/core/arguments.hpp>
+#include <santa/core/build.hpp>
 #include <santa/decode/methods.hpp>
+#include <santa/lanes/extents.hpp>
 #include <santa/rows/list_kernel.hpp>
 
 #include <Kokkos_Core.hpp>
@@ -20,7 +22,7 @@ concept TeamMember = requires(const T member) {
   member.team_barrier();
 };
 
-namespace detail {
+namespace detail::inline SANTA_BUILD {
 
 /// One thread in the place of an execution space and of a team: a method's kernels run on it one after the other.
 struct LocalTeam {
@@ -52,7 +54,7 @@ void launch(const char* /*label*/, const LocalTeam& team, std::int64_t /*units*/
   kernel(team);
 }
 
-}  // namespace detail
+}  // namespace detail::inline SANTA_BUILD
 
 /// What a kernel needs to draw by itself; made by DrawPlan::on_team. Host execution spaces.
 template <class M, class Context>
@@ -79,7 +81,7 @@ class TeamDraw {
 
 /// Draws the rows of vector `batch` of a DrawPlan by one team; different teams take different vectors. Ends with a
 /// barrier of the team: then the list is there. The draws are those of DrawPlan::run.
-template <TeamMember Member, class M, class Context>
+template <TeamMember Member, class M, class Context, class Build = lanes::Build>
 void draw_rows(const Member& member, const TeamDraw<M, Context>& draw, int batch) {
   if (member.team_rank() == 0) draw.draw(batch);
   member.team_barrier();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <santa/core/arguments.hpp>
+#include <santa/core/build.hpp>
 #include <santa/core/drawn.hpp>
 #include <santa/lanes/math.hpp>
 
@@ -9,7 +10,7 @@
 
 #include <cstdint>
 
-namespace santa::detail {
+namespace santa::detail::inline SANTA_BUILD {
 
 /// Some keys of a subset: `count` of them, `step` apart, whose scores go to slots from `slot` on; each stands for
 /// `stands_for` keys.
@@ -308,4 +309,4 @@ KOKKOS_INLINE_FUNCTION float damped(float miss) {
   return lanes::fma(part, within, miss - within);
 }
 
-}  // namespace santa::detail
+}  // namespace santa::detail::inline SANTA_BUILD

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <santa/core/arguments.hpp>
+#include <santa/core/build.hpp>
 #include <santa/core/drawn.hpp>
 #include <santa/lanes/math.hpp>
 
@@ -13,7 +14,7 @@ struct Exact {
   void check() const {}
 };
 
-namespace detail {
+namespace detail::inline SANTA_BUILD {
 
 /// All lanes with any weight at all, at their own weight. NaN is read: it must show.
 template <class Group>
@@ -48,5 +49,5 @@ class ExactRule {
   const Group& _group;
 };
 
-}  // namespace detail
+}  // namespace detail::inline SANTA_BUILD
 }  // namespace santa

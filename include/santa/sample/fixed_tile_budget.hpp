@@ -2,6 +2,7 @@
 #pragma once
 
 #include <santa/core/arguments.hpp>
+#include <santa/core/build.hpp>
 #include <santa/core/check.hpp>
 #include <santa/core/drawn.hpp>
 #include <santa/lanes/math.hpp>
@@ -46,7 +47,7 @@ struct FixedTileBudget {
   [[nodiscard]] std::int64_t tiles(std::int64_t length) const { return (length + tile - 1) / tile; }
 };
 
-namespace detail {
+namespace detail::inline SANTA_BUILD {
 
 /// The rule of FixedTileBudget for one unit of work. It sees all scores of a tile before it draws the first row of it:
 /// `keep` for each part of 32 keys, `settle`, then `draw` for each of them in order. Scores wait in `scratch`.
@@ -196,5 +197,5 @@ class FixedTileRule {
   PerHead<Before> _before;
 };
 
-}  // namespace detail
+}  // namespace detail::inline SANTA_BUILD
 }  // namespace santa

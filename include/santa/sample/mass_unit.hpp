@@ -2,6 +2,7 @@
 #pragma once
 
 #include <santa/core/arguments.hpp>
+#include <santa/core/build.hpp>
 #include <santa/core/check.hpp>
 #include <santa/core/drawn.hpp>
 #include <santa/lanes/math.hpp>
@@ -73,7 +74,7 @@ struct MassUnit {
   }
 };
 
-namespace detail {
+namespace detail::inline SANTA_BUILD {
 
 /// Bits of an inclusion probability: P(row read) is exactly P / 2^26 for an integer P. The sums of 32 such numbers and
 /// a 26-bit phase fit in 32 bits.
@@ -245,5 +246,5 @@ class MassUnitRule {
   std::uint64_t _uncertain[Group::max_heads];
 };
 
-}  // namespace detail
+}  // namespace detail::inline SANTA_BUILD
 }  // namespace santa

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <santa/core/arguments.hpp>
+#include <santa/core/build.hpp>
 #include <santa/core/check.hpp>
 #include <santa/sample/points.hpp>
 #include <santa/sample/strata.hpp>
@@ -31,7 +32,7 @@ struct Multinomial {
   }
 };
 
-namespace detail {
+namespace detail::inline SANTA_BUILD {
 
 /// log2 of the number of cells.
 KOKKOS_INLINE_FUNCTION int cell_bits(std::int64_t samples) {
@@ -125,5 +126,5 @@ class MultinomialPoints : public StratumPlaces<Group> {
 template <class Group>
 using MultinomialRule = PointRule<Group, MultinomialPoints>;
 
-}  // namespace detail
+}  // namespace detail::inline SANTA_BUILD
 }  // namespace santa

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <santa/core/arguments.hpp>
+#include <santa/core/build.hpp>
 #include <santa/lanes/math.hpp>
 #include <santa/sample/budget.hpp>
 
@@ -9,7 +10,7 @@
 
 #include <cstdint>
 
-namespace santa::detail {
+namespace santa::detail::inline SANTA_BUILD {
 
 /// Which keys: the last 32, 96 of the quarter before them, and 128 of the rest, key 0 (attention likes it) standing for
 /// itself alone. The strided ones are at multiples of their stride, so that they are the same from step to step while
@@ -73,4 +74,4 @@ struct Panel {
   Part _sparse, _dense, _tail;
 };
 
-}  // namespace santa::detail
+}  // namespace santa::detail::inline SANTA_BUILD

@@ -1,13 +1,14 @@
 // Where points lie in a cumulative sum of integer masses.
 #pragma once
 
+#include <santa/core/build.hpp>
 #include <santa/lanes/math.hpp>
 
 #include <Kokkos_Core.hpp>
 
 #include <cstdint>
 
-namespace santa::detail {
+namespace santa::detail::inline SANTA_BUILD {
 
 // A place is a fixed-point number: the upper word counts points (or strata), the lower is the part of the next one.
 
@@ -78,4 +79,4 @@ KOKKOS_FORCEINLINE_FUNCTION auto rest_part(const Mass& place) {
   return lanes::convert<std::uint32_t>(place);
 }
 
-}  // namespace santa::detail
+}  // namespace santa::detail::inline SANTA_BUILD

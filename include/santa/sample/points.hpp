@@ -2,6 +2,7 @@
 #pragma once
 
 #include <santa/core/arguments.hpp>
+#include <santa/core/build.hpp>
 #include <santa/core/drawn.hpp>
 #include <santa/lanes/math.hpp>
 #include <santa/sample/exact.hpp>
@@ -10,7 +11,7 @@
 
 #include <cstdint>
 
-namespace santa::detail {
+namespace santa::detail::inline SANTA_BUILD {
 
 /// Gives the rows of a tile the weight of so many draws of `unit_weight` each.
 template <class Group>
@@ -176,4 +177,4 @@ class PointRule {
   int _at = 0;    // of this one
 };
 
-}  // namespace santa::detail
+}  // namespace santa::detail::inline SANTA_BUILD

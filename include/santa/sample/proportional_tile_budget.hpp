@@ -2,6 +2,7 @@
 #pragma once
 
 #include <santa/core/arguments.hpp>
+#include <santa/core/build.hpp>
 #include <santa/core/check.hpp>
 #include <santa/sample/points.hpp>
 
@@ -32,7 +33,7 @@ struct ProportionalTileBudget {
   }
 };
 
-namespace detail {
+namespace detail::inline SANTA_BUILD {
 
 /// The tiles of `tile` keys of a unit's request, each of several tiles of the kernels.
 struct DrawTiles {
@@ -187,5 +188,5 @@ class ProportionalPoints {
 template <class Group>
 using ProportionalRule = PointRule<Group, ProportionalPoints>;
 
-}  // namespace detail
+}  // namespace detail::inline SANTA_BUILD
 }  // namespace santa

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <santa/core/arguments.hpp>
+#include <santa/core/build.hpp>
 #include <santa/lanes/math.hpp>
 #include <santa/sample/places.hpp>
 
@@ -9,7 +10,7 @@
 
 #include <cstdint>
 
-namespace santa::detail {
+namespace santa::detail::inline SANTA_BUILD {
 
 /// Places of which the whole part is a stratum, one of `strata` equal parts of the head's mass. A point of the stratum
 /// lies below a place where its random word is below the rest.
@@ -50,4 +51,4 @@ KOKKOS_FORCEINLINE_FUNCTION auto point_words(const StreamKey& key, std::uint16_t
   return lanes::select(upper, lanes::select(odd, random[3], random[2]), lanes::select(odd, random[1], random[0]));
 }
 
-}  // namespace santa::detail
+}  // namespace santa::detail::inline SANTA_BUILD

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <santa/core/arguments.hpp>
+#include <santa/core/build.hpp>
 #include <santa/core/check.hpp>
 #include <santa/sample/points.hpp>
 #include <santa/sample/strata.hpp>
@@ -26,7 +27,7 @@ struct Stratified {
   }
 };
 
-namespace detail {
+namespace detail::inline SANTA_BUILD {
 
 /// Stratified's points.
 template <class Group>
@@ -53,5 +54,5 @@ class StratifiedPoints : public StratumPlaces<Group> {
 template <class Group>
 using StratifiedRule = PointRule<Group, StratifiedPoints>;
 
-}  // namespace detail
+}  // namespace detail::inline SANTA_BUILD
 }  // namespace santa

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <santa/core/arguments.hpp>
+#include <santa/core/build.hpp>
 #include <santa/core/check.hpp>
 #include <santa/sample/points.hpp>
 
@@ -25,7 +26,7 @@ struct Systematic {
   }
 };
 
-namespace detail {
+namespace detail::inline SANTA_BUILD {
 
 /// Systematic's points.
 template <class Group>
@@ -59,5 +60,5 @@ class SystematicPoints {
 template <class Group>
 using SystematicRule = PointRule<Group, SystematicPoints>;
 
-}  // namespace detail
+}  // namespace detail::inline SANTA_BUILD
 }  // namespace santa

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <santa/core/arguments.hpp>
+#include <santa/core/build.hpp>
 #include <santa/lanes/math.hpp>
 #include <santa/sample/budget.hpp>
 
@@ -9,7 +10,7 @@
 
 #include <cstdint>
 
-namespace santa::detail {
+namespace santa::detail::inline SANTA_BUILD {
 
 // A head's squared bar is S times what its rows of chance have as |v - c|^2, S = sum_i (1 - pi_i) w_i^2 / pi_i / Z^2
 // (its spread). S follows from the scores, so that a panel can foretell it for any delta; the rest, over |out|^2,
@@ -61,4 +62,4 @@ KOKKOS_FUNCTION float solve_log_delta_for(float goal, float start, const Value& 
   return lambda;
 }
 
-}  // namespace santa::detail
+}  // namespace santa::detail::inline SANTA_BUILD

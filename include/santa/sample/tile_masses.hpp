@@ -2,13 +2,14 @@
 #pragma once
 
 #include <santa/core/arguments.hpp>
+#include <santa/core/build.hpp>
 #include <santa/lanes/math.hpp>
 
 #include <Kokkos_Core.hpp>
 
 #include <cstdint>
 
-namespace santa::detail {
+namespace santa::detail::inline SANTA_BUILD {
 
 /// A key's mass is exp2(score - r) in units of 2^-mass_bits, where r, an integer, is the tile's reference: at most
 /// 2^mass_bits, and those of a tile add up to at most 2^31. Sums of such integers have no order.
@@ -133,4 +134,4 @@ KOKKOS_FUNCTION void sum_tiles(const Group& group, const Arguments& a, const Uni
     });
 }
 
-}  // namespace santa::detail
+}  // namespace santa::detail::inline SANTA_BUILD

@@ -2,13 +2,14 @@
 #pragma once
 
 #include <santa/core/arguments.hpp>
+#include <santa/core/build.hpp>
 #include <santa/lanes/math.hpp>
 
 #include <Kokkos_Core.hpp>
 
 #include <cstdint>
 
-namespace santa::detail {
+namespace santa::detail::inline SANTA_BUILD {
 
 /// What follows a tile. `row(i)` is where row i of the tile and those that come after it lie, in the order of their
 /// use as far as it is known; `first` and `count` name the keys of the group's next tile (count 0: none). More tiles
@@ -190,4 +191,4 @@ class StoredScores {
   Float _ahead[Group::max_heads];
 };
 
-}  // namespace santa::detail
+}  // namespace santa::detail::inline SANTA_BUILD

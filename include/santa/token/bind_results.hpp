@@ -2,6 +2,7 @@
 #pragma once
 
 #include <santa/core/arguments.hpp>
+#include <santa/core/build.hpp>
 #include <santa/core/check.hpp>
 #include <santa/token/token_options.hpp>
 #include <santa/token/token_state.hpp>
@@ -13,7 +14,7 @@
 #include <string>
 #include <type_traits>
 
-namespace santa::detail {
+namespace santa::detail::inline SANTA_BUILD {
 
 inline void require_same_extent(const std::string& name, std::size_t given, const char* what, std::int64_t expected) {
   require(static_cast<std::int64_t>(given) == expected, name, static_cast<std::int64_t>(given),
@@ -57,4 +58,4 @@ TokenArrays bind_results(const Tokens& tokens, const TokenResults<typename Space
           bind_scores("results.logit", results.logit, 1, batch), bind_scores("results.lse", results.lse, 1, batch)};
 }
 
-}  // namespace santa::detail
+}  // namespace santa::detail::inline SANTA_BUILD

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <santa/core/arguments.hpp>
+#include <santa/core/build.hpp>
 #include <santa/core/check.hpp>
 #include <santa/lanes/group.hpp>
 #include <santa/token/bind_results.hpp>
@@ -34,7 +35,7 @@ TokenShards(Tokens, Scores, Scores) -> TokenShards<Tokens, Scores>;
 template <class Tokens, class Scores>
 TokenShards(Tokens, Scores, Scores, Scores) -> TokenShards<Tokens, Scores>;
 
-namespace detail {
+namespace detail::inline SANTA_BUILD {
 
 /// A team's work is one request; its lanes share the parts. Reads: all scores and sums once, one token.
 template <class ExecutionSpace>
@@ -108,7 +109,7 @@ struct MergeTokensKernel {
   }
 };
 
-}  // namespace detail
+}  // namespace detail::inline SANTA_BUILD
 
 /// Merges what sampling from shards of a vocabulary gave. Neither allocates nor fences.
 /// Computes: the token of the shard with the largest score, the same that sampling from the whole vocabulary gives,
@@ -118,7 +119,7 @@ struct MergeTokensKernel {
 /// Shapes:   tokens [batch], std::int32_t or std::int64_t; results as for sample_tokens.
 /// Errors:   std::invalid_argument before anything is launched or written.
 /// Bytes:    all scores and sums, one token a request.
-template <class Space, class Tokens, class Scores, class Out>
+template <class Space, class Tokens, class Scores, class Out, class Build = lanes::Build>
   requires Kokkos::is_execution_space_v<Space>
 void merge_tokens(const Space& space, const TokenShards<Tokens, Scores>& shards, const Out& tokens,
                   const TokenResults<typename Space::memory_space>& results = {}) {

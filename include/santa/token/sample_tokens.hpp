@@ -40,6 +40,7 @@ class TokenSampler {
   using MemorySpace = typename Space::memory_space;
   using Options = TokenOptions<MemorySpace>;
 
+  template <class Build = lanes::Build>
   TokenSampler(const Space& space, const TokenShape& shape) : _shape(shape) {
     detail::require_initialized();
     detail::require(shape.batch >= 0 && shape.batch <= most_batch, "batch", shape.batch, "0 to 2^20");
@@ -66,7 +67,7 @@ class TokenSampler {
   /// Logits:  in float. -infinity: never drawn. NaN or +infinity show: the token is then -1, as it is where every logit
   ///          is -infinity; score, logit and lse are NaN (-infinity if all logits are).
   /// Errors:  std::invalid_argument before anything is launched or written.
-  template <class Hidden, class Weights, class Out>
+  template <class Hidden, class Weights, class Out, class Build = lanes::Build>
   void run(const Space& space, const Hidden& hidden, const Weights& weights, const Out& tokens,
            const Options& options = {}) const {
     detail::TokenArguments a = bind(hidden, weights);
@@ -190,7 +191,7 @@ class TokenSampler {
 
 /// Samples one token for each request: makes a sampler, runs it. Allocates and fences; for more than one step, keep a
 /// TokenSampler. Shapes, results and errors: as TokenSampler::run.
-template <class Space, class Hidden, class Weights, class Out>
+template <class Space, class Hidden, class Weights, class Out, class Build = lanes::Build>
   requires Kokkos::is_execution_space_v<Space>
 void sample_tokens(const Space& space, const Hidden& hidden, const Weights& weights, const Out& tokens,
                    const TokenOptions<typename Space::memory_space>& options = {}) {

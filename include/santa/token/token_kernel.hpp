@@ -2,6 +2,7 @@
 #pragma once
 
 #include <santa/core/arguments.hpp>
+#include <santa/core/build.hpp>
 #include <santa/lanes/group.hpp>
 #include <santa/random/stream_key.hpp>
 #include <santa/token/gumbel.hpp>
@@ -12,7 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace santa::detail {
+namespace santa::detail::inline SANTA_BUILD {
 
 /// What kernels of one step are given.
 struct TokenArguments {
@@ -225,4 +226,4 @@ void launch_tokens(const char* label, const Space& space, const Kernel& kernel) 
       label, Kokkos::Experimental::require(policy, Kokkos::Experimental::WorkItemProperty::HintLightWeight), kernel);
 }
 
-}  // namespace santa::detail
+}  // namespace santa::detail::inline SANTA_BUILD
