@@ -37,6 +37,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from gguf_file import GgufFile, UserError
+from gguf_model import (
+    ARCHITECTURES,
+    HEAD,
+    Architecture,
+    ByteLevel,
+    Hyperparameters,
+    check_tensors,
+    read_architecture,
+    read_hyperparameters,
+    read_tokenizer_parts,
+)
+
 FloatArray = npt.NDArray[np.float32]
 
 # Rows handled at once, so that the scores of one key-value head stay near the cache
@@ -46,10 +60,6 @@ TOKEN_CHUNK = 512
 
 CHECK_PROMPT = "The water cycle describes how water moves. First, water evaporates from"
 CHECK_TOKENS = 48
-
-
-class CaptureError(Exception):
-    """A reason, for the user, why there is no capture."""
 
 
 # --- Numbers and files ---------------------------------------------------------------
@@ -113,23 +123,6 @@ def sha256(path: Path) -> str:
 # --- Model ---------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Hyperparameters:
-    layers: int
-    context: int
-    width: int
-    heads: int
-    kv_heads: int
-    dim: int
-    rope_base: float
-    rms_epsilon: float
-    window: int | None  # keys that a query of a layer with a window sees
-
-    @property
-    def scale(self) -> float:
-        return 1.0 / math.sqrt(self.dim)
-
-
 def silu(gate: FloatArray) -> FloatArray:
     return gate / (1.0 + np.exp(-gate))
 
@@ -142,31 +135,7 @@ def gelu(gate: FloatArray) -> FloatArray:
     return 0.5 * gate * (1.0 + np.tanh(inner))
 
 
-@dataclass(frozen=True)
-class Architecture:
-    """How a family of models differs from the others."""
-
-    activation: Callable[[FloatArray], FloatArray]
-    # GGUF moves elements that rotary embedding turns together next to each other.
-    permuted_rotary: bool = False
-    scaled_embedding: bool = False  # by the root of the width
-    # Of each query and key, and of what attention and MLP give, before it is added.
-    more_norms: bool = False
-    # Every so many layers one sees all keys, the others a window of them.
-    full_layer_every: int = 1
-    window_rope_base: float = 0.0
-
-
-ARCHITECTURES = {
-    "llama": Architecture(silu, permuted_rotary=True),
-    "gemma3": Architecture(
-        gelu,
-        scaled_embedding=True,
-        more_norms=True,
-        full_layer_every=6,
-        window_rope_base=10000.0,
-    ),
-}
+ACTIVATIONS = {"silu": silu, "gelu": gelu}
 
 
 @dataclass(frozen=True)
@@ -212,178 +181,99 @@ def unpermute_rotary(weight: FloatArray, heads: int) -> FloatArray:
     return np.ascontiguousarray(pairs.swapaxes(1, 2)).reshape(rows, columns)
 
 
-def read_hyperparameters(
-    architecture: str, metadata: Callable[..., Any]
-) -> Hyperparameters:
-    """Read the sizes from GGUF metadata, refusing variants this script does not run."""
+def read_tensor(file: GgufFile, name: str) -> FloatArray:
+    """Dequantise a tensor; all of its elements are finite."""
+    info = file.tensors[name]
+    data = np.frombuffer(file.data_of(name), dtype=np.uint8)
+    if info.kind == "F32":
+        weight = data.view("<f4").astype(np.float32)
+    else:
+        gguf = import_required("gguf")
+        rows = data.reshape(-1, info.row_bytes)
+        with np.errstate(all="ignore"):  # what is not finite is found below
+            weight = gguf.dequantize(rows, gguf.GGMLQuantizationType[info.kind])
+    weight = np.asarray(weight, dtype=np.float32).reshape(info.shape)
+    check_finite(file, name, weight)
+    return weight
 
-    def read(key: str, default: Any = None) -> Any:
-        return metadata(f"{architecture}.{key}", default)
 
-    width = int(read("embedding_length"))
-    heads = int(read("attention.head_count"))
-    kv_heads = int(read("attention.head_count_kv", heads))
-    dim = int(read("attention.key_length", width // heads))
-    if read("attention.value_length", dim) != dim:
-        raise CaptureError("values that are not as long as keys are not supported")
-    if read("rope.dimension_count", dim) != dim:
-        raise CaptureError("rotary embedding of a part of a head is not supported")
-    if read("rope.scaling.type", "none") != "none":
-        raise CaptureError("scaled rotary embedding is not supported")
-    if read("expert_count", 0) != 0:
-        raise CaptureError("mixture-of-experts models are not supported")
-    windows = ARCHITECTURES[architecture].full_layer_every > 1
-    return Hyperparameters(
-        layers=int(read("block_count")),
-        context=int(read("context_length")),
-        width=width,
-        heads=heads,
-        kv_heads=kv_heads,
-        dim=dim,
-        rope_base=float(read("rope.freq_base", 10000.0)),
-        rms_epsilon=float(read("attention.layer_norm_rms_epsilon")),
-        window=int(read("attention.sliding_window")) if windows else None,
+def check_finite(file: GgufFile, name: str, weight: FloatArray) -> None:
+    finite = np.isfinite(weight)
+    if not finite.all():
+        first = np.unravel_index(np.argmin(finite), weight.shape)
+        at = [int(index) for index in first]
+        raise file.error(
+            f"tensor {name} holds {weight[first]} at {at}; accepted: finite numbers"
+        )
+
+
+def read_layer(file: GgufFile, index: int, sizes: Hyperparameters) -> Layer:
+    architecture = ARCHITECTURES[read_architecture(file)]
+
+    def part(name: str) -> FloatArray:
+        return read_tensor(file, f"blk.{index}.{name}.weight")
+
+    def rotated(name: str, heads: int) -> FloatArray:
+        weight = part(name)
+        permuted = architecture.permuted_rotary
+        return unpermute_rotary(weight, heads) if permuted else weight
+
+    def norm(name: str) -> FloatArray | None:
+        return part(name) if architecture.more_norms else None
+
+    sees_all = (index + 1) % architecture.full_layer_every == 0
+    return Layer(
+        attention_norm=part("attn_norm"),
+        query=rotated("attn_q", sizes.heads),
+        key=rotated("attn_k", sizes.kv_heads),
+        value=part("attn_v"),
+        output=part("attn_output"),
+        mlp_norm=part("ffn_norm"),
+        gate=part("ffn_gate"),
+        up=part("ffn_up"),
+        down=part("ffn_down"),
+        rope_base=sizes.rope_base if sees_all else architecture.window_rope_base,
+        window=None if sees_all else sizes.window,
+        query_norm=norm("attn_q_norm"),
+        key_norm=norm("attn_k_norm"),
+        attention_post_norm=norm("post_attention_norm"),
+        mlp_post_norm=norm("post_ffw_norm"),
     )
 
 
-class GgufFile:
-    """Metadata, tensors and tokenizer of a GGUF file of a known architecture."""
-
-    def __init__(self, path: Path) -> None:
-        try:
-            with path.open("rb") as file:
-                magic = file.read(4)
-        except OSError as error:
-            raise CaptureError(f"cannot read {path}: {error.strerror}") from error
-        if magic != b"GGUF":
-            raise CaptureError(f"{path} is not a GGUF file")
-        gguf = import_required("gguf")
-        try:
-            self._reader = gguf.GGUFReader(path)
-        except (ValueError, IndexError, KeyError) as error:
-            raise CaptureError(f"{path} is damaged or incomplete") from error
-        self._path = path
-        self._dequantize = gguf.dequantize
-        self._tensors = {tensor.name: tensor for tensor in self._reader.tensors}
-        self.architecture = str(self.metadata("general.architecture"))
-        if self.architecture not in ARCHITECTURES:
-            known = " or ".join(ARCHITECTURES)
-            raise CaptureError(
-                f"{path} has architecture {self.architecture}, not {known}"
-            )
-
-    def metadata(self, key: str, default: Any = None) -> Any:
-        field = self._reader.get_field(key)
-        if field is not None:
-            return field.contents()
-        if default is None:
-            raise CaptureError(f"{self._path} lacks the metadata {key}")
-        return default
-
-    def tensor_names(self) -> set[str]:
-        return set(self._tensors)
-
-    def tensor(self, name: str) -> FloatArray:
-        if name not in self._tensors:
-            raise CaptureError(f"{self._path} lacks the tensor {name}")
-        source = self._tensors[name]
-        try:
-            weight = self._dequantize(source.data, source.tensor_type)
-        except NotImplementedError as error:
-            raise CaptureError(
-                f"tensor {name} has type {source.tensor_type.name}, "
-                "which cannot be dequantised"
-            ) from error
-        return np.asarray(weight, dtype=np.float32)
-
-    def read_model(self) -> Model:
-        architecture = ARCHITECTURES[self.architecture]
-        sizes = read_hyperparameters(self.architecture, self.metadata)
-        unread = self.tensor_names()
-
-        def tensor(name: str) -> FloatArray:
-            unread.discard(name)
-            return self.tensor(name)
-
-        def layer(index: int) -> Layer:
-            def part(name: str) -> FloatArray:
-                return tensor(f"blk.{index}.{name}.weight")
-
-            def rotated(name: str, heads: int) -> FloatArray:
-                weight = part(name)
-                permuted = architecture.permuted_rotary
-                return unpermute_rotary(weight, heads) if permuted else weight
-
-            def norm(name: str) -> FloatArray | None:
-                return part(name) if architecture.more_norms else None
-
-            sees_all = (index + 1) % architecture.full_layer_every == 0
-            return Layer(
-                attention_norm=part("attn_norm"),
-                query=rotated("attn_q", sizes.heads),
-                key=rotated("attn_k", sizes.kv_heads),
-                value=part("attn_v"),
-                output=part("attn_output"),
-                mlp_norm=part("ffn_norm"),
-                gate=part("ffn_gate"),
-                up=part("ffn_up"),
-                down=part("ffn_down"),
-                rope_base=(
-                    sizes.rope_base if sees_all else architecture.window_rope_base
-                ),
-                window=None if sees_all else sizes.window,
-                query_norm=norm("attn_q_norm"),
-                key_norm=norm("attn_k_norm"),
-                attention_post_norm=norm("post_attention_norm"),
-                mlp_post_norm=norm("post_ffw_norm"),
-            )
-
-        embedding = tensor("token_embd.weight")
-        # Without a head of its own, the model scores tokens with its embedding.
-        untied = "output.weight" in self._tensors
-        model = Model(
-            name=self.metadata("general.name", self._path.stem),
-            architecture=architecture,
-            hyperparameters=sizes,
-            embedding=embedding,
-            layers=[layer(index) for index in range(sizes.layers)],
-            output_norm=tensor("output_norm.weight"),
-            head=tensor("output.weight") if untied else embedding,
-        )
-        if unread:
-            # Biases or rotary factors, say: leaving them out would be wrong in silence.
-            raise CaptureError(f"{self._path} has unknown tensors, as {min(unread)}")
-        return model
-
-    def read_tokenizer(self) -> Tokenizer:
-        kind = self.metadata("tokenizer.ggml.model")
-        splitting = self.metadata("tokenizer.ggml.pre", "default")
-        spaced = self.metadata("tokenizer.ggml.add_space_prefix", kind == "llama")
-        tokens = self.metadata("tokenizer.ggml.tokens")
-        if (kind, splitting) == ("gpt2", "smollm"):
-            bpe = byte_level_bpe(tokens, self.metadata("tokenizer.ggml.merges"))
-        elif (kind, splitting, spaced) == ("llama", "default", False):
-            scores = self.metadata("tokenizer.ggml.scores")
-            kinds = self.metadata("tokenizer.ggml.token_type")
-            bpe = sentence_piece_bpe(tokens, scores, kinds)
-        else:
-            raise CaptureError(f"the tokenizer {kind}/{splitting} is not supported")
-        starts = self._reader.get_field("tokenizer.ggml.add_bos_token")
-        prefix = []
-        if starts is not None and starts.contents():
-            prefix = [int(self.metadata("tokenizer.ggml.bos_token_id"))]
-        return Tokenizer(bpe, prefix)
+def read_model(file: GgufFile) -> Model:
+    sizes = read_hyperparameters(file)
+    if sizes.rope_scaling != 1.0:
+        scaling = f"{read_architecture(file)}.rope.scaling.factor"
+        raise file.refused(scaling, "1, as positions are not scaled here")
+    check_tensors(file, sizes, rotary_factors=False)
+    embedding = read_tensor(file, "token_embd.weight")
+    return Model(
+        name=file.text("general.name", file.path.stem),
+        architecture=ARCHITECTURES[read_architecture(file)],
+        hyperparameters=sizes,
+        embedding=embedding,
+        layers=[read_layer(file, index, sizes) for index in range(sizes.layers)],
+        output_norm=read_tensor(file, "output_norm.weight"),
+        head=read_tensor(file, HEAD) if HEAD in file.tensors else embedding,
+    )
 
 
-def byte_level_bpe(tokens: Sequence[str], merges: Sequence[str]) -> Any:
+def read_tokenizer(file: GgufFile) -> Tokenizer:
+    parts = read_tokenizer_parts(file)
+    if isinstance(parts, ByteLevel):
+        bpe = byte_level_bpe(parts.vocabulary, parts.merges)
+    else:
+        bpe = sentence_piece_bpe(list(parts.vocabulary), parts.scores, parts.kinds)
+    return Tokenizer(bpe, parts.prefix, len(parts.vocabulary))
+
+
+def byte_level_bpe(
+    vocabulary: dict[str, int], merges: Sequence[tuple[str, str]]
+) -> Any:
     """Byte-level byte-pair encoding with every digit on its own, as SmolLM has it."""
     library = import_required("tokenizers")
-    vocabulary = {token: index for index, token in enumerate(tokens)}
-    pairs = []
-    for merge in merges:
-        left, right = merge.split(" ")
-        pairs.append((left, right))
-    bpe = library.Tokenizer(library.models.BPE(vocabulary, pairs))
+    bpe = library.Tokenizer(library.models.BPE(vocabulary, list(merges)))
     bpe.pre_tokenizer = library.pre_tokenizers.Sequence(
         [
             library.pre_tokenizers.Digits(individual_digits=True),
@@ -447,14 +337,15 @@ def sentence_piece_bpe(
 class Tokenizer:
     """A tokenizer of the package tokenizers, and the tokens that open a text."""
 
-    def __init__(self, bpe: Any, prefix: list[int]) -> None:
+    def __init__(self, bpe: Any, prefix: list[int], count: int) -> None:
         self._bpe = bpe
         self._prefix = prefix
+        self.count = count  # of the tokens that it knows
 
     def encode(self, text: str) -> list[int]:
         tokens = self._bpe.encode(text).ids
         if self._bpe.decode(tokens) != text:
-            raise CaptureError("the tokenizer does not give the text back unchanged")
+            raise UserError("the tokenizer does not give the text back unchanged")
         return self._prefix + tokens
 
     def encode_ending(self, text: str) -> list[int]:
@@ -466,11 +357,11 @@ class Tokenizer:
 
 
 def import_required(name: str) -> Any:
-    # Imported on use, so that the tests of this file need numpy only.
+    # Imported on use, so that most tests of this file need numpy only.
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise CaptureError(
+        raise UserError(
             f"the Python package {name} is missing: "
             "pip install -r tools/requirements.txt"
         ) from error
@@ -580,6 +471,7 @@ def forward(
     Calls `observe(layer index, inputs)` before the attention of each layer.
     """
     sizes = model.hyperparameters
+    activation = ACTIVATIONS[model.architecture.activation]
 
     def norm(values: FloatArray, weight: FloatArray | None) -> FloatArray:
         return rms_norm(values, weight, sizes.rms_epsilon)
@@ -606,7 +498,7 @@ def forward(
         hidden += norm(context @ layer.output.T, layer.attention_post_norm)
         normed = norm(hidden, layer.mlp_norm)
         for rows in chunks(len(tokens), TOKEN_CHUNK):
-            added = mlp(normed[rows], layer, model.architecture.activation)
+            added = mlp(normed[rows], layer, activation)
             hidden[rows] += norm(added, layer.mlp_post_norm)
     return norm(hidden, model.output_norm)
 
@@ -694,12 +586,12 @@ def parse_layers(text: str, windows: Sequence[int | None], length: int) -> list[
     try:
         layers = sorted({int(item) for item in text.split(",")})
     except ValueError:
-        raise CaptureError(f"--layers {text} is neither a list nor 'all'") from None
+        raise UserError(f"--layers {text} is neither a list nor 'all'") from None
     if layers[0] < 0 or layers[-1] >= count:
-        raise CaptureError(f"--layers {text}: the model has layers 0 to {count - 1}")
+        raise UserError(f"--layers {text}: the model has layers 0 to {count - 1}")
     for index in layers:
         if not sees_all(index):
-            raise CaptureError(
+            raise UserError(
                 f"--layers {text}: layer {index} sees a window of {windows[index]} "
                 f"keys, fewer than the {length} tokens"
             )
@@ -711,25 +603,35 @@ def read_text(path: Path) -> str:
         # Bytes, so that line ends stay as they are.
         return path.read_bytes().decode("utf-8")
     except OSError as error:
-        raise CaptureError(f"cannot read {path}: {error.strerror}") from error
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise CaptureError(f"{path} is not a text in UTF-8") from error
+        raise UserError(f"{path} is not a text in UTF-8") from error
 
 
 def choose_length(requested: int | None, available: int, context: int) -> int:
     length = context if requested is None else requested
     if not 2 <= length <= context:
-        raise CaptureError(f"--length must be 2 to {context}, the model's context")
+        raise UserError(f"--length must be 2 to {context}, the model's context")
     if available < length:
-        raise CaptureError(f"the text has {available} tokens, fewer than {length}")
+        raise UserError(f"the text has {available} tokens, fewer than {length}")
     return length
 
 
 def cut(tokens: list[int], ending: list[int], length: int) -> list[int]:
     """Return `length` tokens: the first ones of a text, and its ending."""
     if len(ending) >= length:
-        raise CaptureError(f"the ending has {len(ending)} tokens of {length}")
+        raise UserError(f"the ending has {len(ending)} tokens of {length}")
     return tokens[: length - len(ending)] + ending
+
+
+def check_inputs(file: GgufFile, index: int, inputs: AttentionInputs) -> None:
+    """Weights may each be finite, and what comes of them not."""
+    for name in ("query", "key", "value"):
+        if not np.isfinite(getattr(inputs, name)).all():
+            raise file.error(
+                f"a {name} of layer {index} is infinite or no number; accepted: "
+                "weights that give finite ones"
+            )
 
 
 def captured_tensors(
@@ -756,7 +658,7 @@ def describe_capture(
     versions = [f"python {platform.python_version()}"]
     for package in ("numpy", "gguf", "tokenizers"):
         versions.append(f"{package} {importlib.metadata.version(package)}")
-    license_name = file.metadata("general.license", "licence not stated")
+    license_name = file.text("general.license", "licence not stated")
     return {
         "model": f"{model.name} ({arguments.model.name}, {license_name})",
         "model_sha256": sha256(arguments.model),
@@ -771,8 +673,8 @@ def describe_capture(
 def capture(arguments: argparse.Namespace) -> None:
     file = GgufFile(arguments.model)
     text = read_text(arguments.text)
-    tokenizer = file.read_tokenizer()
-    model = file.read_model()
+    tokenizer = read_tokenizer(file)
+    model = read_model(file)
     sizes = model.hyperparameters
     tokens = tokenizer.encode(text)
     ending = tokenizer.encode_ending(arguments.ending)
@@ -780,13 +682,16 @@ def capture(arguments: argparse.Namespace) -> None:
     length = choose_length(arguments.length, available, sizes.context)
     tokens = cut(tokens, ending, length)
     if not 1 <= arguments.positions <= length:
-        raise CaptureError(f"--positions must be 1 to {length}")
+        raise UserError(f"--positions must be 1 to {length}")
     positions = range(length - arguments.positions, length)
     windows = [layer.window for layer in model.layers]
     layers = parse_layers(arguments.layers, windows, length)
     # Found out now rather than after minutes of work.
+    prompt = tokenizer.encode(arguments.prompt) if arguments.check else []
+    if arguments.check and not prompt:
+        raise UserError("--prompt is ''; accepted: a text of at least one token")
     if arguments.output is not None and not arguments.output.parent.is_dir():
-        raise CaptureError(f"there is no folder {arguments.output.parent}")
+        raise UserError(f"there is no folder {arguments.output.parent}")
 
     tensors: dict[str, npt.NDArray[Any]] = {}
     statistics: dict[int, AttentionStatistics] = {}
@@ -796,6 +701,7 @@ def capture(arguments: argparse.Namespace) -> None:
         seconds = time.monotonic() - start
         progress = f"layer {index + 1} of {sizes.layers}, {seconds:.0f} s"
         print(progress, end="\r", file=sys.stderr, flush=True)
+        check_inputs(file, index, inputs)
         if index not in layers:
             return
         if arguments.stats:
@@ -804,14 +710,14 @@ def capture(arguments: argparse.Namespace) -> None:
         if arguments.output is not None:
             tensors.update(captured_tensors(index, inputs, positions))
 
-    hidden = forward(model, tokens, observe)
+    with np.errstate(all="ignore"):  # check_inputs says more
+        hidden = forward(model, tokens, observe)
     print(file=sys.stderr)
     if arguments.stats:
         print_statistics(statistics)
     if arguments.check:
         value = perplexity(model, hidden, tokens)
         print(f"perplexity over {length} tokens: {value:.2f}")
-        prompt = tokenizer.encode(arguments.prompt)
         continuation = continue_greedily(model, prompt, CHECK_TOKENS)
         print(f"prompt: {arguments.prompt!r}")
         print(f"continuation: {tokenizer.decode(continuation)!r}")
@@ -821,7 +727,7 @@ def capture(arguments: argparse.Namespace) -> None:
             write_safetensors(arguments.output, tensors, metadata)
         except OSError as error:
             reason = error.strerror
-            raise CaptureError(f"cannot write {arguments.output}: {reason}") from error
+            raise UserError(f"cannot write {arguments.output}: {reason}") from error
         print(f"{arguments.output}: {arguments.output.stat().st_size} bytes")
 
 
@@ -899,7 +805,7 @@ def main() -> int:
     arguments = parse_arguments()
     try:
         capture(arguments)
-    except CaptureError as error:
+    except UserError as error:
         print(f"capture_kv.py: error: {error}", file=sys.stderr)
         return 2
     return 0

@@ -23,6 +23,7 @@ the tokenizer of SmolLM; of other models, bring files of tokens.
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -32,13 +33,24 @@ import numpy.typing as npt
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from capture_kv import (
-    CaptureError,
     FloatArray,
-    GgufFile,
+    check_finite,
+    from_bf16,
+    read_tensor,
     read_text,
+    read_tokenizer,
     to_bf16,
     unpermute_rotary,
     write_safetensors,
+)
+from gguf_file import GgufFile, UserError, shown
+from gguf_model import (
+    HEAD,
+    ROTARY_FACTORS,
+    check_tensors,
+    check_token_numbers,
+    read_end_token,
+    read_hyperparameters,
 )
 
 LAYER_TENSORS = {
@@ -57,54 +69,45 @@ MODEL_TENSORS = {
     "output_norm": "model.norm",
     "output": "lm_head",
 }
-ROTARY_FACTORS = "rope_freqs.weight"
 
 
 def read_settings(file: GgufFile) -> dict[str, Any]:
     """Read the hyperparameters, refusing variants that santa-generate does not run."""
-    read = file.metadata
-    width = int(read("llama.embedding_length"))
-    heads = int(read("llama.attention.head_count"))
-    dim = int(read("llama.attention.key_length", width // heads))
-    scaling = read("llama.rope.scaling.type", "none")
-    if read("llama.attention.value_length", dim) != dim:
-        raise CaptureError("values that are not as long as keys are not supported")
-    if read("llama.rope.dimension_count", dim) != dim:
-        raise CaptureError("rotary embedding of a part of a head is not supported")
-    if scaling not in ("none", "linear"):
-        raise CaptureError(f"rotary embedding with {scaling} scaling is not supported")
-    if read("llama.expert_count", 0) != 0:
-        raise CaptureError("mixture-of-experts models are not supported")
-    factor = float(read("llama.rope.scaling.factor", 1.0))
+    file.text("general.architecture", among=("llama",))
+    sizes = read_hyperparameters(file)
+    if sizes.dim % 8 != 0:
+        raise file.error(
+            f"heads have {sizes.dim} elements (llama.attention.key_length, or "
+            "embedding_length by head_count); accepted: a multiple of 8"
+        )
+    check_tensors(file, sizes, rotary_factors=True)
+    tokens = len(file.texts("tokenizer.ggml.tokens"))
     return {
         "architecture": "llama",
-        "name": read("general.name", "unnamed"),
-        "licence": read("general.license", "not stated"),
-        "layers": int(read("llama.block_count")),
-        "width": width,
-        "hidden": int(read("llama.feed_forward_length")),
-        "heads": heads,
-        "kv_heads": int(read("llama.attention.head_count_kv", heads)),
-        "dim": dim,
-        "context": int(read("llama.context_length")),
-        "rope_theta": float(read("llama.rope.freq_base", 10000.0)),
-        "rope_scaling": factor if scaling == "linear" else 1.0,
-        "rms_epsilon": float(read("llama.attention.layer_norm_rms_epsilon")),
-        "tied_head": str("output.weight" not in file.tensor_names()).lower(),
-        "vocabulary": file.tensor("token_embd.weight").shape[0],
+        "name": file.text("general.name", "unnamed"),
+        "licence": file.text("general.license", "not stated"),
+        "layers": sizes.layers,
+        "width": sizes.width,
+        "hidden": sizes.hidden,
+        "heads": sizes.heads,
+        "kv_heads": sizes.kv_heads,
+        "dim": sizes.dim,
+        "context": sizes.context,
+        "rope_theta": sizes.rope_base,
+        "rope_scaling": sizes.rope_scaling,
+        "rms_epsilon": sizes.rms_epsilon,
+        "tied_head": str(HEAD not in file.tensors).lower(),
+        "vocabulary": tokens,
+        "end_token": read_end_token(file, tokens),
     }
 
 
-def published_name(name: str) -> str | None:
-    """Return what published models call a GGUF tensor; None for one not known."""
-    parts = name.split(".")
-    if parts[-1] != "weight":
-        return None
-    if len(parts) == 4 and parts[0] == "blk" and parts[2] in LAYER_TENSORS:
-        return f"model.layers.{parts[1]}.{LAYER_TENSORS[parts[2]]}.weight"
-    if len(parts) == 2 and parts[0] in MODEL_TENSORS:
-        return f"{MODEL_TENSORS[parts[0]]}.weight"
-    return None
+def published_name(name: str) -> str:
+    """Return what published models call a GGUF tensor of a model."""
+    *layer, part, _ = name.split(".")
+    if layer:
+        return f"model.layers.{layer[1]}.{LAYER_TENSORS[part]}.weight"
+    return f"{MODEL_TENSORS[part]}.weight"
 
 
 def in_published_order(
@@ -146,41 +149,67 @@ def vocabulary_tensors(pieces: list[bytes]) -> dict[str, npt.NDArray[Any]]:
     }
 
 
+def read_factors(file: GgufFile) -> FloatArray:
+    factors = read_tensor(file, ROTARY_FACTORS)
+    if not (factors > 0).all():
+        raise file.error(
+            f"tensor {ROTARY_FACTORS} holds {factors.min()}; accepted: positive numbers"
+        )
+    return factors
+
+
+def to_checked_bf16(
+    file: GgufFile, name: str, weight: FloatArray
+) -> npt.NDArray[np.uint16]:
+    # The largest of float32 round to infinity.
+    bits = to_bf16(weight)
+    check_finite(file, f"{name} in BF16", from_bf16(bits))
+    return bits
+
+
 def convert(file: GgufFile, output: Path) -> None:
-    if file.architecture != "llama":
-        raise CaptureError(f"the model has architecture {file.architecture}, not llama")
     settings = read_settings(file)
+    kind = file.text("tokenizer.ggml.model", among=("gpt2", "llama"))
+    pieces = pieces_of(file.texts("tokenizer.ggml.tokens"), kind)
+    if output.exists() and output.samefile(file.path):
+        raise UserError(f"--output is {output}, the model; accepted: another file")
     tensors: dict[str, npt.NDArray[Any]] = {}
-    for name in sorted(file.tensor_names()):
+    for name in sorted(file.tensors):
         if name == ROTARY_FACTORS:
-            tensors["rope.factors"] = file.tensor(name)
+            tensors["rope.factors"] = read_factors(file)
             continue
         published = published_name(name)
-        if published is None:
-            # A bias, say: leaving it out would be wrong in silence.
-            raise CaptureError(f"the model has an unknown tensor, {name}")
-        weight = in_published_order(published, file.tensor(name), settings)
-        tensors[published] = to_bf16(weight)
-    kind = file.metadata("tokenizer.ggml.model")
-    pieces = pieces_of(file.metadata("tokenizer.ggml.tokens"), kind)
+        weight = in_published_order(published, read_tensor(file, name), settings)
+        tensors[published] = to_checked_bf16(file, name, weight)
     tensors |= vocabulary_tensors(pieces)
-    settings["end_token"] = file.metadata("tokenizer.ggml.eos_token_id", -1)
     write_safetensors(output, tensors, {k: str(v) for k, v in settings.items()})
     print(f"{output}: {output.stat().st_size} bytes, {len(tensors)} tensors")
 
 
 def encode(file: GgufFile, text: Path, output: Path) -> None:
-    tokens = file.read_tokenizer().encode(read_text(text))
+    tokens = read_tokenizer(file).encode(read_text(text))
     output.write_text(" ".join(map(str, tokens)) + "\n")
     print(f"{output}: {len(tokens)} tokens")
 
 
+def read_token_file(path: Path) -> list[int]:
+    tokens = []
+    for word in read_text(path).split():
+        # Not all that int() takes, as "1_000".
+        if re.fullmatch("-?[0-9]{1,18}", word) is None:
+            raise UserError(
+                f"{path} is not a file of tokens: it holds {shown(word)}; accepted: "
+                "whole numbers apart by white space"
+            )
+        tokens.append(int(word))
+    return tokens
+
+
 def decode(file: GgufFile, path: Path) -> None:
-    try:
-        tokens = [int(word) for word in read_text(path).split()]
-    except ValueError as error:
-        raise CaptureError(f"{path} is not a file of tokens") from error
-    print(file.read_tokenizer().decode(tokens))
+    tokens = read_token_file(path)
+    tokenizer = read_tokenizer(file)
+    check_token_numbers(tokens, tokenizer.count, str(path))
+    print(tokenizer.decode(tokens))
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -214,10 +243,7 @@ def main() -> int:
             encode(file, arguments.encode, arguments.output)
         else:
             convert(file, arguments.output)
-    except CaptureError as error:
-        print(f"convert_model.py: error: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
+    except (UserError, OSError) as error:
         print(f"convert_model.py: error: {error}", file=sys.stderr)
         return 2
     return 0

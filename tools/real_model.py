@@ -30,7 +30,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import make_text
-from capture_kv import CaptureError, GgufFile, Tokenizer
+from capture_kv import Tokenizer, read_tokenizer
+from gguf_file import GgufFile, UserError
 from make_text import Passage, TextError
 
 PROSE = Passage(make_text.JARGON_FILE, "Chapter\u00a04.\u00a0Jargon Construction\n")
@@ -67,7 +68,7 @@ def text_passages(context: int, texts: dict[str, list[int]]) -> list[dict[str, A
         begin = number // 2 * (max(TEXTS) + 512)
         tokens = texts[name][begin : begin + context]
         if len(tokens) < context:
-            raise CaptureError(f"the {name} has too few tokens for passage {number}")
+            raise UserError(f"the {name} has too few tokens for passage {number}")
         passages.append(
             {
                 "kind": "text",
@@ -108,7 +109,7 @@ def needle_passages(
 
 
 def make_passages(arguments: argparse.Namespace) -> None:
-    tokenizer = GgufFile(arguments.gguf).read_tokenizer()
+    tokenizer = read_tokenizer(GgufFile(arguments.gguf))
     prose = make_text.extract(PROSE, arguments.packages)
     code = "\n\n\n".join(make_text.read_text(arguments.packages / p) for p in CODE)
     texts = {"prose": tokenizer.encode(prose), "code": tokenizer.encode(code)}
@@ -392,7 +393,7 @@ def main() -> int:
     arguments = parse_arguments()
     try:
         arguments.run(arguments)
-    except (CaptureError, TextError, OSError) as error:
+    except (UserError, TextError, OSError) as error:
         print(f"real_model.py: error: {error}", file=sys.stderr)
         return 2
     return 0

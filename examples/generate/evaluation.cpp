@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <limits>
 #include <utility>
 
 namespace santa::example {
@@ -30,13 +31,29 @@ std::vector<Lane> lanes_of(const EvaluationOptions& options) {
   return lanes;
 }
 
+/// Converting would cut a number that is no token to one that is.
+std::int32_t token_from(const nlohmann::json& number) {
+  constexpr std::int64_t most = std::numeric_limits<std::int32_t>::max();
+  const bool good = number.is_number_unsigned() && number.get<std::uint64_t>() <= most;
+  if (!good)
+    throw UserError("a passage has the token " + printable(number.dump()) + "; accepted: whole numbers from 0 to " +
+                    std::to_string(most));
+  return number.get<std::int32_t>();
+}
+
+Tokens tokens_from(const nlohmann::json& list) {
+  Tokens tokens;
+  for (const nlohmann::json& number : list) tokens.push_back(token_from(number));
+  return tokens;
+}
+
 Passage passage_from(const nlohmann::json& entry) {
   Passage passage;
   entry.at("kind").get_to(passage.kind);
   entry.at("name").get_to(passage.name);
   entry.at("context").get_to(passage.context);
   passage.depth = entry.value("depth", 0.);
-  entry.at("tokens").get_to(passage.tokens);
+  passage.tokens = tokens_from(entry.at("tokens"));
   entry.at("decoded").get_to(passage.decoded);
   entry.at("scored").get_to(passage.scored);
   const bool good = passage.decoded >= 1 && passage.scored > passage.decoded && passage.scored < passage.tokens.size();
@@ -58,7 +75,6 @@ void set_tokens(const Texts& texts, std::size_t lanes, std::int32_t token) {
 }
 
 void start(Texts& texts, const std::vector<Lane>& lanes, const Passage& passage, Progress& progress) {
-  texts.check_tokens(passage.tokens);
   texts.prefill(0, std::span(passage.tokens).first(passage.decoded),
                 [&](std::size_t done) { progress.say(passage.name + ", prompt", done, passage.decoded); });
   for (std::size_t lane = 0; lane < lanes.size(); ++lane)
@@ -123,6 +139,8 @@ void evaluate(const Model& model, const std::vector<Passage>& passages, const Ev
   for (const Policy& policy : options.policies) check_layers(policy, model.settings().layers);
   const std::vector<Lane> lanes = lanes_of(options);
   Texts texts(model, static_cast<std::int64_t>(lanes.size()), longest(passages));
+  // All of them now, rather than after minutes of work.
+  for (const Passage& passage : passages) texts.check_tokens(passage.tokens);
   Progress progress;
   for (const Passage& passage : passages) {
     start(texts, lanes, passage, progress);

@@ -4,7 +4,6 @@
 #include <santa/core/shape.hpp>
 
 #include <charconv>
-#include <cmath>
 
 namespace santa::example {
 namespace {
@@ -28,21 +27,29 @@ bool parses(const std::string& text, Number& number) {
   return error == std::errc() && at == end;
 }
 
-std::int64_t whole(const Metadata& metadata, const std::string& key, std::int64_t largest) {
+std::int64_t whole(const Metadata& metadata, const std::string& key, std::int64_t largest, std::int64_t least = 1) {
   const std::string& text = entry(metadata, key);
   std::int64_t number = 0;
-  if (!parses(text, number) || number < 1 || number > largest)
-    throw UserError("its " + key + " are " + quote(text) + "; accepted: a whole number from 1 to " +
-                    std::to_string(largest));
+  if (!parses(text, number) || number < least || number > largest)
+    throw UserError("its " + key + (key.back() == 's' ? " are " : " is ") + quote(text) +
+                    "; accepted: a whole number from " + std::to_string(least) + " to " + std::to_string(largest));
   return number;
 }
 
+/// Within what float can hold: nothing made of it is 0 or infinite.
 double positive(const Metadata& metadata, const std::string& key) {
   const std::string& text = entry(metadata, key);
   double number = 0.;
-  if (!parses(text, number) || !std::isfinite(number) || !(number > 0.))
-    throw UserError("its " + key + " is " + quote(text) + "; accepted: a positive number");
+  if (!parses(text, number) || !(number >= 1e-30 && number <= 1e30))
+    throw UserError("its " + key + " is " + quote(text) + "; accepted: a number from 1e-30 to 1e30");
   return number;
+}
+
+bool truth(const Metadata& metadata, const std::string& key) {
+  const std::string& text = entry(metadata, key);
+  if (text != "true" && text != "false")
+    throw UserError("its " + key + " is " + quote(text) + "; accepted: true or false");
+  return text == "true";
 }
 
 }  // namespace
@@ -65,7 +72,8 @@ Settings read_settings(const Metadata& metadata) {
   settings.rope_theta = positive(metadata, "rope_theta");
   settings.rope_scaling = positive(metadata, "rope_scaling");
   settings.rms_epsilon = positive(metadata, "rms_epsilon");
-  if (const auto end = metadata.find("end_token"); end != metadata.end()) parses(end->second, settings.end_token);
+  if (metadata.count("end_token") > 0) settings.end_token = whole(metadata, "end_token", settings.vocabulary - 1, -1);
+  if (metadata.count("tied_head") > 0) settings.tied_head = truth(metadata, "tied_head");
   if (settings.heads % settings.kv_heads != 0)
     throw UserError("it has " + std::to_string(settings.heads) + " heads; accepted: a multiple of its kv_heads (" +
                     std::to_string(settings.kv_heads) + ")");

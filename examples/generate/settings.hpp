@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 
 namespace santa::example {
@@ -19,7 +20,8 @@ struct Settings {
   double rope_theta = 0.;
   double rope_scaling = 1.;  // positions are divided by it
   double rms_epsilon = 0.;
-  std::int64_t end_token = -1;  // ends a text; negative: none does
+  std::int64_t end_token = -1;    // ends a text; negative: none does
+  std::optional<bool> tied_head;  // the head is the embedding; none: as the tensors say
 };
 
 /// Reads a model file's metadata.

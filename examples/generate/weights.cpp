@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 #include <utility>
 
 namespace santa::example {
@@ -24,12 +25,35 @@ std::string layer_name(std::int64_t layer, const char* part) {
   return "model.layers." + std::to_string(layer) + "." + part + ".weight";
 }
 
-void check(const SafetensorsFile& file, const std::string& name, const std::string& dtype, const Extents& shape) {
-  const TensorInfo& info = file.info(name);
-  if (info.dtype != dtype || info.shape != shape)
-    throw UserError("tensor " + quote(name) + " is " + printable(info.dtype) + " " + to_text(info.shape) +
-                    "; accepted: " + dtype + " " + to_text(shape));
-}
+/// Checks tensors, and which of them the file has besides.
+class Checker {
+ public:
+  explicit Checker(const SafetensorsFile& file) : _file(file) {}
+
+  void need(const std::string& name, const std::string& dtype, const Extents& shape) {
+    _known.insert(name);
+    const TensorInfo& info = _file.info(name);
+    if (info.dtype != dtype || info.shape != shape)
+      throw UserError("tensor " + quote(name) + " is " + printable(info.dtype) + " " + to_text(info.shape) +
+                      "; accepted: " + dtype + " " + to_text(shape));
+  }
+
+  void allow(const std::string& name, const std::string& dtype, const Extents& shape) {
+    if (has(_file, name)) need(name, dtype, shape);
+  }
+
+  /// A bias or a layer more, say: leaving it out would be wrong in silence.
+  void refuse_others(const Settings& settings) const {
+    for (const auto& [name, info] : _file.tensors())
+      if (_known.count(name) == 0)
+        throw UserError("tensor " + quote(name) + " is unknown; accepted: those of a model of " +
+                        std::to_string(settings.layers) + " layers, without biases");
+  }
+
+ private:
+  const SafetensorsFile& _file;
+  std::set<std::string> _known;
+};
 
 /// The parts of a layer that are matrices, and where they go.
 struct Part {
@@ -53,26 +77,54 @@ std::vector<Part> parts_of(const Settings& s) {
 constexpr std::pair<const char*, FloatVector LayerWeights::*> norms[] = {
     {"input_layernorm", &LayerWeights::attention_norm}, {"post_attention_layernorm", &LayerWeights::feed_norm}};
 
+void check_head(const SafetensorsFile& file, const Settings& settings) {
+  if (settings.tied_head && *settings.tied_head == has(file, head_name))
+    throw UserError("its tied_head is '" + std::string(*settings.tied_head ? "true" : "false") + "', but tensor '" +
+                    head_name + "' is " + (*settings.tied_head ? "there" : "missing") +
+                    "; accepted: false with that tensor, true without");
+}
+
+void check_vocabulary(const SafetensorsFile& file, const Settings& settings, Checker& tensors) {
+  if (!has(file, pieces_name) && !has(file, offsets_name)) return;
+  tensors.need(offsets_name, "I64", {settings.vocabulary + 1});
+  const Extents shape = file.info(pieces_name).shape;
+  tensors.need(pieces_name, "U8", {shape.empty() ? 0 : shape.front()});
+}
+
 void check_all(const SafetensorsFile& file, const Settings& settings) {
-  check(file, embedding_name, "BF16", {settings.vocabulary, settings.width});
-  check(file, norm_name, "BF16", {settings.width});
-  if (has(file, head_name)) check(file, head_name, "BF16", {settings.vocabulary, settings.width});
-  if (has(file, factors_name)) check(file, factors_name, "F32", {settings.dim / 2});
-  if (has(file, offsets_name)) check(file, offsets_name, "I64", {settings.vocabulary + 1});
+  Checker tensors(file);
+  tensors.need(embedding_name, "BF16", {settings.vocabulary, settings.width});
+  tensors.need(norm_name, "BF16", {settings.width});
+  tensors.allow(head_name, "BF16", {settings.vocabulary, settings.width});
+  tensors.allow(factors_name, "F32", {settings.dim / 2});
+  check_head(file, settings);
+  check_vocabulary(file, settings, tensors);
   const auto parts = parts_of(settings);
   for (std::int64_t layer = 0; layer < settings.layers; ++layer) {
-    for (const Part& part : parts) check(file, layer_name(layer, part.name), "BF16", {part.outputs, part.inputs});
-    for (const auto& [name, to] : norms) check(file, layer_name(layer, name), "BF16", {settings.width});
+    for (const Part& part : parts) tensors.need(layer_name(layer, part.name), "BF16", {part.outputs, part.inputs});
+    for (const auto& [name, to] : norms) tensors.need(layer_name(layer, name), "BF16", {settings.width});
   }
+  tensors.refuse_others(settings);
+}
+
+Tensor read_finite(const SafetensorsFile& file, const std::string& name) {
+  Tensor tensor = file.read(name);
+  const auto elements = tensor.as<bfloat16>();
+  const auto bad =
+      std::find_if(elements.begin(), elements.end(), [](bfloat16 x) { return !std::isfinite(static_cast<float>(x)); });
+  if (bad != elements.end())
+    throw UserError("tensor " + quote(name) + " holds " + std::to_string(static_cast<float>(*bad)) + " as element " +
+                    std::to_string(bad - elements.begin()) + "; accepted: finite numbers");
+  return tensor;
 }
 
 Projection read_projection(const SafetensorsFile& file, const std::string& name) {
-  const Tensor tensor = file.read(name);
+  const Tensor tensor = read_finite(file, name);
   return {tensor.as<bfloat16>(), tensor.shape[0], tensor.shape[1]};
 }
 
 FloatVector read_vector(const SafetensorsFile& file, const std::string& name) {
-  const Tensor tensor = file.read(name);
+  const Tensor tensor = read_finite(file, name);
   const auto elements = tensor.as<bfloat16>();
   FloatVector vector(Kokkos::view_alloc(name, Kokkos::WithoutInitializing), elements.size());
   const auto host = Kokkos::create_mirror_view(vector);
@@ -82,7 +134,7 @@ FloatVector read_vector(const SafetensorsFile& file, const std::string& name) {
 }
 
 NarrowRows read_rows(const SafetensorsFile& file, const std::string& name) {
-  const Tensor tensor = file.read(name);
+  const Tensor tensor = read_finite(file, name);
   const auto elements = tensor.as<bfloat16>();
   NarrowRows rows(Kokkos::view_alloc(name, Kokkos::WithoutInitializing), static_cast<std::size_t>(tensor.shape[0]),
                   static_cast<std::size_t>(tensor.shape[1]));
@@ -105,7 +157,8 @@ Kokkos::View<double*, Memory> read_angles(const SafetensorsFile& file, const Set
   const auto host = Kokkos::create_mirror_view(angles);
   for (std::size_t i = 0; i < pairs; ++i) {
     if (!std::isfinite(factors[i]) || !(factors[i] > 0.F))
-      throw UserError("tensor '" + std::string(factors_name) + "' holds a number that is not positive");
+      throw UserError("tensor '" + std::string(factors_name) + "' holds " + std::to_string(factors[i]) +
+                      " as element " + std::to_string(i) + "; accepted: positive numbers");
     const double exponent = -2. * static_cast<double>(i) / static_cast<double>(settings.dim);
     host(i) = std::pow(settings.rope_theta, exponent) / settings.rope_scaling / static_cast<double>(factors[i]);
   }
@@ -114,7 +167,7 @@ Kokkos::View<double*, Memory> read_angles(const SafetensorsFile& file, const Set
 }
 
 Vocabulary read_vocabulary(const SafetensorsFile& file) {
-  if (!has(file, pieces_name) || !has(file, offsets_name)) return {};
+  if (!has(file, pieces_name)) return {};
   const Tensor bytes = file.read(pieces_name);
   const Tensor offsets = file.read(offsets_name);
   const auto numbers = offsets.as<std::int64_t>();

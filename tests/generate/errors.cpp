@@ -68,8 +68,23 @@ TEST_CASE("sizes_that_are_missing_or_out_of_range_are_refused") {
   CHECK(contains(refusal_with("layers", "2x"), "its layers are '2x'"));
   CHECK(contains(refusal_with("kv_heads", "4"), "accepted: a multiple of its kv_heads (4)"));
   CHECK(contains(refusal_with("dim", "12"), "a multiple of 8"));
-  CHECK(contains(refusal_with("rope_theta", "inf"), "its rope_theta is 'inf'; accepted: a positive number"));
-  CHECK(contains(refusal_with("rms_epsilon", "-1"), "its rms_epsilon is '-1'"));
+  CHECK(contains(refusal_with("rope_theta", "inf"), "its rope_theta is 'inf'; accepted: a number from 1e-30 to 1e30"));
+  CHECK(contains(refusal_with("dim", "0"), "its dim is '0'; accepted: a whole number from 1 to 256"));
+  for (const char* const key : {"width", "hidden", "heads", "kv_heads", "context", "vocabulary"})
+    for (const char* const number : {"0", "-8", "", "8.0", "nan", "99999999999999999999"})
+      CHECK(contains(refusal_with(key, number), "its " + std::string(key)));
+  for (const char* const key : {"rope_theta", "rope_scaling", "rms_epsilon"})
+    for (const char* const number :
+         {"-1", "0", "nan", "-nan", "inf", "-inf", "1e-31", "1e31", "1e-400", "1e400", "q", ""})
+      CHECK(
+          contains(refusal_with(key, number), "its " + std::string(key) + " is '" + number + "'; accepted: a number"));
+}
+
+TEST_CASE("an_end_that_is_no_token_is_refused") {
+  for (const char* const number : {"45", "-2", "5x", "", "2.0", "4294967301"})
+    CHECK(contains(refusal_with("end_token", number),
+                   "its end_token is '" + std::string(number) + "'; accepted: a whole number from -1 to 44"));
+  for (const char* const number : {"-1", "0", "44"}) CHECK(refusal_with("end_token", number).empty());
 }
 
 TEST_CASE("a_tensor_of_the_wrong_shape_is_refused") {
@@ -88,6 +103,48 @@ TEST_CASE("a_tensor_of_the_wrong_shape_is_refused") {
   CHECK(contains(refusal(tiny), "'rope.factors' is F32 [8]; accepted: F32 [4]"));
 }
 
+TEST_CASE("a_vocabulary_of_other_types_is_refused") {
+  TinyModel tiny;
+  tiny.tensors["vocabulary.bytes"] = make_tensor("F32", {45});
+  CHECK(contains(refusal(tiny), "'vocabulary.bytes' is F32 [45]; accepted: U8 [45]"));
+  tiny = TinyModel();
+  tiny.tensors["vocabulary.bytes"] = make_tensor("U8", {});
+  CHECK(contains(refusal(tiny), "'vocabulary.bytes' is U8 []; accepted: U8 [0]"));
+  for (const char* const name : {"vocabulary.bytes", "vocabulary.offsets"}) {
+    tiny = TinyModel();
+    tiny.tensors.erase(name);
+    CHECK(contains(refusal(tiny), "tensor '" + std::string(name) + "' is missing"));
+  }
+  tiny = TinyModel();
+  tiny.tensors.erase("vocabulary.bytes");
+  tiny.tensors.erase("vocabulary.offsets");
+  CHECK(refusal(tiny).empty());
+}
+
+TEST_CASE("a_tensor_that_would_be_left_out_is_refused") {
+  for (const char* const name : {"model.layers.0.self_attn.q_proj.bias", "model.layers.2.mlp.up_proj.weight", "x"}) {
+    TinyModel tiny;
+    tiny.tensors[name] = make_tensor("BF16", {40});
+    CHECK(contains(refusal(tiny), "tensor '" + std::string(name) +
+                                      "' is unknown; accepted: those of a model of 2 layers, without biases"));
+  }
+  CHECK(contains(refusal_with("layers", "1"), "tensor 'model.layers.1.input_layernorm.weight' is unknown"));
+}
+
+TEST_CASE("a_head_that_is_not_what_the_metadata_say_is_refused") {
+  for (const bool tied : {true, false}) {
+    TinySizes sizes;
+    sizes.tied = tied;
+    TinyModel tiny(sizes);
+    tiny.metadata["tied_head"] = tied ? "true" : "false";
+    CHECK(refusal(tiny).empty());
+    tiny.metadata["tied_head"] = tied ? "false" : "true";
+    CHECK(contains(refusal(tiny), std::string("tensor 'lm_head.weight' is ") + (tied ? "missing" : "there")));
+    tiny.metadata["tied_head"] = "maybe";
+    CHECK(contains(refusal(tiny), "its tied_head is 'maybe'; accepted: true or false"));
+  }
+}
+
 TEST_CASE("a_missing_tensor_is_refused") {
   TinyModel tiny;
   tiny.tensors.erase("model.layers.0.self_attn.q_proj.weight");
@@ -97,10 +154,32 @@ TEST_CASE("a_missing_tensor_is_refused") {
 TEST_CASE("numbers_that_make_no_sense_are_refused") {
   TinyModel tiny;
   tiny.tensors["rope.factors"] = make_tensor("F32", {4});
-  CHECK(contains(refusal(tiny), "holds a number that is not positive"));
+  CHECK(contains(refusal(tiny), "tensor 'rope.factors' holds 0.000000 as element 0; accepted: positive numbers"));
   tiny = TinyModel();
   tiny.tensors["vocabulary.offsets"].as<std::int64_t>()[45] = 1000;
   CHECK(contains(refusal(tiny), "points outside of the vocabulary's bytes"));
+}
+
+TEST_CASE("weights_that_are_not_finite_are_refused") {
+  TinySizes sizes;
+  sizes.tied = false;
+  const TinyModel right(sizes);
+  for (const auto& [name, tensor] : right.tensors) {
+    if (tensor.dtype != "BF16") continue;
+    for (const float bad : {NAN, INFINITY, -INFINITY}) {
+      TinyModel tiny = right;
+      const auto elements = tiny.tensors[name].as<bfloat16>();
+      elements.back() = bfloat16(bad);
+      CHECK(contains(refusal(tiny), "tensor '" + name + "' holds " + std::to_string(bad) + " as element " +
+                                        std::to_string(elements.size() - 1) + "; accepted: finite numbers"));
+    }
+  }
+  sizes.factors = true;
+  for (const float bad : {NAN, INFINITY, -1.F}) {
+    TinyModel tiny(sizes);
+    tiny.tensors["rope.factors"].as<float>()[3] = bad;
+    CHECK(contains(refusal(tiny), "tensor 'rope.factors' holds " + std::to_string(bad) + " as element 3"));
+  }
 }
 
 TEST_CASE("a_truncated_file_is_refused") {
@@ -166,6 +245,14 @@ TEST_CASE("files_of_passages") {
   CHECK(sentence(begin + R"("decoded": 1, "scored": 2}]})").empty());
   CHECK(contains(sentence(begin + R"("decoded": 1, "scored": 3}]})"), "1 <= decoded < scored"));
   CHECK(contains(sentence(begin + R"("decoded": 0, "scored": 2}]})"), "1 <= decoded < scored"));
+  // 4294967297 is 1 in 32 bits.
+  for (const char* const token : {"4294967297", "2147483648", "-1", "1.5", "true", "\"1\"", "null", "1e999"}) {
+    const std::string tokens = std::string("\"tokens\": [1, ") + token + ", 3, 4], \"decoded\": 1, \"scored\": 2}]}";
+    const std::string said = sentence(R"({"passages": [{"kind": "text", "name": "a", "context": 4, )" + tokens);
+    CHECK(!said.empty());
+    if (token != std::string("1e999"))
+      CHECK(contains(said, "the token " + std::string(token) + "; accepted: whole numbers from 0 to 2147483647"));
+  }
 }
 
 TEST_CASE("policies") {
@@ -228,6 +315,20 @@ TEST_CASE("the_program_ends_with_2_and_one_sentence") {
   check_refused("--model " + (folder / "short").string() + prompt, "short");
   write_bytes(folder / "foreign", "GGUF and so on, of another kind");
   check_refused("--model " + (folder / "foreign").string() + prompt, "not a safetensors file");
+  TinyModel hollow;
+  hollow.tensors["model.norm.weight"].as<bfloat16>()[7] = bfloat16(NAN);
+  hollow.write(folder / "hollow");
+  check_refused("--model " + (folder / "hollow").string() + prompt, "'model.norm.weight' holds nan as element 7");
+  hollow = TinyModel();
+  hollow.metadata["rms_epsilon"] = "nan";
+  hollow.write(folder / "hollow");
+  check_refused("--model " + (folder / "hollow").string() + prompt, "its rms_epsilon is 'nan'");
+  write_bytes(folder / "beyond", "1 2 45");
+  check_refused(model + " --prompt-tokens " + (folder / "beyond").string(), "the token 45; accepted: 0 to 44");
+  write_bytes(folder / "passages", R"({"passages": [{"kind": "text", "name": "a", "context": 4, "tokens": [1, 2, 3, 4],
+    "decoded": 1, "scored": 2}, {"kind": "text", "name": "b", "context": 4, "tokens": [1, 2, 3, 45], "decoded": 1,
+    "scored": 2}]})");
+  check_refused(model + " --evaluate " + (folder / "passages").string(), "the token 45; accepted: 0 to 44");
   tiny.metadata["architecture"] = "mamba";
   tiny.write(folder / "other");
   check_refused("--model " + (folder / "other").string() + prompt, "its architecture is 'mamba'");
