@@ -11,6 +11,8 @@
 
 #include <cmath>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <limits>
 #include <random>
 #include <set>
@@ -126,6 +128,26 @@ TEST_CASE("a row that is measured again replaces the former") {
   check.set("exact", 1.5);
   check.set("exact", 0.8);
   CHECK(fault(check).empty());
+}
+
+TEST_CASE("last-level caches are added up, each once") {
+  const std::filesystem::path folder = std::filesystem::temp_directory_path() / "santa_test_bench_processors";
+  const auto add = [&](const char* processor, const char* sharing, const char* size) {
+    const auto cache = folder / processor / "cache" / "index3";
+    std::filesystem::create_directories(cache);
+    std::ofstream(cache / "shared_cpu_list") << sharing << '\n';
+    std::ofstream(cache / "size") << size << '\n';
+  };
+  std::filesystem::remove_all(folder);
+  CHECK(santa::example::last_level_cache_bytes(folder) == 64 << 20);  // nothing known
+  std::filesystem::create_directories(folder / "cpufreq");
+  CHECK(santa::example::last_level_cache_bytes(folder) == 64 << 20);
+  add("cpu0", "0-1", "32768K");
+  add("cpu1", "0-1", "32768K");
+  CHECK(santa::example::last_level_cache_bytes(folder) == 32 << 20);
+  add("cpu2", "2-3", "16M");
+  CHECK(santa::example::last_level_cache_bytes(folder) == 48 << 20);
+  std::filesystem::remove_all(folder);
 }
 
 TEST_CASE("copies are more than the last-level cache holds, at least two, and all filled") {
