@@ -1,36 +1,50 @@
-// The streaming-read ceiling: how fast all threads together read memory that no cache holds.
+// The streaming-read ceiling of a run, and the check that it is one.
 #pragma once
 
-#include <santa/lanes/simd.hpp>
-
-#include <Kokkos_Core.hpp>
-
-#include <cstddef>
-#include <cstdint>
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <limits>
+#include <map>
+#include <stdexcept>
+#include <string>
 
 namespace santa_bench {
 
-/// Reads `bytes` bytes once and returns a checksum, so that no read can be left out.
-/// Every thread takes one contiguous part; a read is a vector load and an addition.
-template <class Space>
-std::uint64_t read_all(const Space& space, const std::byte* data, std::size_t bytes) {
-  using Vector = santa::lanes::Simd<std::uint64_t, 8>;
-  constexpr std::size_t block = 4 * sizeof(Vector);
-  const auto blocks = static_cast<std::int64_t>(bytes / block);
-  const std::int64_t parts = space.concurrency();
-  std::uint64_t checksum = 0;
-  Kokkos::parallel_reduce(
-      "santa::bench::read", Kokkos::RangePolicy<Space>(space, 0, parts),
-      KOKKOS_LAMBDA(const std::int64_t part, std::uint64_t& sum) {
-        Vector total[4] = {0, 0, 0, 0};
-        const std::byte* end = data + static_cast<std::size_t>(blocks * (part + 1) / parts) * block;
-        for (const std::byte* at = data + static_cast<std::size_t>(blocks * part / parts) * block; at < end;
-             at += block)
-          for (std::size_t i = 0; i < 4; ++i) total[i] += Vector::load_bytes(at + i * sizeof(Vector));
-        for (const Vector& one : total) sum += santa::lanes::sum(one);
-      },
-      checksum);
-  return checksum;
-}
+/// How fast a machine reads memory that no cache holds, and which reader was that fast.
+struct Ceiling {
+  double gb_s = 0.;
+  std::string reader;
+};
+
+/// The parts of the ceiling that the rows of a report reach. No method can read its bytes faster than they can be read:
+/// a part above `most` shows that no reader was fast enough to be a ceiling, or that a cache held the data.
+class CeilingCheck {
+ public:
+  static constexpr double most = 1.02;  // times are not exact
+
+  /// A row that comes again takes the place of the former one: a benchmark is run until it has taken long enough.
+  /// What is no number counts as infinite.
+  void set(const std::string& row, double fraction) {
+    _fractions[row] = std::isnan(fraction) ? std::numeric_limits<double>::infinity() : fraction;
+  }
+
+  /// To be called when the report is written. Errors: std::runtime_error that names the row that is furthest above.
+  void finish() const {
+    const auto is_above = [](const auto& row) { return row.second > most; };
+    const auto less = [](const auto& a, const auto& b) { return a.second < b.second; };
+    const auto above = std::count_if(_fractions.begin(), _fractions.end(), is_above);
+    if (above == 0) return;
+    const auto& [row, fraction] = *std::max_element(_fractions.begin(), _fractions.end(), less);
+    char text[128];
+    std::snprintf(text, sizeof text,
+                  " reaches %.3f of its ceiling; accepted: up to %.2f (%ld of %zu rows are above): ", fraction, most,
+                  static_cast<long>(above), _fractions.size());
+    throw std::runtime_error("\"" + row + "\"" + text + "no reader was fast enough, or a cache held the data");
+  }
+
+ private:
+  std::map<std::string, double> _fractions;
+};
 
 }  // namespace santa_bench

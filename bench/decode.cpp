@@ -1,19 +1,23 @@
 // Decode attention against the streaming-read ceiling of the machine.
 //
-// Every iteration reads one copy of the cache plainly (the ceiling) and decodes against another copy, so that both meet
-// the same conditions. Counters, all of medians: GB/s of the bytes that the method must read (all keys, the distinct
-// value rows), ceiling GB/s, their ratio, and the share of the value rows read.
+// Every iteration reads one copy of the cache plainly (the ceiling, by the reader that was the fastest on this case;
+// the label names it) and decodes against another copy, so that both meet the same conditions. Counters, all of
+// medians: GB/s of the bytes that the method must read (all keys, the distinct value rows), ceiling GB/s, their ratio,
+// and the share of the value rows read.
 #include "ceiling.hpp"
+#include "median.hpp"
 #include "problem.hpp"
+#include "readers.hpp"
 #include <santa/santa.hpp>
 
 #include <Kokkos_Core.hpp>
 
 #include <benchmark/benchmark.h>
 
-#include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <cstdio>
+#include <exception>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -46,25 +50,23 @@ double seconds(const Space& space, F&& f) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
-
-/// The data of one case: kept for the methods that follow on the same case, freed when another comes, and by `free`
-/// before Kokkos ends.
+/// The data of one case and what reads it fastest: kept for the methods that follow on the same case, freed when
+/// another comes, and by `free` before Kokkos ends.
 class CurrentProblem {
  public:
   template <class T>
   static const santa_bench::Problem<Space, T>& of(const Case& at) {
     if (_name != at.name()) {
       free();
-      _problem = std::make_shared<santa_bench::Problem<Space, T>>(at.shape, 3.F);
+      const auto problem = std::make_shared<santa_bench::Problem<Space, T>>(at.shape, 3.F);
+      const auto data = [&](std::size_t copy) { return problem->bytes(copy); };
+      _reader = santa_bench::best_reader(Space(), problem->copies(), problem->copy_bytes(), 5, data).reader;
+      _problem = problem;
       _name = at.name();  // tells T as well
     }
     return *static_cast<const santa_bench::Problem<Space, T>*>(_problem.get());
   }
+  static const santa_bench::Reader& reader() { return *_reader; }
   static void free() {
     _problem.reset();
     _name.clear();
@@ -73,12 +75,16 @@ class CurrentProblem {
  private:
   static inline std::string _name;
   static inline std::shared_ptr<void> _problem;
+  static inline const santa_bench::Reader* _reader = nullptr;
 };
 
+santa_bench::CeilingCheck ceiling_check;
+
 template <class T, class Method>
-void run(benchmark::State& state, const Case& at, const Method& method) {
+void run(benchmark::State& state, const std::string& name, const Case& at, const Method& method) {
   const Space space;
   const auto& problem = CurrentProblem::of<T>(at);
+  const santa_bench::Reader& reader = CurrentProblem::reader();
   const santa::DecodePlan plan(space, method, at.shape);
   const typename decltype(plan)::State carried(space, at.shape);
   const Kokkos::View<santa::Statistics**, Memory> statistics("statistics", static_cast<std::size_t>(at.shape.batch),
@@ -95,7 +101,7 @@ void run(benchmark::State& state, const Case& at, const Method& method) {
   std::size_t copy = 0;
   for (auto _ : state) {
     reads.push_back(seconds(space, [&] {
-      benchmark::DoNotOptimize(santa_bench::read_all(space, problem.bytes(copy), problem.copy_bytes()));
+      benchmark::DoNotOptimize(santa_bench::read_all(space, reader, problem.bytes(copy), problem.copy_bytes()));
     }));
     times.push_back(seconds(space, [&] { decode(copy + problem.copies() / 2); }));
     state.SetIterationTime(times.back());
@@ -109,9 +115,11 @@ void run(benchmark::State& state, const Case& at, const Method& method) {
   if (rows <= 0.) throw std::runtime_error("no row was read");
   const auto row_bytes = static_cast<double>(problem.row_bytes());
   const double bytes = 0.5 * static_cast<double>(problem.copy_bytes()) + rows * row_bytes;
-  const double rate = bytes / median(times);
-  const double ceiling = static_cast<double>(problem.copy_bytes()) / median(reads);
-  state.counters["us"] = median(times) * 1e6;
+  const double rate = bytes / santa_bench::median(times);
+  const double ceiling = static_cast<double>(problem.copy_bytes()) / santa_bench::median(reads);
+  ceiling_check.set(name, rate / ceiling);
+  state.SetLabel(reader.name);
+  state.counters["us"] = santa_bench::median(times) * 1e6;
   state.counters["GB/s"] = rate * 1e-9;
   state.counters["ceiling_GB/s"] = ceiling * 1e-9;
   state.counters["of_ceiling"] = rate / ceiling;
@@ -120,15 +128,14 @@ void run(benchmark::State& state, const Case& at, const Method& method) {
 
 template <class Method>
 void add(const std::string& method_name, const Case& at, const Method& method) {
-  const auto body = [at, method](benchmark::State& state) {
+  const std::string name = at.name() + "/" + method_name;
+  const auto body = [name, at, method](benchmark::State& state) {
     if (at.bf16)
-      run<santa::bfloat16>(state, at, method);
+      run<santa::bfloat16>(state, name, at, method);
     else
-      run<float>(state, at, method);
+      run<float>(state, name, at, method);
   };
-  benchmark::RegisterBenchmark((at.name() + "/" + method_name).c_str(), body)
-      ->UseManualTime()
-      ->Unit(benchmark::kMicrosecond);
+  benchmark::RegisterBenchmark(name.c_str(), body)->UseManualTime()->Unit(benchmark::kMicrosecond);
 }
 
 /// One axis at a time around the base case: 32 query heads on 8 kv heads of 128, bf16, batch 1.
@@ -173,5 +180,11 @@ int main(int argc, char** argv) {
   benchmark::RunSpecifiedBenchmarks();
   CurrentProblem::free();
   benchmark::Shutdown();
-  return 0;
+  try {
+    ceiling_check.finish();
+    return 0;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "santa_bench: %s\n", error.what());
+    return 2;
+  }
 }

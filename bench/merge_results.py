@@ -22,6 +22,8 @@ from html import escape
 from pathlib import Path
 from typing import Callable, Iterable, Iterator, NamedTuple
 
+# The part of its ceiling above which a row shows that the ceiling is none (CeilingCheck in ceiling.hpp).
+MOST_OF_CEILING = 1.02
 METHODS = ("exact", "mass-unit", "mass-unit-first", "systematic", "fixed-tile-budget")
 # Told apart by people with any colour vision (Okabe and Ito), and by marker.
 COLOURS = ("#0072b2", "#d55e00", "#cc79a7", "#009e73", "#e69f00", "#56b4e9", "#882255", "#000000")
@@ -155,6 +157,11 @@ def read_result(record: object, where: str) -> tuple[Shape, str, Result | None]:
     if abs(result.efficiency - expected) > 0.02 * expected + 1e-4:
         raise BadResults(
             f'{where}: "ceiling_fraction" is {result.efficiency:g}, but bytes, time and ceiling give {expected:.4f}'
+        )
+    if result.efficiency > MOST_OF_CEILING:
+        raise BadResults(
+            f'{where}: {method} at {shape}: "ceiling_fraction" is {result.efficiency:g}; accepted: up to '
+            f"{MOST_OF_CEILING:g}: no reader was fast enough, or a cache held the data"
         )
     return shape, method, result
 

@@ -1,7 +1,7 @@
 // The data of a decode benchmark: copies of one cache, more than the caches of the machine hold, taken in turn.
 #pragma once
 
-#include "decode/rotation.hpp"
+#include "copies.hpp"
 #include <santa/santa.hpp>
 
 #include <Kokkos_Core.hpp>
@@ -10,8 +10,8 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <random>
+#include <vector>
 
 namespace santa_bench {
 
@@ -29,9 +29,7 @@ class Problem {
       : query("query", extent(shape.batch), extent(shape.heads), extent(shape.dim)),
         out("out", extent(shape.batch), extent(shape.heads), extent(shape.dim)),
         _shape(shape) {
-    const std::size_t wanted =
-        std::clamp(2 * santa::example::last_level_cache_bytes(), std::size_t{512} << 20, std::size_t{1200} << 20);
-    _copies = std::max<std::size_t>(2, (wanted + copy_bytes() - 1) / copy_bytes());
+    _copies = copies_of(copy_bytes());
     _pool = Kokkos::View<std::byte*, Memory>(Kokkos::view_alloc(Kokkos::WithoutInitializing, "pool"),
                                              _copies * copy_bytes());
     fill(sharpness);
@@ -72,16 +70,9 @@ class Problem {
       for (std::int64_t d = 0; d < _shape.dim; ++d)
         q[d] *= sharpness * std::sqrt(static_cast<float>(_shape.dim) / norm);
     }
-    // One block of numbers, then memory copies at odd shifts: making them all would take minutes.
-    T* data = reinterpret_cast<T*>(_pool.data());
-    const std::size_t some = std::min<std::size_t>(elements(), (std::size_t{1} << 20) + 24);
-    for (std::size_t i = 0; i < some; ++i) data[i] = static_cast<T>(normal(random));
-    for (std::size_t at = some; at < 2 * elements(); at += some)
-      std::memcpy(static_cast<void*>(data + at), data, std::min(some, 2 * elements() - at) * sizeof(T));
-    Kokkos::parallel_for(
-        "santa::bench::fill", Kokkos::RangePolicy<Space>(1, static_cast<int>(_copies)), [&](const int copy) {
-          std::memcpy(_pool.data() + static_cast<std::size_t>(copy) * copy_bytes(), _pool.data(), copy_bytes());
-        });
+    std::vector<T> block(std::min<std::size_t>(elements(), (std::size_t{1} << 20) + 24));
+    for (T& number : block) number = static_cast<T>(normal(random));
+    fill_copies(Space(), reinterpret_cast<T*>(_pool.data()), 2 * elements(), _copies, block);
   }
 
   santa::Shape _shape;

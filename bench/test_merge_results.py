@@ -169,6 +169,13 @@ class ErrorTest(MergeTest):
         bad = record(efficiency=0.5, ceiling_fraction=0.6)
         self.check('"ceiling_fraction" is 0.6, but .* give 0.5', self.file("a.json", results("card", bad)))
 
+    def test_rows_above_their_ceiling(self) -> None:
+        code, _, errors = self.run_main(self.file("a.json", results("card", record(efficiency=1.02))))
+        self.assertEqual((code, errors), (0, ""))
+        above = results("card", record(efficiency=0.9), record("mass-unit", 1.03))
+        expected = r'results\[1\]: mass-unit at 32/8/128, 1 x 8k: "ceiling_fraction" is 1.03; accepted: up to 1.02'
+        self.check(expected, self.file("a.json", above))
+
     def test_results_that_are_there_twice(self) -> None:
         self.check("exact at .* for the second time", self.file("a.json", results("card", record(), record())))
         paths = [self.file(name, results("card", record())) for name in ("a.json", "b.json")]

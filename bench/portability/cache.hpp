@@ -9,7 +9,6 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <utility>
 
 namespace santa_bench {
 
@@ -48,19 +47,21 @@ class Caches {
     fill(space, sharpness);
   }
 
-  /// One copy is made of random numbers, the others of it: only where they lie matters. Public, as lambdas for a device
-  /// must be in a function of known name.
+  /// All copies have the same numbers: only where they lie matters. A host's threads each write the part of every copy
+  /// that they read when all read it together. Public, as lambdas for a device must be in a function of known name.
   void fill(const Space& space, float sharpness) const {
     using Policy = Kokkos::RangePolicy<Space, Kokkos::IndexType<std::int64_t>>;
     const auto pool = _pool;
-    const auto elements = static_cast<std::int64_t>(2 * _elements);  // a multiple of 8, as dim is
+    const std::size_t elements = 2 * _elements;  // a multiple of 8, as dim is
+    const std::size_t copies = _copies;
     Kokkos::parallel_for(
-        "santa::bench::fill", Policy(space, 0, elements / 4), KOKKOS_LAMBDA(const std::int64_t i) {
+        "santa::bench::fill", Policy(space, 0, static_cast<std::int64_t>(elements / 4)),
+        KOKKOS_LAMBDA(const std::int64_t i) {
           const Normals normals(1, static_cast<std::uint64_t>(i));
-          for (int k = 0; k < 4; ++k) pool(static_cast<std::size_t>(4 * i + k)) = santa::bfloat16(normals.number[k]);
+          for (std::size_t copy = 0; copy < copies; ++copy)
+            for (std::size_t k = 0; k < 4; ++k)
+              pool(copy * elements + 4 * static_cast<std::size_t>(i) + k) = santa::bfloat16(normals.number[k]);
         });
-    for (std::size_t copy = 1; copy < _copies; ++copy)
-      Kokkos::deep_copy(space, Kokkos::subview(pool, range(copy)), Kokkos::subview(pool, range(0)));
     const auto queries = query;
     const auto heads = shape.heads;
     const auto dim = shape.dim;
@@ -98,10 +99,6 @@ class Caches {
     if (layout == santa::CacheLayout::token_major)
       return Rows(from, size(shape.batch), size(shape.length), size(shape.kv_heads), size(shape.dim));
     return Rows(from, size(shape.batch), size(shape.kv_heads), size(shape.length), size(shape.dim));
-  }
-
-  [[nodiscard]] auto range(std::size_t copy) const {
-    return std::pair<std::size_t, std::size_t>(copy * 2 * _elements, (copy + 1) * 2 * _elements);
   }
 
   std::size_t _elements, _copies;

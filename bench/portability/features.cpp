@@ -64,13 +64,13 @@ class FeatureCopies {
 
 }  // namespace
 
-void run_features(const Space& space, const Caches<Space>& caches, double ceiling, const Measured& exact,
-                  const Options& options, Report& report) {
+void run_features(const Space& space, const Caches<Space>& caches, const Measured& exact, const Options& options,
+                  Report& report) {
   const bool compiled = santa::lanes::is_host_space<Space> || (caches.shape.group() <= 4 && caches.shape.dim <= 128);
   if (!compiled) return;
   const FeatureCopies copies(space, caches);
   std::printf("%-24s %-23s %.1f of %ld features\n", "", "bernoulli:", copies.features(), caches.shape.dim);
-  run_stages(space, caches, copies, "bernoulli", ceiling, exact, options, report);
+  run_stages(space, caches, copies, "bernoulli", exact, options, report);
 }
 
 }  // namespace santa_bench

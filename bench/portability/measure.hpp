@@ -2,7 +2,6 @@
 #pragma once
 
 #include "cache.hpp"
-#include "ceiling.hpp"
 #include "timing.hpp"
 #include <santa/santa.hpp>
 
@@ -112,16 +111,6 @@ inline double relative_error(const std::vector<float>& a, const std::vector<floa
     norm += std::pow(static_cast<double>(b[i]), 2);
   }
   return std::sqrt(difference / norm);
-}
-
-/// GB/s at which a shape's keys and values can be read.
-template <class Space>
-double ceiling(const Space& space, const Caches<Space>& caches, int repeats) {
-  const Kokkos::View<std::uint32_t, typename Space::memory_space> sink("sink");
-  const Measured read = time_copies(space, caches.copies(), repeats, [&](std::size_t copy) {
-    read_all(space, caches.data(copy), caches.bytes(), sink.data());
-  });
-  return static_cast<double>(caches.bytes()) / read.microseconds() * 1e-3;
 }
 
 }  // namespace santa_bench

@@ -40,21 +40,21 @@ class NarrowCopies {
 };
 
 template <class Code>
-void run(const Space& space, const Caches<Space>& caches, double ceiling, const Measured& exact, const Options& options,
+void run(const Space& space, const Caches<Space>& caches, const Measured& exact, const Options& options,
          Report& report) {
   const NarrowCopies<Code> copies(space, caches);
-  run_stages(space, caches, copies, santa::detail::NarrowTraits<Code>::name, ceiling, exact, options, report);
+  run_stages(space, caches, copies, santa::detail::NarrowTraits<Code>::name, exact, options, report);
 }
 
 }  // namespace
 
-void run_narrow(const Space& space, const Caches<Space>& caches, double ceiling, const Measured& exact,
-                const Options& options, Report& report) {
+void run_narrow(const Space& space, const Caches<Space>& caches, const Measured& exact, const Options& options,
+                Report& report) {
   const bool compiled = santa::lanes::is_host_space<Space> || (caches.shape.group() <= 4 && caches.shape.dim <= 128);
   if (!compiled) return;
-  run<std::int8_t>(space, caches, ceiling, exact, options, report);
-  run<santa::float8>(space, caches, ceiling, exact, options, report);
-  run<santa::int4x2>(space, caches, ceiling, exact, options, report);
+  run<std::int8_t>(space, caches, exact, options, report);
+  run<santa::float8>(space, caches, exact, options, report);
+  run<santa::int4x2>(space, caches, exact, options, report);
 }
 
 }  // namespace santa_bench

@@ -8,6 +8,6 @@ namespace santa_bench {
 /// Adds Exact and MassUnit on int8, fp8 and int4 keys, as they are and rescored, to the report. On a device for up to 4
 /// heads a kv head of up to 128 features.
 void run_narrow(const Kokkos::DefaultExecutionSpace& space, const Caches<Kokkos::DefaultExecutionSpace>& caches,
-                double ceiling, const Measured& exact, const Options& options, Report& report);
+                const Measured& exact, const Options& options, Report& report);
 
 }  // namespace santa_bench

@@ -1,8 +1,11 @@
 // The portability benchmark: one program for every backend. Time of each method against the streaming-read ceiling of
 // the device in the same run, over shapes of decode attention; results as a table and as JSON.
+#include "copies.hpp"
+#include "device_reader.hpp"
 #include "features.hpp"
 #include "measure.hpp"
 #include "narrow.hpp"
+#include "readers.hpp"
 #include "report.hpp"
 #include <santa/santa.hpp>
 
@@ -54,12 +57,29 @@ std::vector<santa::Shape> shapes(const Options& options) {
   return all;
 }
 
-/// Copies of a cache add up to more than twice the last-level cache, or to 1.2 GB, whichever host it is.
-constexpr std::size_t rotation_bytes = std::size_t{santa::lanes::is_host_space<Space> ? 1200 : 512} << 20;
+constexpr bool on_host = santa::lanes::is_host_space<Space>;
+
+/// What the copies of a cache have together.
+std::size_t rotation_bytes() { return on_host ? santa_bench::rotation_bytes() : std::size_t{512} << 20; }
+
+/// How fast a shape's keys and values can be read.
+template <class S>  // a template, so that only one branch is compiled
+santa_bench::Ceiling ceiling(const S& space, const santa_bench::Caches<S>& caches, int repeats) {
+  if constexpr (on_host) {
+    const auto data = [&](std::size_t copy) { return caches.data(copy); };
+    const auto best = santa_bench::best_reader(space, caches.copies(), caches.bytes(), repeats, data);
+    return {best.gb_s, best.reader->name};
+  } else {
+    const Kokkos::View<std::uint32_t, typename S::memory_space> sink("sink");
+    const auto read = santa_bench::time_copies(space, caches.copies(), repeats, [&](std::size_t copy) {
+      santa_bench::read_on_device(space, caches.data(copy), caches.bytes(), sink.data());
+    });
+    return {static_cast<double>(caches.bytes()) / read.microseconds() * 1e-3, santa_bench::device_reader};
+  }
+}
 
 /// All methods at one shape and layout.
-void run(const Space& space, const santa_bench::Caches<Space>& caches, double ceiling, const Options& options,
-         Report& report) {
+void run(const Space& space, const santa_bench::Caches<Space>& caches, const Options& options, Report& report) {
   const santa::Shape& shape = caches.shape;
   santa_bench::Measured exact;
   // A kernel that a device has no room for is a result too.
@@ -69,7 +89,7 @@ void run(const Space& space, const santa_bench::Caches<Space>& caches, double ce
       const auto measured =
           santa_bench::measure(space, caches, santa_bench::FullStage<Space>{caches}, method, options.repeats, first);
       if (exact.out.empty()) exact = measured;
-      report.add(shape, name, budget, ceiling, measured, exact.microseconds() / measured.microseconds(),
+      report.add(shape, name, budget, measured, exact.microseconds() / measured.microseconds(),
                  santa_bench::relative_error(measured.out, exact.out), {});
     } catch (const std::exception& error) {
       space.fence();  // an error that stays with the device ends the run
@@ -89,26 +109,27 @@ void run(const Space& space, const santa_bench::Caches<Space>& caches, double ce
   santa::FixedTileBudget fixed{.samples = samples, .tile = 256};
   fixed.samples = std::max(samples, fixed.tiles(shape.length));  // it draws at least one a tile
   add("fixed-tile-budget", fixed, {.samples = fixed.samples, .tile = fixed.tile});
-  if (options.only.empty() || options.only == "narrow")
-    santa_bench::run_narrow(space, caches, ceiling, exact, options, report);
+  if (options.only.empty() || options.only == "narrow") santa_bench::run_narrow(space, caches, exact, options, report);
   if (options.only.empty() || options.only == "features")
-    santa_bench::run_features(space, caches, ceiling, exact, options, report);
+    santa_bench::run_features(space, caches, exact, options, report);
 }
 
 void run(const Options& options) {
   const Space space;
   Report report(options);
   for (const santa::Shape& shape : shapes(options)) {
-    santa_bench::Caches<Space> caches(space, shape, options.sharpness, rotation_bytes);
-    const double ceiling = santa_bench::ceiling(space, caches, options.repeats);
+    santa_bench::Caches<Space> caches(space, shape, options.sharpness, rotation_bytes());
+    report.set_layout(santa::CacheLayout::token_major);
+    report.set_ceiling(shape, ceiling(space, caches, options.repeats));
     for (const auto& [name, layout] : {std::pair{"token-major", santa::CacheLayout::token_major},
                                        std::pair{"head-major", santa::CacheLayout::head_major}}) {
       if (!options.layout.empty() && options.layout != name) continue;
       report.set_layout(caches.layout = layout);
-      run(space, caches, ceiling, options, report);
+      run(space, caches, options, report);
     }
     report.write();  // so far: the run may be cut short
   }
+  report.check_ceilings();
 }
 
 Options parse(int argc, char** argv) {

@@ -1,6 +1,7 @@
 // What the portability benchmark was asked for, and its results as a table and as JSON.
 #pragma once
 
+#include "ceiling.hpp"
 #include "measure.hpp"
 #include <santa/santa.hpp>
 
@@ -74,13 +75,21 @@ class Report {
 
   void set_layout(santa::CacheLayout layout) { _layout = layout; }
 
-  void add(const santa::Shape& s, const std::string& method, const Budget& budget, double ceiling, const Measured& m,
-           double speedup, double error, const Stage& stage) {
-    const double fraction = m.bytes / m.microseconds() * 1e-3 / ceiling;
+  /// What the rows that follow are compared with.
+  void set_ceiling(const santa::Shape& s, const Ceiling& ceiling) {
+    _ceiling = ceiling;
+    std::printf("%-24s ceiling: %.1f GB/s by %s\n", name_of(s).c_str(), ceiling.gb_s, ceiling.reader.c_str());
+  }
+
+  void add(const santa::Shape& s, const std::string& method, const Budget& budget, const Measured& m, double speedup,
+           double error, const Stage& stage) {
+    const double fraction = m.bytes / m.microseconds() * 1e-3 / _ceiling.gb_s;
     const std::string name = method + (stage.score == std::string("bf16") ? "" : std::string(" ") + stage.score) +
                              (stage.rescored ? " rescored" : "");
     std::printf("%-24s %-23s %5.1f%% %9.1f %9.1f %8.0f %8.3f %8.2f %9.2g\n", name_of(s).c_str(), name.c_str(),
-                100. * m.rows_fraction, m.microseconds(), m.launch_microseconds, ceiling, fraction, speedup, error);
+                100. * m.rows_fraction, m.microseconds(), m.launch_microseconds, _ceiling.gb_s, fraction, speedup,
+                error);
+    _check.set(name + " at " + name_of(s), fraction);
     std::fflush(stdout);
     const auto number = [](auto value) { return value > 0 ? std::to_string(value) : std::string("null"); };
     char text[1024];
@@ -88,10 +97,11 @@ class Report {
         text, sizeof text,
         "\"samples\": %s, \"tile\": %s, \"rows_budget\": %s, \"rows_read_fraction\": %.5f, \"microseconds\": %.3f, "
         "\"timing\": \"%s\", \"launch_microseconds\": %.3f, \"bytes_read\": %.0f, \"ceiling_gb_s\": %.1f, "
-        "\"ceiling_fraction\": %.4f, \"speedup_over_exact\": %.4f, \"relative_error\": %.4g",
+        "\"ceiling_reader\": \"%s\", \"ceiling_fraction\": %.4f, \"speedup_over_exact\": %.4f, \"relative_error\": "
+        "%.4g",
         number(budget.samples).c_str(), number(budget.tile).c_str(), number(budget.rows).c_str(), m.rows_fraction,
-        m.microseconds(), m.graph_microseconds > 0. ? "graph" : "launch", m.launch_microseconds, m.bytes, ceiling,
-        fraction, speedup, error);
+        m.microseconds(), m.graph_microseconds > 0. ? "graph" : "launch", m.launch_microseconds, m.bytes, _ceiling.gb_s,
+        _ceiling.reader.c_str(), fraction, speedup, error);
     add_record(s, method, text, stage);
   }
 
@@ -109,6 +119,9 @@ class Report {
     file << _json << "\n]}\n";
     if (!file) throw std::runtime_error("can't write " + _options.json);
   }
+
+  /// Errors: std::runtime_error where a row is above its ceiling.
+  void check_ceilings() const { _check.finish(); }
 
  private:
   [[nodiscard]] std::string name_of(const santa::Shape& s) const {
@@ -132,6 +145,8 @@ class Report {
 
   const Options& _options;
   santa::CacheLayout _layout = santa::CacheLayout::token_major;
+  Ceiling _ceiling;
+  CeilingCheck _check;
   std::string _json;
   bool _first = true;
 };

@@ -25,13 +25,13 @@ struct CopyStage {
 /// Adds Exact, and MassUnit as it is and rescored, to the report.
 template <class Space, class Copies>
 void run_stages(const Space& space, const Caches<Space>& caches, const Copies& copies, const char* score,
-                double ceiling, const Measured& exact, const Options& options, Report& report) {
+                const Measured& exact, const Options& options, Report& report) {
   const santa::Shape& shape = caches.shape;
   const auto add = [&]<bool again>(const char* name, const auto& method, double rows) {
     const Report::Stage stage{score, again};
     try {
       const auto measured = measure(space, caches, CopyStage<Copies, again>{copies}, method, options.repeats);
-      report.add(shape, name, {.rows = rows}, ceiling, measured, exact.microseconds() / measured.microseconds(),
+      report.add(shape, name, {.rows = rows}, measured, exact.microseconds() / measured.microseconds(),
                  relative_error(measured.out, exact.out), stage);
     } catch (const std::exception& error) {
       space.fence();

@@ -1,20 +1,15 @@
 // Times of work that is queued on an execution space: by plain launches, and by replays of a captured graph.
 #pragma once
 
+#include "median.hpp"
+
 #include <Kokkos_Core.hpp>
 
-#include <algorithm>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 namespace santa_bench {
-
-inline double median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
 
 /// Median microseconds of work(), over `repeats` runs of which the first few don't count.
 template <class Space, class Work>

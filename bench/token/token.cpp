@@ -1,10 +1,13 @@
 // Token sampling against the streaming-read ceiling, and against writing the logits first.
 //
-// Every iteration reads one copy of the head's weights plainly (the ceiling) and samples with another. Counters, of
-// medians: us a step, GB/s of the weights, ceiling GB/s, their ratio. For machines that are shared, the least processor
-// time of a step and of a read, of all threads together: to be read with one thread.
+// Every iteration reads one copy of the head's weights plainly (the ceiling, by the reader that was the fastest on this
+// head; the label names it) and samples with another. Counters, of medians: us a step, GB/s of the weights, ceiling
+// GB/s, their ratio. For machines that are shared, the least processor time of a step and of a read, of all threads
+// together: to be read with one thread.
 #include "ceiling.hpp"
-#include "decode/rotation.hpp"
+#include "copies.hpp"
+#include "median.hpp"
+#include "readers.hpp"
 #include "unfused.hpp"
 #include <santa/token/sample_tokens.hpp>
 
@@ -16,8 +19,9 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
+#include <cstdio>
 #include <ctime>
+#include <exception>
 #include <memory>
 #include <random>
 #include <stdexcept>
@@ -37,24 +41,27 @@ struct Head {
   std::size_t vocab, dim, copies;
   Kokkos::View<Element*, Kokkos::HostSpace> pool;
   Kokkos::View<float**, Kokkos::LayoutRight, Kokkos::HostSpace> hidden;
+  const santa_bench::Reader* reader = nullptr;  // the fastest
 
   Head(std::size_t rows, std::size_t features)
       : vocab(rows),
         dim(features),
-        copies(std::max<std::size_t>(2, 2 * santa::example::last_level_cache_bytes() / bytes() + 1)),
+        copies(santa_bench::copies_of(bytes())),
         pool(Kokkos::view_alloc(Kokkos::WithoutInitializing, "weights"), copies * vocab * dim),
         hidden("hidden", 64, dim) {
     std::minstd_rand random(1);
     std::normal_distribution<float> normal;
     for (std::size_t i = 0; i < hidden.size(); ++i) hidden.data()[i] = 0.1F * normal(random);
-    // One block of numbers, then memory copies at odd shifts: making them all would take minutes.
-    const std::size_t some = std::min<std::size_t>(pool.size(), (std::size_t{1} << 20) + 24);
-    for (std::size_t i = 0; i < some; ++i) pool(i) = Element(normal(random));
-    for (std::size_t at = some; at < pool.size(); at += some)
-      std::memcpy(static_cast<void*>(pool.data() + at), pool.data(),
-                  std::min(some, pool.size() - at) * sizeof(Element));
+    std::vector<Element> block((std::size_t{1} << 20) + 24);
+    for (Element& number : block) number = Element(normal(random));
+    santa_bench::fill_copies(Space(), pool.data(), vocab * dim, copies, block);
+    const auto read = [&](std::size_t copy) { return data(copy); };
+    reader = santa_bench::best_reader(Space(), copies, bytes(), 5, read).reader;
   }
   [[nodiscard]] std::size_t bytes() const { return vocab * dim * sizeof(Element); }
+  [[nodiscard]] const std::byte* data(std::size_t copy) const {
+    return reinterpret_cast<const std::byte*>(weights(copy).data());
+  }
   [[nodiscard]] Weights weights(std::size_t copy) const {
     return Weights(pool.data() + copy % copies * vocab * dim, vocab, dim);
   }
@@ -86,34 +93,35 @@ struct Times {
   [[nodiscard]] double least_processor() const { return *std::min_element(processor.begin(), processor.end()); }
 };
 
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
+santa_bench::CeilingCheck ceiling_check;
 
 template <class Step>
-void measure(benchmark::State& state, const Head& head, const Step& step) {
+void measure(benchmark::State& state, const std::string& name, const Head& head, const Step& step) {
   for (std::size_t warm = 0; warm < 2; ++warm) step(warm);
   Times steps, reads;
   std::size_t copy = 0;
   for (auto _ : state) {
-    const auto* const data = reinterpret_cast<const std::byte*>(head.weights(copy).data());
-    reads.add([&] { benchmark::DoNotOptimize(santa_bench::read_all(Space(), data, head.bytes())); });
+    reads.add(
+        [&] { benchmark::DoNotOptimize(santa_bench::read_all(Space(), *head.reader, head.data(copy), head.bytes())); });
     steps.add([&] { step(copy + head.copies / 2); });
     state.SetIterationTime(steps.wall.back());
     ++copy;
   }
   const auto bytes = static_cast<double>(head.bytes());
-  state.counters["us"] = median(steps.wall) * 1e6;
-  state.counters["GB/s"] = bytes / median(steps.wall) * 1e-9;
-  state.counters["ceiling_GB/s"] = bytes / median(reads.wall) * 1e-9;
-  state.counters["of_ceiling"] = median(reads.wall) / median(steps.wall);
+  const double step_seconds = santa_bench::median(steps.wall);
+  const double read_seconds = santa_bench::median(reads.wall);
+  ceiling_check.set(name, read_seconds / step_seconds);
+  state.SetLabel(head.reader->name);
+  state.counters["us"] = step_seconds * 1e6;
+  state.counters["GB/s"] = bytes / step_seconds * 1e-9;
+  state.counters["ceiling_GB/s"] = bytes / read_seconds * 1e-9;
+  state.counters["of_ceiling"] = read_seconds / step_seconds;
   state.counters["processor_us"] = steps.least_processor() * 1e6;
   state.counters["reading_us"] = reads.least_processor() * 1e6;
 }
 
-void run(benchmark::State& state, std::size_t batch, std::size_t vocab, std::size_t dim, bool fused) {
+void run(benchmark::State& state, const std::string& name, std::size_t batch, std::size_t vocab, std::size_t dim,
+         bool fused) {
   const Head& head = head_of(vocab, dim);
   const auto hidden = Kokkos::subview(head.hidden, std::pair<std::size_t, std::size_t>(0, batch), Kokkos::ALL);
   const Kokkos::View<std::int32_t*, Kokkos::HostSpace> tokens("tokens", batch), others("tokens", batch);
@@ -134,9 +142,9 @@ void run(benchmark::State& state, std::size_t batch, std::size_t vocab, std::siz
     if (tokens(b) != others(b)) throw std::runtime_error("fused and unfused tokens differ");
   std::uint32_t step = 0;
   if (fused)
-    measure(state, head, [&](std::size_t copy) { sample_fused(copy, step++); });
+    measure(state, name, head, [&](std::size_t copy) { sample_fused(copy, step++); });
   else
-    measure(state, head, [&](std::size_t copy) { sample_unfused(copy, step++); });
+    measure(state, name, head, [&](std::size_t copy) { sample_unfused(copy, step++); });
 }
 
 }  // namespace
@@ -149,8 +157,8 @@ int main(int argc, char** argv) {
       for (const bool fused : {true, false}) {
         const std::string name = "v:" + std::to_string(vocab) + "/d:" + std::to_string(dim) +
                                  "/b:" + std::to_string(batch) + (fused ? "/fused" : "/unfused");
-        const auto body = [batch, vocab = vocab, dim = dim, fused](benchmark::State& state) {
-          run(state, batch, vocab, dim, fused);
+        const auto body = [name, batch, vocab = vocab, dim = dim, fused](benchmark::State& state) {
+          run(state, name, batch, vocab, dim, fused);
         };
         benchmark::RegisterBenchmark(name.c_str(), body)->UseManualTime()->Unit(benchmark::kMicrosecond);
       }
@@ -160,5 +168,11 @@ int main(int argc, char** argv) {
   benchmark::RunSpecifiedBenchmarks();
   current.reset();
   benchmark::Shutdown();
-  return 0;
+  try {
+    ceiling_check.finish();
+    return 0;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "santa_token_bench: %s\n", error.what());
+    return 2;
+  }
 }

@@ -1,6 +1,8 @@
 // Token sampling on a CUDA device: fused, in two steps with cuBLAS, and a plain read of the weights. A table of medians
 // of graph replays.
+#include "ceiling.hpp"
 #include "portability/cache.hpp"
+#include "portability/device_reader.hpp"
 #include "portability/measure.hpp"
 #include "token/two_steps_cuda.hpp"
 #include <santa/token/sample_tokens.hpp>
@@ -12,6 +14,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <exception>
+#include <string>
 #include <utility>
 
 namespace {
@@ -57,7 +60,7 @@ std::size_t agreeing(const Tokens& a, const Tokens& b) {
   return count;
 }
 
-void run(const Space& space, const Head& head, std::size_t batch) {
+void run(const Space& space, const Head& head, std::size_t batch, santa_bench::CeilingCheck& check) {
   constexpr int repeats = 21;
   const Rows hidden(head.hidden.data(), batch, head.dim);
   const Tokens tokens("tokens", batch), others("others", batch);
@@ -68,7 +71,7 @@ void run(const Space& space, const Head& head, std::size_t batch) {
   const Kokkos::View<std::uint32_t, Memory> sink("sink");
   const auto read = santa_bench::time_copies(space, head.copies, repeats, [&](std::size_t copy) {
     const auto* const data = reinterpret_cast<const std::byte*>(head.weights(copy).data());
-    santa_bench::read_all(space, data, head.bytes(), sink.data());
+    santa_bench::read_on_device(space, data, head.bytes(), sink.data());
   });
   const auto fused = santa_bench::time_copies(space, head.copies, repeats, [&](std::size_t copy) {
     sampler.run(space, hidden, head.weights(copy), tokens, {.seed = 1, .step = 7});
@@ -82,18 +85,24 @@ void run(const Space& space, const Head& head, std::size_t batch) {
               read.microseconds() / fused.microseconds(), unfused.microseconds() / fused.microseconds(),
               fused.launch_microseconds, unfused.launch_microseconds, agreeing(tokens, others), batch);
   std::fflush(stdout);
+  const std::string row =
+      std::to_string(head.vocab) + " x " + std::to_string(head.dim) + ", batch " + std::to_string(batch);
+  check.set(row + ", fused", read.microseconds() / fused.microseconds());
+  check.set(row + ", in two steps", read.microseconds() / unfused.microseconds());
 }
 
 void run_all() {
   const Space space;
+  santa_bench::CeilingCheck check;
   std::printf(
       "vocabulary x dim  batch    read us   fused us two-step us  of ceiling  speed-up  launched, us: fused, two-step  "
       "same tokens\n");
   constexpr std::pair<std::size_t, std::size_t> heads[] = {{49152, 576}, {128256, 4096}};
   for (const auto& [vocab, dim] : heads) {
     const Head head(space, vocab, dim);
-    for (const std::size_t batch : {1, 8, 64}) run(space, head, batch);
+    for (const std::size_t batch : {1, 8, 64}) run(space, head, batch, check);
   }
+  check.finish();
 }
 
 }  // namespace

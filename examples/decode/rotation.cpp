@@ -1,18 +1,39 @@
 #include "decode/rotation.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
+#include <map>
+#include <system_error>
 
 namespace santa::example {
 
-std::size_t last_level_cache_bytes() {
-  constexpr std::size_t fallback = std::size_t{64} << 20;
-  std::ifstream file("/sys/devices/system/cpu/cpu0/cache/index3/size");  // such as 32768K
+namespace {
+
+/// Of a file with text such as 32768K; 0 where there is none.
+std::size_t read_size(const std::filesystem::path& path) {
+  std::ifstream file(path);
   std::size_t size = 0;
   char unit = ' ';
-  if (!(file >> size)) return fallback;
+  if (!(file >> size)) return 0;
   file >> unit;
-  const std::size_t bytes = unit == 'K' ? size << 10 : unit == 'M' ? size << 20 : unit == 'G' ? size << 30 : size;
+  return unit == 'K' ? size << 10 : unit == 'M' ? size << 20 : unit == 'G' ? size << 30 : size;
+}
+
+}  // namespace
+
+std::size_t last_level_cache_bytes(const std::string& processors) {
+  constexpr std::size_t fallback = std::size_t{64} << 20;
+  std::map<std::string, std::size_t> caches;  // by the processors that share one
+  std::error_code error;
+  for (const auto& processor : std::filesystem::directory_iterator(processors, error)) {
+    const auto cache = processor.path() / "cache" / "index3";
+    std::ifstream file(cache / "shared_cpu_list");
+    std::string sharing;
+    if (std::getline(file, sharing)) caches[sharing] = read_size(cache / "size");
+  }
+  std::size_t bytes = 0;
+  for (const auto& cache : caches) bytes += cache.second;
   return bytes > 0 ? bytes : fallback;
 }
 

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 
 namespace santa::example {
 
-/// Size of the last-level cache, 64 MiB where it can't be found out.
-std::size_t last_level_cache_bytes();
+/// Size of the last-level caches of all processors together (some machines have one for every few cores), 64 MiB where
+/// it can't be found out. `processors` is where Linux tells of them.
+std::size_t last_level_cache_bytes(const std::string& processors = "/sys/devices/system/cpu");
 
 /// Copies of `copy_bytes` each to rotate through: two and a half times the last-level cache, since a sampling method
 /// touches little more than the keys, half of a copy; at most 1.5 GiB, at least one copy.

@@ -1,14 +1,14 @@
 // The streaming-read ceiling of a device: a kernel that only reads, by a full grid of short blocks.
 #pragma once
 
-#include <santa/lanes/group.hpp>
-
 #include <Kokkos_Core.hpp>
 
 #include <cstddef>
 #include <cstdint>
 
 namespace santa_bench {
+
+inline constexpr const char* device_reader = "blocks of 256 threads, 4 x 16 bytes a thread";
 
 /// 16 bytes that are loaded at once.
 struct alignas(16) Piece {
@@ -18,10 +18,9 @@ struct alignas(16) Piece {
 /// Reads `bytes` bytes (a multiple of 16) once; writes to `sink` only if a checksum has one of 2^32 values, so that no
 /// read can be left out.
 template <class Space>
-void read_all(const Space& space, const std::byte* data, std::size_t bytes, std::uint32_t* sink) {
-  constexpr bool host = santa::lanes::is_host_space<Space>;
-  constexpr int threads = host ? 1 : 256;
-  constexpr std::int64_t pieces_each = host ? 4096 : 4;
+void read_on_device(const Space& space, const std::byte* data, std::size_t bytes, std::uint32_t* sink) {
+  constexpr int threads = 256;
+  constexpr std::int64_t pieces_each = 4;
   const auto* pieces = reinterpret_cast<const Piece*>(data);
   const auto count = static_cast<std::int64_t>(bytes / sizeof(Piece));
   const std::int64_t block = threads * pieces_each;
