@@ -46,6 +46,23 @@ KOKKOS_FORCEINLINE_FUNCTION Float exp2_near(const Float& x) {
 #endif
 }
 
+/// 2^x - 1 for |x| <= 126, relative error below 4e-7, also near 0; NaN for NaN. x is a float lane or a Simd of floats.
+/// Method: that of exp2, x = n + f, but 2^f less 1, and so 2^n (2^f - 1) + (2^n - 1), of which little cancels.
+template <class Float>
+KOKKOS_FORCEINLINE_FUNCTION Float exp2_less_1(const Float& x) {
+  const Float magic = Float(12582912.F);
+  const Float shifted = x + magic;
+  const Float fraction = x - (shifted - magic);
+  Float slope = fma(fraction, Float(1.5461448e-4F), Float(1.3390867e-3F));
+  slope = fma(slope, fraction, Float(9.6180569e-3F));
+  slope = fma(slope, fraction, Float(5.5503570e-2F));
+  slope = fma(slope, fraction, Float(0.24022651F));
+  slope = fma(slope, fraction, Float(0.69314718F));
+  using Word = decltype(bit_cast<std::uint32_t>(shifted));
+  const Float power = bit_cast<float>((bit_cast<std::uint32_t>(shifted) << 23) + Word(0x3f800000U));
+  return fma(power, slope * fraction, power - Float(1.F));
+}
+
 /// 1 / x to 2e-7 for normal x whose inverse is normal: for weights too.
 template <class Float>
 KOKKOS_FORCEINLINE_FUNCTION Float inverse_near(const Float& x) {
