@@ -70,7 +70,7 @@ struct ListKernel : Context {
   /// The natural logarithm of a sum of weights.
   KOKKOS_FUNCTION static double log_of(const HeadState& total) {
     return 0.69314718055994530942 *
-           (static_cast<double>(total.reference) + static_cast<double>(lanes::log2(total.mass)));
+           (static_cast<double>(total.mass_reference) + static_cast<double>(lanes::log2(total.mass)));
   }
 
   /// A vector's rows are less than 2^36, those of 32 units less than 2^32: each has at most 2^26 rows.

@@ -57,7 +57,7 @@ struct SoftCap {
     twice = lanes::select(twice > Float(30.F), Float(30.F), twice);
     twice = lanes::select(twice < Float(-30.F), Float(-30.F), twice);
     const Float m = lanes::exp2_less_1(twice);
-    return m / (m + Float(2.F)) * Float(cap * lanes::log2_of_e);
+    return lanes::divide(m, m + Float(2.F)) * Float(cap * lanes::log2_of_e);
   }
 };
 
