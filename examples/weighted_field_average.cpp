@@ -9,11 +9,9 @@
 
 #include <Kokkos_Core.hpp>
 
-#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <random>
-#include <vector>
 
 namespace {
 
@@ -58,22 +56,18 @@ class Chain {
 
 struct Ensemble {
   HostRows rows{"rows", configurations, distances};  // correlation at distance 0, 1, ...
-  Kokkos::View<float*, Kokkos::HostSpace> log_weights{"log_weights", configurations};
+  Kokkos::View<double*, Kokkos::HostSpace> log_weights{"log_weights", configurations};  // their differences matter
 };
 
 Ensemble simulate() {
   Ensemble ensemble;
   Chain chain;
   for (int i = 0; i < 200; ++i) chain.sweep();  // forget the start
-  std::vector<double> log_weight(configurations);
   for (int i = 0; i < configurations; ++i) {
     for (int j = 0; j < 4; ++j) chain.sweep();
     for (int r = 0; r < distances; ++r) ensemble.rows(i, r) = static_cast<float>(chain.correlation(r));
-    log_weight[static_cast<std::size_t>(i)] = -0.5 * (target_mass2 - mass2) * sites * chain.correlation(0);
+    ensemble.log_weights(i) = -0.5 * (target_mass2 - mass2) * sites * chain.correlation(0);
   }
-  const double most = *std::max_element(log_weight.begin(), log_weight.end());
-  for (int i = 0; i < configurations; ++i)  // only differences matter: near 0 a float keeps most of them
-    ensemble.log_weights(i) = static_cast<float>(log_weight[static_cast<std::size_t>(i)] - most);
   return ensemble;
 }
 

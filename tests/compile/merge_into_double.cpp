@@ -1,4 +1,4 @@
-// expect: santa::merge: states, out and log_sum must be float
+// expect: santa::merge: out must be float, log_sum float or double
 #include <santa/santa.hpp>
 
 void merge(const santa::PartialStates<Kokkos::View<float***>, Kokkos::View<float**>>& states,

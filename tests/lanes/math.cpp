@@ -56,6 +56,19 @@ TEST_CASE("exp2_of_vectors_has_the_bits_of_exp2_of_lanes") {
   CHECK(wrong == 0);
 }
 
+TEST_CASE("exp2_less_1_is_within_its_stated_error_near_0_too") {
+  double worst = 0.;
+  for (float x = 1e-30F; x <= 126.F; x *= 1.0007F)
+    for (const float y : {x, -x}) {
+      const double expected = std::expm1(static_cast<double>(y) * 0.69314718055994530942);
+      worst = std::fmax(worst, std::fabs((static_cast<double>(lanes::exp2_less_1(y)) - expected) / expected));
+    }
+  CHECK(worst < 4e-7);
+  CHECK(lanes::exp2_less_1(0.F) == 0.F);
+  CHECK(lanes::exp2_less_1(-126.F) == -1.F);
+  CHECK(std::isnan(lanes::exp2_less_1(quiet_nan)));
+}
+
 TEST_CASE("log2_is_within_its_stated_error_over_all_magnitudes") {
   double worst = 0.;
   for (double x = 0x1p-149; x < 3.4e38; x *= 1.0007) {

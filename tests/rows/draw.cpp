@@ -155,17 +155,23 @@ TEST_CASE("log_weights_may_be_doubles_of_any_strides_and_one_vector") {
   constexpr std::size_t rows = 700;
   const Weights log_weights = random_log_weights(2, rows, 7);
   const Kokkos::View<double**, Kokkos::LayoutLeft, HostMemory> columns("test::columns", 2, rows);
+  const Kokkos::View<float**, Kokkos::LayoutLeft, HostMemory> float_columns("test::columns", 2, rows);
   for (std::size_t b = 0; b < 2; ++b)
-    for (std::size_t i = 0; i < rows; ++i) columns(b, i) = static_cast<double>(log_weights(b, i));
+    for (std::size_t i = 0; i < rows; ++i) columns(b, i) = float_columns(b, i) = log_weights(b, i);
   const auto check = [&](const auto& method) {
     const Drawn whole(HostSpace{}, 2, rows);
     const Drawn strided(HostSpace{}, 2, rows);
+    const Drawn doubles(HostSpace{}, 2, rows);
     const Drawn single(HostSpace{}, 1, rows);
     draw_rows(HostSpace{}, method, log_weights, whole, {.seed = 2});
-    draw_rows(HostSpace{}, method, columns, strided, {.seed = 2});
+    draw_rows(HostSpace{}, method, float_columns, strided, {.seed = 2});
+    draw_rows(HostSpace{}, method, columns, doubles, {.seed = 2});
     draw_rows(HostSpace{}, method, Kokkos::subview(log_weights, 0, Kokkos::ALL), single, {.seed = 2});
-    CHECK(same_lists(whole, strided, 0));
-    CHECK(same_lists(whole, strided, 1));
+    for (std::size_t b = 0; b < 2; ++b) {
+      CHECK(same_lists(whole, strided, b));
+      CHECK(whole.count(b) == doubles.count(b));  // weights by other roundings
+      CHECK(relative_error(dense(whole, b, rows), dense(doubles, b, rows)) < 1e-5);
+    }
     CHECK(same_lists(whole, single, 0));
   };
   check(MassUnit{.rows = 60});
@@ -299,6 +305,9 @@ TEST_CASE("wrong_arguments_are_named_before_anything_is_written") {
   CHECK(run(log_weights, uneven) == "santa: drawn.weights.extent(1) is 59; accepted: that of drawn.rows (60)");
   const Kokkos::View<float*, HostMemory> short_sum("test::log_sum", 1);
   CHECK(run(log_weights, drawn, {.log_sum = short_sum}) ==
+        "santa: log_sum.extent(0) is 1; accepted: the batch (2) or more");
+  const Kokkos::View<double*, HostMemory> short_double_sum("test::log_sum", 1);
+  CHECK(run(log_weights, drawn, {.log_sum = short_double_sum}) ==
         "santa: log_sum.extent(0) is 1; accepted: the batch (2) or more");
   CHECK(run(Kokkos::View<float**, Kokkos::LayoutRight, HostMemory>(static_cast<float*>(nullptr), 2, 60), drawn) ==
         "santa: log_weights.data() is null; accepted: a view with data");

@@ -77,7 +77,8 @@ std::string digest(const Drawn& drawn) {
 }
 
 /// Weights whose sums are those of the vector: of all rows, and of the even ones, as near as their spreads say.
-void check_weights(const Drawn& drawn, const Weights& log_weights, double most_bars) {
+template <class LogWeights>
+void check_weights(const Drawn& drawn, const LogWeights& log_weights, double most_bars) {
   for (std::size_t b = 0; b < drawn.count.extent(0); ++b) {
     double log_sum = 0.;
     const auto p = probabilities(log_weights, b, log_sum);
@@ -142,6 +143,38 @@ SANTA_SPACE_TEST_CASE("every_space_draws_the_same_rows") {
   check(MassUnit{.rows = 2000.}, "MassUnit, growing", growing);
   check(Systematic{.samples = 2000}, "Systematic, growing", growing);
   check(FixedTileBudget{.samples = 2000, .tile = 256}, "FixedTileBudget, growing", growing);
+}
+
+SANTA_SPACE_TEST_CASE("every_space_takes_the_largest_of_doubles_off_in_double") {
+  using Memory = typename Space::memory_space;
+  constexpr std::size_t batch = 2, rows = 9000;
+  const Kokkos::View<double**, Kokkos::LayoutRight, HostMemory> log_weights("test::log_weights", batch, rows);
+  const double offset[batch] = {-1e6, 1e12};
+  for (std::size_t b = 0; b < batch; ++b)
+    for (std::size_t i = 0; i < rows; ++i)
+      log_weights(b, i) = offset[b] + 2. * std::sin(static_cast<double>(i + 1000 * b));
+  const Kokkos::View<double**, Kokkos::LayoutLeft, Memory> columns("test::columns", batch, rows);
+  Kokkos::deep_copy(columns, on_space<Space>(log_weights));
+  const auto check = [&](const auto& method, double most_bars) {
+    const DrawnRows<Memory> drawn(Space{}, batch, rows);
+    const Kokkos::View<double*, Memory> log_sum("test::log_sum", batch);
+    for (const bool strided : {false, true}) {
+      if (strided)
+        draw_rows(Space{}, method, columns, drawn, {.seed = 11, .log_sum = log_sum});
+      else
+        draw_rows(Space{}, method, on_space<Space>(log_weights), drawn, {.seed = 11, .log_sum = log_sum});
+      check_weights(on_host(drawn), log_weights, most_bars);
+      const auto sums = on_host(log_sum);
+      for (std::size_t b = 0; b < batch; ++b) {
+        double expected = 0.;
+        probabilities(log_weights, b, expected);
+        CHECK(std::fabs(sums(b) - expected) <= 1e-6 + 4e-16 * std::fabs(expected));
+      }
+    }
+  };
+  check(Exact{}, 0.);
+  check(MassUnit{.rows = 900.}, 5.);
+  check(Systematic{.samples = 900}, 5.);
 }
 
 SANTA_SPACE_TEST_CASE("a_space_adds_rows_up_as_double_does") {
@@ -223,9 +256,16 @@ SANTA_SPACE_TEST_CASE("a_space_merges_parts_as_double_does") {
     const Kokkos::View<float**, Kokkos::LayoutRight, Memory> merged("test::merged", items, dim);
     const Kokkos::View<float*, Memory> merged_sum("test::merged_sum", items);
     merge(Space{}, PartialStates{on_space<Space>(out), on_space<Space>(log_sum)}, merged, merged_sum);
-    Space{}.fence();
     const auto given = on_host(merged);
     const auto sums = on_host(merged_sum);
+    const Kokkos::View<double**, Kokkos::LayoutRight, HostMemory> far("test::far", parts, items);
+    for (std::size_t i = 0; i < far.size(); ++i) far.data()[i] = static_cast<double>(log_sum.data()[i]) - 1e6;
+    const Kokkos::View<float**, Kokkos::LayoutRight, Memory> merged_far("test::merged", items, dim);
+    const Kokkos::View<double*, Memory> far_sum("test::far_sum", items);
+    merge(Space{}, PartialStates{on_space<Space>(out), on_space<Space>(far)}, merged_far, far_sum);
+    Space{}.fence();
+    const auto of_far = on_host(merged_far);
+    const auto far_sums = on_host(far_sum);
     for (std::size_t item = 0; item < items; ++item) {
       if (item == 3) {
         CHECK(sums(item) == -HUGE_VALF);
@@ -241,8 +281,10 @@ SANTA_SPACE_TEST_CASE("a_space_merges_parts_as_double_does") {
           if (weight > 0.) mean[d] += weight * static_cast<double>(out(p, item, d));
       }
       CHECK(static_cast<double>(sums(item)) == doctest::Approx(std::log(total)).epsilon(1e-5).scale(1.));
+      CHECK(std::fabs(far_sums(item) + 1e6 - std::log(total)) < 1e-5);
       for (std::size_t d = 0; d < dim; ++d)
-        CHECK(static_cast<double>(given(item, d)) == doctest::Approx(mean[d] / total).epsilon(1e-4).scale(1.));
+        for (const auto& merged_out : {given, of_far})
+          CHECK(static_cast<double>(merged_out(item, d)) == doctest::Approx(mean[d] / total).epsilon(1e-4).scale(1.));
     }
   }
 }

@@ -19,16 +19,24 @@ namespace santa {
 
 namespace detail::inline SANTA_BUILD {
 
-/// Codes of one row, and its scale: the smallest bfloat16 at which its farthest feature has a code. A row with a
-/// feature that is no finite number gets the scale NaN, so that its score is NaN, as that of the full key.
+/// How many spreads a feature lies from the center: of a finite key a finite number, at most the largest there is; NaN
+/// of others.
+KOKKOS_INLINE_FUNCTION float spreads_from_center(float feature, float center, float spread) {
+  const bool finite = is_finite(feature) && is_finite(center);
+  return finite ? saturated(saturated(feature - center) / spread) : Kokkos::Experimental::quiet_NaN_v<float>;
+}
+
+/// Codes of one row, and its scale: the smallest bfloat16 at which its farthest feature has a code, 1 for a row of
+/// zeros. A row with a feature that is no finite number gets the scale NaN, so that its score is NaN, and codes of 0.
 template <class T, class Key>
 KOKKOS_FUNCTION bfloat16 encode_row(const Key* key, const float* center, const float* spread, int dim, T* codes) {
   using Traits = NarrowTraits<T>;
+  const auto distance = [&](int d) { return spreads_from_center(static_cast<float>(key[d]), center[d], spread[d]); };
   float largest = 0.F;
   bool finite = true;
   for (int d = 0; d < dim; ++d) {
-    const float x = Kokkos::fabs((static_cast<float>(key[d]) - center[d]) / spread[d]);
-    finite = finite && x < Kokkos::Experimental::infinity_v<float>;
+    const float x = Kokkos::fabs(distance(d));
+    finite = finite && x >= 0.F;
     largest = x > largest ? x : largest;
   }
   bfloat16 scale(largest / Traits::largest);
@@ -37,9 +45,8 @@ KOKKOS_FUNCTION bfloat16 encode_row(const Key* key, const float* center, const f
   if (!finite) scale = bfloat16(Kokkos::Experimental::quiet_NaN_v<float>);
   for (int d = 0; d < dim; d += Traits::features) {
     float x[Traits::features];
-    for (int k = 0; k < Traits::features; ++k)
-      x[k] =
-          finite ? (static_cast<float>(key[d + k]) - center[d + k]) / (spread[d + k] * static_cast<float>(scale)) : 0.F;
+    // Not by spread times scale, which may underflow.
+    for (int k = 0; k < Traits::features; ++k) x[k] = finite ? distance(d + k) / static_cast<float>(scale) : 0.F;
     codes[d / Traits::features] = Traits::encode(x);
   }
   return scale;
@@ -109,9 +116,10 @@ void calibrate(const Space& space, const Full& full, const NarrowKeys<T, MemoryS
 }
 
 /// Encodes keys [first, first + count) of every request; with `calibrate` before, that is how a cache is filled. Rows
-/// beyond a request's length are encoded too: they may be anything. Does not fence. `narrow` is any narrow copy whose
-/// rows can be written: those of PieceRows by `encode(row, key)`, given a key's features as float.
-/// Bytes: the keys read, the codes written. Errors: std::invalid_argument: name, given, accepted.
+/// beyond a request's length are encoded too: they may be anything. Codes of finite keys are finite numbers: what lies
+/// beyond the largest becomes it. A key that is not finite becomes a row whose score is NaN. Does not fence. `narrow`
+/// is any narrow copy whose rows can be written: those of PieceRows by `encode(row, key)`, given a key's features as
+/// float. Bytes: the keys read, the codes written. Errors: std::invalid_argument: name, given, accepted.
 template <class Space, class Full, class Narrow, class Build = lanes::Build>
 void encode_keys(const Space& space, const Full& full, const Narrow& narrow, std::int64_t first, std::int64_t count) {
   detail::encode(space, full, narrow, first, count, false);

@@ -37,8 +37,14 @@ struct LowRankRows {
   KOKKOS_FUNCTION float prepared(const float* query, int place) const {
     return dot(projection + static_cast<std::int64_t>(place) * dim, query, dim);
   }
+  /// Numbers of finite keys are finite, those of others NaN.
   KOKKOS_FUNCTION void encode(std::int64_t row, const float* key) const {
-    for (int place = 0; place < rank; ++place) numbers[row * stride + place] = static_cast<T>(prepared(key, place));
+    bool finite = true;
+    for (int d = 0; d < dim; ++d) finite = finite && is_finite(key[d]);
+    for (int place = 0; place < rank; ++place) {
+      const float number = finite ? saturated(prepared(key, place)) : Kokkos::Experimental::quiet_NaN_v<float>;
+      numbers[row * stride + place] = finite_or_nan<T>(number);
+    }
   }
 };
 

@@ -53,7 +53,7 @@ struct SparseRows {
     for (int d = 0; d < dim; ++d)
       if (among_largest(key, d, dim, count)) {
         feature[at] = static_cast<std::uint8_t>(d);
-        value[at++] = bfloat16(key[d]);
+        value[at++] = finite_or_nan<bfloat16>(key[d]);
       }
   }
 };

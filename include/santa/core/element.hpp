@@ -114,6 +114,31 @@ concept Element = requires {
 template <Element T>
 using storage_t = typename detail::Storage<std::remove_const_t<T>>::type;
 
+namespace detail {
+
+KOKKOS_INLINE_FUNCTION bool is_finite(float x) { return Kokkos::fabs(x) < Kokkos::Experimental::infinity_v<float>; }
+
+/// A finite number for what may have overflowed to infinity; NaN stays NaN.
+KOKKOS_INLINE_FUNCTION float saturated(float x) {
+  constexpr float most = Kokkos::Experimental::finite_max_v<float>;
+  return x > most ? most : (x < -most ? -most : x);
+}
+
+/// The nearest number that T has, however large x is: what conversion alone would round to infinity becomes the largest
+/// of T. NaN where x is no finite number.
+template <Element T>
+KOKKOS_INLINE_FUNCTION storage_t<T> finite_or_nan(float x) {
+  if (!is_finite(x)) return storage_t<T>(Kokkos::Experimental::quiet_NaN_v<float>);
+  storage_t<T> nearest(x);
+  if constexpr (!std::same_as<storage_t<T>, float>) {
+    constexpr unsigned infinity = std::same_as<storage_t<T>, half> ? 0x7c00U : 0x7f80U;
+    if ((nearest.bits & 0x7fffU) == infinity) --nearest.bits;
+  }
+  return nearest;
+}
+
+}  // namespace detail
+
 /// Names keys that lie feature by feature, each a row over all keys, where scores are made from such a copy.
 template <Element T>
 struct FeatureMajor {};

@@ -16,16 +16,19 @@ struct int4x2 {
   std::uint8_t bits = 0x88;
 
   int4x2() = default;
-  /// From two integers of -8 to 7.
-  KOKKOS_FUNCTION int4x2(int even, int odd) : bits(static_cast<std::uint8_t>((even + 8) | ((odd + 8) << 4))) {}
+  /// From two integers; what is outside -8 to 7 becomes the nearer of these.
+  KOKKOS_FUNCTION int4x2(int even, int odd) : bits(static_cast<std::uint8_t>(nibble(even) | (nibble(odd) << 4))) {}
   [[nodiscard]] KOKKOS_FUNCTION int even() const { return (bits & 15) - 8; }
   [[nodiscard]] KOKKOS_FUNCTION int odd() const { return (bits >> 4) - 8; }
   bool operator==(const int4x2&) const = default;
+
+ private:
+  KOKKOS_FUNCTION static int nibble(int number) { return number < -8 ? 0 : (number > 7 ? 15 : number + 8); }
 };
 
 /// An 8-bit float with 4 bits of exponent and 3 of fraction (e4m3: largest number 448, no infinity). Conversion from
-/// float rounds to nearest even; what is larger than 448 becomes 448. The NaN of the format (0x7f, 0xff) is not used:
-/// it reads as 480.
+/// float rounds to nearest even; what is larger than 448 becomes 448, infinity and NaN too. The NaN of the format
+/// (0x7f, 0xff) is not used: it reads as 480.
 struct float8 {
   std::uint8_t bits = 0;
 
@@ -63,7 +66,13 @@ concept NarrowElement = std::same_as<T, std::int8_t> || std::same_as<T, int4x2> 
 
 namespace detail::inline SANTA_BUILD {
 
+/// The nearest integer of -limit to limit; the limit for NaN, which codes do not have.
+KOKKOS_INLINE_FUNCTION int nearest_integer(float x, float limit) {
+  return static_cast<int>(Kokkos::round(x < limit ? (x > -limit ? x : -limit) : limit));
+}
+
 /// Of a narrow type: features an element holds, the largest number it has, and how numbers become elements and back.
+/// Numbers beyond the largest become it, with their sign.
 template <class T>
 struct NarrowTraits;
 
@@ -72,7 +81,9 @@ struct NarrowTraits<std::int8_t> {
   static constexpr const char* name = "int8";
   static constexpr int features = 1;
   static constexpr float largest = 127.F;
-  KOKKOS_FUNCTION static std::int8_t encode(const float* x) { return static_cast<std::int8_t>(Kokkos::round(x[0])); }
+  KOKKOS_FUNCTION static std::int8_t encode(const float* x) {
+    return static_cast<std::int8_t>(nearest_integer(x[0], largest));
+  }
   KOKKOS_FUNCTION static void decode(std::int8_t code, float* to) { to[0] = static_cast<float>(code); }
 };
 
@@ -91,7 +102,7 @@ struct NarrowTraits<int4x2> {
   static constexpr int features = 2;
   static constexpr float largest = 7.F;
   KOKKOS_FUNCTION static int4x2 encode(const float* x) {
-    return {static_cast<int>(Kokkos::round(x[0])), static_cast<int>(Kokkos::round(x[1]))};
+    return {nearest_integer(x[0], largest), nearest_integer(x[1], largest)};
   }
   KOKKOS_FUNCTION static void decode(int4x2 code, float* to) {
     to[0] = static_cast<float>(code.even());

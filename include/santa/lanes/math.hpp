@@ -16,20 +16,32 @@ inline constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
 inline constexpr float log2_of_e = 1.44269504088896340736F;
 inline constexpr float ln_of_2 = 0.69314718055994530942F;
 
+/// Splits x into the nearest integer n and f of -1/2 to 1/2, by a magic addition: the result's low bits hold n.
+template <class Float>
+KOKKOS_FORCEINLINE_FUNCTION Float split_off_integer(const Float& x, Float& f) {
+  const Float magic = Float(12582912.F);  // 1.5 * 2^23
+  const Float shifted = as_rounded(x + magic);
+  f = x - as_rounded(shifted - magic);
+  return shifted;
+}
+
+/// (2^f - 1) / f for f of -1/2 to 1/2: a polynomial in explicit fma.
+template <class Float>
+KOKKOS_FORCEINLINE_FUNCTION Float exp2_slope(const Float& f) {
+  Float slope = fma(f, Float(1.5461448e-4F), Float(1.3390867e-3F));
+  slope = fma(slope, f, Float(9.6180569e-3F));
+  slope = fma(slope, f, Float(5.5503570e-2F));
+  slope = fma(slope, f, Float(0.24022651F));
+  return fma(slope, f, Float(0.69314718F));
+}
+
 /// 2^x for x <= 127, relative error below 2e-7; 0 below -126; NaN for NaN and +infinity.
-/// x is a float lane or a Simd of floats. Method: nearest integer by a magic addition, a degree-6 polynomial in
-/// explicit fma for the rest, the integer added to the exponent.
+/// x is a float lane or a Simd of floats. Method: x = n + f, a polynomial for 2^f, n added to the exponent.
 template <class Float>
 KOKKOS_FORCEINLINE_FUNCTION Float exp2(const Float& x) {
-  const Float magic = Float(12582912.F);  // 1.5 * 2^23: the low bits of magic + x hold round(x)
-  const Float shifted = as_rounded(x + magic);
-  const Float fraction = x - as_rounded(shifted - magic);
-  Float power = fma(fraction, Float(1.5461448e-4F), Float(1.3390867e-3F));
-  power = fma(power, fraction, Float(9.6180569e-3F));
-  power = fma(power, fraction, Float(5.5503570e-2F));
-  power = fma(power, fraction, Float(0.24022651F));
-  power = fma(power, fraction, Float(0.69314718F));
-  power = fma(power, fraction, Float(1.F));
+  Float f;
+  const Float shifted = split_off_integer(x, f);
+  const Float power = fma(exp2_slope(f), f, Float(1.F));
   const auto exponent = bit_cast<std::uint32_t>(shifted) << 23;  // unsigned: what doesn't fit is meant to go
   const Float scaled = bit_cast<float>(bit_cast<std::uint32_t>(power) + exponent);
   return select(x >= Float(-126.F), scaled, select(x < Float(-126.F), Float(0.F), x));
@@ -45,6 +57,17 @@ KOKKOS_FORCEINLINE_FUNCTION Float exp2_near(const Float& x) {
 #else
   return exp2(x);
 #endif
+}
+
+/// 2^x - 1 for |x| <= 126, relative error below 4e-7, also near 0; NaN for NaN. x is a float lane or a Simd of floats.
+/// Method: that of exp2, but 2^f less 1, and so 2^n (2^f - 1) + (2^n - 1), of which little cancels.
+template <class Float>
+KOKKOS_FORCEINLINE_FUNCTION Float exp2_less_1(const Float& x) {
+  Float f;
+  const Float shifted = split_off_integer(x, f);
+  using Word = decltype(bit_cast<std::uint32_t>(shifted));
+  const Float power = bit_cast<float>((bit_cast<std::uint32_t>(shifted) << 23) + Word(0x3f800000U));
+  return fma(power, exp2_slope(f) * f, power - Float(1.F));
 }
 
 /// 1 / x to 2e-7 for normal x whose inverse is normal: for weights too.

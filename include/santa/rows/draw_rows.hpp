@@ -9,6 +9,7 @@
 #include <santa/lanes/extents.hpp>
 #include <santa/rows/drawn_rows.hpp>
 #include <santa/rows/list_kernel.hpp>
+#include <santa/rows/log_sums.hpp>
 #include <santa/rows/log_weights.hpp>
 #include <santa/rows/row_teams.hpp>
 #include <santa/rows/team_draw.hpp>
@@ -30,7 +31,7 @@ struct DrawOptions {
   RunScalar<std::uint32_t, MemorySpace> step = {};
   std::uint16_t stream = 0;                                       // streams draw independently
   Kokkos::View<const std::uint32_t*, MemorySpace> requests = {};  // [batch] identities; default: the batch index
-  Kokkos::View<float*, MemorySpace> log_sum = {};                 // [batch] out: log of the sum of the weights
+  LogSums<MemorySpace> log_sum = {};  // [batch] out, float or double: log of the sum of the weights
 };
 
 /// Draws rows by one method for batches up to the one given, with all memory owned.
@@ -38,7 +39,8 @@ struct DrawOptions {
 ///           see DrawnRows. The normalisation is exact, as every log-weight is read.
 /// Memory:   allocated here, once; `run` allocates nothing and does not fence.
 /// Errors:   std::invalid_argument: name, given, accepted.
-/// Bytes:    the log-weights, once or (two-pass rules) with their scores three times; 20 a drawn row.
+/// Bytes:    the log-weights, once or (two-pass rules) with their scores three times; doubles once more before, for the
+///           largest; 20 a drawn row.
 /// Random:   as the method says, for one head: key (seed; step, stream, request, 0, tile or draw).
 template <class Space, Method M>
 class DrawPlan {
@@ -59,13 +61,17 @@ class DrawPlan {
     _arguments.work = _workspace.pointers();
     _places = Places(Kokkos::view_alloc(space, Kokkos::WithoutInitializing, "santa::places"),
                      static_cast<std::size_t>(batch), 3, static_cast<std::size_t>(places()));
+    _largest = Largest(Kokkos::view_alloc(space, Kokkos::WithoutInitializing, "santa::largest"),
+                       static_cast<std::size_t>(batch), static_cast<std::size_t>(std::int32_t{_arguments.splits}));
     _scratch = Scratch(Kokkos::view_alloc(space, "santa::scratch"), static_cast<std::size_t>(batch),
                        scratch_floats() + detail::LocalTeam::rule_floats);
   }
 
   /// Draws.
   /// Shapes: log_weights [rows] or [batch, rows], float or double, any strides; -infinity: never drawn, NaN: an error
-  ///         that shows in the results. What is below the largest by more than 1e-7 of it is lost: shift large numbers.
+  ///         that shows in the results. Doubles may be as large as any: what is taken off them is their largest, in
+  ///         double precision. Floats are taken as they are, within 1e38: of large ones the last bit is lost, so shift
+  ///         them.
   /// Errors: std::invalid_argument before anything is launched or written.
   template <class LogWeights, class Build = lanes::Build>
   void run(const Space& space, const LogWeights& log_weights, const DrawnRows<MemorySpace>& drawn,
@@ -74,9 +80,7 @@ class DrawPlan {
     if (context.arguments.batch == 0) return;
     const Kokkos::Profiling::ScopedRegion region("santa::rows");
     const detail::RowTeams<Space> teams{space};
-    detail::Recipe<M>::run(teams, _method, context, true);
-    detail::launch("santa::list", teams, detail::all_units(context.arguments),
-                   detail::ListKernel<std::remove_const_t<decltype(context)>>(context, pointers(drawn)));
+    detail::draw_lists(teams, _method, context, pointers(drawn, options));
   }
 
   /// The same draws for a kernel of the caller's: an object to hand to `draw_rows(member, draw, batch)` there.
@@ -89,19 +93,20 @@ class DrawPlan {
     whole.splits = 1;
     whole.keys_per_split = places();
     const auto context = bind<Build>(log_weights, drawn, options, whole);
-    return TeamDraw<M, std::remove_const_t<decltype(context)>>(_method, context, pointers(drawn), _scratch.data(),
-                                                               static_cast<std::int64_t>(_scratch.extent(1)));
+    return TeamDraw<M, std::remove_const_t<decltype(context)>>(
+        _method, context, pointers(drawn, options), _scratch.data(), static_cast<std::int64_t>(_scratch.extent(1)));
   }
 
   [[nodiscard]] std::size_t workspace_bytes() const {
-    return _workspace.bytes() + sizeof(float) * (_places.size() + _scratch.size());
+    return _workspace.bytes() + sizeof(float) * (_places.size() + _scratch.size()) + sizeof(double) * _largest.size();
   }
 
  private:
   template <class T>
   using Context = detail::RowsContext<Space, T>;
-  using Places = Kokkos::View<float***, Kokkos::LayoutRight, MemorySpace>;  // [batch][index, weight, spread][places]
-  using Scratch = Kokkos::View<float**, Kokkos::LayoutRight, MemorySpace>;  // of a team that the caller launches
+  using Places = Kokkos::View<float***, Kokkos::LayoutRight, MemorySpace>;   // [batch][index, weight, spread][places]
+  using Largest = Kokkos::View<double**, Kokkos::LayoutRight, MemorySpace>;  // [batch][splits], of double log-weights
+  using Scratch = Kokkos::View<float**, Kokkos::LayoutRight, MemorySpace>;   // of a team that the caller launches
 
   /// Of a team, with room for the error bar's sums.
   [[nodiscard]] std::size_t scratch_floats() const {
@@ -160,14 +165,12 @@ class DrawPlan {
       require_at_least("requests.extent(0)", options.requests.extent(0), batch);
       a.requests = options.requests.data();
     }
-    if (options.log_sum.data() != nullptr) {
-      require_at_least("log_sum.extent(0)", options.log_sum.extent(0), batch);
-      a.lse = {options.log_sum.data(), {1, 0}};
-    }
+    if (options.log_sum.given()) require_at_least("log_sum.extent(0)", options.log_sum.extent(0), batch);
     a.with_spread = drawn.spreads.data() != nullptr;
     const std::int64_t stride[2] = {last == 1 ? static_cast<std::int64_t>(log_weights.stride(0)) : 0,
                                     static_cast<std::int64_t>(log_weights.stride(last))};
-    return Context<T>{{a, {log_weights.data(), {stride[0], stride[1]}, _places.data(), places()}, {}}};
+    return Context<T>{
+        {a, {log_weights.data(), {stride[0], stride[1]}, _places.data(), places(), _largest.data(), a.splits}, {}}};
   }
 
   static void require_at_least(const std::string& name, std::size_t extent, std::int64_t batch) {
@@ -188,15 +191,21 @@ class DrawPlan {
     if (drawn.spreads.data() != nullptr) like_rows(drawn.spreads, "drawn.spreads");
   }
 
-  static detail::ListPointers pointers(const DrawnRows<MemorySpace>& drawn) {
-    return {drawn.rows.data(), drawn.weights.data(), drawn.spreads.data(), drawn.count.data(),
-            static_cast<std::int64_t>(drawn.rows.extent(1))};
+  static detail::ListPointers pointers(const DrawnRows<MemorySpace>& drawn, const Options& options) {
+    return {drawn.rows.data(),
+            drawn.weights.data(),
+            drawn.spreads.data(),
+            drawn.count.data(),
+            static_cast<std::int64_t>(drawn.rows.extent(1)),
+            options.log_sum.floats(),
+            options.log_sum.doubles()};
   }
 
   M _method;
   detail::Arguments _arguments;
   detail::Workspace<Space> _workspace;
   Places _places;
+  Largest _largest;
   Scratch _scratch;
 };
 

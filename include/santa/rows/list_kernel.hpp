@@ -3,6 +3,8 @@
 
 #include <santa/core/arguments.hpp>
 #include <santa/core/build.hpp>
+#include <santa/decode/methods.hpp>
+#include <santa/lanes/math.hpp>
 #include <santa/merge/merge.hpp>
 #include <santa/merge/outputs.hpp>
 #include <santa/rows/log_weights.hpp>
@@ -20,6 +22,8 @@ struct ListPointers {
   float* spreads;  // may be null
   std::int64_t* count;
   std::int64_t capacity;
+  float* log_sum = nullptr;  // either may be null
+  double* double_log_sum = nullptr;
 };
 
 /// Copies each unit's rows behind those of the units before it, with weights relative to the whole sum. Reads and
@@ -52,12 +56,24 @@ struct ListKernel : Context {
       list.weights[to + i] = weight[i] * factor;
       if (list.spreads != nullptr) list.spreads[to + i] = spread[i] * factor * factor;
     });
-    if (unit.split == a.splits - 1) group.single([&] { list.count[unit.batch] = before + own; });
+    if (unit.split != a.splits - 1) return;
+    const double log_sum = from.offset(group, unit.batch) + log_of(total);
+    group.single([&] {
+      list.count[unit.batch] = before + own;
+      if (list.log_sum != nullptr) list.log_sum[unit.batch] = static_cast<float>(log_sum);
+      if (list.double_log_sum != nullptr) list.double_log_sum[unit.batch] = log_sum;
+    });
   }
 
   ListPointers list;
 
  private:
+  /// The natural logarithm of a sum of weights.
+  KOKKOS_FUNCTION static double log_of(const HeadState& total) {
+    return 0.69314718055994530942 *
+           (static_cast<double>(total.mass_reference) + static_cast<double>(lanes::log2(total.mass)));
+  }
+
   /// A vector's rows are less than 2^36, those of 32 units less than 2^32: each has at most 2^26 rows.
   KOKKOS_FUNCTION static std::int64_t rows_before(const Group& group, const UnitCounts* counts, std::int32_t split) {
     constexpr std::int64_t stride = sizeof(UnitCounts) / sizeof(std::uint32_t);
@@ -67,5 +83,14 @@ struct ListKernel : Context {
     return before;
   }
 };
+
+/// Draws a batch's lists: on an execution space's teams, or one by a thread in their place.
+template <class M, class Teams, class Context>
+void draw_lists(const Teams& teams, const M& method, const Context& context, const ListPointers& list) {
+  const std::int64_t units = all_units(context.arguments);
+  if constexpr (Context::of_doubles) launch("santa::largest", teams, units, LargestKernel<Context>(context));
+  Recipe<M>::run(teams, method, context, true);
+  launch("santa::list", teams, units, ListKernel<Context>(context, list));
+}
 
 }  // namespace santa::detail::inline SANTA_BUILD

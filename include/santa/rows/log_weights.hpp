@@ -12,11 +12,25 @@
 #include <Kokkos_Core.hpp>
 
 #include <cstdint>
+#include <limits>
+#include <type_traits>
 
 namespace santa::detail::inline SANTA_BUILD {
 
+/// Below all finite log-weights that weigh anything: what is looked for a largest among begins with it.
+inline constexpr double least_log_weight = std::numeric_limits<double>::lowest();
+
+/// The largest over the lanes of a group; NaN is ignored.
+template <class Group>
+KOKKOS_FUNCTION double largest_of_lanes(const Group& group, const typename Group::template Vector<double>& values) {
+  double largest = least_log_weight;
+  for (int lane = 0; lane < Group::size; ++lane) largest = lanes::max(largest, group.value_of(values, lane));
+  return largest;
+}
+
 /// Where log-weights lie, and the room for the rows drawn of them before they are put in order: each unit has as many
-/// places as it has rows.
+/// places as it has rows. Weights are relative: of doubles, the largest of a vector is taken off before they become
+/// floats.
 template <class T>
 struct LogWeights {
   using Element = float;  // of rows that are never read
@@ -27,6 +41,21 @@ struct LogWeights {
   std::int64_t stride[2];  // batch, row
   float* room;             // [batch][3][places]: rows from the unit's first on (as integers), weights, spreads
   std::int64_t places;
+  double* largest;      // [batch][splits]: of each unit, of what is finite; of doubles alone
+  std::int32_t splits;  // of a vector
+
+  /// What is taken off a vector's log-weights: of doubles the largest. Called by all lanes.
+  template <class Group>
+  [[nodiscard]] KOKKOS_FUNCTION double offset(const Group& group, std::int64_t batch) const {
+    if constexpr (std::is_same_v<T, float>) {
+      return 0.;
+    } else {
+      typename Group::template Vector<double> most = least_log_weight;
+      for (std::int32_t i = 0; i < splits; i += Group::size)
+        most = lanes::max(most, group.load(largest + batch * splits + i, splits - i, least_log_weight));
+      return largest_of_lanes(group, most);
+    }
+  }
 
   /// The room of a unit that begins at this row.
   [[nodiscard]] KOKKOS_FUNCTION std::int32_t* index(std::int64_t batch, std::int64_t begin) const {
@@ -47,14 +76,17 @@ struct LogWeights {
   [[nodiscard]] KOKKOS_FUNCTION static NoRows values(std::int64_t /*batch*/, std::int64_t /*head*/) { return {}; }
 };
 
-/// Log-weights as scores. Bytes: the log-weights.
+/// Log-weights as scores: of doubles, less the vector's largest. Bytes: the log-weights.
 template <class Group, class T>
 class LogWeightScores {
   using Float = typename Group::template Vector<float>;
 
  public:
   KOKKOS_FUNCTION LogWeightScores(const Group& group, const LogWeights<T>& from, const Unit& unit)
-      : _group(group), _first(from.data + unit.batch * from.stride[0]), _stride(from.stride[1]) {}
+      : _group(group),
+        _first(from.data + unit.batch * from.stride[0]),
+        _stride(from.stride[1]),
+        _offset(static_cast<T>(from.offset(group, unit.batch))) {}
 
   KOKKOS_FUNCTION static void ask(std::int64_t /*first*/, std::int64_t /*step*/, int /*count*/) {}
 
@@ -67,14 +99,52 @@ class LogWeightScores {
     const T* const from = _first + first * _stride;
     const auto given = step * _stride == 1 ? _group.load(from, count, nothing)
                                            : _group.load_strided(from, step * _stride, count, nothing);
-    const Float scaled = lanes::convert<float>(given) * Float(lanes::log2_of_e);
+    const Float scaled = in_log2_units(given);
     score[0] = lanes::select(scaled >= Float(lanes::infinity), Float(lanes::not_a_number), scaled);
   }
 
  private:
+  KOKKOS_FORCEINLINE_FUNCTION Float in_log2_units(const typename Group::template Vector<T>& given) const {
+    using Vector = typename Group::template Vector<T>;
+    if constexpr (std::is_same_v<T, float>)
+      return given * Float(lanes::log2_of_e);
+    else
+      return lanes::convert<float>((given - Vector(_offset)) * Vector(1.44269504088896340736));
+  }
+
   const Group& _group;
   const T* _first;
   std::int64_t _stride;
+  T _offset;
+};
+
+/// Finds the largest log-weight of each unit, for doubles: a pass before the others. Reads: the log-weights.
+template <class Context>
+struct LargestKernel : Context {
+  using typename Context::Group;
+
+  explicit LargestKernel(const Context& context) : Context(context) {}
+
+  template <class Member>
+  KOKKOS_FUNCTION void operator()(const Member& member) const {
+    using Vector = typename Group::template Vector<double>;
+    const auto& from = this->addresses;
+    const Unit unit = this->unit(member.league_rank());
+    const Group group(member);
+    const double* const first = from.data + unit.batch * from.stride[0];
+    Vector largest = least_log_weight;
+    for_each_tile(group, unit, [&](std::int64_t at) {
+      const int count = keys_of_tile<Group>(unit, at);
+      const double* const tile = first + at * from.stride[1];
+      const Vector given = from.stride[1] == 1 ? group.load(tile, count, least_log_weight)
+                                               : group.load_strided(tile, from.stride[1], count, least_log_weight);
+      // Not +infinity, which has no softmax and is to show.
+      const Vector finite = lanes::select(given > Vector(-least_log_weight), Vector(least_log_weight), given);
+      largest = lanes::max(largest, finite);
+    });
+    const double of_unit = largest_of_lanes(group, largest);
+    group.single([&] { from.largest[std::int64_t{unit.batch} * from.splits + unit.split] = of_unit; });
+  }
 };
 
 /// A tile whose "sum" of drawn rows is their list.
@@ -130,6 +200,7 @@ using RowsBase = KernelContext<RowTeams<Space>, LogWeights<T>, Identity, lanes::
 
 template <class Space, class T>
 struct RowsContext : RowsBase<Space, T> {
+  static constexpr bool of_doubles = std::is_same_v<T, double>;
   using typename RowsBase<Space, T>::Group;
   using typename RowsBase<Space, T>::Tile;
 

@@ -12,6 +12,7 @@
 #include <Kokkos_Core.hpp>
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <type_traits>
 
@@ -19,8 +20,8 @@ namespace santa {
 
 /// Weighted means over parts of the rows, and the logarithm of each part's sum of weights: what a plan gives as `out`
 /// and `lse`, part by part.
-/// Shapes: out [parts, items, dim], log_sum [parts, items], float; any strides, but dim is contiguous. An empty part
-/// has log_sum -infinity; its `out` is not looked at.
+/// Shapes: out [parts, items, dim], float; log_sum [parts, items], float or double (which loses nothing of large ones);
+/// any strides, but dim is contiguous. An empty part has log_sum -infinity; its `out` is not looked at.
 template <class OutView, class LogSumView>
 struct PartialStates {
   OutView out;
@@ -31,17 +32,46 @@ PartialStates(OutView, LogSumView) -> PartialStates<OutView, LogSumView>;
 
 namespace detail::inline SANTA_BUILD {
 
+template <class T>
+inline constexpr bool is_real = std::is_same_v<T, float> || std::is_same_v<T, double>;
+
+/// Weights of parts by the logarithms of their sums, relative to about the largest. Differences of doubles are taken in
+/// double precision.
+template <class Real>
+struct PartWeights {
+  Real reference;  // in log2 units, whole; of doubles in natural ones
+
+  KOKKOS_FUNCTION explicit PartWeights(Real largest) {
+    if constexpr (std::is_same_v<Real, float>)
+      reference = lanes::ceil(lanes::max(float{empty_reference}, largest * lanes::log2_of_e));
+    else
+      reference = largest;
+  }
+  [[nodiscard]] KOKKOS_FUNCTION float of(Real log_sum) const {
+    if constexpr (std::is_same_v<Real, float>)
+      return lanes::exp2(lanes::fma(log_sum, lanes::log2_of_e, -reference));
+    else
+      return lanes::exp2(static_cast<float>((log_sum - reference) * 1.44269504088896340736));
+  }
+  /// The logarithm of a sum of such weights.
+  [[nodiscard]] KOKKOS_FUNCTION Real log_of(float mass) const {
+    if constexpr (std::is_same_v<Real, float>)
+      return log2_sum_of(reference, mass) * lanes::ln_of_2;
+    else
+      return reference + 0.69314718055994530942 * static_cast<double>(lanes::log2(mass));
+  }
+};
+
 /// Merges one item, by a team whose lanes share the features. Weights are relative to the largest part's, parts are
 /// added in order: always the same bits. Returns the logarithm of the whole sum.
 template <class Member, class States, class Out>
-KOKKOS_FUNCTION float merge_item(const Member& member, const States& states, std::size_t item, const Out& out) {
+KOKKOS_FUNCTION auto merge_item(const Member& member, const States& states, std::size_t item, const Out& out) {
+  using Real = std::remove_cvref_t<decltype(states.log_sum(0, 0))>;
   const std::size_t parts = states.log_sum.extent(0);
-  float largest = -lanes::infinity;
-  for (std::size_t part = 0; part < parts; ++part) largest = lanes::max(largest, float{states.log_sum(part, item)});
-  const float reference = lanes::ceil(lanes::max(float{empty_reference}, largest * lanes::log2_of_e));
-  const auto weight_of = [&](std::size_t part) {
-    return lanes::exp2(lanes::fma(states.log_sum(part, item), lanes::log2_of_e, -reference));
-  };
+  Real largest = std::numeric_limits<Real>::lowest();
+  for (std::size_t part = 0; part < parts; ++part) largest = lanes::max(largest, Real{states.log_sum(part, item)});
+  const PartWeights<Real> weights(largest);
+  const auto weight_of = [&](std::size_t part) { return weights.of(states.log_sum(part, item)); };
   float mass = 0.F;
   for (std::size_t part = 0; part < parts; ++part) mass += weight_of(part);
   Kokkos::parallel_for(Kokkos::TeamVectorRange(member, out.extent(0)), [&](std::size_t d) {
@@ -50,7 +80,7 @@ KOKKOS_FUNCTION float merge_item(const Member& member, const States& states, std
       if (const float weight = weight_of(part); weight != 0.F) sum = lanes::fma(weight, states.out(part, item, d), sum);
     out(d) = mass == 0.F ? 0.F : sum / mass;
   });
-  return log2_sum_of(reference, mass) * lanes::ln_of_2;
+  return weights.log_of(mass);
 }
 
 }  // namespace detail::inline SANTA_BUILD
@@ -58,7 +88,7 @@ KOKKOS_FUNCTION float merge_item(const Member& member, const States& states, std
 /// Merges partial results. Neither allocates nor fences.
 /// Computes: log_sum[i] = log sum_p exp(log_sum[p, i]), out[i] = sum_p exp(log_sum[p, i] - log_sum[i]) out[p, i];
 ///           -infinity and 0 where all parts are empty. Unbiased where the parts are: their sums of weights are exact.
-/// Shapes:   out [items, dim], log_sum [items], float. `log_sum` may be a view without data.
+/// Shapes:   out [items, dim], float; log_sum [items], float or double: may be a view without data.
 /// Errors:   std::invalid_argument before anything is launched or written.
 /// Bytes:    all of states, the log-sums dim + 2 times.
 template <class Space, class States, class Out, class LogSum, class Build = lanes::Build>
@@ -70,10 +100,10 @@ void merge(const Space& space, const States& states, const Out& out, const LogSu
                 "santa::merge: states must be out [parts, items, dim] and log_sum [parts, items]");
   static_assert(Out::rank() == 2 && LogSum::rank() == 1, "santa::merge: out must be [items, dim], log_sum [items]");
   static_assert(std::is_same_v<typename PartOut::non_const_value_type, float> &&
-                    std::is_same_v<typename PartSum::non_const_value_type, float> &&
                     std::is_same_v<typename Out::value_type, float> &&
-                    std::is_same_v<typename LogSum::value_type, float>,
-                "santa::merge: states, out and log_sum must be float, and out and log_sum not const");
+                    detail::is_real<typename PartSum::non_const_value_type> &&
+                    detail::is_real<typename LogSum::value_type>,
+                "santa::merge: out must be float, log_sum float or double, and the merged ones not const");
   static_assert(Kokkos::SpaceAccessibility<Space, typename PartOut::memory_space>::accessible &&
                     Kokkos::SpaceAccessibility<Space, typename PartSum::memory_space>::accessible &&
                     Kokkos::SpaceAccessibility<Space, typename Out::memory_space>::accessible &&
@@ -98,18 +128,19 @@ void merge(const Space& space, const States& states, const Out& out, const LogSu
       "santa::merge", Policy(space, static_cast<int>(items), 1, lanes_of_team),
       KOKKOS_LAMBDA(const typename Policy::member_type& member) {
         const auto item = static_cast<std::size_t>(member.league_rank());
-        const float sum = detail::merge_item(member, states, item, Kokkos::subview(out, item, Kokkos::ALL));
-        if (with_sum) Kokkos::single(Kokkos::PerTeam(member), [&] { log_sum(item) = sum; });
+        const auto sum = detail::merge_item(member, states, item, Kokkos::subview(out, item, Kokkos::ALL));
+        using Real = typename LogSum::value_type;
+        if (with_sum) Kokkos::single(Kokkos::PerTeam(member), [&] { log_sum(item) = static_cast<Real>(sum); });
       });
 }
 
 /// The same for one item, by one team of the caller's kernel. Ends with a barrier of the team.
-/// Shapes: out [dim]; `log_sum` is where the logarithm goes.
-template <TeamMember Member, class States, class Out, class Build = lanes::Build>
-KOKKOS_FUNCTION void merge(const Member& member, const States& states, std::size_t item, const Out& out,
-                           float& log_sum) {
-  const float sum = detail::merge_item(member, states, item, out);
-  Kokkos::single(Kokkos::PerTeam(member), [&] { log_sum = sum; });
+/// Shapes: out [dim]; `log_sum`, float or double, is where the logarithm goes.
+template <TeamMember Member, class States, class Out, class Real, class Build = lanes::Build>
+requires detail::is_real<Real> KOKKOS_FUNCTION void merge(const Member& member, const States& states, std::size_t item,
+                                                          const Out& out, Real& log_sum) {
+  const auto sum = detail::merge_item(member, states, item, out);
+  Kokkos::single(Kokkos::PerTeam(member), [&] { log_sum = static_cast<Real>(sum); });
   member.team_barrier();
 }
 

@@ -67,8 +67,7 @@ class TeamDraw {
   /// By the first thread of a team.
   void draw(int batch) const {
     const detail::LocalTeam team{batch, _scratch + batch * _stride, static_cast<std::size_t>(_stride)};
-    detail::Recipe<M>::run(team, _method, _context, true);
-    detail::ListKernel<Context>(_context, _list)(team);
+    detail::draw_lists(team, _method, _context, _list);
   }
 
  private:

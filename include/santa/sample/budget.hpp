@@ -162,8 +162,6 @@ KOKKOS_FUNCTION float solve_log_delta(const Group& group, const Subset& subset, 
       exchange);
 }
 
-KOKKOS_INLINE_FUNCTION bool is_finite(float x) { return Kokkos::fabs(x) < lanes::infinity; }
-
 /// A head's delta as the last step left it; no finite numbers where it left none.
 struct CarriedDelta {
   float log_ratio;  // log2(delta / Z)
