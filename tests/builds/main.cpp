@@ -67,7 +67,7 @@ int main(int argc, char* argv[]) {
     (number % 2 == 0 ? run_native : run_plain)(first, number, exact);
     run_plain(second, number, other);
     const double sampled = difference(first.out, second.out), whole = difference(exact, other);
-    if (!(sampled < 1e-5 && whole < 1e-5)) {
+    if (!(sampled < 2e-6 && whole < 2e-6)) {
       std::printf("step %d by units in turn differs by %g, exact attention by %g\n", number, sampled, whole);
       return 1;
     }

@@ -49,7 +49,8 @@ SANTA_INLINE constexpr void static_for(F&& f) {
 }
 
 /// N lanes of T in native vectors. Operators work lane by lane. Comparisons give a mask: a Simd<int32 or int64, N> of 0
-/// and -1. The order of every sum is fixed by N alone, so all instruction sets give the same bits.
+/// and -1. The order of every sum is fixed by N alone. Builds for different instruction sets still differ in last bits
+/// of what no draw depends on, as compilers contract products and sums in their own ways: see tests/builds.
 template <class T, int N>
 struct Simd {
   static constexpr int native = N * int{sizeof(T)} < native_bytes ? N : native_bytes / int{sizeof(T)};
