@@ -44,6 +44,18 @@ function(santa_build target)
   endif()
 endfunction()
 
+# santa_only_extents(<target> <heads,dim>... [MISALIGNED <heads,dim>...]): what a device's kernels are compiled for, in
+# all sources of an executable. Each is 15 kernels a file that runs all methods, at 2 to 4 seconds: else there are 12.
+function(santa_only_extents target)
+  cmake_parse_arguments(PARSE_ARGV 1 only "" "" MISALIGNED)
+  list(JOIN only_UNPARSED_ARGUMENTS "," extents)
+  target_compile_definitions(${target} PUBLIC "SANTA_ONLY_EXTENTS=${extents}")
+  if(only_MISALIGNED)
+    list(JOIN only_MISALIGNED "," extents)
+    target_compile_definitions(${target} PUBLIC "SANTA_ONLY_MISALIGNED_EXTENTS=${extents}")
+  endif()
+endfunction()
+
 # santa_add_run(<test> COMMAND <command>...): a ctest that runs a program on Kokkos.
 set(SANTA_TEST_THREADS "" CACHE STRING "OMP_NUM_THREADS of the tests; empty leaves it to the environment")
 function(santa_add_run test)
