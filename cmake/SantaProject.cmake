@@ -1,6 +1,7 @@
 # How this project's own programs are built. Nothing here reaches whoever uses santa::santa.
 include_guard(GLOBAL)
 include(CheckCXXCompilerFlag)
+include("${CMAKE_CURRENT_LIST_DIR}/SantaWarnings.cmake")
 
 add_library(santa_project_options INTERFACE)
 target_compile_features(santa_project_options INTERFACE cxx_std_20)
@@ -8,8 +9,7 @@ target_compile_features(santa_project_options INTERFACE cxx_std_20)
 # nvcc passes on neither all of these nor code without warnings of its own making.
 if(SANTA_KOKKOS_LANGUAGE STREQUAL "CXX" AND NOT SANTA_CUDA)
   target_compile_options(santa_project_options INTERFACE
-    -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wcast-qual -Wextra-semi -Wnon-virtual-dtor -Woverloaded-virtual
-    $<$<CXX_COMPILER_ID:GNU>:-Wduplicated-cond> $<$<CXX_COMPILER_ID:GNU>:-Wlogical-op>
+    ${SANTA_WARNINGS} "$<$<CXX_COMPILER_ID:GNU>:${SANTA_GNU_WARNINGS}>"
     $<$<BOOL:${SANTA_WERROR}>:-Werror>)
 endif()
 
