@@ -69,6 +69,22 @@ Acquire::https::Timeout \"20\";
 ")
 endfunction()
 
+# Some packages' CMake files take it that they lie in /usr, or where a former SANTA_DEPS_DIR was: lets them find
+# themselves, wherever <prefix> is moved or copied.
+function(_santa_relocate prefix)
+  file(GLOB_RECURSE configs "${prefix}/usr/*.cmake")
+  foreach(config IN LISTS configs)
+    file(READ "${config}" text)
+    get_filename_component(folder "${config}" DIRECTORY)
+    file(RELATIVE_PATH up "${folder}" "${prefix}/usr")
+    string(REGEX REPLACE "set\\(_IMPORT_PREFIX \"(/[^\"$]*)?/usr\"\\)"
+      "set(_IMPORT_PREFIX \"\${CMAKE_CURRENT_LIST_DIR}/${up}\")" relocated "${text}")
+    if(NOT relocated STREQUAL text)
+      file(WRITE "${config}" "${relocated}")
+    endif()
+  endforeach()
+endfunction()
+
 # Downloads and unpacks packages of one suite into <prefix>, without asking whether they are there.
 function(_santa_debian_unpack error_out root prefix)
   file(GLOB stale "${root}/cache/archives/*.deb")
@@ -97,15 +113,7 @@ function(_santa_debian_unpack error_out root prefix)
       return()
     endif()
   endforeach()
-  # Some packages' CMake files take it that they lie in /usr.
-  file(GLOB_RECURSE configs "${prefix}.part/usr/*.cmake")
-  foreach(config IN LISTS configs)
-    file(READ "${config}" text)
-    if(text MATCHES "set\\(_IMPORT_PREFIX \"/usr\"\\)")
-      string(REPLACE "set(_IMPORT_PREFIX \"/usr\")" "set(_IMPORT_PREFIX \"${prefix}/usr\")" text "${text}")
-      file(WRITE "${config}" "${text}")
-    endif()
-  endforeach()
+  _santa_relocate("${prefix}.part")
   file(WRITE "${prefix}.part/.packages" "${ARGN}")
   file(REMOVE_RECURSE "${prefix}")
   # The renaming is what makes the prefix appear whole or not at all.
@@ -129,6 +137,7 @@ function(santa_debian_packages out)
   if(EXISTS "${prefix}/.packages")
     file(READ "${prefix}/.packages" packages)
     if(packages STREQUAL "${arg_PACKAGES}")
+      _santa_relocate("${prefix}")
       set(${out} "${prefix}" PARENT_SCOPE)
       return()
     endif()

@@ -13,4 +13,5 @@ configure_package_config_file("${PROJECT_SOURCE_DIR}/cmake/santaConfig.cmake.in"
 write_basic_package_version_file("${PROJECT_BINARY_DIR}/santaConfigVersion.cmake"
   COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
 install(FILES "${PROJECT_BINARY_DIR}/santaConfig.cmake" "${PROJECT_BINARY_DIR}/santaConfigVersion.cmake"
-  "${PROJECT_SOURCE_DIR}/cmake/santa_cuda13_compat.hpp" DESTINATION "${santa_package_dir}")
+  "${PROJECT_SOURCE_DIR}/cmake/SantaKokkosFaults.cmake" "${PROJECT_SOURCE_DIR}/cmake/santa_cuda13_compat.hpp"
+  DESTINATION "${santa_package_dir}")

@@ -1,5 +1,6 @@
 # Finds Kokkos 4.6 to 5.x: an installed one, Debian's in a private prefix, or upstream's release built from source.
 include_guard(GLOBAL)
+include("${CMAKE_CURRENT_LIST_DIR}/SantaKokkosFaults.cmake")
 
 set(SANTA_KOKKOS auto CACHE STRING "Where Kokkos comes from: auto (the first that works), system, debian or fetch")
 set_property(CACHE SANTA_KOKKOS PROPERTY STRINGS auto system debian fetch)
@@ -129,8 +130,9 @@ function(_santa_check_cuda where package_dir)
 endfunction()
 
 # Makes the target Kokkos::kokkos. Sets SANTA_KOKKOS_LANGUAGE to the language that code using it is compiled as,
-# SANTA_KOKKOS_DIR to where its package was found, if it was, SANTA_CUDA to whether it has CUDA, and
-# SANTA_CUDA_COMPATIBILITY to the header beside this file that has to come before it, if one has.
+# SANTA_KOKKOS_FOUND to a text that says which it is, SANTA_KOKKOS_DIR to where its package was found, if it was,
+# SANTA_CUDA to whether it has CUDA, and SANTA_CUDA_COMPATIBILITY to the header beside this file that has to come before
+# it, if one has.
 function(santa_find_kokkos)
   # Whoever adds santa as a subdirectory links Kokkos through it, and so has to see its targets.
   set(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL ON)
@@ -190,8 +192,13 @@ function(santa_find_kokkos)
     message(FATAL_ERROR "santa: this build needs a Kokkos with the ${SANTA_BACKEND} backend, but the one from ${where} "
       "has ${Kokkos_DEVICES}. Name another with -DKokkos_ROOT=<prefix>, or build one with -DSANTA_KOKKOS=fetch.")
   endif()
+  santa_kokkos_fault(fault)
+  if(fault)
+    message(FATAL_ERROR "santa: ${fault}")
+  endif()
   list(JOIN Kokkos_DEVICES ", " devices)
-  message(STATUS "santa: Kokkos ${Kokkos_VERSION} (${devices}) from ${where}")
+  set(found "Kokkos ${Kokkos_VERSION} (${devices}) from ${where}")
+  message(STATUS "santa: ${found}")
   set(cuda OFF)
   set(compatibility "")
   if("CUDA" IN_LIST Kokkos_DEVICES)
@@ -203,6 +210,7 @@ function(santa_find_kokkos)
       set(compatibility santa_cuda13_compat.hpp)
     endif()
   endif()
+  set(SANTA_KOKKOS_FOUND "${found}" PARENT_SCOPE)
   set(SANTA_CUDA ${cuda} PARENT_SCOPE)
   set(SANTA_CUDA_COMPATIBILITY "${compatibility}" PARENT_SCOPE)
   set(SANTA_KOKKOS_LANGUAGE ${Kokkos_COMPILE_LANGUAGE} PARENT_SCOPE)

@@ -1,6 +1,7 @@
 # How this project's own programs are built. Nothing here reaches whoever uses santa::santa.
 include_guard(GLOBAL)
 include(CheckCXXCompilerFlag)
+include("${CMAKE_CURRENT_LIST_DIR}/SantaWarnings.cmake")
 
 add_library(santa_project_options INTERFACE)
 target_compile_features(santa_project_options INTERFACE cxx_std_20)
@@ -8,8 +9,7 @@ target_compile_features(santa_project_options INTERFACE cxx_std_20)
 # nvcc passes on neither all of these nor code without warnings of its own making.
 if(SANTA_KOKKOS_LANGUAGE STREQUAL "CXX" AND NOT SANTA_CUDA)
   target_compile_options(santa_project_options INTERFACE
-    -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wcast-qual -Wextra-semi -Wnon-virtual-dtor -Woverloaded-virtual
-    $<$<CXX_COMPILER_ID:GNU>:-Wduplicated-cond> $<$<CXX_COMPILER_ID:GNU>:-Wlogical-op>
+    ${SANTA_WARNINGS} "$<$<CXX_COMPILER_ID:GNU>:${SANTA_GNU_WARNINGS}>"
     $<$<BOOL:${SANTA_WERROR}>:-Werror>)
 endif()
 
@@ -41,6 +41,18 @@ function(santa_build target)
     get_target_property(sources ${target} SOURCES)
     set_source_files_properties(${sources} PROPERTIES LANGUAGE ${SANTA_KOKKOS_LANGUAGE})
     set_target_properties(${target} PROPERTIES ${SANTA_KOKKOS_LANGUAGE}_STANDARD 20)
+  endif()
+endfunction()
+
+# santa_only_extents(<target> <heads,dim>... [MISALIGNED <heads,dim>...]): what a device's kernels are compiled for, in
+# all sources of an executable. Each is 15 kernels a file that runs all methods, at 2 to 4 seconds: else there are 12.
+function(santa_only_extents target)
+  cmake_parse_arguments(PARSE_ARGV 1 only "" "" MISALIGNED)
+  list(JOIN only_UNPARSED_ARGUMENTS "," extents)
+  target_compile_definitions(${target} PUBLIC "SANTA_ONLY_EXTENTS=${extents}")
+  if(only_MISALIGNED)
+    list(JOIN only_MISALIGNED "," extents)
+    target_compile_definitions(${target} PUBLIC "SANTA_ONLY_MISALIGNED_EXTENTS=${extents}")
   endif()
 endfunction()
 

@@ -7,33 +7,46 @@
 #include <random>
 #include <span>
 
-using Space = Kokkos::DefaultHostExecutionSpace;
-using Host = Kokkos::HostSpace;
+using Space = Kokkos::DefaultExecutionSpace;  // the GPU, if Kokkos has one
+using Memory = Space::memory_space;
+template <class Data>
+using View = Kokkos::View<Data, Kokkos::LayoutRight, Memory>;
+
+template <class Rows>
+void fill(const Rows& rows, float mean, float spread, unsigned seed) {  // your data goes here
+  const auto host = Kokkos::create_mirror_view(rows);
+  std::mt19937 bits(seed);
+  std::normal_distribution<float> normal(mean, spread);
+  for (auto& x : std::span(host.data(), host.size())) x = typename Rows::value_type(normal(bits));
+  Kokkos::deep_copy(rows, host);
+}
 
 int main(int argc, char* argv[]) {
   const Kokkos::ScopeGuard kokkos(argc, argv);
+  const Space space;
   const int heads = 8, kv_heads = 2, dim = 64, length = 16384;
-  Kokkos::View<float***, Host> query("query", 1, heads, dim), out("out", 1, heads, dim), exact("exact", 1, heads, dim);
-  Kokkos::View<santa::bfloat16****, Host> keys("keys", 1, length, kv_heads, dim),
-      values("values", 1, length, kv_heads, dim);
-  std::mt19937 random(1);  // your data goes here
-  std::normal_distribution<float> normal;
-  for (float& x : std::span(query.data(), query.size())) x = 2.F * normal(random);
-  for (auto& x : std::span(keys.data(), keys.size())) x = santa::bfloat16(normal(random));
-  for (auto& x : std::span(values.data(), values.size())) x = santa::bfloat16(1.F + normal(random));
+  const View<float***> query("query", 1, heads, dim), out("out", 1, heads, dim), exact("exact", 1, heads, dim);
+  const View<santa::bfloat16****> keys("keys", 1, length, kv_heads, dim), values("values", 1, length, kv_heads, dim);
+  fill(query, 0.F, 2.F, 1);
+  fill(keys, 0.F, 1.F, 2);
+  fill(values, 1.F, 1.F, 3);
 
   const santa::ContiguousCache cache{keys, values};
-  const santa::DecodePlan plan{Space(), santa::MassUnit{.rows = santa::share(0.1)}, santa::shape_of(query, cache)};
-  const santa::DecodeState<Host> state(Space(), plan.shape());
-  const Kokkos::View<santa::Statistics**, Host> statistics("statistics", 1, kv_heads);
+  const santa::DecodePlan plan{space, santa::MassUnit{.rows = santa::share(0.1)}, santa::shape_of(query, cache)};
+  const santa::DecodeState<Memory> state(space, plan.shape());
+  const View<santa::Statistics**> statistics("statistics", 1, kv_heads);
   for (int step = 0; step < 4; ++step)  // a decoder would append a key and a value each time
-    plan.run(Space(), query, cache, out, {.seed = 7, .step = step, .statistics = statistics, .state = state});
-  santa::decode(Space(), santa::Exact{}, query, cache, exact);  // fences
+    plan.run(space, query, cache, out, {.seed = 7, .step = step, .statistics = statistics, .state = state});
+  santa::decode(space, santa::Exact{}, query, cache, exact);  // fences
+
+  const auto sampled = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), out);
+  const auto full = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), exact);
+  const auto counts = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), statistics);
   double error = 0., norm = 0.;
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    error += Kokkos::pow(out.data()[i] - exact.data()[i], 2);
-    norm += Kokkos::pow(exact.data()[i], 2);
+  for (std::size_t i = 0; i < full.size(); ++i) {
+    error += Kokkos::pow(sampled.data()[i] - full.data()[i], 2);
+    norm += Kokkos::pow(full.data()[i], 2);
   }
-  std::printf("value rows read: %ld of %d\n", static_cast<long>(statistics(0, 0).rows_read), length);
+  std::printf("value rows read: %ld of %d (%s)\n", static_cast<long>(counts(0, 0).rows_read), length, Space::name());
   std::printf("relative error:  %.4f\n", Kokkos::sqrt(error / norm));
 }

@@ -2,6 +2,7 @@
 
 #include "decode/decoder.hpp"
 #include "decode/reference.hpp"
+#include "decode/rotation.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -74,6 +75,7 @@ Report make_report(const Capture& capture, const References& references, const M
   report.options = options;
   report.backend = Space::name();
   report.threads = static_cast<int>(Space().concurrency());
+  report.processor = processor();
   report.copies = measurements.copies;
   report.copy_bytes = measurements.copy_bytes;
   report.first_position = capture.shape.length;

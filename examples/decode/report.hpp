@@ -35,6 +35,7 @@ struct Report {
   float scale = 0.F;
   MeasureOptions options;
   int threads = 0;
+  std::string processor;  // what runs the steps, such as "2 threads", or a device by its name
   std::size_t copies = 0, copy_bytes = 0;
   bool sweep = false;  // `methods` has a row for each budget of each method, one after the other
   std::vector<MethodReport> methods;

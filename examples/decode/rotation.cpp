@@ -1,5 +1,7 @@
 #include "decode/rotation.hpp"
 
+#include <Kokkos_Core.hpp>
+
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -37,9 +39,26 @@ std::size_t last_level_cache_bytes(const std::string& processors) {
   return bytes > 0 ? bytes : fallback;
 }
 
+#if defined(KOKKOS_ENABLE_CUDA)
+
+std::string processor() { return Kokkos::Cuda().cuda_device_prop().name; }
+
+std::size_t processor_cache_bytes() { return static_cast<std::size_t>(Kokkos::Cuda().cuda_device_prop().l2CacheSize); }
+
+#else
+
+std::string processor() {
+  const int threads = static_cast<int>(Kokkos::DefaultExecutionSpace().concurrency());
+  return std::to_string(threads) + (threads == 1 ? " thread" : " threads");
+}
+
+std::size_t processor_cache_bytes() { return last_level_cache_bytes(); }
+
+#endif
+
 std::size_t rotation_copies(std::size_t copy_bytes) {
   constexpr std::size_t most = std::size_t{3} << 29;
-  const std::size_t wanted = std::min(most, last_level_cache_bytes() / 2 * 5);
+  const std::size_t wanted = std::min(most, processor_cache_bytes() / 2 * 5);
   return std::max<std::size_t>(1, wanted / std::max<std::size_t>(1, copy_bytes));
 }
 

@@ -107,13 +107,12 @@ void print_heading(std::ostream& stream, const Report& report) {
     stream << "\n";
     return;
   }
-  stream << "timing   " << report.threads << (report.threads == 1 ? " thread" : " threads") << " (" << report.backend
-         << ")";
+  stream << "timing   " << report.processor << " (" << report.backend << ")";
   if (report.options.repeat > 0)
     stream << ", median of " << report.options.repeat << " runs a step, over " << report.copies
            << (report.copies == 1 ? " copy" : " copies") << " of the cache, "
            << mebibytes(report.copies * report.copy_bytes)
-           << " (last-level cache: " << mebibytes(last_level_cache_bytes()) << ")";
+           << " (last-level cache: " << mebibytes(processor_cache_bytes()) << ")";
   stream << "\n\n";
 }
 

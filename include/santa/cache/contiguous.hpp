@@ -67,7 +67,7 @@ struct ContiguousAddresses {
 template <class View>
 void note_strides(const View& view, CacheLayout layout, const std::string& name, std::int64_t (&stride)[3]) {
   require_rows(name, view);
-  const int row = layout == CacheLayout::token_major ? 1 : 2;
+  const std::size_t row = layout == CacheLayout::token_major ? 1 : 2;
   stride[0] = static_cast<std::int64_t>(view.stride(0));
   stride[1] = static_cast<std::int64_t>(view.stride(row));
   stride[2] = static_cast<std::int64_t>(view.stride(3 - row));

@@ -1,6 +1,8 @@
 // Errors for what a caller got wrong: one cold function, one form of sentence.
 #pragma once
 
+#include <santa/core/supported.hpp>
+
 #include <Kokkos_Core.hpp>
 
 #include <cstdint>

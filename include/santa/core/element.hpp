@@ -1,6 +1,8 @@
 // Element types of queries, keys, values and outputs, and their conversion to and from float.
 #pragma once
 
+#include <santa/core/supported.hpp>
+
 #include <Kokkos_Core.hpp>
 
 #include <concepts>

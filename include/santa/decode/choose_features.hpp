@@ -130,7 +130,7 @@ void choose_features(const Space& space, const QueryView& query, const FeatureCa
   detail::set_heads(a, shape, lanes::Seam<Space>::most_heads(static_cast<int>(shape.dim)));
   a.storage = shape.length;
   a.query = {query.data(), element_type_of<typename QueryView::value_type>};
-  for (int i = 0; i < 2; ++i) a.query_stride[i] = static_cast<std::int64_t>(query.stride(i));
+  for (std::size_t i = 0; i < 2; ++i) a.query_stride[i] = static_cast<std::int64_t>(query.stride(i));
   a.lengths = cache.length_data();
   a.seed = {options.seed.where(), options.seed.value()};
   a.step = {options.step.where(), options.step.value()};
@@ -140,7 +140,7 @@ void choose_features(const Space& space, const QueryView& query, const FeatureCa
   if (options.variance.data() != nullptr) {
     require_extents("variance", options.variance);
     variance.data = options.variance.data();
-    for (int i = 0; i < 2; ++i) variance.stride[i] = static_cast<std::int64_t>(options.variance.stride(i));
+    for (std::size_t i = 0; i < 2; ++i) variance.stride[i] = static_cast<std::int64_t>(options.variance.stride(i));
   }
   const float scale = options.scale != 0.F ? options.scale : 1.F / std::sqrt(static_cast<float>(shape.dim));
   using Kernel = detail::FeatureKernel<Space, decltype(cache.addresses())>;

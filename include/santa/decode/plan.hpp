@@ -186,7 +186,7 @@ class DecodePlan {
     using OutElement = typename OutView::value_type;
     a.query = {query.data(), element_type_of<QueryElement>};
     a.out = {out.data(), element_type_of<OutElement>};
-    for (int i = 0; i < 2; ++i) {
+    for (std::size_t i = 0; i < 2; ++i) {
       a.query_stride[i] = static_cast<std::int64_t>(query.stride(i));
       a.out_stride[i] = static_cast<std::int64_t>(out.stride(i));
     }
@@ -241,7 +241,7 @@ class DecodePlan {
     detail::require(static_cast<std::int64_t>(view.extent(1)) == columns, name + ".extent(1)",
                     static_cast<std::int64_t>(view.extent(1)), std::to_string(columns));
     result.data = view.data();
-    for (int i = 0; i < 2; ++i) result.stride[i] = static_cast<std::int64_t>(view.stride(i));
+    for (std::size_t i = 0; i < 2; ++i) result.stride[i] = static_cast<std::int64_t>(view.stride(i));
     return result;
   }
 

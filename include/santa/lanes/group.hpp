@@ -86,7 +86,7 @@ struct Seam {
   template <class Extents>
   static auto policy(const Space& space, std::int64_t units, std::size_t scratch_floats) {
     using Policy = Kokkos::TeamPolicy<Space, Kokkos::Schedule<Kokkos::Dynamic>>;
-    const auto bytes = static_cast<int>(scratch_floats * sizeof(float) + native_bytes);
+    const std::size_t bytes = scratch_floats * sizeof(float) + native_bytes;
     return Policy(space, static_cast<int>(units), 1, 1)
         .set_scratch_size(HostGroup::scratch_level, Kokkos::PerTeam(bytes));
   }
@@ -185,7 +185,7 @@ struct Seam<Kokkos::Cuda> {
     constexpr int most = resident(warps, Extents::heads, Extents::dim, Extents::crowded);
     constexpr int teams = warps > most ? 1 : most / warps < 4 ? most / warps : 4;
     using Bounds = Kokkos::LaunchBounds<32 * warps, teams>;
-    const auto bytes = static_cast<int>(scratch_floats * sizeof(float)) + Group<Extents>::scratch_alignment;
+    const std::size_t bytes = scratch_floats * sizeof(float) + Group<Extents>::scratch_alignment;
     return Kokkos::TeamPolicy<Kokkos::Cuda, Bounds>(space, static_cast<int>(units), warps, 32)
         .set_scratch_size(0, Kokkos::PerTeam(bytes));
   }

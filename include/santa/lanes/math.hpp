@@ -97,7 +97,7 @@ KOKKOS_FORCEINLINE_FUNCTION float log2(float x) {
   const std::int32_t offset = (bits - 0x3f3504f3) >> 23;  // 0x3f3504f3 is sqrt(1/2)
   exponent += offset;
   bits -= offset * (1 << 23);
-  const double mantissa = Kokkos::bit_cast<float>(bits);
+  const auto mantissa = static_cast<double>(Kokkos::bit_cast<float>(bits));
   const double t = (mantissa - 1.) / (mantissa + 1.);
   const double t2 = t * t;
   double series = 1. / 11.;

@@ -57,7 +57,8 @@ class MmaCopyTile {
 
   template <class QueryRows, class Meanwhile>
   __device__ __forceinline__ void begin(const QueryRows& query, float factor, const Meanwhile& meanwhile) {
-    static_assert(CopyScores::working_floats <= scratch_floats(heads_max, Dim));  // of the first group, meanwhile
+    // Of the first group, meanwhile. In this form as nvcc warns of 0 <= what is unsigned.
+    static_assert(scratch_floats(heads_max, Dim) + 1 > CopyScores::working_floats);
     _copy.begin(query, factor, meanwhile);
     if constexpr (rescored) _keys.begin(static_cast<const santa::detail::QueryRows&>(query), factor, [] {});
   }

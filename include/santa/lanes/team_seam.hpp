@@ -52,7 +52,7 @@ struct TeamSeam {
     using G = Group<Extents>;
     const std::size_t bytes = scratch_floats * sizeof(float) + G::scratch_alignment + G::exchange_bytes;
     return Kokkos::TeamPolicy<Space>(space, static_cast<int>(units), G::size, 1)
-        .set_scratch_size(G::scratch_level, Kokkos::PerTeam(static_cast<int>(bytes)));
+        .set_scratch_size(G::scratch_level, Kokkos::PerTeam(bytes));
   }
 
   /// A quarter of the teams that a device of one thread a lane holds, but no more splits than one group merges in a few

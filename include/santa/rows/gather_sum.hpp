@@ -245,7 +245,7 @@ void launch_gather(const Space& space, const DrawnRows<typename Space::memory_sp
     }
   }();
   auto with_scratch = policy;
-  with_scratch.set_scratch_size(Kernel::scratch_level, Kokkos::PerTeam(static_cast<int>(Kernel::scratch_bytes)));
+  with_scratch.set_scratch_size(Kernel::scratch_level, Kokkos::PerTeam(Kernel::scratch_bytes));
   Kokkos::parallel_for(
       "santa::gather_add",
       Kokkos::Experimental::require(with_scratch, Kokkos::Experimental::WorkItemProperty::HintLightWeight), kernel);

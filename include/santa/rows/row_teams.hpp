@@ -93,9 +93,8 @@ struct Seam<santa::detail::RowTeams<Space>> {
       // Registers for 12 groups a multiprocessor: none are spilled.
       using Policy = Kokkos::TeamPolicy<Space, Kokkos::LaunchBounds<Group<Extents>::size, 12>>;
       return Policy(teams.space, static_cast<int>(units), 1, Group<Extents>::size)
-          .set_scratch_size(
-              Group<Extents>::scratch_level,
-              Kokkos::PerTeam(static_cast<int>(scratch_floats * sizeof(float)) + Group<Extents>::scratch_alignment));
+          .set_scratch_size(Group<Extents>::scratch_level,
+                            Kokkos::PerTeam(scratch_floats * sizeof(float) + Group<Extents>::scratch_alignment));
     }
   }
 

@@ -123,7 +123,8 @@ KOKKOS_FUNCTION float solve_log_delta_of(const Group& group, double rows, const 
     });
     std::uint64_t sums[2] = {group.sum(certain), group.sum(uncertain)};
     group.team_sum(sums, 2, exchange);
-    return Expected{static_cast<double>(sums[0]) * (1. / unit), static_cast<double>(sums[1]) * (1. / unit)};
+    constexpr double per_unit = 1. / static_cast<double>(unit);
+    return Expected{static_cast<double>(sums[0]) * per_unit, static_cast<double>(sums[1]) * per_unit};
   };
   // Below -160 all count. Normalised weights sum to about 1: with lambda = -log2(rows) at most `rows` are expected.
   constexpr float close = 1.F / 128.F;  // half a percent of the rows

@@ -206,7 +206,7 @@ class MassUnitRule {
   [[nodiscard]] KOKKOS_FUNCTION ExpectedRows expected_rows(int head) const {
     const int draw = draws == Draws::separate ? head : 0;
     return {static_cast<float>(_certain[draw]),
-            static_cast<float>(static_cast<double>(_uncertain[draw]) / probability_unit)};
+            static_cast<float>(static_cast<double>(_uncertain[draw]) / static_cast<double>(probability_unit))};
   }
   [[nodiscard]] KOKKOS_FUNCTION std::uint32_t samples(std::uint32_t rows) const {
     return draws == Draws::separate ? _samples : rows;

@@ -76,7 +76,8 @@ class TokenSampler {
     if (a.batch == 0) return;
     using T = storage_t<typename Weights::value_type>;
     const auto* const data = reinterpret_cast<const T*>(weights.data());
-    const bool aligned = reinterpret_cast<std::uintptr_t>(data) % 16 == 0 && a.row_stride * sizeof(T) % 16 == 0;
+    const bool aligned = reinterpret_cast<std::uintptr_t>(data) % 16 == 0 &&
+                         static_cast<std::size_t>(a.row_stride) * sizeof(T) % 16 == 0;
     const Kokkos::Profiling::ScopedRegion region("santa::sample_tokens");
     lanes::Seam<Space>::template with_vectors<T>(a.batch, aligned, [&](auto extents) {
       using Context = detail::TokenContext<Space, T, decltype(extents)>;

@@ -1,0 +1,2 @@
+// expect: santa reports errors as std::invalid_argument
+#include <santa/santa.hpp>

@@ -1,0 +1,93 @@
+# cmake -D case=... -D source=... -D build=... -D work=... -D compiler=... -D generator=... -D kokkos=... -D found=...
+#       -P run.cmake: what configuring says or does where something is missing, one case a call.
+cmake_minimum_required(VERSION 3.25)
+file(REMOVE_RECURSE "${work}")
+
+# Configures <folder> with options alone: sets <result>, and <output> in one line.
+function(configure folder)
+  execute_process(
+    COMMAND "${CMAKE_COMMAND}" -E env --unset=Kokkos_ROOT --unset=KOKKOS_ROOT --unset=CMAKE_PREFIX_PATH
+            --unset=CMAKE_BUILD_TYPE
+            "${CMAKE_COMMAND}" -S "${folder}" -B "${work}/build" -G "${generator}" -D "CMAKE_CXX_COMPILER=${compiler}"
+            ${ARGN}
+    RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output)
+  string(REGEX REPLACE "[ \n]+" " " output "${output}")
+  set(result "${result}" PARENT_SCOPE)
+  set(output "${output}" PARENT_SCOPE)
+endfunction()
+
+function(expect_failure)
+  foreach(text IN LISTS ARGN)
+    string(FIND "${output}" "${text}" at)
+    if(result EQUAL 0 OR at EQUAL -1)
+      message(FATAL_ERROR "configuring gave ${result} and must fail with \"${text}\": ${output}")
+    endif()
+  endforeach()
+endfunction()
+
+function(expect_build_type expected)
+  file(STRINGS "${work}/build/CMakeCache.txt" given REGEX "^CMAKE_BUILD_TYPE:")
+  if(NOT result EQUAL 0 OR NOT given MATCHES "^CMAKE_BUILD_TYPE:[A-Z]+=${expected}$")
+    message(FATAL_ERROR "the build type is \"${given}\", not ${expected}: ${output}")
+  endif()
+endfunction()
+
+# Stands in for a Kokkos of this version with CUDA and its new View.
+function(make_kokkos version)
+  file(WRITE "${work}/kokkos/lib/cmake/Kokkos/KokkosConfigVersion.cmake"
+    "set(PACKAGE_VERSION ${version})\nset(PACKAGE_VERSION_COMPATIBLE TRUE)\n")
+  file(WRITE "${work}/kokkos/lib/cmake/Kokkos/KokkosConfig.cmake"
+    "set(Kokkos_DEVICES SERIAL CUDA)\nset(Kokkos_CXX_COMPILER_ID NVIDIA)\nset(Kokkos_CXX_COMPILER_VERSION 13.0.88)\n"
+    "add_library(Kokkos::kokkos INTERFACE IMPORTED)\n")
+endfunction()
+
+set(consumer "${source}/tests/consumer")
+set(parts_off -D SANTA_BUILD_TESTS=OFF -D SANTA_BUILD_EXAMPLES=OFF)
+if(case MATCHES "^installed")
+  execute_process(COMMAND "${CMAKE_COMMAND}" --install "${build}" --prefix "${work}/prefix" OUTPUT_QUIET
+    COMMAND_ERROR_IS_FATAL ANY)
+  set(installed -D SANTA_WAY=installed -D "santa_ROOT=${work}/prefix")
+endif()
+
+if(case STREQUAL "installed_without_kokkos")
+  configure("${consumer}" ${installed} -D CMAKE_DISABLE_FIND_PACKAGE_Kokkos=ON)  # as if the machine had none
+  expect_failure("no Kokkos 4.6 to 5.x was found. Name one with -DKokkos_ROOT=<prefix>"
+    "santa was installed with ${found}.")
+elseif(case STREQUAL "installed_with_miscompiled_kokkos")
+  make_kokkos(4.6.99)
+  configure("${consumer}" ${installed} -D "Kokkos_ROOT=${work}/kokkos")
+  expect_failure("-DKokkos_ENABLE_IMPL_VIEW_LEGACY=ON")
+elseif(case STREQUAL "miscompiled_kokkos")
+  make_kokkos(4.6.99)
+  configure("${source}" ${parts_off} -D SANTA_KOKKOS=system -D "Kokkos_ROOT=${work}/kokkos")
+  expect_failure("-DKokkos_ENABLE_IMPL_VIEW_LEGACY=ON")
+elseif(case STREQUAL "no_build_type")
+  configure("${source}" ${parts_off} -D "Kokkos_ROOT=${kokkos}")
+  expect_build_type(RelWithDebInfo)
+  configure("${source}" -D CMAKE_BUILD_TYPE=Debug)
+  expect_build_type(Debug)
+elseif(case STREQUAL "no_build_type_of_a_consumer")
+  configure("${consumer}" -D SANTA_WAY=subdirectory -D "SANTA_SOURCE=${source}" -D "Kokkos_ROOT=${kokkos}")
+  expect_build_type("")
+elseif(case STREQUAL "moved_dependencies")
+  # As an earlier place left it: the package named itself by that.
+  set(folder "${work}/deps/some-dev/usr/lib/cmake/some")
+  file(WRITE "${work}/deps/some-dev/.packages" some-dev)
+  file(MAKE_DIRECTORY "${work}/deps/some-dev/usr/include")
+  file(WRITE "${folder}/someConfig.cmake" "set(_IMPORT_PREFIX \"/former/deps/some-dev/usr\")\n"
+    "get_filename_component(some_include \"\${_IMPORT_PREFIX}/include\" REALPATH)\n")
+  include("${source}/cmake/SantaDebian.cmake")
+  foreach(place IN ITEMS deps moved)
+    if(place STREQUAL "moved")
+      file(RENAME "${work}/deps" "${work}/moved")
+    endif()
+    set(SANTA_DEPS_DIR "${work}/${place}")
+    santa_debian_packages(prefix NAME some-dev PACKAGES some-dev)
+    include("${work}/${place}/some-dev/usr/lib/cmake/some/someConfig.cmake")
+    if(NOT some_include STREQUAL "${work}/${place}/some-dev/usr/include")
+      message(FATAL_ERROR "in ${SANTA_DEPS_DIR}, the package takes ${some_include} for its folder")
+    endif()
+  endforeach()
+else()
+  message(FATAL_ERROR "no such case: ${case}")
+endif()

@@ -1,0 +1,51 @@
+# cmake -D compiler=... -D source=... -D work=... -P run.cmake: which builds of Kokkos santa/core/supported.hpp and the
+# package refuse. The compiler passes for nvcc, and definitions for Kokkos' own.
+cmake_minimum_required(VERSION 3.25)
+include("${source}/cmake/SantaKokkosFaults.cmake")
+file(REMOVE_RECURSE "${work}")
+file(WRITE "${work}/Kokkos_Macros.hpp" "")
+file(WRITE "${work}/main.cpp" "#include <santa/core/supported.hpp>\n")
+
+# expect_kokkos(<refused|accepted> <version> <nvcc's version, or none> [<macro or option>...])
+function(expect_kokkos expected version nvcc)
+  string(REGEX MATCH "^([0-9]+)\\.([0-9]+)\\.([0-9]+)$" version "${version}")
+  math(EXPR number "${CMAKE_MATCH_1} * 10000 + ${CMAKE_MATCH_2} * 100 + ${CMAKE_MATCH_3}")
+  set(definitions -D KOKKOS_VERSION=${number})
+  set(Kokkos_VERSION ${version})
+  set(Kokkos_DEVICES SERIAL)
+  set(Kokkos_CXX_COMPILER_ID Clang)
+  set(Kokkos_CXX_COMPILER_VERSION 16.0.6)
+  foreach(option IN LISTS ARGN)
+    list(APPEND definitions -D KOKKOS_ENABLE_${option})
+    set(Kokkos_ENABLE_${option} ON)
+    list(APPEND Kokkos_DEVICES ${option})
+  endforeach()
+  if(nvcc MATCHES "^([0-9]+)\\.([0-9]+)")
+    list(APPEND definitions -D __NVCC__ -D __CUDACC_VER_MAJOR__=${CMAKE_MATCH_1} -D __CUDACC_VER_MINOR__=${CMAKE_MATCH_2})
+    set(Kokkos_CXX_COMPILER_ID NVIDIA)
+    set(Kokkos_CXX_COMPILER_VERSION ${nvcc})
+  endif()
+
+  execute_process(COMMAND "${compiler}" -std=c++20 -fsyntax-only -I "${source}/include" -I "${work}" ${definitions}
+    "${work}/main.cpp" RESULT_VARIABLE result ERROR_VARIABLE output)
+  santa_kokkos_fault(fault)
+  foreach(by_and_says IN ITEMS "the header;${output}" "the package;${fault}")
+    list(GET by_and_says 0 by)
+    if(expected STREQUAL "accepted" AND NOT by_and_says STREQUAL "${by};"
+       OR expected STREQUAL "refused" AND NOT by_and_says MATCHES "-DKokkos_ENABLE_IMPL_VIEW_LEGACY=ON")
+      message(SEND_ERROR "Kokkos ${version}, nvcc ${nvcc}, ${ARGN} must be ${expected} by ${by}; it says: ${by_and_says}")
+    endif()
+  endforeach()
+endfunction()
+
+expect_kokkos(refused 4.6.99 13.0 CUDA)
+expect_kokkos(refused 4.6.99 12.9 CUDA)
+expect_kokkos(refused 4.7.0 13.0 CUDA)
+expect_kokkos(refused 4.7.1 13.1 CUDA OPENMP)
+expect_kokkos(accepted 4.6.99 13.0 CUDA IMPL_VIEW_LEGACY)
+expect_kokkos(accepted 4.6.99 12.8 CUDA)
+expect_kokkos(accepted 4.6.99 none CUDA)  # clang, for the device too
+expect_kokkos(accepted 4.6.99 13.0 OPENMP)
+expect_kokkos(accepted 4.6.2 13.0 CUDA)   # it has the legacy View alone
+expect_kokkos(accepted 4.7.2 13.0 CUDA)
+expect_kokkos(accepted 5.0.0 13.0 CUDA)
