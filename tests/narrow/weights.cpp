@@ -157,3 +157,26 @@ SANTA_SPACE_TEST_CASE("a_key_that_is_no_number_shows_with_every_copy_and_method"
       }
     });
 }
+
+SANTA_SPACE_TEST_CASE("an_infinite_query_feature_shows_with_every_code") {
+  for (const float feature : {infinity, -infinity}) {
+    Problem<Space, bfloat16, float> problem({.batch = 1, .heads = 4, .kv_heads = 1, .length = 300, .dim = 64});
+    problem.fill(12);
+    for (std::int64_t i = 0; i < 300; ++i) problem.key(0, i, 0, 3) -= 50.F;  // all of one sign
+    problem.query(0, 1, 3) = feature;
+    problem.upload();
+    const auto check = [&](const auto& narrow) {
+      const NarrowCache cache{problem.cache(), narrow};
+      for (const Result& result :
+           {run_narrow(Exact{}, problem, cache), run_narrow(MassUnit{.rows = 30}, problem, cache),
+            run_narrow(MassUnit{.rows = 30}, problem, rescored(cache))})
+        for (std::size_t head = 0; head < 4; ++head) {
+          CHECK(std::isnan(result.lse[head]) == (head == 1));
+          CHECK(std::isnan(result.out[64 * head]) == (head == 1));
+        }
+    };
+    check(narrow_keys<std::int8_t>(problem));
+    check(narrow_keys<float8>(problem));
+    check(narrow_keys<int4x2>(problem));
+  }
+}
