@@ -45,9 +45,6 @@ struct Calls {
             [this] { decode(space, Exact{}, query, cache, out); },
             [this] { validate(space, cache); },
             [this] {
-              validate(space, NarrowCache{cache, narrow});
-            },
-            [this] {
               choose_features(space, query, FeatureCache{cache, features, TopFeatures{.features = 4}}, out);
             },
             [this] { DecodeState<Memory>(space, shape); },
