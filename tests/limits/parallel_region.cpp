@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#if defined(KOKKOS_ENABLE_OPENMP) && defined(_OPENMP)
+#if defined(KOKKOS_ENABLE_OPENMP) && !defined(KOKKOS_ENABLE_CUDA)
 
 #include <omp.h>
 

@@ -157,6 +157,12 @@ SANTA_SPACE_TEST_CASE("views_of_too_many_rows_are_refused_before_a_launch") {
   CHECK(message_of([&] { transpose_keys(space, cache, features); }) == sentence);
   CHECK(message_of([&] { append_keys(space, cache, features); }) == sentence);
 
+  const Rows wide(memory.data(), Kokkos::LayoutStride(std::size_t{1} << 20, 0, 16, 0, 64, 0, 32, 1));
+  const ContiguousCache wide_cache{wide, wide};
+  CHECK(message_of([&] {
+          detail::find_channel_moments(space, wide_cache, wide_cache.shape(), 1.F, memory.data(), memory.data());
+        }) == "santa: batch * kv_heads * dim is 1048576 * 64 * 32; accepted: less than 2^31");
+
   using Matrix = Kokkos::View<float**, Kokkos::LayoutStride, Memory>;
   const Matrix many(memory.data(), Kokkos::LayoutStride(static_cast<std::size_t>(two_to(32)), 0, 8, 1));
   const Matrix few(memory.data(), Kokkos::LayoutStride(1, 8, 8, 1));

@@ -1,6 +1,7 @@
 // Extents and their products, in 64 bits and checked.
 #pragma once
 
+#include <santa/core/build.hpp>
 #include <santa/core/check.hpp>
 
 #include <Kokkos_Core.hpp>
@@ -11,7 +12,7 @@
 #include <string>
 #include <string_view>
 
-namespace santa::detail {
+namespace santa::detail::inline SANTA_BUILD {
 
 /// What kernels count in 32 bits, signed: units of work, requests.
 inline constexpr std::int64_t most_counted = (std::int64_t{1} << 31) - 1;
@@ -45,4 +46,4 @@ inline std::int64_t bytes_of(const std::string& purpose, std::initializer_list<s
   return product("bytes of " + purpose, factors, std::int64_t{1} << 58, "2^58 or less");
 }
 
-}  // namespace santa::detail
+}  // namespace santa::detail::inline SANTA_BUILD

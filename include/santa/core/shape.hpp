@@ -1,6 +1,7 @@
 // The extents of one decode step.
 #pragma once
 
+#include <santa/core/build.hpp>
 #include <santa/core/check.hpp>
 #include <santa/core/extent.hpp>
 
@@ -31,6 +32,10 @@ namespace detail {
 /// The largest number of keys that splits are made of.
 inline constexpr int split_keys = 256;
 
+}  // namespace detail
+
+namespace detail::inline SANTA_BUILD {
+
 inline void check_heads(const Shape& shape) {
   require(shape.batch >= 0 && shape.batch <= most_query_heads, "batch", shape.batch, "0 to 2^27");
   require(shape.heads >= 1 && shape.heads < 65536, "heads", shape.heads, "1 to 65535");
@@ -49,5 +54,5 @@ inline void check_shape(const Shape& shape) {
           std::int64_t{1} << 60, "2^60 or less");
 }
 
-}  // namespace detail
+}  // namespace detail::inline SANTA_BUILD
 }  // namespace santa

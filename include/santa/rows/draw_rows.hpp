@@ -43,7 +43,7 @@ struct DrawOptions {
 /// Computes: for each vector of log-weights, rows and weights whose expectation is the normalised weight of each row:
 ///           see DrawnRows. The normalisation is exact, as every log-weight is read.
 /// Memory:   allocated here, once; `run` allocates nothing and does not fence.
-/// Errors:   std::invalid_argument: name, given, accepted.
+/// Errors:   as DecodePlan's.
 /// Bytes:    the log-weights, once or (two-pass rules) with their scores three times; doubles once more before, for the
 ///           largest; 20 a drawn row.
 /// Random:   as the method says, for one head: key (seed; step, stream, request, 0, tile or draw).

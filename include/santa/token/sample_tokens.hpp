@@ -30,7 +30,7 @@ namespace santa {
 ///           Gumbel distribution. Temperature 0: of the largest logit. Among equal rows the lowest is taken.
 /// Memory:   allocated here, once; `run` allocates nothing, does not fence and can be captured in a graph.
 /// Order:    one run of a sampler at a time; runs on one execution space instance follow each other.
-/// Errors:   std::invalid_argument: name, given, accepted.
+/// Errors:   as DecodePlan's.
 /// Bytes:    the weights, once for every 64 requests; logits are not written.
 /// Random:   see `gumbel`; key (seed; step, stream, request, 65535, row of the whole vocabulary). A request's noise,
 ///           and on one backend its logits, do not depend on batch mates, its place among them, shards or threads.
