@@ -17,9 +17,9 @@ struct Empty {
   using Queries = Kokkos::View<T***, Kokkos::LayoutRight, Memory>;
 
   Shape shape{.batch = 0, .heads = 4, .kv_heads = 2, .length = 300, .dim = 32};
-  Rows<half> rows{"test::rows", 0, 300, 2, 32};
+  Rows<bfloat16> rows{"test::rows", 0, 300, 2, 32};
   Kokkos::View<std::int64_t*, Memory> lengths{"test::lengths", 0};
-  Queries<half> query{"test::query", 0, 4, 32};
+  Queries<bfloat16> query{"test::query", 0, 4, 32};
   Queries<float> out{"test::out", 0, 4, 32};
 
   [[nodiscard]] auto cache() const { return ContiguousCache{rows, rows, lengths}; }
@@ -58,12 +58,12 @@ SANTA_SPACE_TEST_CASE("copies_of_no_keys_are_made_and_decoded") {
   const NarrowKeys<std::int8_t, Memory> codes(space, none.shape);
   calibrate(space, none.cache(), codes);
   check(codes);
-  const LowRankKeys<half, Memory> low_rank(space, none.shape, 8);
+  const LowRankKeys<bfloat16, Memory> low_rank(space, none.shape, 8);
   calibrate(space, none.cache(), low_rank);
   check(low_rank);
   check(SparseKeys<Memory>(space, none.shape, 8));
 
-  const FeatureKeys<half, Memory> features(space, none.shape);
+  const FeatureKeys<bfloat16, Memory> features(space, none.shape);
   transpose_keys(space, none.cache(), features);
   append_keys(space, none.cache(), features);
   const FeatureCache cache{none.cache(), features, TopFeatures{.features = 8}};

@@ -17,11 +17,11 @@ constexpr Shape shape{.batch = 2, .heads = 4, .kv_heads = 2, .length = 40, .dim 
 template <class Space>
 struct Data {
   using Memory = typename Space::memory_space;
-  using Rows = Kokkos::View<half****, Kokkos::LayoutRight, Memory>;
+  using Rows = Kokkos::View<bfloat16****, Kokkos::LayoutRight, Memory>;
 
   Space space;
   Rows rows{"test::rows", 2, 40, 2, 32};
-  Kokkos::View<half***, Kokkos::LayoutRight, Memory> query{"test::query", 2, 4, 32};
+  Kokkos::View<bfloat16***, Kokkos::LayoutRight, Memory> query{"test::query", 2, 4, 32};
   Kokkos::View<float***, Kokkos::LayoutRight, Memory> out{"test::out", 2, 4, 32};
   Kokkos::View<float**, Kokkos::LayoutRight, Memory> log_weights{"test::log_weights", 2, 40},
       matrix{"test::matrix", 40, 32}, sum{"test::sum", 2, 32};
@@ -81,9 +81,9 @@ SANTA_SPACE_TEST_CASE("lists_and_copies_by_default_are_named") {
   CHECK(data.gather(counts) == "santa: drawn.rows.extent(0) is 0; accepted: the batch of sum (2) or more");
   CHECK(data.run_by(NarrowKeys<std::int8_t, Memory>{}) ==
         "santa: narrow keys' batch is 0; accepted: that of the full cache (2)");
-  CHECK(data.run_by(LowRankKeys<half, Memory>{}) == "santa: kv_heads is 0; accepted: 1 to 65535");
+  CHECK(data.run_by(LowRankKeys<bfloat16, Memory>{}) == "santa: kv_heads is 0; accepted: 1 to 65535");
   CHECK(data.run_by(SparseKeys<Memory>{}) == "santa: kv_heads is 0; accepted: 1 to 65535");
-  const FeatureKeys<half, Memory> features;
+  const FeatureKeys<bfloat16, Memory> features;
   CHECK(message_of([&] { transpose_keys(data.space, data.cache(), features); }) ==
         "santa: feature-major keys' batch is 0; accepted: that of the full cache (2)");
   using Parts = Kokkos::View<float***, Kokkos::LayoutRight, Memory>;
@@ -157,9 +157,9 @@ SANTA_SPACE_TEST_CASE("caches_and_copies_that_were_moved_from_are_named") {
     CHECK(data.run_by(taken) == "");
   };
   check(NarrowKeys<int4x2, Memory>(data.space, shape), "narrow keys");
-  check(LowRankKeys<half, Memory>(data.space, shape, 8), "low-rank keys");
+  check(LowRankKeys<bfloat16, Memory>(data.space, shape, 8), "low-rank keys");
   check(SparseKeys<Memory>(data.space, shape, 8), "sparse keys");
-  FeatureKeys<half, Memory> features(data.space, shape);
+  FeatureKeys<bfloat16, Memory> features(data.space, shape);
   const auto taken = std::move(features);
   CHECK(message_of([&] { transpose_keys(data.space, data.cache(), features); }) ==  // NOLINT(bugprone-use-after-move)
         moved("feature-major keys"));

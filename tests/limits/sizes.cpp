@@ -78,7 +78,7 @@ SANTA_SPACE_TEST_CASE("bad_shapes_are_named_wherever_one_is_given") {
     CHECK(message_of([&] { NarrowKeys<std::int8_t, Memory>(space, shape); }) == sentence);
     CHECK(message_of([&] { NarrowKeys<int4x2, Memory>(space, shape); }) == sentence);
     CHECK(message_of([&] { FeatureKeys<float, Memory>(space, shape); }) == sentence);
-    CHECK(message_of([&] { LowRankKeys<half, Memory>(space, shape, 4); }) == sentence);
+    CHECK(message_of([&] { LowRankKeys<bfloat16, Memory>(space, shape, 4); }) == sentence);
     CHECK(message_of([&] { SparseKeys<Memory>(space, shape, 4); }) == sentence);
     if (shape.batch < 0 || shape.batch >= two_to(32))  // of a shape it looks at batch and heads
       CHECK(message_of([&] { DecodeState<Memory>(space, shape); }) == sentence);
@@ -130,8 +130,9 @@ SANTA_SPACE_TEST_CASE("memory_that_cannot_be_had_is_named_with_its_bytes") {
         }).find("santa: no memory for santa::narrow_keys::codes, 562949953421312 bytes (") == 0);
   CHECK_THROWS_AS((NarrowKeys<std::int8_t, Memory>(space, too_large)), AllocationError);
   CHECK_THROWS_AS((NarrowKeys<std::int8_t, Memory>(space, too_large)), std::bad_alloc);
-  check_no_memory(message_of([&] { FeatureKeys<half, Memory>(space, too_large); }), "santa::feature_keys::keys");
-  check_no_memory(message_of([&] { LowRankKeys<half, Memory>(space, too_large, 8); }), "santa::low_rank_keys::keys");
+  check_no_memory(message_of([&] { FeatureKeys<bfloat16, Memory>(space, too_large); }), "santa::feature_keys::keys");
+  check_no_memory(message_of([&] { LowRankKeys<bfloat16, Memory>(space, too_large, 8); }),
+                  "santa::low_rank_keys::keys");
   check_no_memory(message_of([&] { SparseKeys<Memory>(space, too_large, 8); }), "santa::sparse_keys::features");
   check_no_memory(message_of([&] { DrawnRows<Memory>(space, 1024, two_to(40)); }), "santa::drawn::rows");
   check_no_memory(message_of([&] { DrawPlan(space, Systematic{.samples = 10}, 1024, two_to(36)); }),
