@@ -20,7 +20,8 @@ namespace santa {
 class AllocationError : public std::bad_alloc {
  public:
   AllocationError(const std::string& purpose, std::int64_t bytes, const std::string& reason)
-      : _message("santa: no memory for " + purpose + ", " + std::to_string(bytes) + " bytes (" + reason + ")") {}
+      : _message(  // NOLINT(bugprone-throw-keyword-missing)
+            "santa: no memory for " + purpose + ", " + std::to_string(bytes) + " bytes (" + reason + ")") {}
 
   [[nodiscard]] const char* what() const noexcept override { return _message.what(); }
 
