@@ -1,6 +1,7 @@
 // santa: decode attention that samples instead of reading everything. In the order of the data's path.
 #pragma once
 
+#include <santa/cache/allocate.hpp>
 #include <santa/cache/contiguous.hpp>
 #include <santa/cache/encode_keys.hpp>
 #include <santa/cache/feature_keys.hpp>
@@ -15,6 +16,7 @@
 #include <santa/core/shape.hpp>
 #include <santa/core/statistics.hpp>
 #include <santa/core/version.hpp>
+#include <santa/core/whole_number.hpp>
 #include <santa/decode/choose_features.hpp>
 #include <santa/decode/decode.hpp>
 #include <santa/decode/options.hpp>

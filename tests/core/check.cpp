@@ -53,7 +53,9 @@ TEST_CASE("shapes_are_checked_extent_by_extent") {
   CHECK(message_of(shape) == "santa: heads is 7; accepted: a multiple of kv_heads (2)");
   shape = good;
   shape.batch = 0;
-  CHECK(message_of(shape) == "santa: batch is 0; accepted: 1 or more");
+  CHECK(message_of(shape) == "");
+  shape.batch = -1;
+  CHECK(message_of(shape) == "santa: batch is -1; accepted: 0 to 2^27");
   shape = good;
   shape.kv_heads = 0;
   CHECK(message_of(shape) == "santa: kv_heads is 0; accepted: 1 to 65535");

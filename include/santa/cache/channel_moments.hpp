@@ -3,7 +3,9 @@
 
 #include <santa/core/arguments.hpp>
 #include <santa/core/build.hpp>
+#include <santa/core/extent.hpp>
 #include <santa/core/shape.hpp>
+#include <santa/lanes/launchable.hpp>
 
 #include <Kokkos_Core.hpp>
 
@@ -50,10 +52,13 @@ struct ChannelMomentsKernel {
 
 /// Writes mean and root mean square deviation of the valid keys of each (batch, kv head) and feature; `flat` where they
 /// do not deviate. Does not fence. Bytes: all keys, 32 of each of their sectors at a time.
+/// Errors: std::invalid_argument for as many features as are no number of teams.
 template <class Space, class Full>
 void find_channel_moments(const Space& space, const Full& full, const Shape& shape, float flat, float* mean,
                           float* deviation) {
-  const auto teams = static_cast<int>(shape.batch * shape.kv_heads * shape.dim);
+  const auto teams = static_cast<int>(
+      product("batch * kv_heads * dim", {shape.batch, shape.kv_heads, shape.dim}, most_counted, "less than 2^31"));
+  lanes::require_launchable(space);
   if (teams == 0) return;
   const auto addresses = full.addresses();
   const ChannelMomentsKernel<decltype(addresses)> kernel{addresses, full.length_data(), shape, flat, mean, deviation};

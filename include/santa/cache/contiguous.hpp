@@ -1,10 +1,12 @@
 // A cache whose rows lie at fixed strides.
 #pragma once
 
+#include <santa/cache/allocate.hpp>
 #include <santa/core/arguments.hpp>
 #include <santa/core/build.hpp>
 #include <santa/core/check.hpp>
 #include <santa/core/element.hpp>
+#include <santa/core/kept.hpp>
 #include <santa/core/shape.hpp>
 
 #include <Kokkos_Core.hpp>
@@ -95,10 +97,9 @@ Shape shape_of_rows(const View& view, CacheLayout layout, std::int64_t dim) {
 template <class View, class Space>
 View allocate_rows(const Space& space, const std::string& label, const Shape& shape, std::int64_t count,
                    CacheLayout layout) {
-  const auto n = [](std::int64_t extent) { return static_cast<std::size_t>(extent); };
   const bool by_token = layout == CacheLayout::token_major;
-  return View(Kokkos::view_alloc(space, label), n(shape.batch), n(by_token ? shape.length : shape.kv_heads),
-              n(by_token ? shape.kv_heads : shape.length), n(count));
+  return allocate<View>(space, label, shape.batch, by_token ? shape.length : shape.kv_heads,
+                        by_token ? shape.kv_heads : shape.length, count);
 }
 
 }  // namespace detail::inline SANTA_BUILD
@@ -146,6 +147,7 @@ class ContiguousCache {
 
   /// Extents of the cache, checked; `heads` is kv_heads.
   [[nodiscard]] Shape shape() const {
+    _kept.require("cache");
     const bool token_major = _layout == CacheLayout::token_major;
     const auto extent = [&](int i) { return static_cast<std::int64_t>(_keys.extent(static_cast<std::size_t>(i))); };
     for (int i = 0; i < 4; ++i)
@@ -179,6 +181,7 @@ class ContiguousCache {
   ValueView _values;
   LengthView _lengths;
   CacheLayout _layout = CacheLayout::token_major;
+  detail::Kept _kept;
 };
 
 template <class KeyView, class ValueView>

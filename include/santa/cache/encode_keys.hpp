@@ -6,9 +6,11 @@
 #include <santa/core/build.hpp>
 #include <santa/core/check.hpp>
 #include <santa/core/element.hpp>
+#include <santa/core/extent.hpp>
 #include <santa/core/narrow.hpp>
 #include <santa/core/shape.hpp>
 #include <santa/lanes/extents.hpp>
+#include <santa/lanes/launchable.hpp>
 
 #include <Kokkos_Core.hpp>
 
@@ -93,9 +95,10 @@ void encode(const Space& space, const Full& full, const Narrow& narrow, std::int
           "0 to the length (" + std::to_string(shape.length) + ")");
   require(count >= 0 && count <= shape.length - begin, "count", count,
           "0 to the rest of the length (" + std::to_string(shape.length - begin) + ")");
+  lanes::require_launchable(space);
   const auto addresses = cache.addresses();
   Kokkos::parallel_for(
-      "santa::encode_keys", Kokkos::RangePolicy<Space>(space, 0, shape.batch * count * shape.kv_heads),
+      "santa::encode_keys", Range<Space>(space, 0, shape.batch * count * shape.kv_heads),
       EncodeKernel<decltype(addresses)>{addresses, cache.length_data(), shape, begin, count, from_end});
 }
 

@@ -6,6 +6,7 @@
 #include <santa/core/build.hpp>
 #include <santa/core/check.hpp>
 #include <santa/core/element.hpp>
+#include <santa/core/kept.hpp>
 #include <santa/core/shape.hpp>
 
 #include <Kokkos_Core.hpp>
@@ -40,19 +41,19 @@ struct FeatureKeys {
   template <class Space>
   FeatureKeys(const Space& space, const Shape& shape) {
     detail::check_shape({shape.batch, shape.kv_heads, shape.kv_heads, shape.length, shape.dim});
-    const auto n = [](std::int64_t extent) { return static_cast<std::size_t>(extent); };
-    const auto named = [&](const char* name) {
-      return Kokkos::view_alloc(space, std::string("santa::feature_keys::") + name);
+    const auto fill = [&]<class Any>(Any& view, const char* label, auto... extents) {
+      view = detail::allocate<Any>(space, label, shape.batch, extents...);
     };
-    const std::size_t batch = n(shape.batch), heads = n(shape.kv_heads), dim = n(shape.dim);
-    keys = View<Element****>(named("keys"), batch, heads, dim, ((n(shape.length) + 63) / 64 | 1) * 64);
-    mean = View<float***>(named("mean"), batch, heads, dim);
-    deviation = View<float***>(named("deviation"), batch, heads, dim);
-    lengths = View<std::int64_t*>(named("lengths"), batch);
+    const std::int64_t capacity = ((shape.length + 63) / 64 | 1) * 64;
+    fill(keys, "santa::feature_keys::keys", shape.kv_heads, shape.dim, capacity);
+    fill(mean, "santa::feature_keys::mean", shape.kv_heads, shape.dim);
+    fill(deviation, "santa::feature_keys::deviation", shape.kv_heads, shape.dim);
+    fill(lengths, "santa::feature_keys::lengths");
   }
 
   /// Extents, checked to fit each other; `heads` is kv_heads, `length` the capacity.
   [[nodiscard]] Shape shape() const {
+    _kept.require("feature-major keys");
     const auto extent = [](const auto& view, int i) {
       return static_cast<std::int64_t>(view.extent(static_cast<std::size_t>(i)));
     };
@@ -70,6 +71,9 @@ struct FeatureKeys {
     check(lengths, "lengths of feature-major keys", 1);
     return shape;
   }
+
+ private:
+  detail::Kept _kept;
 };
 
 namespace detail::inline SANTA_BUILD {
@@ -147,7 +151,9 @@ class FeatureCache {
 
   [[nodiscard]] Shape shape() const {
     _choice.check();
-    const Shape full = _full.shape(), copy = _keys.shape();
+    const Shape full = _full.shape();
+    detail::check_shape(full);
+    const Shape copy = _keys.shape();
     const auto check = [](bool good, const char* name, std::int64_t given, std::int64_t expected, const char* more) {
       detail::require(good, std::string("feature-major keys' ") + name, given,
                       "that of the full cache (" + std::to_string(expected) + ")" + more);

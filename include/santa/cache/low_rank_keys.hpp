@@ -6,6 +6,7 @@
 #include <santa/core/build.hpp>
 #include <santa/core/check.hpp>
 #include <santa/core/element.hpp>
+#include <santa/core/kept.hpp>
 #include <santa/core/piece_rows.hpp>
 #include <santa/core/shape.hpp>
 
@@ -95,16 +96,17 @@ struct LowRankKeys {
     detail::check_shape({shape.batch, shape.kv_heads, shape.kv_heads, shape.length, shape.dim});
     require_rank(rank, shape.dim);
     keys = detail::allocate_rows<View<storage_t<T>****>>(space, "santa::low_rank_keys::keys", shape, rank, order);
-    projection = View<float***>(Kokkos::view_alloc(space, std::string("santa::low_rank_keys::projection")),
-                                static_cast<std::size_t>(shape.kv_heads), static_cast<std::size_t>(rank),
-                                static_cast<std::size_t>(shape.dim));
+    projection =
+        detail::allocate<View<float***>>(space, "santa::low_rank_keys::projection", shape.kv_heads, rank, shape.dim);
   }
 
   [[nodiscard]] std::int64_t rank() const { return static_cast<std::int64_t>(keys.extent(3)); }
 
   /// Extents, checked to fit each other; `heads` is kv_heads.
   [[nodiscard]] Shape shape() const {
+    _kept.require("low-rank keys");
     const Shape shape = detail::shape_of_rows(keys, layout, static_cast<std::int64_t>(projection.extent(2)));
+    detail::check_shape(shape);
     require_rank(rank(), shape.dim);
     detail::require_extent(projection, "projection", 0, shape.kv_heads, "that of keys");
     detail::require_extent(projection, "projection", 1, rank(), "that of keys");
@@ -124,6 +126,8 @@ struct LowRankKeys {
   static void require_rank(std::int64_t rank, std::int64_t dim) {
     detail::require(rank >= 1 && rank <= dim, "rank", rank, "1 to dim (" + std::to_string(dim) + ")");
   }
+
+  detail::Kept _kept;
 };
 
 }  // namespace santa

@@ -5,6 +5,7 @@
 #include <santa/core/build.hpp>
 #include <santa/core/check.hpp>
 #include <santa/core/element.hpp>
+#include <santa/core/kept.hpp>
 #include <santa/core/narrow.hpp>
 #include <santa/core/piece_rows.hpp>
 #include <santa/core/shape.hpp>
@@ -84,19 +85,19 @@ struct NarrowKeys {
   template <class Space>
   NarrowKeys(const Space& space, const Shape& shape, CacheLayout order = CacheLayout::token_major) : layout(order) {
     detail::check_shape({shape.batch, shape.kv_heads, shape.kv_heads, shape.length, shape.dim});
-    const auto n = [](std::int64_t extent) { return static_cast<std::size_t>(extent); };
-    const auto named = [&](const char* name) {
-      return Kokkos::view_alloc(space, std::string("santa::narrow_keys::") + name);
-    };
     codes = detail::allocate_rows<View<T****>>(space, "santa::narrow_keys::codes", shape,
                                                shape.dim / detail::features_per_element<T>, order);
-    scales = View<bfloat16***>(named("scales"), n(shape.batch), n(shape.kv_heads), n(shape.length));
-    center = View<float***>(named("center"), n(shape.batch), n(shape.kv_heads), n(shape.dim));
-    spread = View<float***>(named("spread"), n(shape.batch), n(shape.kv_heads), n(shape.dim));
+    const auto rows = [&]<class Rows>(Rows& view, const char* label, std::int64_t count) {
+      view = detail::allocate<Rows>(space, label, shape.batch, shape.kv_heads, count);
+    };
+    rows(scales, "santa::narrow_keys::scales", shape.length);
+    rows(center, "santa::narrow_keys::center", shape.dim);
+    rows(spread, "santa::narrow_keys::spread", shape.dim);
   }
 
   /// Extents, checked to fit each other; `heads` is kv_heads.
   [[nodiscard]] Shape shape() const {
+    _kept.require("narrow keys");
     const Shape shape = detail::shape_of_rows(
         codes, layout, static_cast<std::int64_t>(codes.extent(3)) * detail::features_per_element<T>);
     const auto check = [&](const auto& view, const std::string& name, std::int64_t row) {
@@ -119,6 +120,9 @@ struct NarrowKeys {
     }
     return result;
   }
+
+ private:
+  detail::Kept _kept;
 };
 
 /// Whether the drawn rows' scores are made again from the full keys.
@@ -189,7 +193,9 @@ class NarrowCache {
   [[nodiscard]] const Narrow& narrow() const { return _narrow; }
 
   [[nodiscard]] Shape shape() const {
-    const Shape full = _full.shape(), narrow = _narrow.shape();
+    const Shape full = _full.shape();
+    detail::check_shape(full);
+    const Shape narrow = _narrow.shape();
     const auto equal = [](const char* name, std::int64_t given, std::int64_t expected) {
       detail::require(given == expected, std::string("narrow keys' ") + name, given,
                       "that of the full cache (" + std::to_string(expected) + ")");

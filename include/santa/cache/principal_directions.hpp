@@ -1,11 +1,13 @@
 // The projection of low-rank keys: directions in which a cache's keys are largest.
 #pragma once
 
+#include <santa/cache/allocate.hpp>
 #include <santa/cache/low_rank_keys.hpp>
 #include <santa/cache/narrow_keys.hpp>
 #include <santa/core/arguments.hpp>
 #include <santa/core/build.hpp>
 #include <santa/core/check.hpp>
+#include <santa/core/extent.hpp>
 #include <santa/core/shape.hpp>
 #include <santa/lanes/extents.hpp>
 
@@ -94,11 +96,10 @@ void calibrate(const Space& space, const Full& full, const LowRankKeys<T, Memory
   const NarrowCache cache{full, narrow};
   const Shape shape = cache.shape();
   const auto n = static_cast<std::size_t>(shape.dim);
-  const Kokkos::View<double***, Kokkos::LayoutRight, MemorySpace> moments(
-      Kokkos::view_alloc(space, std::string("santa::moments")), static_cast<std::size_t>(shape.kv_heads), n, n);
+  const auto moments = detail::allocate<Kokkos::View<double***, Kokkos::LayoutRight, MemorySpace>>(
+      space, "santa::moments", shape.kv_heads, shape.dim, shape.dim);
   const auto addresses = full.addresses();
-  Kokkos::parallel_for("santa::calibrate",
-                       Kokkos::RangePolicy<Space>(space, 0, shape.kv_heads * shape.dim * (shape.dim / 8)),
+  Kokkos::parallel_for("santa::calibrate", detail::Range<Space>(space, 0, shape.kv_heads * shape.dim * (shape.dim / 8)),
                        detail::MomentKernel<decltype(addresses)>{addresses, full.length_data(), shape, moments.data()});
   space.fence("santa::calibrate");
   const auto on_host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, moments);

@@ -6,6 +6,7 @@
 #include <santa/core/build.hpp>
 #include <santa/core/check.hpp>
 #include <santa/core/element.hpp>
+#include <santa/core/kept.hpp>
 #include <santa/core/piece_rows.hpp>
 #include <santa/core/shape.hpp>
 
@@ -109,7 +110,9 @@ struct SparseKeys {
 
   /// Extents, checked to fit each other; `heads` is kv_heads.
   [[nodiscard]] Shape shape() const {
+    _kept.require("sparse keys");
     const Shape shape = detail::shape_of_rows(features, layout, dim);
+    detail::check_shape(shape);
     require_features(k());
     for (std::size_t i = 0; i < 4; ++i)
       detail::require_extent(values, "values", i, static_cast<std::int64_t>(features.extent(i)), "that of features");
@@ -135,6 +138,8 @@ struct SparseKeys {
     detail::require(k >= 1 && k <= dim, "features of a key", k, "1 " + most);
     detail::require(query_features >= 0 && query_features <= dim, "query_features", query_features, "0 " + most);
   }
+
+  detail::Kept _kept;
 };
 
 }  // namespace santa

@@ -6,8 +6,10 @@
 #include <santa/core/arguments.hpp>
 #include <santa/core/build.hpp>
 #include <santa/core/check.hpp>
+#include <santa/core/extent.hpp>
 #include <santa/core/shape.hpp>
 #include <santa/lanes/extents.hpp>
+#include <santa/lanes/launchable.hpp>
 
 #include <Kokkos_Core.hpp>
 
@@ -133,8 +135,7 @@ void transpose_keys(const Space& space, const Full& full, const Keys& copy) {
   const auto addresses = full.addresses();
   detail::find_channel_moments(space, full, shape, 0.F, copy.mean.data(), copy.deviation.data());
   Kokkos::parallel_for("santa::transpose_keys",
-                       Kokkos::RangePolicy<Space, Kokkos::IndexType<std::int64_t>>(
-                           space, 0, shape.batch * shape.kv_heads * shape.length),
+                       detail::Range<Space>(space, 0, shape.batch * shape.kv_heads * shape.length),
                        detail::TransposeKernel<decltype(addresses), T>{addresses, full.length_data(), shape,
                                                                        detail::FeatureTarget<T>(copy)});
 }
@@ -148,13 +149,13 @@ void append_keys(const Space& space, const Full& full, const Keys& copy, std::in
   using T = typename Keys::Element;
   const Shape shape = detail::check_copy(full, copy);
   detail::require(most >= 0, "most", most, "0 or more");
+  lanes::require_launchable(space);
   const auto addresses = full.addresses();
   const detail::FeatureTarget<T> target(copy);
-  Kokkos::parallel_for("santa::append_keys",
-                       Kokkos::RangePolicy<Space>(space, 0, shape.batch * shape.kv_heads * shape.dim),
+  Kokkos::parallel_for("santa::append_keys", detail::Range<Space>(space, 0, shape.batch * shape.kv_heads * shape.dim),
                        detail::AppendKernel<decltype(addresses), T>{addresses, full.length_data(), shape, target, most,
                                                                     copy.mean.data(), copy.deviation.data()});
-  Kokkos::parallel_for("santa::note_lengths", Kokkos::RangePolicy<Space>(space, 0, shape.batch),
+  Kokkos::parallel_for("santa::note_lengths", detail::Range<Space>(space, 0, shape.batch),
                        detail::NoteLengths<T>{full.length_data(), shape, target, most});
 }
 

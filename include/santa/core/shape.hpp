@@ -1,7 +1,9 @@
 // The extents of one decode step.
 #pragma once
 
+#include <santa/core/build.hpp>
 #include <santa/core/check.hpp>
+#include <santa/core/extent.hpp>
 
 #include <cstdint>
 
@@ -9,7 +11,7 @@ namespace santa {
 
 /// Extents of a decode step: one query per (batch, head) against up to `length` cached keys per (batch, kv head).
 struct Shape {
-  std::int64_t batch = 1;
+  std::int64_t batch = 1;     // may be 0: then there is nothing to do
   std::int64_t heads = 1;     // query heads, a multiple of kv_heads
   std::int64_t kv_heads = 1;  // key/value heads
   std::int64_t length = 0;    // storage for keys of a request; a request's valid length may be shorter
@@ -30,16 +32,27 @@ namespace detail {
 /// The largest number of keys that splits are made of.
 inline constexpr int split_keys = 256;
 
-inline void check_shape(const Shape& shape) {
-  require(shape.batch >= 1, "batch", shape.batch, "1 or more");
-  require(shape.kv_heads >= 1 && shape.kv_heads < 65536, "kv_heads", shape.kv_heads, "1 to 65535");
+}  // namespace detail
+
+namespace detail::inline SANTA_BUILD {
+
+inline void check_heads(const Shape& shape) {
+  require(shape.batch >= 0 && shape.batch <= most_query_heads, "batch", shape.batch, "0 to 2^27");
   require(shape.heads >= 1 && shape.heads < 65536, "heads", shape.heads, "1 to 65535");
+  product("batch * heads", {shape.batch, shape.heads}, most_query_heads, "2^27 or less");
+}
+
+inline void check_shape(const Shape& shape) {
+  require(shape.kv_heads >= 1 && shape.kv_heads < 65536, "kv_heads", shape.kv_heads, "1 to 65535");
+  check_heads(shape);
   require(shape.heads % shape.kv_heads == 0, "heads", shape.heads,
           "a multiple of kv_heads (" + std::to_string(shape.kv_heads) + ")");
   require(shape.dim >= 8 && shape.dim <= max_dim && shape.dim % 8 == 0, "dim", shape.dim,
           "a multiple of 8 from 8 to 256");
-  require(shape.length >= 0 && shape.length <= (std::int64_t{1} << 36), "length", shape.length, "0 to 2^36");
+  require(shape.length >= 0 && shape.length <= most_rows, "length", shape.length, "0 to 2^36");
+  product("batch * kv_heads * length * dim", {shape.batch, shape.kv_heads, shape.length, shape.dim},
+          std::int64_t{1} << 60, "2^60 or less");
 }
 
-}  // namespace detail
+}  // namespace detail::inline SANTA_BUILD
 }  // namespace santa

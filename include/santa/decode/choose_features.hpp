@@ -6,10 +6,12 @@
 #include <santa/core/build.hpp>
 #include <santa/core/check.hpp>
 #include <santa/core/query_rows.hpp>
+#include <santa/decode/chance.hpp>
 #include <santa/decode/methods.hpp>
 #include <santa/decode/options.hpp>
 #include <santa/lanes/feature_coefficients.hpp>
 #include <santa/lanes/group.hpp>
+#include <santa/lanes/launchable.hpp>
 #include <santa/score/modifiers.hpp>
 
 #include <Kokkos_Core.hpp>
@@ -25,7 +27,7 @@ template <class MemorySpace>
 struct FeatureOptions {
   RunScalar<std::uint64_t, MemorySpace> seed = {};
   RunScalar<std::uint32_t, MemorySpace> step = {};
-  std::uint16_t stream = 0;
+  WholeNumber stream = 0;
   Kokkos::View<const std::uint32_t*, MemorySpace> requests = {};
   /// Factor of <q, k>, by which `variance` is in units of scores; 0 means 1 / sqrt(dim).
   float scale = 0.F;
@@ -112,6 +114,7 @@ void choose_features(const Space& space, const QueryView& query, const FeatureCa
                 "santa::choose_features: query and coefficients must have rank 3: [batch, heads, dim]");
   static_assert(std::same_as<typename OutView::value_type, float>,
                 "santa::choose_features: coefficients must be float");
+  lanes::require_launchable(space);
   Shape shape = cache.shape();
   shape.heads = static_cast<std::int64_t>(query.extent(1));
   detail::check_shape(shape);
@@ -132,10 +135,7 @@ void choose_features(const Space& space, const QueryView& query, const FeatureCa
   a.query = {query.data(), element_type_of<typename QueryView::value_type>};
   for (std::size_t i = 0; i < 2; ++i) a.query_stride[i] = static_cast<std::int64_t>(query.stride(i));
   a.lengths = cache.length_data();
-  a.seed = {options.seed.where(), options.seed.value()};
-  a.step = {options.step.where(), options.step.value()};
-  a.stream = options.stream;
-  a.requests = options.requests.data();
+  detail::bind_chance(a, options);
   detail::Matrix<float> variance;
   if (options.variance.data() != nullptr) {
     require_extents("variance", options.variance);

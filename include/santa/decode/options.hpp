@@ -3,17 +3,19 @@
 
 #include <santa/core/shape.hpp>
 #include <santa/core/statistics.hpp>
+#include <santa/core/whole_number.hpp>
 #include <santa/decode/state.hpp>
 
 #include <Kokkos_Core.hpp>
 
 #include <concepts>
 #include <cstdint>
+#include <string_view>
 
 namespace santa {
 
-/// A number given as a value, or as a rank-0 view that kernels read when they run: a captured graph replayed with a new
-/// number there draws anew.
+/// A number given as a value of any integer type, or as a rank-0 view of T that kernels read when they run: a captured
+/// graph replayed with a new number there draws anew.
 template <class T, class MemorySpace>
 class RunScalar {
  public:
@@ -21,18 +23,19 @@ class RunScalar {
 
   RunScalar() = default;
   template <std::integral I>
-  RunScalar(I value) : _value(static_cast<T>(value)) {}  // NOLINT(google-explicit-constructor)
+  RunScalar(I value) : _value(value) {}  // NOLINT(google-explicit-constructor)
   template <class... Properties>
   RunScalar(const Kokkos::View<T, Properties...>& view) : _view(view) {}  // NOLINT(google-explicit-constructor)
   template <class... Properties>
   RunScalar(const Kokkos::View<const T, Properties...>& view) : _view(view) {}  // NOLINT(google-explicit-constructor)
 
   [[nodiscard]] const T* where() const { return _view.data(); }
-  [[nodiscard]] T value() const { return _value; }
+  /// Errors: std::invalid_argument for a value that no T is: negative or too large.
+  [[nodiscard]] T value(std::string_view name) const { return _value.template as<T>(name); }
 
  private:
   View _view;
-  T _value{};
+  WholeNumber _value;
 };
 
 /// Options of a plan.
@@ -51,8 +54,8 @@ struct RunOptions {
   using View = Kokkos::View<DataType, Kokkos::LayoutStride, MemorySpace>;
 
   RunScalar<std::uint64_t, MemorySpace> seed = {};
-  RunScalar<std::uint32_t, MemorySpace> step = {};                // decode step
-  std::uint16_t stream = 0;                                       // usually the layer: streams draw independently
+  RunScalar<std::uint32_t, MemorySpace> step = {};  // decode step, 0 to 2^32 - 1: longer sequences take another seed
+  WholeNumber stream = 0;                           // usually the layer, 0 to 65535: streams draw independently
   Kokkos::View<const std::uint32_t*, MemorySpace> requests = {};  // [batch] identities; default: the batch index
   View<float**> lse = {};  // [batch, heads] out: natural log-sum-exp of the scores
   // [batch, heads] out: estimated L2 norm of the error of `out`, as if rows were drawn independently: near the RMS

@@ -4,16 +4,21 @@
 #include <santa/cache/contiguous.hpp>
 #include <santa/core/arguments.hpp>
 #include <santa/core/check.hpp>
+#include <santa/core/extent.hpp>
+#include <santa/core/kept.hpp>
 #include <santa/core/shape.hpp>
+#include <santa/decode/chance.hpp>
 #include <santa/decode/methods.hpp>
 #include <santa/decode/options.hpp>
 #include <santa/decode/workspace.hpp>
 #include <santa/lanes/extents.hpp>
+#include <santa/lanes/launchable.hpp>
 #include <santa/score/modifiers.hpp>
 
 #include <Kokkos_Core.hpp>
 #include <Kokkos_Profiling_ScopedRegion.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <string>
@@ -33,8 +38,10 @@ Shape shape_of(const QueryView& query, const Cache& cache) {
 /// exactly or
 ///           by an unbiased sample of the rows.
 /// Memory:   allocated here, once; `run` allocates nothing, does not fence and can be captured in a graph.
-/// Order:    one run of a plan at a time; runs on one execution space instance follow each other.
-/// Errors:   std::invalid_argument for bad method, shape, options: name, given, accepted.
+/// Order:    one run of a plan at a time; runs on one execution space instance follow each other. Copies of a plan
+///           share its memory. It is gone before Kokkos::finalize, as all views are.
+/// Errors:   std::invalid_argument for bad method, shape, options: name, given, accepted; AllocationError;
+///           std::runtime_error where Kokkos launches nothing: not initialized, or in an OpenMP parallel region.
 template <class Space, Method M, ScoreModifier Modifier = Identity>
 class DecodePlan {
   static_assert(Kokkos::is_execution_space_v<Space>,
@@ -50,12 +57,13 @@ class DecodePlan {
   DecodePlan(const Space& space, const M& method, const Shape& shape, const Options& options = {},
              const Modifier& modifier = {})
       : _method(method), _modifier(modifier), _shape(shape) {
-    detail::require_initialized();
+    lanes::require_launchable(space);
     method.check();
     modifier.check();
     detail::check_shape(shape);
-    detail::require(options.keys_per_split >= 0 && options.keys_per_split % detail::split_keys == 0, "keys_per_split",
-                    options.keys_per_split, "a multiple of 256, or 0");
+    detail::require(options.keys_per_split >= 0 && options.keys_per_split % detail::split_keys == 0 &&
+                        options.keys_per_split <= detail::most_rows,
+                    "keys_per_split", options.keys_per_split, "a multiple of 256 up to 2^36, or 0");
     if (!std::isfinite(options.scale)) detail::reject("scale", std::to_string(options.scale), "a finite number");
     lay_out<Build>(space, options);
     detail::Arguments largest = _arguments;
@@ -96,6 +104,7 @@ class DecodePlan {
                       (std::same_as<typename Cache::length_view, NoLengths> ||
                        Kokkos::SpaceAccessibility<Space, typename Cache::length_view::memory_space>::accessible),
                   "santa::DecodePlan::run: views must be accessible from the execution space");
+    lanes::require_launchable(space);
     detail::Arguments arguments = bind<Build>(query, cache, out);
     constexpr bool narrow = !std::same_as<typename Cache::Addresses::Element, typename Cache::Addresses::ScoredElement>;
     if constexpr (narrow) cut(arguments, _divisions[1]);
@@ -138,8 +147,8 @@ class DecodePlan {
       lanes::Division& division = _divisions[narrow ? 1 : 0];
       division = divide(space, options, narrow);
       cut(a, division);
-      detail::require(detail::all_units(a) < (std::int64_t{1} << 31), "batch * kv_heads * splits", detail::all_units(a),
-                      "less than 2^31: give a larger keys_per_split");
+      detail::product("batch * kv_heads * slices * splits", {a.batch, a.kv_heads, a.slices, a.splits},
+                      detail::most_counted, "less than 2^31: give a larger keys_per_split");
     }
     const float scale = options.scale != 0.F ? options.scale : 1.F / std::sqrt(static_cast<float>(_shape.dim));
     a.score_factor = scale * lanes::log2_of_e;
@@ -147,13 +156,14 @@ class DecodePlan {
 
   [[nodiscard]] lanes::Division divide(const Space& space, const Options& options, bool narrow_keys) const {
     const detail::Arguments& a = _arguments;
-    lanes::Division division = lanes::Seam<Space>::divide(space, {.rows = detail::slice_rows(a),
-                                                                  .heads = a.slice_heads,
-                                                                  .dim = a.dim,
-                                                                  .length = _shape.length,
-                                                                  .tile = a.budget.tile,
-                                                                  .looks_ahead = detail::Recipe<M>::needs().room,
-                                                                  .narrow_keys = narrow_keys});
+    lanes::Division division =
+        lanes::Seam<Space>::divide(space, {.rows = std::max(detail::slice_rows(a), std::int64_t{1}),
+                                           .heads = a.slice_heads,
+                                           .dim = a.dim,
+                                           .length = _shape.length,
+                                           .tile = a.budget.tile,
+                                           .looks_ahead = detail::Recipe<M>::needs().room,
+                                           .narrow_keys = narrow_keys});
     if (options.keys_per_split > 0) {
       division.keys_per_split = options.keys_per_split;
       division.splits = (_shape.length + options.keys_per_split - 1) / options.keys_per_split;
@@ -169,6 +179,7 @@ class DecodePlan {
 
   template <class Build, class QueryView, class Cache, class OutView>
   detail::Arguments bind(const QueryView& query, const Cache& cache, const OutView& out) const {
+    _kept.require("DecodePlan");
     const Shape given = shape_of(query, cache);
     require_extents("query", query, given.batch, _shape.heads);
     require_extents("out", out, given.batch, _shape.heads);
@@ -197,13 +208,7 @@ class DecodePlan {
 
   template <class Build>
   void bind(detail::Arguments& a, const Run& options) const {
-    a.seed = {options.seed.where(), options.seed.value()};
-    a.step = {options.step.where(), options.step.value()};
-    a.stream = options.stream;
-    if (options.requests.data() != nullptr) {
-      require_at_least("requests", options.requests, a.batch);
-      a.requests = options.requests.data();
-    }
+    detail::bind_chance(a, options);
     a.lse = optional("lse", options.lse, a.batch, _shape.heads);
     a.error = optional("error", options.error, a.batch, _shape.heads);
     a.with_spread = static_cast<bool>(a.error) || a.budget.target_error > 0.F;
@@ -220,6 +225,7 @@ class DecodePlan {
 
   /// The state as one array, for methods that carry one.
   void bind_state(detail::Arguments& a, const State& state) const {
+    state.require_kept();
     optional("state", state.log_ratio, a.batch, _shape.heads);
     if (!detail::Recipe<M>::needs().deltas) return;
     a.state = state.data();
@@ -279,6 +285,7 @@ class DecodePlan {
   detail::Arguments _arguments;
   lanes::Division _divisions[2];  // for full and for narrow keys
   detail::Workspace<Space> _workspace;
+  detail::Kept _kept;
 };
 
 }  // namespace santa

@@ -1,10 +1,14 @@
 // What MassUnit carries from one decode step to the next.
 #pragma once
 
+#include <santa/cache/allocate.hpp>
 #include <santa/core/arguments.hpp>
 #include <santa/core/check.hpp>
+#include <santa/core/extent.hpp>
+#include <santa/core/kept.hpp>
 #include <santa/core/shape.hpp>
 #include <santa/lanes/extents.hpp>
+#include <santa/lanes/launchable.hpp>
 #include <santa/lanes/math.hpp>
 
 #include <Kokkos_Core.hpp>
@@ -25,6 +29,8 @@ namespace santa {
 /// keys wherever the state holds no finite number. Later runs don't, nor does a graph captured from one. A request
 /// whose row holds no finite number then, such as one that joins the batch, has its delta by the panel alone if
 /// steered, else all its rows read once. Nothing here is read back by the host.
+///
+/// Made by default it is no state: it has no requests, and a run with it carries nothing.
 template <class MemorySpace>
 struct DecodeState {
   using View = Kokkos::View<float**, Kokkos::LayoutRight, MemorySpace>;
@@ -36,6 +42,7 @@ struct DecodeState {
   View error_scale;
 
   DecodeState() = default;
+  /// Of a shape, batch and heads are looked at. Errors: std::invalid_argument: name, given, accepted; AllocationError.
   template <class Space>
   DecodeState(const Space& space, const Shape& shape)
       : _all(make(space, "santa::state", shape)),
@@ -51,6 +58,8 @@ struct DecodeState {
   /// Forgets all steps.
   template <class Space, class Build = lanes::Build>
   void reset(const Space& space) const {
+    require_usable(space);
+    if (_fresh == nullptr) return;
     Kokkos::deep_copy(space, _all, lanes::not_a_number);
     *_fresh = true;
   }
@@ -59,8 +68,10 @@ struct DecodeState {
   /// Errors: std::invalid_argument for a request that is not below the batch.
   template <class Space, class Build = lanes::Build>
   void reset(const Space& space, std::int64_t request) const {
+    require_usable(space);
     const auto batch = static_cast<std::int64_t>(_all.extent(1));
-    detail::require(request >= 0 && request < batch, "request", request, "0 to " + std::to_string(batch - 1));
+    detail::require(request >= 0 && request<batch, "request", request, batch> 0 ? "0 to " + std::to_string(batch - 1)
+                                                                                : "none: the state has no requests");
     for (std::size_t i = 0; i < _all.extent(0); ++i)
       Kokkos::deep_copy(space, Kokkos::subview(_all, i, static_cast<std::size_t>(request), Kokkos::ALL),
                         lanes::not_a_number);
@@ -73,15 +84,18 @@ struct DecodeState {
   /// Errors: std::invalid_argument for another extent.
   template <class Space, class Build = lanes::Build>
   void permute(const Space& space, const Kokkos::View<const std::int32_t*, MemorySpace>& order) const {
+    require_usable(space);
     detail::require(order.extent(0) == _all.extent(1), "order.extent(0)", static_cast<std::int64_t>(order.extent(0)),
                     "the state's batch (" + std::to_string(_all.extent(1)) + ")");
+    if (order.extent(0) == 0) return;
+    detail::require_pointer(order.data(), "order.data()");
     const auto to = _spare;
     const auto from = _all;
     const auto batch = static_cast<std::int64_t>(_all.extent(1));
     const auto heads = static_cast<std::int64_t>(_all.extent(2));
     Kokkos::parallel_for(
         "santa::state::permute",
-        Kokkos::RangePolicy<Space>(space, 0, static_cast<std::int64_t>(_all.extent(0)) * batch * heads),
+        detail::Range<Space>(space, 0, static_cast<std::int64_t>(_all.extent(0)) * batch * heads),
         KOKKOS_LAMBDA(const std::int64_t i) {
           const std::int64_t array = i / (batch * heads);
           const std::int64_t source = order(i / heads % batch);
@@ -101,15 +115,22 @@ struct DecodeState {
   /// All arrays, [array, batch, heads], contiguous; null without views.
   [[nodiscard]] float* data() const { return _all.data(); }
   [[nodiscard]] std::int64_t stride() const { return static_cast<std::int64_t>(_all.extent(1) * _all.extent(2)); }
+  /// Errors: std::invalid_argument if the state was moved from.
+  void require_kept() const { _kept.require("state"); }
 
  private:
   using Arrays = Kokkos::View<float***, Kokkos::LayoutRight, MemorySpace>;
 
   template <class Space>
   static Arrays make(const Space& space, const std::string& label, const Shape& shape) {
-    return Arrays(Kokkos::view_alloc(space, Kokkos::WithoutInitializing, label),
-                  static_cast<std::size_t>(detail::StateArray::count), static_cast<std::size_t>(shape.batch),
-                  static_cast<std::size_t>(shape.heads));
+    detail::check_heads(shape);
+    return detail::allocate<Arrays, detail::Fresh::unset>(
+        space, label, static_cast<std::int64_t>(detail::StateArray::count), shape.batch, shape.heads);
+  }
+  template <class Space>
+  void require_usable(const Space& space) const {
+    require_kept();
+    lanes::require_launchable(space);
   }
   [[nodiscard]] View part(detail::StateArray array) const {
     return Kokkos::subview(_all, static_cast<std::size_t>(array), Kokkos::ALL, Kokkos::ALL);
@@ -117,6 +138,7 @@ struct DecodeState {
 
   Arrays _all, _spare;
   std::shared_ptr<bool> _fresh;  // shared by copies, as the views are
+  detail::Kept _kept;
 };
 
 }  // namespace santa

@@ -6,9 +6,11 @@
 #include <santa/core/arguments.hpp>
 #include <santa/core/build.hpp>
 #include <santa/core/check.hpp>
+#include <santa/core/extent.hpp>
 #include <santa/core/piece_rows.hpp>
 #include <santa/core/shape.hpp>
 #include <santa/lanes/extents.hpp>
+#include <santa/lanes/launchable.hpp>
 #include <santa/sample/budget.hpp>
 
 #include <Kokkos_Core.hpp>
@@ -23,12 +25,13 @@ namespace santa {
 /// Errors: std::invalid_argument naming the first bad request.
 template <class Space, class Cache, class Build = lanes::Build>
 void validate(const Space& space, const Cache& cache) {
-  if (!cache.has_lengths()) return;
+  lanes::require_launchable(space);
   const Shape shape = cache.shape();
+  if (!cache.has_lengths()) return;
   const detail::Lengths lengths = cache.length_data();
   std::int64_t bad = shape.batch;
   Kokkos::parallel_reduce(
-      "santa::validate", Kokkos::RangePolicy<Space>(space, 0, shape.batch),
+      "santa::validate", detail::Range<Space>(space, 0, shape.batch),
       KOKKOS_LAMBDA(const std::int64_t batch, std::int64_t& first) {
         const std::int64_t length = lengths.get(batch, shape.length);
         if ((length < 0 || length > shape.length) && batch < first) first = batch;
@@ -50,7 +53,7 @@ template <class Space, class Bad>
 std::int64_t first_bad(const Space& space, std::int64_t count, const Bad& bad) {
   std::int64_t result = count;
   Kokkos::parallel_reduce(
-      "santa::validate", Kokkos::RangePolicy<Space>(space, 0, count),
+      "santa::validate", Range<Space>(space, 0, count),
       KOKKOS_LAMBDA(const std::int64_t i, std::int64_t& first) {
         if (i < first && bad(i)) first = i;
       },

@@ -1,12 +1,17 @@
 // Drawing rows by log-weights with any rule, for codes that have weights and rows of their own.
 #pragma once
 
+#include <santa/cache/allocate.hpp>
 #include <santa/core/arguments.hpp>
 #include <santa/core/check.hpp>
+#include <santa/core/extent.hpp>
+#include <santa/core/kept.hpp>
+#include <santa/decode/chance.hpp>
 #include <santa/decode/methods.hpp>
 #include <santa/decode/options.hpp>
 #include <santa/decode/workspace.hpp>
 #include <santa/lanes/extents.hpp>
+#include <santa/lanes/launchable.hpp>
 #include <santa/rows/drawn_rows.hpp>
 #include <santa/rows/list_kernel.hpp>
 #include <santa/rows/log_sums.hpp>
@@ -29,7 +34,7 @@ template <class MemorySpace>
 struct DrawOptions {
   RunScalar<std::uint64_t, MemorySpace> seed = {};
   RunScalar<std::uint32_t, MemorySpace> step = {};
-  std::uint16_t stream = 0;                                       // streams draw independently
+  WholeNumber stream = 0;                                         // streams draw independently
   Kokkos::View<const std::uint32_t*, MemorySpace> requests = {};  // [batch] identities; default: the batch index
   LogSums<MemorySpace> log_sum = {};  // [batch] out, float or double: log of the sum of the weights
 };
@@ -38,7 +43,7 @@ struct DrawOptions {
 /// Computes: for each vector of log-weights, rows and weights whose expectation is the normalised weight of each row:
 ///           see DrawnRows. The normalisation is exact, as every log-weight is read.
 /// Memory:   allocated here, once; `run` allocates nothing and does not fence.
-/// Errors:   std::invalid_argument: name, given, accepted.
+/// Errors:   as DecodePlan's.
 /// Bytes:    the log-weights, once or (two-pass rules) with their scores three times; doubles once more before, for the
 ///           largest; 20 a drawn row.
 /// Random:   as the method says, for one head: key (seed; step, stream, request, 0, tile or draw).
@@ -52,19 +57,18 @@ class DrawPlan {
 
   template <class Build = lanes::Build>
   DrawPlan(const Space& space, const M& method, std::int64_t batch, std::int64_t rows) : _method(method) {
-    detail::require_initialized();
+    lanes::require_launchable(space);
     method.check();
-    detail::require(batch >= 0, "batch", batch, "0 or more");
-    detail::require(rows >= 0 && rows <= (std::int64_t{1} << 36), "rows", rows, "0 to 2^36");
+    detail::require(batch >= 0 && batch <= detail::most_query_heads, "batch", batch, "0 to 2^27");
+    detail::require(rows >= 0 && rows <= detail::most_rows, "rows", rows, "0 to 2^36");
     lay_out<Build>(space, batch, rows);
     _workspace.template allocate<Build>(space, _arguments, detail::Recipe<M>::needs());
     _arguments.work = _workspace.pointers();
-    _places = Places(Kokkos::view_alloc(space, Kokkos::WithoutInitializing, "santa::places"),
-                     static_cast<std::size_t>(batch), 3, static_cast<std::size_t>(places()));
-    _largest = Largest(Kokkos::view_alloc(space, Kokkos::WithoutInitializing, "santa::largest"),
-                       static_cast<std::size_t>(batch), static_cast<std::size_t>(std::int32_t{_arguments.splits}));
-    _scratch = Scratch(Kokkos::view_alloc(space, "santa::scratch"), static_cast<std::size_t>(batch),
-                       scratch_floats() + detail::LocalTeam::rule_floats);
+    _places = detail::allocate<Places, detail::Fresh::unset>(space, "santa::places", batch, std::int64_t{3}, places());
+    _largest = detail::allocate<Largest, detail::Fresh::unset>(space, "santa::largest", batch,
+                                                               std::int64_t{std::int32_t{_arguments.splits}});
+    _scratch = detail::allocate<Scratch>(space, "santa::scratch", batch,
+                                         static_cast<std::int64_t>(scratch_floats() + detail::LocalTeam::rule_floats));
   }
 
   /// Draws.
@@ -76,6 +80,7 @@ class DrawPlan {
   template <class LogWeights, class Build = lanes::Build>
   void run(const Space& space, const LogWeights& log_weights, const DrawnRows<MemorySpace>& drawn,
            const Options& options = {}) const {
+    lanes::require_launchable(space);
     const auto context = bind<Build>(log_weights, drawn, options, _arguments);
     if (context.arguments.batch == 0) return;
     const Kokkos::Profiling::ScopedRegion region("santa::rows");
@@ -135,7 +140,7 @@ class DrawPlan {
         teams, {.rows = batch > 0 ? batch : 1, .length = rows, .tile = a.budget.tile});
     a.keys_per_split = division.keys_per_split;
     a.splits = static_cast<std::int32_t>(division.splits > 0 ? division.splits : 1);
-    detail::require(batch < (std::int64_t{1} << 31) / a.splits, "batch", batch, "less than 2^31 / splits");
+    detail::product("batch * splits", {batch, a.splits}, detail::most_counted, "less than 2^31");
   }
 
   template <class Build, class LogWeights>
@@ -149,6 +154,7 @@ class DrawPlan {
                   "santa::draw_rows: log_weights must have rank 1 or 2: [rows] or [batch, rows]");
     static_assert(Kokkos::SpaceAccessibility<Space, typename LogWeights::memory_space>::accessible,
                   "santa::draw_rows: log_weights must be accessible from the execution space");
+    _kept.require("DrawPlan");
     constexpr std::size_t last = LogWeights::rank() - 1;
     const std::int64_t batch = last == 1 ? static_cast<std::int64_t>(log_weights.extent(0)) : 1;
     const auto rows = static_cast<std::int64_t>(log_weights.extent(last));
@@ -158,13 +164,7 @@ class DrawPlan {
     check(drawn, batch);
     a.batch = static_cast<std::int32_t>(batch);
     a.storage = rows;
-    a.seed = {options.seed.where(), options.seed.value()};
-    a.step = {options.step.where(), options.step.value()};
-    a.stream = options.stream;
-    if (options.requests.data() != nullptr) {
-      require_at_least("requests.extent(0)", options.requests.extent(0), batch);
-      a.requests = options.requests.data();
-    }
+    detail::bind_chance(a, options);
     if (options.log_sum.given()) require_at_least("log_sum.extent(0)", options.log_sum.extent(0), batch);
     a.with_spread = drawn.spreads.data() != nullptr;
     const std::int64_t stride[2] = {last == 1 ? static_cast<std::int64_t>(log_weights.stride(0)) : 0,
@@ -179,6 +179,7 @@ class DrawPlan {
   }
 
   static void check(const DrawnRows<MemorySpace>& drawn, std::int64_t batch) {
+    drawn.require_kept();
     require_at_least("drawn.rows.extent(0)", drawn.rows.extent(0), batch);
     require_at_least("drawn.count.extent(0)", drawn.count.extent(0), batch);
     const auto like_rows = [&](const auto& view, const std::string& name) {
@@ -207,6 +208,7 @@ class DrawPlan {
   Places _places;
   Largest _largest;
   Scratch _scratch;
+  detail::Kept _kept;
 };
 
 /// Draws rows by log-weights: makes a plan, runs it. Allocates and fences; for more than one draw, keep a DrawPlan.

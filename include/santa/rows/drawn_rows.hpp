@@ -1,6 +1,9 @@
 // The list of drawn rows, in memory that the caller owns.
 #pragma once
 
+#include <santa/cache/allocate.hpp>
+#include <santa/core/kept.hpp>
+#include <santa/core/whole_number.hpp>
 #include <santa/lanes/extents.hpp>
 
 #include <Kokkos_Core.hpp>
@@ -31,12 +34,21 @@ struct DrawnRows {
   Kokkos::View<std::int64_t*, MemorySpace> count;
 
   DrawnRows() = default;
+  /// Allocates. Errors: std::invalid_argument for extents that are negative or too large, AllocationError.
   template <class Space, class Build = lanes::Build>
-  DrawnRows(const Space& space, std::size_t batch, std::size_t capacity)
-      : rows(Kokkos::view_alloc(space, Kokkos::WithoutInitializing, "santa::drawn::rows"), batch, capacity),
-        weights(Kokkos::view_alloc(space, Kokkos::WithoutInitializing, "santa::drawn::weights"), batch, capacity),
-        spreads(Kokkos::view_alloc(space, Kokkos::WithoutInitializing, "santa::drawn::spreads"), batch, capacity),
-        count(Kokkos::view_alloc(space, "santa::drawn::count"), batch) {}
+  DrawnRows(const Space& space, WholeNumber batch, WholeNumber capacity) {
+    const auto vectors = batch.as<std::int64_t>("batch");
+    const auto fill = [&]<class View>(View& view, const char* label) {
+      view = detail::allocate<View, detail::Fresh::unset>(space, label, vectors, capacity.as<std::int64_t>("capacity"));
+    };
+    fill(rows, "santa::drawn::rows");
+    fill(weights, "santa::drawn::weights");
+    fill(spreads, "santa::drawn::spreads");
+    count = detail::allocate<decltype(count)>(space, "santa::drawn::count", vectors);
+  }
+
+  /// Errors: std::invalid_argument if the list was moved from.
+  void require_kept() const { _kept.require("drawn"); }
 
   /// The list of one vector. Rows beyond the capacity are not in it.
   [[nodiscard]] KOKKOS_FUNCTION DrawnList list(std::size_t batch) const {
@@ -45,6 +57,9 @@ struct DrawnRows {
     return {&rows(batch, 0), &weights(batch, 0), spreads.data() != nullptr ? &spreads(batch, 0) : nullptr,
             drawn < capacity ? drawn : capacity};
   }
+
+ private:
+  detail::Kept _kept;
 };
 
 }  // namespace santa

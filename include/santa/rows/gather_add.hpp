@@ -5,6 +5,7 @@
 #include <santa/core/check.hpp>
 #include <santa/core/element.hpp>
 #include <santa/lanes/group.hpp>
+#include <santa/lanes/launchable.hpp>
 #include <santa/rows/drawn_rows.hpp>
 #include <santa/rows/gather_sum.hpp>
 #include <santa/rows/team_draw.hpp>
@@ -59,13 +60,21 @@ auto bind_gather(const DrawnRows<typename Space::memory_space>& drawn, const Row
   if constexpr (Rows::rank() == 3)
     require(extent(rows, 0) == p.batch, "rows.extent(0)", extent(rows, 0),
             "the batch of sum (" + std::to_string(p.batch) + ")");
-  require(extent(drawn.count, 0) >= p.batch, "drawn.count.extent(0)", extent(drawn.count, 0),
-          "the batch of sum (" + std::to_string(p.batch) + ") or more");
+  drawn.require_kept();
+  const auto require_vectors = [&](const auto& view, const std::string& name) {
+    require(extent(view, 0) >= p.batch, name + ".extent(0)", extent(view, 0),
+            "the batch of sum (" + std::to_string(p.batch) + ") or more");
+    if (has_elements(view)) require_pointer(view.data(), name + ".data()");
+  };
+  require_vectors(drawn.count, "drawn.count");
+  require_vectors(drawn.rows, "drawn.rows");
+  require_vectors(drawn.weights, "drawn.weights");
+  require(extent(drawn.weights, 1) == extent(drawn.rows, 1), "drawn.weights.extent(1)", extent(drawn.weights, 1),
+          "that of drawn.rows (" + std::to_string(extent(drawn.rows, 1)) + ")");
   const auto matrix = [&](const auto& view, const std::string& name) {
     Matrix<typename std::remove_reference_t<decltype(view)>::value_type> result;
     if (view.data() == nullptr) return result;
-    require(extent(view, 0) >= p.batch, name + ".extent(0)", extent(view, 0),
-            "the batch of sum (" + std::to_string(p.batch) + ") or more");
+    require_vectors(view, name);
     require(extent(view, 1) == p.dim, name + ".extent(1)", extent(view, 1),
             "the dim of sum (" + std::to_string(p.dim) + ")");
     require_rows(name, view);
@@ -101,6 +110,7 @@ template <class Space, class Rows, class Sum, class Build = lanes::Build>
   requires Kokkos::is_execution_space_v<Space>
 void gather_add(const Space& space, const DrawnRows<typename Space::memory_space>& drawn, const Rows& rows,
                 const Sum& sum, const GatherOptions<typename Space::memory_space>& options = {}) {
+  lanes::require_launchable(space);
   detail::launch_gather(space, drawn, detail::bind_gather<Space>(drawn, rows, sum, options));
 }
 

@@ -4,6 +4,7 @@
 #include <santa/core/arguments.hpp>
 #include <santa/core/build.hpp>
 #include <santa/core/check.hpp>
+#include <santa/core/extent.hpp>
 #include <santa/core/query_rows.hpp>
 #include <santa/lanes/group.hpp>
 #include <santa/rows/drawn_rows.hpp>
@@ -228,8 +229,9 @@ void launch_gather(const Space& space, const DrawnRows<typename Space::memory_sp
   using Kernel = GatherKernel<Space, T>;
   using Policy = std::conditional_t<lanes::is_host_space<Space>, Kokkos::TeamPolicy<Space>,
                                     Kokkos::TeamPolicy<Space, Kokkos::LaunchBounds<32 * most_parts<Space>, 1>>>;
-  const std::int64_t teams = pointers.batch * Kernel::Piece::pieces(pointers.dim);
-  require(teams < (std::int64_t{1} << 31), "batch * dim", pointers.batch * pointers.dim, "less than 2^37");
+  const std::int64_t teams =
+      product("batch * pieces of features", {pointers.batch, Kernel::Piece::pieces(pointers.dim)}, most_counted,
+              "less than 2^31");
   if (teams == 0) return;
   const Kernel kernel{pointers, drawn};
   const auto league = static_cast<int>(teams);

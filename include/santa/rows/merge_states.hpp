@@ -4,7 +4,9 @@
 #include <santa/core/arguments.hpp>
 #include <santa/core/build.hpp>
 #include <santa/core/check.hpp>
+#include <santa/core/extent.hpp>
 #include <santa/lanes/group.hpp>
+#include <santa/lanes/launchable.hpp>
 #include <santa/lanes/math.hpp>
 #include <santa/merge/merge.hpp>
 #include <santa/rows/team_draw.hpp>
@@ -113,6 +115,7 @@ void merge(const Space& space, const States& states, const Out& out, const LogSu
     detail::require(given == expected, name, static_cast<std::int64_t>(given),
                     std::string(what) + " (" + std::to_string(expected) + ")");
   };
+  lanes::require_launchable(space);
   const std::size_t items = out.extent(0);
   require_same("states.out.extent(1)", states.out.extent(1), "the items of out", items);
   require_same("states.out.extent(2)", states.out.extent(2), "the dim of out", out.extent(1));
@@ -121,7 +124,14 @@ void merge(const Space& space, const States& states, const Out& out, const LogSu
   const bool with_sum = log_sum.data() != nullptr;
   if (with_sum) require_same("log_sum.extent(0)", log_sum.extent(0), "the items of out", items);
   if (items == 0) return;
-  detail::require(items < (std::size_t{1} << 31), "items", static_cast<std::int64_t>(items), "less than 2^31");
+  detail::require(items <= static_cast<std::size_t>(detail::most_counted), "items", static_cast<std::int64_t>(items),
+                  "less than 2^31");
+  const auto require_data = [](const auto& view, const char* name) {
+    if (detail::has_elements(view)) detail::require_pointer(view.data(), name);
+  };
+  require_data(states.out, "states.out.data()");
+  require_data(states.log_sum, "states.log_sum.data()");
+  require_data(out, "out.data()");
   constexpr int lanes_of_team = lanes::is_host_space<Space> ? 1 : 32;
   using Policy = Kokkos::TeamPolicy<Space>;
   Kokkos::parallel_for(

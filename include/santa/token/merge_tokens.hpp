@@ -4,7 +4,9 @@
 #include <santa/core/arguments.hpp>
 #include <santa/core/build.hpp>
 #include <santa/core/check.hpp>
+#include <santa/core/extent.hpp>
 #include <santa/lanes/group.hpp>
+#include <santa/lanes/launchable.hpp>
 #include <santa/token/bind_results.hpp>
 #include <santa/token/token_kernel.hpp>
 #include <santa/token/token_options.hpp>
@@ -133,8 +135,9 @@ void merge_tokens(const Space& space, const TokenShards<Tokens, Scores>& shards,
                 "santa::merge_tokens: views must be accessible from the execution space");
   const auto batch = static_cast<std::int64_t>(tokens.extent(0));
   const auto parts = static_cast<std::int64_t>(shards.tokens.extent(0));
-  detail::require(batch < (std::int64_t{1} << 31), "batch", batch, "less than 2^31");
-  detail::require(parts >= 1 && parts < (std::int64_t{1} << 31), "shards", parts, "1 to 2^31 - 1");
+  lanes::require_launchable(space);
+  detail::require(batch <= detail::most_counted, "batch", batch, "less than 2^31");
+  detail::require(parts >= 1 && parts <= (std::int64_t{1} << 30), "shards", parts, "1 to 2^30");
   detail::TokenArrays of{detail::bind_tokens<Space>("shards.tokens", shards.tokens, batch),
                          detail::bind_scores("shards.score", shards.score, parts, batch),
                          detail::bind_scores("shards.logit", shards.logit, parts, batch),

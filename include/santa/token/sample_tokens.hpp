@@ -1,9 +1,13 @@
 // Exact sampling of tokens from a language-model head, without writing the logits.
 #pragma once
 
+#include <santa/cache/allocate.hpp>
 #include <santa/core/check.hpp>
 #include <santa/core/element.hpp>
+#include <santa/core/kept.hpp>
+#include <santa/decode/chance.hpp>
 #include <santa/lanes/group.hpp>
+#include <santa/lanes/launchable.hpp>
 #include <santa/token/bind_results.hpp>
 #include <santa/token/merge_tokens.hpp>
 #include <santa/token/token_kernel.hpp>
@@ -26,7 +30,7 @@ namespace santa {
 ///           Gumbel distribution. Temperature 0: of the largest logit. Among equal rows the lowest is taken.
 /// Memory:   allocated here, once; `run` allocates nothing, does not fence and can be captured in a graph.
 /// Order:    one run of a sampler at a time; runs on one execution space instance follow each other.
-/// Errors:   std::invalid_argument: name, given, accepted.
+/// Errors:   as DecodePlan's.
 /// Bytes:    the weights, once for every 64 requests; logits are not written.
 /// Random:   see `gumbel`; key (seed; step, stream, request, 65535, row of the whole vocabulary). A request's noise,
 ///           and on one backend its logits, do not depend on batch mates, its place among them, shards or threads.
@@ -42,17 +46,16 @@ class TokenSampler {
 
   template <class Build = lanes::Build>
   TokenSampler(const Space& space, const TokenShape& shape) : _shape(shape) {
-    detail::require_initialized();
+    lanes::require_launchable(space);
     detail::require(shape.batch >= 0 && shape.batch <= most_batch, "batch", shape.batch, "0 to 2^20");
     detail::require(shape.vocab >= 1 && shape.vocab < most_rows, "vocab", shape.vocab, "1 to 2^31 - 1");
     detail::require(shape.dim >= 8 && shape.dim % 8 == 0 && shape.dim <= most_dim, "dim", shape.dim,
                     "a multiple of 8 from 8 to 2^20");
-    const auto size = [](std::int64_t count) { return static_cast<std::size_t>(count); };
-    const std::int64_t vectors = padded(shape.batch);
-    _vectors = Floats(Kokkos::view_alloc(space, "santa::hidden"), size(vectors * ((shape.dim + 31) / 32 * 32 + 1)));
-    const std::size_t best = size(parts(shape.vocab) * shape.batch);
-    _tokens = Tokens(Kokkos::view_alloc(space, Kokkos::WithoutInitializing, "santa::tokens"), best);
-    _scores = Floats(Kokkos::view_alloc(space, Kokkos::WithoutInitializing, "santa::scores"), 3 * best);
+    const std::int64_t padded_dim = (shape.dim + 31) / 32 * 32;
+    _vectors = detail::allocate<Floats>(space, "santa::hidden", padded(shape.batch) * (padded_dim + 1));
+    const std::int64_t best = parts(shape.vocab) * shape.batch;
+    _tokens = detail::allocate<Tokens, detail::Fresh::unset>(space, "santa::tokens", best);
+    _scores = detail::allocate<Floats, detail::Fresh::unset>(space, "santa::scores", 3 * best);
   }
 
   [[nodiscard]] const TokenShape& shape() const { return _shape; }
@@ -70,6 +73,8 @@ class TokenSampler {
   template <class Hidden, class Weights, class Out, class Build = lanes::Build>
   void run(const Space& space, const Hidden& hidden, const Weights& weights, const Out& tokens,
            const Options& options = {}) const {
+    lanes::require_launchable(space);
+    _kept.require("TokenSampler");
     detail::TokenArguments a = bind(hidden, weights);
     const detail::TokenArrays to = detail::bind_results<Space>(tokens, options.results, a.batch);
     bind(a, options, to);
@@ -153,22 +158,14 @@ class TokenSampler {
   void bind(detail::TokenArguments& a, const Options& options, const detail::TokenArrays& to) const {
     if (!std::isfinite(options.temperature) || options.temperature < 0.F)
       detail::reject("temperature", std::to_string(options.temperature), "a finite number, 0 or more");
-    detail::require(options.first_row >= 0 && options.first_row + a.vocab < most_rows, "first_row", options.first_row,
+    detail::require(options.first_row >= 0 && options.first_row < most_rows - a.vocab, "first_row", options.first_row,
                     "0 or more, with fewer than 2^31 rows in the whole vocabulary");
     constexpr const char* instead = "; to leave rows out, write the logits and draw_rows from those kept";
     detail::require(options.top_k == 0, "top_k", options.top_k, std::string("0: the whole vocabulary") + instead);
     if (options.top_p != 1.F)
       detail::reject("top_p", std::to_string(options.top_p), std::string("1: the whole vocabulary") + instead);
-    if (options.requests.data() != nullptr) {
-      const auto given = static_cast<std::int64_t>(options.requests.extent(0));
-      detail::require(given >= a.batch, "requests.extent(0)", given,
-                      "the batch (" + std::to_string(a.batch) + ") or more");
-      a.requests = options.requests.data();
-    }
+    detail::bind_chance(a, options);
     a.temperature = options.temperature;
-    a.seed = {options.seed.where(), options.seed.value()};
-    a.step = {options.step.where(), options.step.value()};
-    a.stream = options.stream;
     a.first_row = options.first_row;
     a.part_rows = part_rows(a.vocab);
     a.parts = static_cast<std::int32_t>(parts(a.vocab));
@@ -188,6 +185,7 @@ class TokenSampler {
   Floats _vectors;  // arranged hidden states, then a factor for each
   Tokens _tokens;   // [parts][batch]
   Floats _scores;   // score, logit, lse [parts][batch]
+  detail::Kept _kept;
 };
 
 /// Samples one token for each request: makes a sampler, runs it. Allocates and fences; for more than one step, keep a

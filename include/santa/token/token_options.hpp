@@ -33,7 +33,7 @@ struct TokenOptions {
   float temperature = 1.F;  // finite, 0 or more; 0: the row of the largest logit
   RunScalar<std::uint64_t, MemorySpace> seed = {};
   RunScalar<std::uint32_t, MemorySpace> step = {};
-  std::uint16_t stream = 0;                                       // streams draw independently
+  WholeNumber stream = 0;                                         // streams draw independently
   Kokkos::View<const std::uint32_t*, MemorySpace> requests = {};  // [batch] identities; default: the batch index
   std::int64_t first_row = 0;  // the first row of these weights in the whole vocabulary, if they are a shard of it
   // Refused unless left alone: which rows they keep is only known once all logits are.
