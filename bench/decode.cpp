@@ -8,6 +8,7 @@
 #include "median.hpp"
 #include "problem.hpp"
 #include "readers.hpp"
+#include "run_benchmarks.hpp"
 #include <santa/santa.hpp>
 
 #include <Kokkos_Core.hpp>
@@ -16,8 +17,6 @@
 
 #include <chrono>
 #include <cstdint>
-#include <cstdio>
-#include <exception>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -153,10 +152,7 @@ std::vector<Case> cases() {
   return all;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  const Kokkos::ScopeGuard kokkos(argc, argv);
+void add_all() {
   for (const Case& at : cases()) {
     add("Exact", at, santa::Exact{});
     add("MassUnit", at, santa::MassUnit{.rows = santa::share(0.1)});
@@ -175,16 +171,14 @@ int main(int argc, char** argv) {
   benchmark::AddCustomContext("backend", Space::name());
   benchmark::AddCustomContext("threads", std::to_string(Space().concurrency()));
   benchmark::AddCustomContext("last_level_cache_bytes", std::to_string(santa::example::last_level_cache_bytes()));
-  benchmark::Initialize(&argc, argv);
-  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
-  benchmark::RunSpecifiedBenchmarks();
-  CurrentProblem::free();
-  benchmark::Shutdown();
-  try {
-    ceiling_check.finish();
-    return 0;
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "santa_bench: %s\n", error.what());
-    return 2;
-  }
 }
+
+/// What is kept goes before Kokkos does.
+void finish() {
+  CurrentProblem::free();
+  ceiling_check.finish();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) { return santa_bench::run_benchmarks("santa_bench", argc, argv, add_all, finish); }

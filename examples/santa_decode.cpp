@@ -23,13 +23,13 @@ void print(const Report& report, bool json) {
     print_table(std::cout, report);
 }
 
-void decode(const std::vector<std::string>& arguments, int kokkos_count, char** kokkos_arguments) {
+void decode(const std::vector<std::string>& arguments, const KokkosOptions& kokkos) {
   const Options options = parse_options(arguments);
   if (!options.help.empty()) {
     std::cout << options.help;
     return;
   }
-  const Kokkos::ScopeGuard kokkos(kokkos_count, kokkos_arguments);
+  const Kokkos::ScopeGuard started = kokkos.start();
   print(run(options), options.json);
 }
 

@@ -13,13 +13,13 @@ namespace {
 
 using namespace santa::example;
 
-void generate(const std::vector<std::string>& arguments, int kokkos_count, char** kokkos_arguments) {
+void generate(const std::vector<std::string>& arguments, const KokkosOptions& kokkos) {
   const GenerateOptions options = parse_generate_options(arguments);
   if (!options.help.empty()) {
     std::cout << options.help;
     return;
   }
-  const Kokkos::ScopeGuard kokkos(kokkos_count, kokkos_arguments);
+  const Kokkos::ScopeGuard started = kokkos.start();
   run_generate(options, std::cout);
 }
 

@@ -1,11 +1,13 @@
 #include "accuracy/options.hpp"
 
 #include "decode/error.hpp"
+#include "decode/number_option.hpp"
 
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <functional>
+#include <optional>
 
 namespace santa::accuracy {
 namespace {
@@ -82,13 +84,12 @@ Options parse_options(const std::vector<std::string>& arguments) {
   CLI::App app("Measures error, bias and rows read of every method on captured attention.", "santa_accuracy");
   Options options;
   std::vector<std::string> methods, variants, stages;
+  std::optional<std::int64_t> extend;
   app.add_option("FILE", options.files, "Captures (tools/capture_kv.py, tools/capture_study.py)")->required();
   app.add_option("--output", options.output, "Where the cases go")->required()->type_name("FILE");
-  auto* const budget = app.add_option("--budget", options.budgets, "Shares of the visible rows; default: 0.05,0.1")
-                           ->delimiter(',')
-                           ->allow_extra_args(false)
-                           ->check(CLI::Range(1e-4, 0.9))
-                           ->type_name("SHARE");
+  auto* const budget =
+      example::add_numbers(app, "--budget", options.budgets, 1e-4, 0.9, "Shares of the visible rows; default: 0.05,0.1")
+          ->type_name("SHARE");
   app.add_option("--method", methods, "Library methods beside the default, or none; default: all")
       ->delimiter(',')
       ->allow_extra_args(false)
@@ -103,24 +104,18 @@ Options parse_options(const std::vector<std::string>& arguments) {
       ->excludes("--method")
       ->excludes("--variant")
       ->type_name("NAME");
-  app.add_option("--share", options.shares,
-                 "Shares of exact attention's bytes, for --stage without --budget; default: 0.5,0.25,0.125,0.0625")
-      ->delimiter(',')
-      ->allow_extra_args(false)
+  example::add_numbers(
+      app, "--share", options.shares, 1e-3, 1.,
+      "Shares of exact attention's bytes, for --stage without --budget; default: 0.5,0.25,0.125,0.0625")
       ->excludes(budget)
       ->needs("--stage")
-      ->check(CLI::Range(1e-3, 1.))
       ->type_name("SHARE");
-  app.add_option("--seeds", options.seeds, "Draws of each case, an even number from 4 on")
-      ->check(CLI::Range(4, 65536))
-      ->capture_default_str()
+  example::add_number(app, "--seeds", options.seeds, 4, 65536, "Draws of each case, an even number from 4 on")
       ->type_name("N");
-  app.add_option("--layer", options.layers, "Captured layers to look at; default: all")
-      ->delimiter(',')
-      ->allow_extra_args(false)
+  example::add_numbers(app, "--layer", options.layers, 0, 65535, "Captured layers to look at; default: all")
       ->type_name("I");
-  app.add_option("--extend", options.extend, "Look at N keys, made of the capture's by a smoothed bootstrap")
-      ->check(CLI::Range(std::int64_t{64}, std::int64_t{1} << 24))
+  example::add_number(app, "--extend", extend, std::int64_t{64}, std::int64_t{1} << 24,
+                      "Look at N keys, made of the capture's by a smoothed bootstrap")
       ->type_name("N");
   app.footer(footer());
   try {
@@ -136,6 +131,7 @@ Options parse_options(const std::vector<std::string>& arguments) {
   const std::filesystem::path folder = options.output.parent_path();
   if (!folder.empty() && !std::filesystem::is_directory(folder))
     throw UserError("there is no folder " + example::printable(folder.string(), 300));
+  options.extend = extend.value_or(0);
   if (options.seeds % 2 != 0) throw UserError("--seeds must be even: half of them give the direction of the bias");
   options.methods = methods_from(methods);
   options.variants = chosen_from(all_variants(), variants, "--variant");

@@ -1,10 +1,12 @@
 // The portability benchmark: one program for every backend. Time of each method against the streaming-read ceiling of
 // the device in the same run, over shapes of decode attention; results as a table and as JSON.
 #include "copies.hpp"
+#include "decode/program.hpp"
 #include "device_reader.hpp"
 #include "features.hpp"
 #include "measure.hpp"
 #include "narrow.hpp"
+#include "options.hpp"
 #include "readers.hpp"
 #include "report.hpp"
 #include <santa/santa.hpp>
@@ -13,10 +15,9 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <iostream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,27 +27,8 @@ namespace {
 using Space = Kokkos::DefaultExecutionSpace;
 using santa_bench::Options, santa_bench::Report;
 
-constexpr const char* usage =
-    "santa_portability [options]\n"
-    "  --share S       share of the value rows that sampling methods read (0.1)\n"
-    "  --sharpness S   standard deviation of the scores (3)\n"
-    "  --repeats N     timed repetitions (21)\n"
-    "  --shape B,H,KVH,L,D   only this shape\n"
-    "  --method NAME   only this method and exact: mass-unit, mass-unit-steered,\n"
-    "                  mass-unit-first, systematic, fixed-tile-budget, narrow,\n"
-    "                  features\n"
-    "  --layout NAME   only this layout of the cache: token-major, head-major\n"
-    "  --quick         only batch 1 at 8192 and 32768 keys, for hosts\n"
-    "  --json FILE     results as JSON\n";
-
 std::vector<santa::Shape> shapes(const Options& options) {
-  if (!options.shape.empty()) {
-    santa::Shape s;
-    if (std::sscanf(options.shape.c_str(), "%ld,%ld,%ld,%ld,%ld", &s.batch, &s.heads, &s.kv_heads, &s.length, &s.dim) !=
-        5)
-      throw std::runtime_error("--shape needs B,H,KVH,L,D");
-    return {s};
-  }
+  if (options.shape) return {*options.shape};
   // Llama-3.1-8B; Qwen2-7B; Llama-3.1-70B; SmolLM2-135M; one kv head of the largest dim.
   const std::int64_t geometries[][3] = {{32, 8, 128}, {28, 4, 128}, {64, 8, 128}, {9, 3, 64}, {8, 1, 256}};
   const std::int64_t sizes[][2] = {{1, 8}, {1, 32}, {1, 128}, {4, 32}, {16, 32}, {4, 128}, {64, 8}};
@@ -132,56 +114,18 @@ void run(const Options& options) {
   report.check_ceilings();
 }
 
-Options parse(int argc, char** argv) {
-  Options options;
-  for (int i = 1; i < argc; ++i) {
-    const std::string name = argv[i];
-    const auto value = [&]() -> std::string {
-      if (++i == argc) throw std::runtime_error(name + " needs a value");
-      return argv[i];
-    };
-    if (name == "--share")
-      options.share = std::stod(value());
-    else if (name == "--sharpness")
-      options.sharpness = std::stof(value());
-    else if (name == "--repeats")
-      options.repeats = std::stoi(value());
-    else if (name == "--shape")
-      options.shape = value();
-    else if (name == "--method")
-      options.only = value();
-    else if (name == "--layout")
-      options.layout = value();
-    else if (name == "--json")
-      options.json = value();
-    else if (name == "--quick")
-      options.quick = true;
-    else if (name == "--help") {
-      std::fputs(usage, stdout);
-      std::exit(0);
-    } else
-      throw std::runtime_error("unknown option " + name + "\n" + usage);
+void measure(const std::vector<std::string>& arguments, const santa::example::KokkosOptions& kokkos) {
+  const Options options = santa_bench::parse_options(arguments);
+  if (options.help) {
+    std::cout << santa_bench::usage;
+    return;
   }
-  bool known = options.only.empty();
-  for (const char* name :
-       {"mass-unit", "mass-unit-steered", "mass-unit-first", "systematic", "fixed-tile-budget", "narrow", "features"})
-    known = known || options.only == name;
-  if (!known) throw std::runtime_error("unknown method " + options.only + "\n" + usage);
-  if (!options.layout.empty() && options.layout != "token-major" && options.layout != "head-major")
-    throw std::runtime_error("unknown layout " + options.layout + "\n" + usage);
-  return options;
+  const Kokkos::ScopeGuard started = kokkos.start();
+  run(options);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  try {
-    const Options options = parse(argc, argv);
-    const Kokkos::ScopeGuard kokkos(argc, argv);
-    run(options);
-    return 0;
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "santa_portability: %s\n", error.what());
-    return 2;
-  }
+  return santa::example::run_program("santa_portability", "not enough memory for this shape", argc, argv, measure);
 }

@@ -1,8 +1,9 @@
-// What the portability benchmark was asked for, and its results as a table and as JSON.
+// The portability benchmark's results as a table and as JSON.
 #pragma once
 
 #include "ceiling.hpp"
 #include "measure.hpp"
+#include "options.hpp"
 #include <santa/santa.hpp>
 
 #include <Kokkos_Core.hpp>
@@ -16,17 +17,6 @@
 #include <type_traits>
 
 namespace santa_bench {
-
-struct Options {
-  double share = 0.1;
-  float sharpness = 3.F;
-  int repeats = 21;
-  bool quick = false;
-  std::string only;  // a method
-  std::string shape;
-  std::string layout;
-  std::string json;
-};
 
 inline std::string kokkos_version() {
   return std::to_string(KOKKOS_VERSION / 10000) + "." + std::to_string(KOKKOS_VERSION / 100 % 100) + "." +

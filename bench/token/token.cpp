@@ -8,6 +8,7 @@
 #include "copies.hpp"
 #include "median.hpp"
 #include "readers.hpp"
+#include "run_benchmarks.hpp"
 #include "unfused.hpp"
 #include <santa/token/sample_tokens.hpp>
 
@@ -19,9 +20,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
 #include <ctime>
-#include <exception>
 #include <memory>
 #include <random>
 #include <stdexcept>
@@ -147,10 +146,7 @@ void run(benchmark::State& state, const std::string& name, std::size_t batch, st
     measure(state, name, head, [&](std::size_t copy) { sample_unfused(copy, step++); });
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  const Kokkos::ScopeGuard kokkos(argc, argv);
+void add_all() {
   constexpr std::pair<std::size_t, std::size_t> heads[] = {{49152, 576}, {128256, 4096}};
   for (const auto& [vocab, dim] : heads)
     for (const std::size_t batch : {1, 8, 64})
@@ -163,16 +159,16 @@ int main(int argc, char** argv) {
         benchmark::RegisterBenchmark(name.c_str(), body)->UseManualTime()->Unit(benchmark::kMicrosecond);
       }
   benchmark::AddCustomContext("threads", std::to_string(Space().concurrency()));
-  benchmark::Initialize(&argc, argv);
-  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
-  benchmark::RunSpecifiedBenchmarks();
+}
+
+/// What is kept goes before Kokkos does.
+void finish() {
   current.reset();
-  benchmark::Shutdown();
-  try {
-    ceiling_check.finish();
-    return 0;
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "santa_token_bench: %s\n", error.what());
-    return 2;
-  }
+  ceiling_check.finish();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return santa_bench::run_benchmarks("santa_token_bench", argc, argv, add_all, finish);
 }

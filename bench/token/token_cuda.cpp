@@ -1,6 +1,7 @@
 // Token sampling on a CUDA device: fused, in two steps with cuBLAS, and a plain read of the weights. A table of medians
 // of graph replays.
 #include "ceiling.hpp"
+#include "decode/program.hpp"
 #include "portability/cache.hpp"
 #include "portability/device_reader.hpp"
 #include "portability/measure.hpp"
@@ -13,9 +14,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
-#include <exception>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace {
 
@@ -105,15 +106,16 @@ void run_all() {
   check.finish();
 }
 
+void measure(const std::vector<std::string>& arguments, const santa::example::KokkosOptions& kokkos) {
+  if (!arguments.empty())
+    throw santa::example::UserError(santa::example::quote(arguments.front()) +
+                                    " is unknown; options are Kokkos' alone");
+  const Kokkos::ScopeGuard started = kokkos.start();
+  run_all();
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  try {
-    const Kokkos::ScopeGuard kokkos(argc, argv);
-    run_all();
-    return 0;
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "santa_token_bench: %s\n", error.what());
-    return 2;
-  }
+  return santa::example::run_program("santa_token_bench", "not enough memory", argc, argv, measure);
 }

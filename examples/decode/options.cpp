@@ -1,14 +1,14 @@
 #include "decode/options.hpp"
 
 #include "decode/error.hpp"
+#include "decode/number_option.hpp"
 
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
-#include <array>
-#include <charconv>
-#include <cmath>
+#include <cstdint>
 #include <limits>
+#include <optional>
 
 namespace santa::example {
 namespace {
@@ -19,10 +19,10 @@ struct Typed {
   std::vector<std::string> methods;
   double rows = Budget{}.rows;
   double sharpness = Synthetic{}.sharpness;
-  std::int64_t samples = 0, rank = 0, features = 0;
+  std::optional<std::int64_t> samples, rank, features;
   std::uint64_t seed = 0;
   int repeat = MeasureOptions{}.repeat;
-  int layer = 0;
+  std::optional<int> layer;
   int draws = 1;
   bool sweep = false;
   bool rescore = false;
@@ -63,18 +63,26 @@ std::string footer() {
          "\nExit codes: 0 done, 1 failed, 2 bad option or bad file. Options that begin with --kokkos- go to Kokkos.\n";
 }
 
+/// A number of rows or, below 1, a share of them: what RowBudget accepts, without a name for shares.
+double rows_from(const std::string& text) {
+  const auto rows = parse_number<double>(text);
+  if (!rows || !(*rows > 0.) || *rows > 0x1p63)
+    refuse("--rows", text, "a share above 0 and below 1, or 1 to 2^63 rows");
+  return *rows;
+}
+
 void add_options(CLI::App& app, Typed& typed) {
   app.add_option("FILE", typed.file, "A capture; default: the one that comes with the examples");
   app.add_option("--method", typed.methods, "Methods to run, by comma or repeated; default: all")
       ->delimiter(',')
       ->allow_extra_args(false)
       ->type_name("NAME");
-  app.add_option("--rows", typed.rows, "Value rows to read a kv head; below 1: a share of the visible rows")
-      ->capture_default_str()
+  add_text(app, "--rows", "Value rows to read a kv head; below 1: a share of the visible rows",
+           [&typed](const std::string& text) { typed.rows = rows_from(text); })
+      ->default_str("0.1")
       ->type_name("N");
-  app.add_option("--samples", typed.samples,
-                 "Draws a query head, for methods that are told them; default: as many as read about --rows rows")
-      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 30))
+  add_number(app, "--samples", typed.samples, std::int64_t{1}, std::int64_t{1} << 30,
+             "Draws a query head, for methods that are told them; default: as many as read about --rows rows")
       ->type_name("N");
   app.add_option("--score", typed.score,
                  "What scores are made from, for mass-unit methods; exact stays what they are compared with. keys; a "
@@ -83,29 +91,21 @@ void add_options(CLI::App& app, Typed& typed) {
                  "features takes large ones and draws the rest, top-features takes the largest")
       ->capture_default_str()
       ->type_name("FORM");
-  app.add_option("--draws", typed.draws, "With --score bernoulli: draws of a query that are averaged")
-      ->check(CLI::Range(1, 128))
-      ->capture_default_str()
+  add_number(app, "--draws", typed.draws, 1, 128, "With --score bernoulli: draws of a query that are averaged")
       ->type_name("R");
-  const auto kept = CLI::Range(std::int64_t{1}, std::int64_t{max_dim});
-  app.add_option("--rank", typed.rank, "With --score low-rank: directions; default: a quarter of dim")
-      ->check(kept)
+  add_number(app, "--rank", typed.rank, std::int64_t{1}, std::int64_t{max_dim},
+             "With --score low-rank: directions; default: a quarter of dim")
       ->type_name("N");
-  app.add_option("--features", typed.features,
-                 "With --score features or top-features: how many a kv head, default half of dim; with sparse-keys: "
-                 "how many a key, default a quarter")
-      ->check(kept)
+  add_number(app, "--features", typed.features, std::int64_t{1}, std::int64_t{max_dim},
+             "With --score features or top-features: how many a kv head, default half of dim; with sparse-keys: "
+             "how many a key, default a quarter")
       ->type_name("N");
   app.add_flag("--rescore", typed.rescore, "With --score: the drawn rows' scores again from their full keys");
-  app.add_option("--seed", typed.seed, "Seed of all draws, and of synthetic data")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str()
+  add_number(app, "--seed", typed.seed, std::uint64_t{0}, std::numeric_limits<std::uint64_t>::max(),
+             "Seed of all draws, and of synthetic data")
       ->type_name("N");
-  app.add_option("--repeat", typed.repeat, "Timed runs of each step; 0: no timing")
-      ->check(CLI::Range(0, 100000))
-      ->capture_default_str()
-      ->type_name("N");
-  app.add_option("--layer", typed.layer, "One of the captured layers; default: all")->type_name("I");
+  add_number(app, "--repeat", typed.repeat, 0, 100000, "Timed runs of each step; 0: no timing")->type_name("N");
+  add_number(app, "--layer", typed.layer, 0, 65535, "One of the captured layers; default: all")->type_name("I");
   app.add_option("--output", typed.output, "Write the outputs of one method as F32 tensors layers.<i>.out")
       ->type_name("FILE");
   app.add_option("--format", typed.format, "table, or json: one object")
@@ -119,23 +119,15 @@ void add_options(CLI::App& app, Typed& typed) {
   app.add_option("--synthetic", typed.synthetic,
                  "Random data instead of a file: B query positions, H heads, KVH kv heads, L keys, dim D")
       ->type_name("B,H,KVH,L,D");
-  app.add_option("--sharpness", typed.sharpness, "Standard deviation of the synthetic scores")
-      ->capture_default_str()
+  add_number(app, "--sharpness", typed.sharpness, 0., 1e4, "Standard deviation of the synthetic scores")
       ->type_name("S");
 }
 
 Shape shape_from(const std::string& text) {
-  std::array<std::int64_t, 5> number{};
-  const char* at = text.data();
-  const char* const end = at + text.size();
-  for (std::size_t i = 0; i < number.size(); ++i) {
-    const auto [next, error] = std::from_chars(at, end, number[i]);
-    const bool last = i + 1 == number.size();
-    if (error != std::errc() || (last ? next != end : next == end || *next != ','))
-      throw UserError("--synthetic is " + quote(text) + "; accepted: five whole numbers B,H,KVH,L,D");
-    at = next + (last ? 0 : 1);
-  }
-  return {number[0], number[1], number[2], number[3], number[4]};
+  const auto numbers = parse_numbers<std::int64_t, 5>(text);
+  if (!numbers) refuse("--synthetic", text, "five whole numbers B,H,KVH,L,D");
+  const auto [batch, heads, kv_heads, length, dim] = *numbers;
+  return {batch, heads, kv_heads, length, dim};
 }
 
 std::vector<const MethodEntry*> methods_from(const std::vector<std::string>& names) {
@@ -190,15 +182,14 @@ void check_sweep(const CLI::App& app, Options& options) {
 Options checked(const CLI::App& app, const Typed& typed) {
   Options options;
   if (!typed.file.empty()) options.file = typed.file;
-  if (!(typed.rows > 0.) || !std::isfinite(typed.rows)) throw UserError("--rows must be a positive number");
   options.measure.budget.rows = typed.rows;
-  if (app.count("--samples") > 0) options.measure.budget.samples = typed.samples;
+  options.measure.budget.samples = typed.samples;
   options.measure.seed = typed.seed;
   options.measure.repeat = typed.repeat;
   options.methods = methods_from(typed.methods);
   options.output = typed.output;
   options.json = typed.format == "json";
-  if (app.count("--layer") > 0) options.layer = typed.layer;
+  options.layer = typed.layer;
   if (app.count("--synthetic") > 0) {
     if (app.count("FILE") > 0) throw UserError("FILE and --synthetic exclude each other");
     if (options.layer.value_or(0) != 0) throw UserError("synthetic data has layer 0 only");
@@ -211,7 +202,7 @@ Options checked(const CLI::App& app, const Typed& typed) {
   options.svg = typed.svg;
   const ScoreStage stage = find_stage(typed.score);
   options.measure.scoring = {stage, typed.rescore, typed.draws,
-                             stage == ScoreStage::low_rank ? typed.rank : typed.features};
+                             (stage == ScoreStage::low_rank ? typed.rank : typed.features).value_or(0)};
   check_scoring(app, options);
   check_sweep(app, options);
   return options;

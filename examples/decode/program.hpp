@@ -2,18 +2,21 @@
 #pragma once
 
 #include "decode/error.hpp"
+#include "decode/kokkos_options.hpp"
 
+#include <algorithm>
 #include <exception>
 #include <iostream>
 #include <new>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace santa::example {
 
-/// Calls body(arguments, kokkos_count, kokkos_arguments) and flushes standard output.
+/// Calls body(arguments, kokkos), which starts Kokkos by the latter, and flushes standard output.
 /// Returns: 0 done, 1 failed, 2 bad option or bad file, after a line on standard error that begins with the program's
 /// name; `out_of_memory` is the rest of it where memory was not enough.
 template <class Body>
@@ -25,19 +28,9 @@ int run_program(std::string_view name, const char* out_of_memory, int argc, char
   constexpr int failed = 1;
   constexpr int bad_input = 2;
   try {
-    // Kokkos takes only what names it: it would also take --help.
-    std::string quiet = "--kokkos-disable-warnings";
-    std::vector<char*> kokkos_arguments = {argv[0], quiet.data()};
-    std::vector<std::string> arguments;
-    for (int i = 1; i < argc; ++i) {
-      if (std::string_view(argv[i]).starts_with("--kokkos-"))
-        kokkos_arguments.push_back(argv[i]);
-      else
-        arguments.emplace_back(argv[i]);
-    }
-    const int kokkos_count = static_cast<int>(kokkos_arguments.size());
-    kokkos_arguments.push_back(nullptr);
-    body(arguments, kokkos_count, kokkos_arguments.data());
+    std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
+    const KokkosOptions kokkos(arguments);
+    body(std::as_const(arguments), kokkos);
     return std::cout.flush() ? 0 : complain("standard output can't be written", failed);
   } catch (const UserError& error) {
     return complain(error.what(), bad_input);

@@ -20,8 +20,7 @@ void note_parameters(const Measurement& from, std::int64_t length, MethodReport&
   to.samples = samples_of(from.parameters);
   std::visit(
       [&](const auto& method) {
-        if constexpr (requires { method.rows.share; })
-          to.rows_budget = method.rows.share > 0. ? method.rows.share * static_cast<double>(length) : method.rows.rows;
+        if constexpr (requires { method.rows; }) to.rows_budget = method.rows.of(length);
       },
       from.parameters);
 }

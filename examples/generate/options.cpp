@@ -1,8 +1,11 @@
 #include "generate/options.hpp"
 
 #include "decode/error.hpp"
+#include "decode/number_option.hpp"
 
 #include <CLI/CLI.hpp>
+
+#include <limits>
 
 namespace santa::example {
 namespace {
@@ -11,8 +14,7 @@ namespace {
 struct Typed {
   GenerateOptions options;
   std::string method = "mass-unit";
-  std::string rows = "0.1", rows_of_layers, target_error;
-  std::int64_t cache = 0;
+  std::string budget = "--rows", numbers = "0.1";  // the option that gives the budget, and its text
   std::vector<std::string> policies = {"share:0.05", "share:0.1", "share:0.15"};
   bool steered = false, centered = false;
 };
@@ -34,35 +36,47 @@ constexpr const char* footer_text =
     "    --output scores.jsonl\n"
     "\nExit codes: 0 done, 1 failed, 2 bad option or bad file. Options that begin with --kokkos- go to Kokkos.\n";
 
+double temperature_from(const std::string& text) {
+  const auto temperature = parse_number<double>(text);
+  // Scores are multiplied by 1 / temperature in float.
+  if (!temperature || (*temperature != 0. && !(*temperature >= 1e-6 && *temperature <= 1e6)))
+    refuse("--temperature", text, "0, or a number from 1e-6 to 1e6");
+  return *temperature;
+}
+
 void add_writing(CLI::App& app, Typed& typed) {
   GenerateOptions& options = typed.options;
   app.add_option("--prompt-tokens", options.prompt, "The prompt: a file of tokens")->type_name("FILE");
-  app.add_option("--tokens", options.tokens, "Tokens to write")
-      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 30))
-      ->capture_default_str()
+  add_number(app, "--tokens", options.tokens, std::int64_t{1}, std::int64_t{1} << 30, "Tokens to write")
       ->type_name("N");
-  app.add_option("--cache", typed.cache, "Tokens that the cache has room for; default: as many as are needed")
-      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 30))
+  add_number(app, "--cache", options.cache, std::int64_t{1}, std::int64_t{1} << 30,
+             "Tokens that the cache has room for; default: as many as are needed")
       ->type_name("N");
   app.add_option("--method", typed.method, "exact or mass-unit")
       ->check(CLI::IsMember({"exact", "mass-unit"}))
       ->capture_default_str()
       ->type_name("NAME");
-  app.add_option("--rows", typed.rows, "Value rows to read, as a share of the visible ones; default: 0.1")
-      ->type_name("SHARE");
-  app.add_option("--rows-of-layers", typed.rows_of_layers, "The same for each layer, with a '/' between them")
-      ->type_name("SHARES");
-  app.add_option("--target-error", typed.target_error,
-                 "In place of rows: as many as keep a head's error below this part of its norm, or a number for each "
-                 "layer, with a '/' between them")
+  const auto add_budget = [&](const std::string& name, const std::string& description) {
+    return add_text(app, name, description, [&typed, name](const std::string& text) {
+      typed.budget = name;
+      typed.numbers = text;
+    });
+  };
+  add_budget("--rows", "Value rows to read, as a share of the visible ones; default: 0.1")->type_name("SHARE");
+  add_budget("--rows-of-layers", "The same for each layer, with a '/' between them")->type_name("SHARES");
+  add_budget("--target-error",
+             "In place of rows: as many as keep a head's error below this part of its norm, or a number for each "
+             "layer, with a '/' between them")
       ->type_name("E");
   app.add_flag("--steered", typed.steered, "Meet the budget in every step, for a kernel more");
   app.add_flag("--centered", typed.centered, "Draw around the mean value row: a little less error");
-  app.add_option("--temperature", options.temperature, "Draw tokens at this temperature; 0: take the likeliest")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str()
+  add_text(app, "--temperature", "Draw tokens at this temperature; 0: take the likeliest",
+           [&options](const std::string& text) { options.temperature = temperature_from(text); })
+      ->default_str("0")
       ->type_name("T");
-  app.add_option("--seed", options.seed, "Seed of all draws")->check(CLI::NonNegativeNumber)->capture_default_str();
+  add_number(app, "--seed", options.seed, std::uint64_t{0}, std::numeric_limits<std::uint64_t>::max(),
+             "Seed of all draws")
+      ->type_name("N");
   app.add_flag("--compare", options.compare, "Write by exact attention too, and report both side by side");
 }
 
@@ -74,22 +88,21 @@ void add_evaluation(CLI::App& app, Typed& typed) {
                  "both after one of them")
       ->allow_extra_args(false)
       ->type_name("POLICY");
-  app.add_option("--seeds", typed.options.seeds, "Seeds of each policy, from --seed on")
-      ->check(CLI::Range(1, 1000))
-      ->capture_default_str()
+  add_number(app, "--seeds", typed.options.seeds, std::int64_t{1}, std::int64_t{1000},
+             "Seeds of each policy, from --seed on")
       ->type_name("N");
   app.add_option("--output", typed.options.output, "File for the scores; default: standard output")->type_name("FILE");
 }
 
 Policy policy_from(const Typed& typed) {
   if (typed.method == "exact") return {};
-  std::string policy = !typed.target_error.empty() ? "error:" : "share:";
-  policy += !typed.target_error.empty()     ? typed.target_error
-            : !typed.rows_of_layers.empty() ? typed.rows_of_layers
-                                            : typed.rows;
-  if (typed.steered) policy += ",steered";
-  if (typed.centered) policy += ",centered";
-  return parse_policy(policy);
+  Policy policy;
+  policy.budget = typed.budget == "--target-error" ? Policy::Budget::error : Policy::Budget::share;
+  policy.steered = typed.steered;
+  policy.centered = typed.centered;
+  if (!take_numbers(typed.numbers, policy))
+    refuse(typed.budget, typed.numbers, "a number above 0 and below 1, or one for each layer, with a '/' between them");
+  return policy;
 }
 
 /// What only makes sense by itself.
@@ -132,7 +145,6 @@ GenerateOptions parse_generate_options(const std::vector<std::string>& arguments
   } catch (const CLI::ParseError& error) {
     throw UserError(first_line(error.what()));
   }
-  if (app.count("--cache") > 0) typed.options.cache = typed.cache;
   typed.options.policy = policy_from(typed);
   for (const std::string& name : typed.policies) typed.options.policies.push_back(parse_policy(name));
   check(app, typed.options);

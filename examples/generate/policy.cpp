@@ -58,6 +58,17 @@ std::string Policy::name() const {
   return text;
 }
 
+bool take_numbers(std::string_view text, Policy& policy) {
+  std::vector<double> numbers = numbers_from(text);
+  const bool in_range = std::all_of(numbers.begin(), numbers.end(), [](double x) { return x >= 0. && x < 1.; });
+  if (numbers.empty() || !in_range || (numbers.size() == 1 && numbers[0] == 0.)) return false;
+  if (numbers.size() == 1)
+    policy.number = numbers[0];
+  else
+    policy.layers = std::move(numbers);
+  return true;
+}
+
 Policy parse_policy(std::string_view name) {
   Policy policy;
   if (name == "exact") return policy;
@@ -66,16 +77,10 @@ Policy parse_policy(std::string_view name) {
   policy.steered = take_end(rest, ",steered");
   if (take_begin(rest, "share:")) policy.budget = Policy::Budget::share;
   if (take_begin(rest, "error:")) policy.budget = Policy::Budget::error;
-  std::vector<double> numbers = numbers_from(rest);
-  const bool in_range = std::all_of(numbers.begin(), numbers.end(), [](double x) { return x >= 0. && x < 1.; });
-  if (policy.budget == Policy::Budget::all || numbers.empty() || !in_range || (numbers.size() == 1 && numbers[0] == 0.))
+  if (policy.budget == Policy::Budget::all || !take_numbers(rest, policy))
     throw UserError("the policy " + quote(name) +
                     " is unknown; accepted: exact, share:S and error:E with a number between 0 and 1 or one for each "
                     "layer, by '/', and ,steered ,centered or both after them");
-  if (numbers.size() == 1)
-    policy.number = numbers[0];
-  else
-    policy.layers = std::move(numbers);
   return policy;
 }
 

@@ -30,6 +30,10 @@ struct Policy {
   [[nodiscard]] std::string name() const;
 };
 
+/// Takes a policy's share or error, "0.1", or those of the layers, "0.03/0.05/0".
+/// Returns: false where they are no numbers from 0 to less than 1, or all that there is is a 0.
+bool take_numbers(std::string_view text, Policy& policy);
+
 /// The policy that `name` gives: "exact", "share:0.1", "error:0.05", the latter two with a number for each layer,
 /// "error:0.03/0.05/0.05", and with ",steered", ",centered" or ",steered,centered" at the end.
 /// Errors: UserError that says what there is.

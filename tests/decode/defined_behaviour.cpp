@@ -27,7 +27,7 @@ bool covers(const AnyMethod& method) {
         if constexpr (requires { m.samples; })
           return m.samples == all_rows;
         else if constexpr (requires { m.rows; })
-          return m.rows.rows == static_cast<double>(all_rows);
+          return m.rows == RowBudget(all_rows);
         else
           return true;
       },
@@ -92,7 +92,7 @@ SANTA_SPACE_TEST_CASE("one_key_gives_its_value") {
   for (const AnyMethod& more : samplers(50)) any.push_back(more);
   for (const AnyMethod& method : any) {
     Runner<Space, float> runner(problem, method);
-    const bool certain = method.index() != 1 || std::get<MassUnit>(method).rows.rows >= 1.;
+    const bool certain = method.index() != 1 || std::get<MassUnit>(method).rows.of(1) >= 1.;
     const Result& result = runner.run();
     for (std::int64_t h = 0; certain && h < 4; ++h)
       for (std::int64_t d = 0; d < dim; ++d)

@@ -108,6 +108,7 @@ SANTA_SPACE_TEST_CASE("plans_describe_their_splits_workspace_and_reads") {
   CHECK(has(plan.describe(), "slices of 9 heads"));
   CHECK(has(plan.describe(), "about 70 a kv head"));
   CHECK(has(text(MassUnit{.rows = share(0.25)}, 0), "about 250 a kv head"));
+  CHECK(has(text(MassUnit{.rows = 0x1p63}, 0), "and all value rows"));
   CHECK(has(text(Exact{}, 512), "santa::Exact"));
   CHECK(has(text(Exact{}, 512), "2 splits of 512 keys"));
   CHECK(has(text(Systematic{.samples = 33}, 0), "santa::Systematic"));

@@ -2,11 +2,15 @@
 #include "decode/options.hpp"
 
 #include "decode/error.hpp"
+#include "decode/number.hpp"
 #include "files.hpp"
 
 #include <doctest/doctest.h>
 
+#include <array>
+#include <cstdint>
 #include <string>
+#include <variant>
 #include <vector>
 
 using namespace santa::example;
@@ -93,23 +97,19 @@ TEST_CASE("wrong_options_get_a_sentence") {
       {{"--score", "low-rank", "--rank", "0"}, "--rank"},
       {{"--score", "sparse-keys", "--features", "257"}, "--features"},
       {{"--score", "low-rank", "--method", "systematic"}, "--score is for mass-unit methods: systematic is none"},
-      {{"--rows", "0"}, "--rows must be a positive number"},
-      {{"--rows", "-1"}, "--rows must be a positive number"},
-      {{"--rows", "nan"}, "--rows must be a positive number"},
-      {{"--rows", "inf"}, "--rows must be a positive number"},
-      {{"--rows", "many"}, "--rows"},
-      {{"--samples", "0"}, "--samples"},
-      {{"--samples", "99999999999999999999"}, "--samples"},
-      {{"--seed", "-1"}, "--seed"},
-      {{"--repeat", "-1"}, "--repeat"},
       {{"--repeat"}, "--repeat"},
-      {{"--layer", "x"}, "--layer"},
+      {{"--repeat", "1", "--repeat", "2"}, "--repeat"},
       {{"--format", "xml"}, "--format"},
       {{"--output", "x"}, "exactly one --method"},
       {{"--output", "x", "--method", "exact,mass-unit"}, "exactly one --method"},
       {{"--synthetic", "1,2,3,4"}, "five whole numbers"},
       {{"--synthetic", "1,2,3,4,5,"}, "five whole numbers"},
       {{"--synthetic", "1,2,3,4,x"}, "five whole numbers"},
+      {{"--synthetic", ""}, "--synthetic is ''; accepted: five whole numbers"},
+      {{"--synthetic", "1,2,3,4,5,6"}, "five whole numbers"},
+      {{"--synthetic", "1,,3,4,5"}, "five whole numbers"},
+      {{"--synthetic", "1, 2,3,4,5"}, "five whole numbers"},
+      {{"--synthetic", "1,2,3,4,18446744073709551624"}, "five whole numbers"},
       {{"--synthetic", "1,1,1,8,8", "file"}, "exclude each other"},
       {{"--synthetic", "1,1,1,8,8", "--layer", "3"}, "layer 0 only"},
       {{"--svg", "x"}, "--svg needs --sweep"},
@@ -129,6 +129,74 @@ TEST_CASE("wrong_options_get_a_sentence") {
     CHECK(contains(sentence, expected));
     CHECK(!contains(sentence, "\n"));
   }
+}
+
+TEST_CASE("a_number_is_all_of_its_text_in_decimals_and_finite") {
+  CHECK(parse_number<int>("-12") == -12);
+  CHECK(parse_number<double>("-1.5e2") == -150.);
+  for (const char* const none : {"", "x", "1x", " 1", "1 ", "+1", "0x1", "2147483648"}) CHECK(!parse_number<int>(none));
+  for (const char* const none :
+       {"", "x", "1x", " 1", "1 ", "+1", "0x1p3", "nan", "-nan", "inf", "-inf", "1e400", "1e-400"})
+    CHECK(!parse_number<double>(none));
+  CHECK(parse_numbers<int, 2>("1,2") == std::array<int, 2>{1, 2});
+  for (const char* const none : {"", "1", "1,", ",1", "1,2,", "1,2,3", "1;2"}) CHECK((!parse_numbers<int, 2>(none)));
+}
+
+TEST_CASE("whole_numbers_are_taken_whole_or_refused_with_name_given_and_accepted") {
+  const std::vector<std::pair<std::string, std::string>> ranges = {{"--samples", "1 to 1073741824"},
+                                                                   {"--draws", "1 to 128"},
+                                                                   {"--rank", "1 to 256"},
+                                                                   {"--features", "1 to 256"},
+                                                                   {"--repeat", "0 to 100000"},
+                                                                   {"--layer", "0 to 65535"},
+                                                                   {"--seed", "0 to 18446744073709551615"}};
+  for (const auto& [name, range] : ranges)
+    for (const char* const bad : {"", "x", "5x", "x5", " 5", "5 ", "+5", "-1", "-0x1", "0x10", "1e1", "1.0", "1,5",
+                                  "nan", "inf", "18446744073709551616", "99999999999999999999999999999"})
+      CHECK(sentence_of([&, &option = name] {
+              parse_options({option, bad});
+            }) == name + " is " + quote(bad) + "; accepted: a whole number from " + range);
+  for (const char* const name : {"--samples", "--draws", "--rank", "--features"})
+    CHECK(contains(sentence_of([&] { parse_options({name, "0"}); }), std::string(name) + " is '0'; accepted: "));
+  CHECK(contains(sentence_of([] { parse_options({"--samples", "4294967297"}); }), "--samples is '4294967297'"));
+  CHECK(contains(sentence_of([] { parse_options({"--layer", "65536"}); }), "--layer is '65536'"));
+  const std::string digits(300, '9');
+  CHECK(sentence_of([&] { parse_options({"--seed", digits}); }).size() < 160);
+
+  CHECK(parse_options({"--seed", "18446744073709551615"}).measure.seed == 18446744073709551615U);
+  CHECK(parse_options({"--seed=0"}).measure.seed == 0);
+  CHECK(parse_options({"--samples", "010"}).measure.budget.samples == 10);  // no octal
+  CHECK(parse_options({"--layer", "7"}).layer == 7);
+  CHECK(parse_options({"--repeat", "0"}).measure.repeat == 0);
+  CHECK(!parse_options({}).layer);
+}
+
+TEST_CASE("numbers_are_finite_or_refused_with_name_given_and_accepted") {
+  for (const char* const bad : {"", "many", "0.1x", " 0.1", "0.1 ", "+0.1", "0,1", "0x1p-3", "0", "-0", "-1", "nan",
+                                "-nan", "inf", "1e400", "1e-400", "1e19"})
+    CHECK(sentence_of([&] {
+            parse_options({"--rows", bad});
+          }) == "--rows is " + quote(bad) + "; accepted: a share above 0 and below 1, or 1 to 2^63 rows");
+  for (const char* const bad : {"", "many", "1x", " 1", "+1", "0,1", "0x1", "-1", "nan", "inf", "1e400", "10000.1"})
+    CHECK(sentence_of([&] {
+            parse_options({"--synthetic", "1,1,1,8,8", "--sharpness", bad});
+          }) == "--sharpness is " + quote(bad) + "; accepted: a number from 0 to 10000");
+  CHECK(parse_options({"--rows", ".25"}).measure.budget.rows == .25);
+  CHECK(parse_options({"--rows", "1e3"}).measure.budget.rows == 1000.);
+}
+
+TEST_CASE("a_number_of_rows_means_the_same_to_the_program_and_to_the_library") {
+  const auto rows_of = [](const char* const text, std::int64_t visible) {
+    return std::get<santa::MassUnit>(find_method("mass-unit").make(parse_options({"--rows", text}).measure.budget))
+        .rows.of(visible);
+  };
+  CHECK(rows_of("0.1", 1000) == 100.);
+  CHECK(rows_of("1", 1000) == 1.);
+  CHECK(rows_of("250", 1000) == 250.);
+  for (const char* const text : {"0.1", "0.999999999", "1", "1.5", "1000", "9e18"})
+    for (const MethodEntry& method : all_methods())
+      CHECK_NOTHROW(std::visit([](const auto& chosen) { chosen.check(); },
+                               method.make(parse_options({"--rows", text}).measure.budget)));
 }
 
 TEST_CASE("synthetic_shapes_that_can_not_be_are_refused") {

@@ -1,5 +1,6 @@
 // Bad files and bad options: one sentence each, and the program's exit code 2.
 #include "../examples/files.hpp"
+#include "../examples/programs.hpp"
 #include "generate/evaluation.hpp"
 #include "generate/options.hpp"
 #include "generate/texts.hpp"
@@ -8,9 +9,7 @@
 #include "tiny_model.hpp"
 
 #include <doctest/doctest.h>
-#include <sys/wait.h>
 
-#include <cstdlib>
 #include <iterator>
 
 namespace santa::example::test {
@@ -38,16 +37,8 @@ std::string refusal_of(const std::vector<std::string>& arguments) {
   return sentence_of([&] { parse_generate_options(arguments); });
 }
 
-struct Ran {
-  int code;
-  std::string said;
-};
-
 Ran run_program(const Folder& folder, const std::string& arguments) {
-  const std::string output = (folder / "said").string();
-  const std::string command = std::string(SANTA_GENERATE_PROGRAM) + " " + arguments + " > " + output + " 2>&1";
-  const int status = std::system(command.c_str());  // NOLINT(cert-env33-c)
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, bytes_of_file(output)};
+  return run_command(folder, std::string(SANTA_GENERATE_PROGRAM) + " " + arguments);
 }
 
 TEST_CASE("another_architecture_is_refused") {
@@ -276,12 +267,38 @@ TEST_CASE("options") {
   CHECK(contains(refusal_of({}), "--model is needed"));
   CHECK(contains(refusal_of({"--model", "m"}), "--prompt-tokens or --evaluate is needed"));
   CHECK(contains(refusal_of({"--model", "m", "--prompt-tokens", "p", "--method", "best"}), "best"));
-  CHECK(contains(refusal_of({"--model", "m", "--prompt-tokens", "p", "--rows", "0"}), "'share:0' is unknown"));
+  CHECK(contains(refusal_of({"--model", "m", "--prompt-tokens", "p", "--rows", "0"}),
+                 "--rows is '0'; accepted: a number above 0"));
   CHECK(contains(refusal_of({"--model", "m", "--prompt-tokens", "p", "--rows", "0.1", "--target-error", "0.1"}),
                  "--rows and --target-error exclude each other"));
   CHECK(contains(refusal_of({"--model", "m", "--prompt-tokens", "p", "--method", "exact", "--compare"}),
                  "--compare needs a method other than exact"));
   CHECK(contains(refusal_of({"--model", "m", "--prompt-tokens", "p", "--seeds", "4"}), "--seeds needs --evaluate"));
+  const auto refusal_of_number = [](const std::string& name, const std::string& text) {
+    return refusal_of({"--model", "m", "--prompt-tokens", "p", name, text});
+  };
+  for (const char* const bad : {"", "abc", "0x10", "+5", " 5", "5 ", "1e1", "-1", "1.5", "nan", "inf", "0",
+                                "18446744073709551616", "99999999999999999999999"})
+    for (const char* const name : {"--tokens", "--cache", "--seed", "--seeds"}) {
+      if (std::string(name) == "--seed" && std::string(bad) == "0") continue;
+      CAPTURE(name);
+      CHECK(contains(refusal_of_number(name, bad),
+                     std::string(name) + " is " + quote(bad) + "; accepted: a whole number from "));
+    }
+  for (const char* const bad : {"", "abc", "0x1p-3", "+1", " 1", "1x", "-1", "nan", "inf", "1e400", "1e-300"})
+    CHECK(refusal_of_number("--temperature", bad) ==
+          "--temperature is " + quote(bad) + "; accepted: 0, or a number from 1e-6 to 1e6");
+  for (const char* const bad :
+       {"", "abc", "0", "1", "1.5", "100", "-0.1", "nan", "inf", "0x1p-3", "0.1x", "0.1,steered"})
+    for (const char* const name : {"--rows", "--rows-of-layers", "--target-error"})
+      CHECK(contains(refusal_of_number(name, bad),
+                     std::string(name) + " is " + quote(bad) + "; accepted: a number above 0"));
+  const auto large = parse_generate_options({"--model", "m", "--prompt-tokens", "p", "--seed", "18446744073709551615",
+                                             "--temperature", "0.7", "--cache", "010", "--target-error", "0.05"});
+  CHECK(large.seed == 18446744073709551615U);
+  CHECK(large.temperature == 0.7);
+  CHECK(large.cache == 10);
+  CHECK(large.policy.name() == "error:0.05");
   const auto options = parse_generate_options({"--model", "m", "--prompt-tokens", "p", "--rows-of-layers", "0.1/0"});
   CHECK(options.policy.budget == Policy::Budget::share);
   CHECK(options.policy.layers == std::vector<double>{0.1, 0.});
@@ -311,6 +328,8 @@ TEST_CASE("the_program_ends_with_2_and_one_sentence") {
   check_refused(model + prompt + " --cache 5", "the cache is for 5");
   check_refused(model + prompt + " --rows-of-layers 0.1/0.2/0.3", "one for each of the 2 layers");
   check_refused(model + prompt + " --frobnicate", "--frobnicate");
+  check_refused(model + prompt + " --seed 18446744073709551616", "--seed is '18446744073709551616'; accepted: ");
+  check_refused(model + prompt + " --kokkos-num-threads=abc", "--kokkos-num-threads is 'abc'; accepted: ");
   write_bytes(folder / "short", bytes_of_file(folder / "model").substr(0, 4000));
   check_refused("--model " + (folder / "short").string() + prompt, "short");
   write_bytes(folder / "foreign", "GGUF and so on, of another kind");

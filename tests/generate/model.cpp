@@ -180,10 +180,10 @@ TEST_CASE("short_texts_are_read_whole") {
   Policy policy = of_share(0.1);
   policy.from = 512;
   CHECK(!method_of(policy, 0, 511));
-  CHECK(method_of(policy, 0, 512)->rows.share == 0.1);
+  CHECK(method_of(policy, 0, 512)->rows == santa::share(0.1));
   policy.layers = {0., 0.7};
   CHECK(!method_of(policy, 0, 512));
-  CHECK(method_of(policy, 1, 512)->rows.share == 0.7);
+  CHECK(method_of(policy, 1, 512)->rows == santa::share(0.7));
 }
 
 TEST_CASE("the_same_seed_writes_the_same_text") {

@@ -313,5 +313,11 @@ TEST_CASE("wrong_arguments_are_named_before_anything_is_written") {
         "santa: log_weights.data() is null; accepted: a view with data");
   CHECK(complaint([&] { draw_rows(HostSpace{}, Systematic{.samples = 0}, log_weights, drawn); }) ==
         "santa: Systematic.samples is 0; accepted: 1 to 2^30");
+  CHECK(complaint([&] { draw_rows(HostSpace{}, FixedTileBudget{.samples = 1, .tile = 32}, log_weights, drawn); }) ==
+        "santa: FixedTileBudget.samples is 1; accepted: at least one for each of the 2 tiles of the plan's length");
+  CHECK(
+      complaint([&] { draw_rows(HostSpace{}, MassUnit{.rows = 0.05}, log_weights, drawn); }) ==
+      "santa: MassUnit.rows is 0.05; accepted: 1 to 2^63 rows, or a share of the visible ones above 0 and up to 1, as "
+      "santa::share(0.05)");
   CHECK(complaint([&] { DrawPlan(HostSpace{}, Exact{}, 2, -1); }) == "santa: rows is -1; accepted: 0 to 2^36");
 }

@@ -35,8 +35,7 @@ struct Matrices {
 
 Drawn drawn_list(std::size_t batch, std::size_t rows, unsigned seed) {
   const Drawn drawn(HostSpace{}, batch, rows);
-  draw_rows(HostSpace{}, MassUnit{.rows = 0.3 * static_cast<double>(rows)}, random_log_weights(batch, rows, seed),
-            drawn, {.seed = seed});
+  draw_rows(HostSpace{}, MassUnit{.rows = share(0.3)}, random_log_weights(batch, rows, seed), drawn, {.seed = seed});
   return drawn;
 }
 

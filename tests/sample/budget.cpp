@@ -1,5 +1,6 @@
 // How MassUnit chooses delta.
 #include "support/statistics.hpp"
+#include <santa/decode/methods.hpp>
 #include <santa/lanes/host_group.hpp>
 #include <santa/sample/budget.hpp>
 #include <santa/sample/fixed_tile_budget.hpp>
@@ -14,6 +15,7 @@
 #include <cmath>
 #include <limits>
 #include <random>
+#include <string>
 #include <vector>
 
 using namespace santa;
@@ -151,39 +153,74 @@ TEST_CASE("corrections_of_delta_go_the_right_way_and_no_further_than_a_factor_of
 }
 
 TEST_CASE("row_budgets_are_numbers_or_shares") {
-  const detail::Budget rows{RowBudget(7).rows, RowBudget(7).share, 0};
-  CHECK(rows.rows_of(1000) == 7.);
-  const detail::Budget part{share(0.25).rows, share(0.25).share, 0};
-  CHECK(part.rows_of(1000) == 250.);
-  CHECK(MassUnit{}.rows.share == 0.1);
+  const auto rows_of = [](const RowBudget& rows) {
+    return detail::Recipe<MassUnit>::budget({.rows = rows}, 1000).rows_of(1000);
+  };
+  CHECK(rows_of(7) == 7.);
+  CHECK(rows_of(1.5) == 1.5);
+  CHECK(rows_of(1) == 1.);
+  CHECK(rows_of(share(0.25)) == 250.);
+  CHECK(rows_of(share(1)) == 1000.);
+  CHECK(rows_of(MassUnit{}.rows) == 100.);
+}
+
+TEST_CASE("a_number_of_rows_below_1_is_no_budget_but_probably_a_share") {
+  const auto message = [](const RowBudget& rows) -> std::string {
+    try {
+      MassUnit{.rows = rows}.check();
+    } catch (const std::invalid_argument& error) {
+      return error.what();
+    }
+    return "";
+  };
+  const std::string accepted = "; accepted: 1 to 2^63 rows, or a share of the visible ones above 0 and up to 1, as ";
+  CHECK(message(0.1) == "santa: MassUnit.rows is 0.1" + accepted + "santa::share(0.1)");
+  CHECK(message(0.25F) == "santa: MassUnit.rows is 0.25" + accepted + "santa::share(0.25)");
+  CHECK(message(1e-300) == "santa: MassUnit.rows is 1e-300" + accepted + "santa::share(1e-300)");
+  CHECK(message(std::nextafter(1., 0.)) ==
+        "santa: MassUnit.rows is 0.9999999999999999" + accepted + "santa::share(0.9999999999999999)");
+  for (const double none : {0., -3., -0.1, 1e19, HUGE_VAL, -HUGE_VAL})
+    CHECK(message(none) == "santa: MassUnit.rows is " + detail::text_of(none) + accepted + "santa::share(0.1)");
+  CHECK(message(std::nan("")) == "santa: MassUnit.rows is nan" + accepted + "santa::share(0.1)");
+  for (const double none : {0., -0.5, 1.5, 10., HUGE_VAL, -HUGE_VAL})
+    CHECK(message(share(none)) ==
+          "santa: MassUnit.rows is share(" + detail::text_of(none) + ")" + accepted + "santa::share(0.1)");
+  CHECK(message(share(std::nan(""))) == "santa: MassUnit.rows is share(nan)" + accepted + "santa::share(0.1)");
+  for (const RowBudget& good : {RowBudget(1), RowBudget(1000), RowBudget(1.5), RowBudget(0x1p63), share(1e-300),
+                                share(0.1), share(1), share(1.)})
+    CHECK(message(good).empty());
 }
 
 TEST_CASE("bad_budgets_are_rejected_with_name_given_and_accepted") {
   const auto reject = [](const auto& method, const char* message) {
     CHECK_THROWS_WITH_AS(method.check(), message, std::invalid_argument);
   };
-  reject(MassUnit{.rows = 0}, "santa: MassUnit.rows is 0.000000; accepted: a positive number");
-  reject(MassUnit{.rows = -3}, "santa: MassUnit.rows is -3.000000; accepted: a positive number");
-  reject(MassUnit{.rows = share(-0.5)}, "santa: MassUnit.rows is -0.500000; accepted: a positive number");
-  reject(MassUnit{.rows = share(0.)}, "santa: MassUnit.rows is 0.000000; accepted: a positive number");
   reject(Systematic{.samples = 0}, "santa: Systematic.samples is 0; accepted: 1 to 2^30");
   reject(Systematic{.samples = -1}, "santa: Systematic.samples is -1; accepted: 1 to 2^30");
   reject(Systematic{.samples = (1 << 30) + 1}, "santa: Systematic.samples is 1073741825; accepted: 1 to 2^30");
   reject(Stratified{.samples = 0}, "santa: Stratified.samples is 0; accepted: 1 to 2^30");
+  reject(Stratified{.samples = (std::int64_t{1} << 32) + 1},
+         "santa: Stratified.samples is 4294967297; accepted: 1 to 2^30");
   reject(Multinomial{.samples = -5}, "santa: Multinomial.samples is -5; accepted: 1 to 2^30");
+  reject(Multinomial{.samples = std::numeric_limits<std::int64_t>::min()},
+         "santa: Multinomial.samples is -9223372036854775808; accepted: 1 to 2^30");
   reject(FixedTileBudget{.samples = 0}, "santa: FixedTileBudget.samples is 0; accepted: 1 to 2^30");
+  reject(FixedTileBudget{.samples = -1}, "santa: FixedTileBudget.samples is -1; accepted: 1 to 2^30");
+  reject(FixedTileBudget{.samples = (std::int64_t{1} << 33)},
+         "santa: FixedTileBudget.samples is 8589934592; accepted: 1 to 2^30");
   reject(FixedTileBudget{.tile = 128}, "santa: FixedTileBudget.tile is 128; accepted: 32, 64 or 256");
   reject(ProportionalTileBudget{.samples = 0}, "santa: ProportionalTileBudget.samples is 0; accepted: 1 to 2^30");
   reject(ProportionalTileBudget{.tile = 0}, "santa: ProportionalTileBudget.tile is 0; accepted: 32, 64 or 256");
-  reject(MassUnit{.target_error = -0.1},
-         "santa: MassUnit.target_error is -0.100000; accepted: 0 (none) to less than 1");
-  reject(MassUnit{.target_error = 1.}, "santa: MassUnit.target_error is 1.000000; accepted: 0 (none) to less than 1");
-  CHECK_NOTHROW(MassUnit{.target_error = 0.05}.check());
-  for (const double bad : {std::nan(""), HUGE_VAL, -HUGE_VAL}) {
+  const auto reject_target = [&](double target, const std::string& given) {
+    reject(MassUnit{.target_error = target},
+           ("santa: MassUnit.target_error is " + given + "; accepted: 0 (none), or 2^-126 to less than 1").c_str());
+  };
+  reject_target(-0.1, "-0.1");
+  reject_target(1., "1");
+  reject_target(1e-46, "1e-46");                                // 0 as a float
+  reject_target(std::nextafter(1., 0.), "0.9999999999999999");  // 1 as a float
+  for (const double good : {0., -0., 0x1p-126, 0.05, 0.9999}) CHECK_NOTHROW(MassUnit{.target_error = good}.check());
+  for (const double bad : {std::nan(""), HUGE_VAL, -HUGE_VAL})
     CHECK_THROWS_AS((MassUnit{.target_error = bad}.check()), std::invalid_argument);
-    CHECK_THROWS_AS((MassUnit{.rows = bad}.check()), std::invalid_argument);
-    CHECK_THROWS_AS((MassUnit{.rows = share(bad)}.check()), std::invalid_argument);
-  }
-  CHECK_NOTHROW(MassUnit{.rows = 0.5}.check());
   CHECK_NOTHROW(Systematic{.samples = 1}.check());
 }

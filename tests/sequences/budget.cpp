@@ -23,7 +23,7 @@ std::vector<double> rows_over_budget(const example::Capture& capture, const Mass
     const auto state = sequence.state();
     for (std::size_t step = 0; step < sequence.steps(); ++step) {
       const StepResult result = sequence.run(plan, step, state, layer.index);
-      const double budget = method.rows.share * static_cast<double>(sequence.visible(step));
+      const double budget = method.rows.of(sequence.visible(step));
       for (const std::int64_t rows : result.rows)
         if (step > 0) ratios.push_back(static_cast<double>(rows) / budget);
     }

@@ -5,12 +5,19 @@
 
 #include <Kokkos_Core.hpp>
 
+#include <charconv>
 #include <cstdint>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 
 namespace santa::detail {
+
+/// A number as an error has it: the shortest text that says which.
+inline std::string text_of(double number) {
+  char text[32];
+  return {text, std::to_chars(text, text + sizeof text, number).ptr};
+}
 
 /// Throws std::invalid_argument: "santa: <argument> is <given>; accepted: <accepted>".
 [[noreturn, gnu::cold]] inline void reject(std::string_view argument, const std::string& given,

@@ -80,8 +80,10 @@ struct Recipe<MassUnit> {
   static constexpr const char* name = "MassUnit";
   static WorkspaceNeeds needs() { return {.deltas = true}; }
   static Budget budget(const MassUnit& method, std::int64_t /*length*/) {
-    return {
-        .rows = method.rows.rows, .share = method.rows.share, .target_error = static_cast<float>(method.target_error)};
+    const RowBudget& rows = method.rows;
+    return {.rows = rows.is_share ? 0. : rows.number,
+            .share = rows.is_share ? rows.number : 0.,
+            .target_error = static_cast<float>(method.target_error)};
   }
 
   template <class Space, class Context>

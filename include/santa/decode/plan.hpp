@@ -274,8 +274,9 @@ class DecodePlan {
     if (budget.samples > 0) return "at most " + std::to_string(budget.samples) + " a query head of the";
     if (budget.target_error > 0.F)
       return "as many as an error of " + std::to_string(budget.target_error) + " takes of the";
-    if (budget.share > 0. || budget.rows > 0.)
-      return "about " + std::to_string(static_cast<std::int64_t>(budget.rows_of(_shape.length))) + " a kv head of the";
+    const double rows = budget.rows_of(_shape.length);
+    if (rows > 0. && rows < static_cast<double>(_shape.length))
+      return "about " + std::to_string(static_cast<std::int64_t>(rows)) + " a kv head of the";
     return "all";
   }
 

@@ -7,31 +7,12 @@
 #include <santa/core/drawn.hpp>
 #include <santa/lanes/math.hpp>
 #include <santa/sample/budget.hpp>
+#include <santa/sample/row_budget.hpp>
 
-#include <cmath>
 #include <cstdint>
-#include <string>
-#include <type_traits>
+#include <limits>
 
 namespace santa {
-
-/// A number of rows, or a share of the visible length.
-struct RowBudget {
-  double rows = 0.;
-  double share = 0.;
-
-  RowBudget() = default;
-  template <class Number>
-    requires std::is_arithmetic_v<Number> RowBudget(Number number)
-        : rows(static_cast<double>(number)) {}  // NOLINT(google-explicit-constructor): .rows = 512
-};
-
-/// A row budget of `part` of the visible length: share(0.1) reads about a tenth of the value rows.
-inline RowBudget share(double part) {
-  RowBudget budget;
-  budget.share = part;
-  return budget;
-}
 
 /// How MassUnit draws for the query heads that share one kv head.
 enum class Draws : std::uint8_t {
@@ -51,7 +32,7 @@ enum class Draws : std::uint8_t {
 ///           error of a head's output relative to its norm, in place of rows: as many rows are read as keep it below
 ///           that in 95 % of steps and heads, by the error bars of the steps before (docs/accuracy_on_demand.md). That
 ///           takes a state; `rows` is what its first step reads, and a run without. It is always steered.
-/// Requires: rows > 0. A budget that covers the visible length reads every row: the result is Exact's.
+/// Requires: rows as RowBudget has it. A budget that covers the visible length reads every row: the result is Exact's.
 /// Errors:   std::invalid_argument from the plan: name, given, accepted.
 /// Bytes:    all keys, about `rows` value rows, the subset's keys at a first step, the panel's where steered,
 ///           `center` where given.
@@ -65,12 +46,10 @@ struct MassUnit {
   bool steered = false;
 
   void check() const {
-    if (!(target_error >= 0. && target_error < 1.))
-      detail::reject("MassUnit.target_error", std::to_string(target_error), "0 (none) to less than 1");
-
-    const double given = rows.share > 0. || rows.rows == 0. ? rows.share : rows.rows;
-    if (!(given > 0.) || !std::isfinite(given))
-      detail::reject("MassUnit.rows", std::to_string(given), "a positive number");
+    constexpr double least = std::numeric_limits<float>::min();  // kernels get a float: not one that is none, or 1
+    if (target_error != 0. && !(target_error >= least && target_error < 1. && static_cast<float>(target_error) < 1.F))
+      detail::reject("MassUnit.target_error", detail::text_of(target_error), "0 (none), or 2^-126 to less than 1");
+    rows.check("MassUnit.rows");
   }
 };
 
