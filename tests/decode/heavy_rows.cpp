@@ -59,11 +59,11 @@ void check_large_delta() {
 }  // namespace
 
 SANTA_SPACE_TEST_CASE("few_points_in_a_long_cache_give_weights_of_thousands_of_keys") {
-  check_few_points<Space, half>();
+  check_few_points<Space, santa::half>();
   check_few_points<Space, bfloat16>();
 }
 
 SANTA_SPACE_TEST_CASE("a_delta_far_too_large_gives_few_rows_of_large_weights_right_on_average") {
-  check_large_delta<Space, half>();
+  check_large_delta<Space, santa::half>();
   check_large_delta<Space, bfloat16>();
 }
