@@ -146,7 +146,7 @@ TEST_CASE("queues_know_which_rows_have_been_asked_for") {
 TEST_CASE("waiting_rows_follow_a_change_of_reference_in_one_head_only") {
   Fixture f(3, true);
   f.push(0, 0x15U);
-  f.queue.rescale(Group(Team{}), 1, 0.5F, f.queue.size());
+  f.queue.rescale(Group(Team{}), 1, 0.5F);
   f.take_until(0);
   for (std::size_t i = 0; i < 3; ++i) {
     CHECK(f.out.weight[0][i] == f.in.weight[0][i]);

@@ -13,7 +13,7 @@
 
 using namespace santa;
 using detail::HeadState;
-using detail::SplitStates;
+using SplitStates = detail::SplitStates<false>;
 using Group = lanes::HostGroup;
 
 namespace {
@@ -33,7 +33,7 @@ Part random_part(unsigned seed, float reference) {
   std::mt19937 random(seed);
   std::uniform_real_distribution<float> uniform(0.5F, 2.F);
   Part part;
-  part.head.reference = reference;
+  part.head.reference = part.head.mass_reference = reference;
   part.head.mass = 3.F * uniform(random);
   part.head.used = 2.F * uniform(random);
   part.head.squares = uniform(random);
@@ -119,6 +119,22 @@ TEST_CASE("states_are_brought_to_one_reference") {
   for (std::size_t d = 0; d < dim; ++d)
     CHECK(out[d] == doctest::Approx((a.sum[d] * 0.125F + b.sum[d]) / total.head.mass).epsilon(1e-5));
   CHECK(detail::log2_mass(total.head) == doctest::Approx(8. + std::log2(static_cast<double>(total.head.mass))));
+}
+
+TEST_CASE("masses_with_references_of_their_own_are_brought_to_the_largest_of_those") {
+  Part a = random_part(1, 5.F);
+  Part b = random_part(2, 8.F);
+  a.head.mass_reference = 300.F;
+  b.head.mass_reference = 302.F;
+  std::vector<float> memory(2 * stride);
+  std::memcpy(memory.data(), &a.head, sizeof(HeadState));
+  std::memcpy(memory.data() + stride, &b.head, sizeof(HeadState));
+  const HeadState total =
+      detail::merge_heads(Group(Team{}), detail::SplitStates<true>{memory.data(), static_cast<int>(stride), 2});
+  CHECK(total.reference == 8.F);
+  CHECK(total.used == a.head.used * 0.125F + b.head.used);
+  CHECK(total.mass_reference == 302.F);
+  CHECK(total.mass == a.head.mass * 0.25F + b.head.mass);
 }
 
 TEST_CASE("a_state_far_below_the_largest_adds_nothing_and_breaks_nothing") {

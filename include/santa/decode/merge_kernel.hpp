@@ -20,6 +20,8 @@ struct MergeKernel : Context {
   using Extents = lanes::Teams<16>;
   using Group = lanes::GroupOf<typename Context::Space, Extents>;
 
+  static constexpr bool apart = Context::State::rescored;
+
   explicit MergeKernel(const Context& context) : Context(context) {}
 
   /// Scratch of a team: a state of each group, an output, the head's effective sample size.
@@ -38,19 +40,19 @@ struct MergeKernel : Context {
   KOKKOS_FUNCTION void merge(const Group& group, const Unit& unit, int head, float* states) const {
     const Arguments& a = this->arguments;
     const std::int64_t stride = state_floats(a.dim);
-    merge_into(group, share_of(states_of(a, unit, head), group.rank()), a.dim, states + group.rank() * stride);
+    merge_into(group, share_of(states_of<apart>(a, unit, head), group.rank()), a.dim, states + group.rank() * stride);
     group.team_barrier();
     if (group.rank() == 0) {
       float* result = states + Group::groups_per_team * stride;
-      write_head(group, a, unit, head, {states, stride, Group::groups_per_team}, multinomial_error, result,
-                 *reinterpret_cast<HeadSample*>(result + a.dim));
+      write_head(group, a, unit, head, SplitStates<apart>{states, stride, Group::groups_per_team}, multinomial_error,
+                 result, *reinterpret_cast<HeadSample*>(result + a.dim));
     }
     if (a.statistics && unit.slice == 0 && head == 0)
       write_statistics(group, unit, reinterpret_cast<HeadSample*>(states));
   }
 
   /// A group's share of the splits.
-  KOKKOS_FUNCTION static SplitStates share_of(const SplitStates& all, int rank) {
+  KOKKOS_FUNCTION static SplitStates<apart> share_of(const SplitStates<apart>& all, int rank) {
     const int share = (all.count + Group::groups_per_team - 1) / Group::groups_per_team;
     const int begin = rank * share < all.count ? rank * share : all.count;
     const int count = all.count - begin < share ? all.count - begin : share;
@@ -64,7 +66,7 @@ struct MergeKernel : Context {
       const Unit part = unit_at(a, this->modifier, {unit.batch, 0, unit.kv_head, slice});
       group.team_barrier();  // also after scratch was used otherwise
       for (int head = group.rank(); head < part.heads; head += Group::groups_per_team) {
-        const HeadState total = merge_heads(group, states_of(a, part, head));
+        const HeadState total = merge_heads(group, states_of<apart>(a, part, head));
         group.single([&] { samples[head] = sample_of(a, part, total); });
       }
       group.team_barrier();

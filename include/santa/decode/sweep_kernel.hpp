@@ -45,8 +45,9 @@ struct SweepKernel : Context {
     float* scratch = group.template scratch<float>(member, scratch_floats(a.slice_heads, a.dim));
     sweep(group, unit, scratch);
     if (a.merges_apart) return;
-    this->when_all_arrived(group, unit,
-                           [&](const Unit& slice) { write_outputs(group, a, slice, multinomial_error, scratch); });
+    this->when_all_arrived(group, unit, [&](const Unit& slice) {
+      write_outputs<State::rescored>(group, a, slice, multinomial_error, scratch);
+    });
   }
 
  private:
@@ -164,7 +165,7 @@ struct SweepKernel : Context {
       state.store(heads, parts + group.rank() * stride);
       group.single([&] { reinterpret_cast<UnitCounts*>(scratch)[group.rank()] = counts; });
       group.team_barrier();
-      merge_groups(group, parts, stride, unit.heads, a.dim, states);
+      merge_groups<State::rescored>(group, parts, stride, unit.heads, a.dim, states);
       if (group.rank() == 0) group.single([&] { a.work.counts[row] = sum_counts(scratch); });
     }
   }

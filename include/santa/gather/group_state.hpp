@@ -32,10 +32,10 @@ class GroupState {
   static constexpr float headroom = 8.F;
   static constexpr bool rescored = DrawnRowKeys::rescored;
 
-  /// Scratch in 4-byte words: the queue, and the error-bar sums.
+  /// Scratch in 4-byte words: the queue, references of drawn rows that are scored again, and the error-bar sums.
   KOKKOS_FUNCTION static constexpr int scratch_words(int heads, bool with_spread) {
     return RowQueue<Group>::scratch_words(Group::padded(heads), with_spread && !rescored) +
-           (with_spread ? Group::padded(heads) : 0);
+           (rescored ? Group::padded(heads) : 0) + (with_spread ? Group::padded(heads) : 0);
   }
 
   KOKKOS_FUNCTION GroupState(const Group& group, Tile& tile, const Rows& values, const DrawnRowKeys& keys,
@@ -45,20 +45,21 @@ class GroupState {
         _values(values),
         _keys(keys),
         _queue(scratch, Group::padded(unit.heads), arguments.with_spread && !rescored),
-        _variance(scratch + RowQueue<Group>::scratch_words(Group::padded(unit.heads), !rescored)),
+        _drawn_reference(scratch + RowQueue<Group>::scratch_words(Group::padded(unit.heads), !rescored)),
+        _variance(_drawn_reference + (rescored ? Group::padded(unit.heads) : 0)),
         _unit(unit),
         _dim(arguments.dim),
         _center(arguments.center ? &arguments.center(unit.batch, unit.kv_head) : nullptr),
         _with_spread(arguments.with_spread) {
     _group.for_all_heads(unit.heads, [&](int head) { _mass[head] = _used[head] = _squares[head] = Float(0.F); });
-    if (_with_spread) _group.for_each(Group::padded(unit.heads), [&](int head) { _variance[head] = 0.F; });
+    _group.for_each(Group::padded(unit.heads), [&](int head) {
+      if constexpr (rescored) _drawn_reference[head] = empty_reference;
+      if (_with_spread) _variance[head] = 0.F;
+    });
     _group.sync();
   }
 
-  KOKKOS_FUNCTION void set_reference(int head, float reference) {
-    _reference[head] = reference;
-    if constexpr (rescored) _drawn_reference[head] = empty_reference;
-  }
+  KOKKOS_FUNCTION void set_reference(int head, float reference) { _reference[head] = reference; }
   [[nodiscard]] KOKKOS_FUNCTION bool with_spread() const { return _with_spread; }
   [[nodiscard]] KOKKOS_FUNCTION std::uint32_t rows() const { return _rows; }
 
@@ -95,8 +96,7 @@ class GroupState {
     _mass[head] = lanes::select(_group.lanes_between(0, 1), Float(mass), Float(0.F));
   }
 
-  /// Makes the weights of drawn rows relative to `own`, those that they were drawn by: for rules that don't look at
-  /// weights, where rows are scored again.
+  /// For rules that don't look at weights: makes those of drawn rows relative to `own`, which they were drawn by.
   KOKKOS_FORCEINLINE_FUNCTION void make_relative(const Float* own, Drawn<Group>& drawn) const {
     _group.for_all_heads(_unit.heads, [&](int head) {
       const Float inverse = lanes::select(own[head] > Float(0.F), lanes::inverse_near(own[head]), Float(0.F));
@@ -186,20 +186,20 @@ class GroupState {
   }
 
   /// What drawn rows' weights are relative to.
-  [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION float& drawn_reference(int head) {
+  [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION float drawn_reference(int head) const {
     if constexpr (rescored)
       return _drawn_reference[head];
     else
       return _reference[head];
   }
 
-  /// Gives the oldest rows the weights of their full keys. Bytes: `count` key rows. Spreads follow from the weights: a
-  /// row of inclusion probability pi and weight w has (1 - pi) (w / pi)^2.
+  /// Gives the oldest rows the weights of their full keys; NaN shows, but not where a head has not drawn the row.
+  /// Bytes: `count` key rows. Spreads follow from the weights: a row of inclusion probability pi and weight w has (1 -
+  /// pi) (w / pi)^2.
   KOKKOS_FORCEINLINE_FUNCTION void rescore(int count) {
     Float score[Group::max_heads];
     Float spread[Group::max_heads] = {};
     _tile.scores_of(_keys.rows, _unit.begin, _queue.index(), count, score);
-    // NaN shows, but not where a head has not drawn the row.
     _group.for_all_heads(_unit.heads, [&](int head) {
       const auto drawn = _group.load(_queue.weight(head), count, 0.F) != Float(0.F);
       score[head] = lanes::select(drawn, _keys.modifier.apply(score[head]), Float(-lanes::infinity));
@@ -264,9 +264,12 @@ class GroupState {
     if (!_group.any(above)) return;
     _group.for_all_heads(_unit.heads, [&](int head) {
       if (!_group.any(exceeds(head))) return;
+      const float before = reference[head];
       const float raised = lanes::ceil(_group.max(lanes::max(Float(empty_reference), score[head])));
-      if (reference[head] > empty_reference) rescale(head, lanes::exp2(reference[head] - raised));
+      if (before > empty_reference) rescale(head, lanes::exp2(before - raised));
+      _group.sync();  // references may lie in scratch
       reference[head] = raised;
+      _group.sync();
     });
   }
 
@@ -284,17 +287,17 @@ class GroupState {
   Rows _values;
   DrawnRowKeys _keys;
   RowQueue<Group> _queue;
-  float* _variance;  // [head]
+  float* _drawn_reference;  // [head], where rows are scored again
+  float* _variance;         // [head]
   const Unit& _unit;
   int _dim;
   const float* _center;
   bool _with_spread;
   std::uint32_t _rows = 0;
   float _reference[Group::max_heads];
-  float _drawn_reference[rescored ? Group::max_heads : 1];  // of what rows scored again add up to
-  Float _mass[Group::max_heads];                            // weights of all keys, by lane
-  Float _used[Group::max_heads];                            // weights given to rows drawn
-  Float _squares[Group::max_heads];                         // and their squares
+  Float _mass[Group::max_heads];     // weights of all keys, by lane
+  Float _used[Group::max_heads];     // weights given to rows drawn
+  Float _squares[Group::max_heads];  // and their squares
 };
 
 }  // namespace santa::detail::inline SANTA_BUILD

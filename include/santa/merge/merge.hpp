@@ -11,7 +11,9 @@
 
 namespace santa::detail::inline SANTA_BUILD {
 
-/// States of one head over parts of the keys, `stride` floats apart.
+/// States of one head over parts of the keys, `stride` floats apart; `apart`: their masses have references of their
+/// own.
+template <bool apart>
 struct SplitStates {
   const float* first;
   std::int64_t stride;
@@ -32,8 +34,8 @@ struct SplitStates {
 
 /// Brings all states to the largest reference and adds them up in one fixed order: always the same bits. References are
 /// integers, so that what has been added up is brought to a larger one without rounding.
-template <class Group>
-KOKKOS_FUNCTION HeadState merge_heads(const Group& group, const SplitStates& states) {
+template <class Group, bool apart>
+KOKKOS_FUNCTION HeadState merge_heads(const Group& group, const SplitStates<apart>& states) {
   using Float = typename Group::template Vector<float>;
   HeadState total;
   Float mass = 0.F, used = 0.F, squares = 0.F, variance = 0.F, certain = 0.F, uncertain = 0.F;
@@ -44,16 +46,17 @@ KOKKOS_FUNCTION HeadState merge_heads(const Group& group, const SplitStates& sta
       return lanes::max(so_far, group.max(lanes::max(Float(empty_reference), reference)));  // NaN is no reference
     };
     const Float reference = states.lanes_of(group, &HeadState::reference, begin, empty_reference);
-    const Float mass_reference = states.lanes_of(group, &HeadState::mass_reference, begin, empty_reference);
+    const Float mass_reference =
+        apart ? states.lanes_of(group, &HeadState::mass_reference, begin, empty_reference) : reference;
     const Float own_mass = part(&HeadState::mass), own_used = part(&HeadState::used);
     const Float own_squares = part(&HeadState::squares), own_variance = part(&HeadState::variance);
     const Float own_certain = part(&HeadState::certain), own_uncertain = part(&HeadState::uncertain);
     const float largest = largest_of(total.reference, reference);
-    const float largest_mass = largest_of(total.mass_reference, mass_reference);
+    const float largest_mass = apart ? largest_of(total.mass_reference, mass_reference) : largest;
     const Float before = lanes::exp2(total.reference - largest);
     const Float factor = lanes::exp2(reference - Float(largest));
-    mass = mass * lanes::exp2(total.mass_reference - largest_mass) +
-           own_mass * lanes::exp2(mass_reference - Float(largest_mass));
+    mass = mass * (apart ? lanes::exp2(total.mass_reference - largest_mass) : before) +
+           own_mass * (apart ? lanes::exp2(mass_reference - Float(largest_mass)) : factor);
     total.reference = largest;
     total.mass_reference = largest_mass;
     used = used * before + own_used * factor;
@@ -110,7 +113,9 @@ struct StateBatch {
   MergeVectors<Group> part[states];
 
   /// Features [begin, end) of the states from the `first` on.
-  KOKKOS_FORCEINLINE_FUNCTION StateBatch(const Group& group, const SplitStates& all, int first, int begin, int end) {
+  template <bool apart>
+  KOKKOS_FORCEINLINE_FUNCTION StateBatch(const Group& group, const SplitStates<apart>& all, int first, int begin,
+                                         int end) {
     SANTA_UNROLL(states)
     for (int i = 0; i < states; ++i) {
       const bool present = first + i < all.count;
@@ -121,9 +126,9 @@ struct StateBatch {
 
 /// Sets sum to N of all states at one reference, for `merge_features` features from `begin` on; those from `end` on are
 /// 0. `batch` is their first states.
-template <class Group>
-KOKKOS_FUNCTION void merge_sum(const Group& group, const SplitStates& states, float reference, int begin, int end,
-                               StateBatch<Group>& batch, MergeVectors<Group>& sum) {
+template <class Group, bool apart>
+KOKKOS_FUNCTION void merge_sum(const Group& group, const SplitStates<apart>& states, float reference, int begin,
+                               int end, StateBatch<Group>& batch, MergeVectors<Group>& sum) {
   using Float = typename Group::template Vector<float>;
   constexpr int at_once = StateBatch<Group>::states;
   Float factor;
@@ -142,8 +147,8 @@ KOKKOS_FUNCTION void merge_sum(const Group& group, const SplitStates& states, fl
 
 /// Calls f(begin, end, batch of the first states) for all features, `merge_features` at a time; `batch` is that of the
 /// first features.
-template <class Group, class F>
-KOKKOS_FORCEINLINE_FUNCTION void for_each_feature_block(const Group& group, const SplitStates& states, int dim,
+template <class Group, bool apart, class F>
+KOKKOS_FORCEINLINE_FUNCTION void for_each_feature_block(const Group& group, const SplitStates<apart>& states, int dim,
                                                         StateBatch<Group>& batch, F&& f) {
   for (int begin = 0; begin < dim; begin += merge_features) {
     const int end = begin + merge_features < dim ? begin + merge_features : dim;
@@ -154,9 +159,9 @@ KOKKOS_FORCEINLINE_FUNCTION void for_each_feature_block(const Group& group, cons
 
 /// out = (N + (Z - W) c) / Z, or 0 where nothing was visible, for at most `merge_features` features from `begin` on:
 /// to[begin..end). Requires: one reference for the mass and all else.
-template <class Group>
-KOKKOS_FUNCTION void merge_output(const Group& group, const SplitStates& states, const HeadState& total, int begin,
-                                  int end, StateBatch<Group>& batch, const float* center, float* to) {
+template <class Group, bool apart>
+KOKKOS_FUNCTION void merge_output(const Group& group, const SplitStates<apart>& states, const HeadState& total,
+                                  int begin, int end, StateBatch<Group>& batch, const float* center, float* to) {
   using Float = typename Group::template Vector<float>;
   const float rest = total.mass - total.used;
   MergeVectors<Group> sum;
@@ -178,8 +183,8 @@ KOKKOS_INLINE_FUNCTION float log2_sum_of(float reference, float sum) {
 KOKKOS_INLINE_FUNCTION float log2_mass(const HeadState& total) { return log2_sum_of(total.mass_reference, total.mass); }
 
 /// Merges states of one head into one, in memory: HeadState, then `dim` sums.
-template <class Group>
-KOKKOS_FUNCTION void merge_into(const Group& group, const SplitStates& states, int dim, float* to) {
+template <class Group, bool apart>
+KOKKOS_FUNCTION void merge_into(const Group& group, const SplitStates<apart>& states, int dim, float* to) {
   StateBatch<Group> first(group, states, 0, 0, dim);  // on its way meanwhile
   const HeadState total = merge_heads(group, states);
   for_each_feature_block(group, states, dim, first, [&](int begin, int end, StateBatch<Group>& batch) {
@@ -192,23 +197,23 @@ KOKKOS_FUNCTION void merge_into(const Group& group, const SplitStates& states, i
 
 /// The states of a team's groups, each `stride` floats apart in scratch, as one state per head: [heads][state_floats].
 /// The groups share out the heads. What a head's state holds is added up as HeadState says, a lane for each float.
-template <class Group>
+template <bool apart, class Group>
 KOKKOS_FUNCTION void merge_groups(const Group& group, const float* parts, std::int64_t stride, int heads, int dim,
                                   float* to) {
   constexpr int count = Group::groups_per_team;
   for (int head = group.rank(); head < heads; head += count) {
-    const SplitStates states{parts + head * state_floats(dim), stride, count};
+    const SplitStates<apart> states{parts + head * state_floats(dim), stride, count};
     float* place = to + head * state_floats(dim);
     float reference = empty_reference;
     float mass_reference = empty_reference;
     for (int i = 0; i < count; ++i) {
       reference = lanes::max(reference, states.head(i).reference);
-      mass_reference = lanes::max(mass_reference, states.head(i).mass_reference);
+      if constexpr (apart) mass_reference = lanes::max(mass_reference, states.head(i).mass_reference);
     }
     float factor[count], mass_factor[count];
     for (int i = 0; i < count; ++i) {
       factor[i] = lanes::exp2(states.head(i).reference - reference);
-      mass_factor[i] = lanes::exp2(states.head(i).mass_reference - mass_reference);
+      mass_factor[i] = apart ? lanes::exp2(states.head(i).mass_reference - mass_reference) : factor[i];
     }
     group.for_each_in_turn(head_state_floats + dim, [&](int at) {
       const int power = at < head_state_floats ? HeadState::power(at) : 1;
@@ -219,7 +224,7 @@ KOKKOS_FUNCTION void merge_groups(const Group& group, const float* parts, std::i
         sum = lanes::fma(states.first[i * stride + at], by, sum);
       }
       place[at] = at == HeadState::reference_place        ? reference
-                  : at == HeadState::mass_reference_place ? mass_reference
+                  : at == HeadState::mass_reference_place ? (apart ? mass_reference : reference)
                                                           : sum;
     });
   }

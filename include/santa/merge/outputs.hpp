@@ -77,7 +77,8 @@ KOKKOS_INLINE_FUNCTION void carry(const Arguments& a, const Unit& unit, int head
 }
 
 /// States of a slice's head over all splits.
-KOKKOS_INLINE_FUNCTION SplitStates states_of(const Arguments& a, const Unit& unit, int head) {
+template <bool apart>
+KOKKOS_INLINE_FUNCTION SplitStates<apart> states_of(const Arguments& a, const Unit& unit, int head) {
   const std::int64_t stride = a.slice_heads * state_floats(a.dim);
   return {a.work.states + unit.slice_row(a) * a.splits * stride + head * state_floats(a.dim), stride, a.splits};
 }
@@ -126,9 +127,10 @@ KOKKOS_INLINE_FUNCTION HeadSample sample_of(const Arguments& a, const Unit& unit
 }
 
 /// Writes the outputs of one head from the states of its splits. `result` is room for [dim] floats.
-template <class Group>
+template <class Group, bool apart>
 KOKKOS_FUNCTION void write_head(const Group& group, const Arguments& a, const Unit& unit, int head,
-                                const SplitStates& states, bool multinomial_error, float* result, HeadSample& sample) {
+                                const SplitStates<apart>& states, bool multinomial_error, float* result,
+                                HeadSample& sample) {
   const float* center = a.center ? &a.center(unit.batch, unit.kv_head) : nullptr;
   // On their way meanwhile.
   const GivenDelta given(a, unit.head_row(a, head));
@@ -161,12 +163,12 @@ KOKKOS_FUNCTION void write_head(const Group& group, const Arguments& a, const Un
 
 /// Writes the outputs of one slice from the states of its splits; the groups of a team share out the heads. `scratch`
 /// is room for [heads][dim + 2] floats.
-template <class Group>
+template <bool apart, class Group>
 KOKKOS_FUNCTION void write_outputs(const Group& group, const Arguments& a, const Unit& unit, bool multinomial_error,
                                    float* scratch) {
   auto* samples = reinterpret_cast<HeadSample*>(scratch + unit.heads * a.dim);
   for (int head = group.rank(); head < unit.heads; head += Group::groups_per_team)
-    write_head(group, a, unit, head, states_of(a, unit, head), multinomial_error, scratch + head * a.dim,
+    write_head(group, a, unit, head, states_of<apart>(a, unit, head), multinomial_error, scratch + head * a.dim,
                samples[head]);
   group.team_barrier();  // also before scratch is used for the next slice
   if (a.statistics && group.rank() == 0) add_statistics(group, a, unit, samples);

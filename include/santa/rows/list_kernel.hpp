@@ -39,7 +39,7 @@ struct ListKernel : Context {
     const Arguments& a = this->arguments;
     const Unit unit = this->unit(member.league_rank());
     const Group group(member);
-    const SplitStates states = states_of(a, unit, 0);
+    const auto states = states_of<false>(a, unit, 0);
     const HeadState total = merge_heads(group, states);
     const UnitCounts* counts = a.work.counts + unit.slice_row(a) * a.splits;
     const std::int64_t before = rows_before(group, counts, unit.split);
