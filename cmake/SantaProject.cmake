@@ -23,7 +23,10 @@ endif()
 if(SANTA_NATIVE)
   check_cxx_compiler_flag(-march=native SANTA_HAS_MARCH_NATIVE)
   if(SANTA_HAS_MARCH_NATIVE)
-    target_compile_options(santa_project_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-march=native>)
+    # For another processor where a target's SANTA_MARCH names one: of two options -march the last would win.
+    set(march "$<TARGET_PROPERTY:SANTA_MARCH>")
+    target_compile_options(santa_project_options INTERFACE
+      "$<$<COMPILE_LANGUAGE:CXX>:-march=$<IF:$<BOOL:${march}>,${march},native>>")
   endif()
 endif()
 

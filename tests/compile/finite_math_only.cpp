@@ -1,5 +1,5 @@
 // expect: -ffinite-math-only, a part of -ffast-math and -Ofast.*Add -fno-finite-math-only
-// options: -Ofast
+// options: -ffast-math
 #include <santa/santa.hpp>
 
 int main() {}

@@ -1,2 +1,3 @@
 // expect: santa reports errors as std::invalid_argument
+// options: -fno-exceptions
 #include <santa/santa.hpp>

@@ -22,9 +22,9 @@ namespace santa {
 namespace detail::inline SANTA_BUILD {
 
 /// How many spreads a feature lies from the center: of a finite key a finite number, at most the largest there is; NaN
-/// of others.
+/// of others, and where there is no spread, before `calibrate`.
 KOKKOS_INLINE_FUNCTION float spreads_from_center(float feature, float center, float spread) {
-  const bool finite = is_finite(feature) && is_finite(center);
+  const bool finite = is_finite(feature) && is_finite(center) && spread > 0.F;
   return finite ? saturated(saturated(feature - center) / spread) : Kokkos::Experimental::quiet_NaN_v<float>;
 }
 

@@ -3,8 +3,10 @@
 
 // Kernels are made of inline functions and templates, of which a linker keeps one for all units that have it under one
 // name. Their bodies depend on the instruction set, so namespaces of lanes and kernels have it in their names: a unit
-// for an older processor never runs what another was given. Types that programs hold (plans, states, caches) are the
-// same in all units. Options beyond these that change code may be told apart by -DSANTA_BUILD=<name>.
+// for an older processor never runs the kernels that another was given. Types that programs hold (plans, states,
+// caches) are the same in all units, and so are their small functions on the host, as Kokkos' and the standard
+// library's are: where the program runs on the older processor, link the unit for it first. Options beyond these that
+// change code may be told apart by -DSANTA_BUILD=<name>.
 #if !defined(SANTA_BUILD)
 
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__)

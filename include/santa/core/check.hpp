@@ -1,6 +1,7 @@
 // Errors for what a caller got wrong: one cold function, one form of sentence.
 #pragma once
 
+#include <santa/core/build.hpp>
 #include <santa/core/supported.hpp>
 
 #include <Kokkos_Core.hpp>
@@ -11,7 +12,7 @@
 #include <string>
 #include <string_view>
 
-namespace santa::detail {
+namespace santa::detail::inline SANTA_BUILD {
 
 /// A number as an error has it: the shortest text that says which.
 inline std::string text_of(double number) {

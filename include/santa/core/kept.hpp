@@ -25,7 +25,7 @@ class Kept {
   }
 
   /// Errors: std::invalid_argument that names the object by what it is.
-  void require(std::string_view object) const {
+  [[gnu::always_inline]] void require(std::string_view object) const {
     if (!_kept) reject(object, "moved from", "one that still holds its memory");
   }
 

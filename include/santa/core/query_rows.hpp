@@ -45,9 +45,9 @@ struct FoldedQueryRows : QueryRows {
   [[nodiscard]] KOKKOS_FUNCTION float value(const Feature& feature) const {
     return QueryRows::value(feature.bits) * feature.spread;
   }
-  /// Part of <q, center>; NaN where the query is infinite: integer codes take no such number.
+  /// Part of <q, center>; NaN where the query is infinite, or is with the spread: integer codes take no such number.
   [[nodiscard]] KOKKOS_FUNCTION float offset_part(const Feature& feature) const {
-    return finite_or_nan(QueryRows::value(feature.bits)) * feature.center;
+    return offset_part(QueryRows::value(feature.bits), feature.spread, feature.center);
   }
 
   KOKKOS_FUNCTION void read(int head, int first, int count, float* to) const {
@@ -60,14 +60,14 @@ struct FoldedQueryRows : QueryRows {
     for (int i = 0; i < count; ++i) {
       float q = 0.F;
       QueryRows::read(head, first + i, 1, &q);
-      sum = Kokkos::fma(finite_or_nan(q), center[first + i], sum);
+      sum += offset_part(q, spread[first + i], center[first + i]);
     }
     return sum;
   }
 
  private:
-  KOKKOS_FUNCTION static float finite_or_nan(float q) {
-    return Kokkos::fabs(q) < Kokkos::Experimental::infinity_v<float> ? q : Kokkos::Experimental::quiet_NaN_v<float>;
+  KOKKOS_FUNCTION static float offset_part(float q, float spread, float center) {
+    return is_finite(q * spread) ? q * center : Kokkos::Experimental::quiet_NaN_v<float>;
   }
 };
 

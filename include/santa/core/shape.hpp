@@ -27,7 +27,7 @@ inline constexpr int max_dim = 256;
 /// Query heads that one lane group works on together, at most; larger groups run in slices of equal size.
 inline constexpr int max_heads = 16;
 
-namespace detail {
+namespace detail::inline SANTA_BUILD {
 
 /// The largest number of keys that splits are made of.
 inline constexpr int split_keys = 256;

@@ -62,8 +62,8 @@ class DecodePlan {
     modifier.check();
     detail::check_shape(shape);
     detail::require(options.keys_per_split >= 0 && options.keys_per_split % detail::split_keys == 0 &&
-                        options.keys_per_split <= detail::most_rows,
-                    "keys_per_split", options.keys_per_split, "a multiple of 256 up to 2^36, or 0");
+                        options.keys_per_split <= detail::most_counted,
+                    "keys_per_split", options.keys_per_split, "a multiple of 256 below 2^31, or 0");
     if (!std::isfinite(options.scale)) detail::reject("scale", std::to_string(options.scale), "a finite number");
     lay_out<Build>(space, options);
     detail::Arguments largest = _arguments;

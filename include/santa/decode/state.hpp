@@ -70,8 +70,9 @@ struct DecodeState {
   void reset(const Space& space, std::int64_t request) const {
     require_usable(space);
     const auto batch = static_cast<std::int64_t>(_all.extent(1));
-    detail::require(request >= 0 && request<batch, "request", request, batch> 0 ? "0 to " + std::to_string(batch - 1)
-                                                                                : "none: the state has no requests");
+    const bool within = request >= 0 && request < batch;
+    detail::require(within, "request", request,
+                    batch > 0 ? "0 to " + std::to_string(batch - 1) : "none: the state has no requests");
     for (std::size_t i = 0; i < _all.extent(0); ++i)
       Kokkos::deep_copy(space, Kokkos::subview(_all, i, static_cast<std::size_t>(request), Kokkos::ALL),
                         lanes::not_a_number);

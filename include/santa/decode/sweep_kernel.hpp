@@ -91,7 +91,7 @@ struct SweepKernel : Context {
           state.weigh(score, weight);
           rule.keep(first, score);
         }
-        rule.settle([&](int head) { return state.reference(head); });
+        rule.template settle<State::rescored>([&](int head) { return state.reference(head); });
         for (std::int64_t first = begin; first < end; first += Group::size) {
           if (rule.reads_weights()) {
             rule.scores(first, score);

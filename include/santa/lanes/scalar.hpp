@@ -13,14 +13,17 @@
 NaN; keys that are hidden score -infinity, and NaN has to show. Add -fno-finite-math-only behind it."
 #endif
 
-// Makes a compiler that may reorder sums (-fassociative-math) take a value as it stands. GCC tells from version 12 on
-// whether it may; its own barrier takes vectors apart.
-#if defined(__CUDA_ARCH__) || (defined(__GNUC__) && __GNUC__ >= 12 && !defined(__ASSOCIATIVE_MATH__))
+// Makes a compiler that may reorder sums (-fassociative-math), or divide by way of 1 / x (-freciprocal-math), take a
+// value as it stands. GCC tells from version 12 on whether it may; its own barrier takes vectors apart.
+#if defined(__CUDA_ARCH__) || \
+    (defined(__GNUC__) && __GNUC__ >= 12 && !defined(__ASSOCIATIVE_MATH__) && !defined(__RECIPROCAL_MATH__))
 #define SANTA_KEEP(value)
 #elif defined(__AVX512F__)
 #define SANTA_KEEP(value) asm("" : "+v"(value))
 #elif defined(__SSE2__)
 #define SANTA_KEEP(value) asm("" : "+x"(value))
+#elif defined(__aarch64__)
+#define SANTA_KEEP(value) asm("" : "+w"(value))
 #else
 #define SANTA_KEEP(value) asm("" : "+m"(value))
 #endif
@@ -65,6 +68,7 @@ KOKKOS_FORCEINLINE_FUNCTION float divide(float a, float b) {
 #if defined(__CUDA_ARCH__)
   return __fdiv_rn(a, b);
 #else
+  SANTA_KEEP(b);
   return a / b;
 #endif
 }

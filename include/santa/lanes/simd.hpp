@@ -202,12 +202,6 @@ SANTA_INLINE void multiply_wide(std::uint32_t factor, const Simd<std::uint32_t, 
   low = words * Simd<std::uint32_t, N>(factor);
 }
 
-/// a / b, correctly rounded.
-template <int N>
-SANTA_INLINE Simd<float, N> divide(const Simd<float, N>& a, const Simd<float, N>& b) {
-  return a / b;
-}
-
 /// x as it has been rounded: sums and differences with it are taken as they stand.
 template <int N>
 SANTA_INLINE Simd<float, N> as_rounded(const Simd<float, N>& x) {
@@ -217,6 +211,12 @@ SANTA_INLINE Simd<float, N> as_rounded(const Simd<float, N>& x) {
         return part;
       },
       x);
+}
+
+/// a / b, correctly rounded.
+template <int N>
+SANTA_INLINE Simd<float, N> divide(const Simd<float, N>& a, const Simd<float, N>& b) {
+  return a / as_rounded(b);
 }
 
 /// The square root, correctly rounded.

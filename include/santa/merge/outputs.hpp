@@ -17,7 +17,10 @@ namespace santa::detail::inline SANTA_BUILD {
 /// Whether rows of a head were left to chance, and none of them was read: the bar's sum is 0 then, and says nothing.
 KOKKOS_INLINE_FUNCTION bool has_no_bar(const Arguments& a, const Unit& unit, const HeadState& total) {
   if (!a.with_spread || total.variance != 0.F || !(total.uncertain > 0.F)) return false;
-  if (a.separate) return total.mass - total.used > 1e-6F * total.mass;  // rows of other heads count too
+  if (a.separate) {  // rows of other heads count too
+    const float apart = total.reference - total.mass_reference;
+    return total.mass - total.used * lanes::exp2(apart < 126.F ? apart : 126.F) > 1e-6F * total.mass;
+  }
   const UnitCounts* counts = a.work.counts + unit.slice_row(a) * a.splits;
   std::int64_t rows = 0;
   for (std::int32_t split = 0; split < a.splits; ++split) rows += counts[split].rows;

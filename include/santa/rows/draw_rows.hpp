@@ -94,6 +94,7 @@ class DrawPlan {
   [[nodiscard]] auto on_team(const LogWeights& log_weights, const DrawnRows<MemorySpace>& drawn,
                              const Options& options = {}) const {
     static_assert(lanes::is_host_space<Space>, "santa::DrawPlan::on_team: of host execution spaces alone, so far");
+    detail::require(places() <= detail::most_counted, "rows", _arguments.storage, "less than 2^31 for one team");
     detail::Arguments whole = _arguments;
     whole.splits = 1;
     whole.keys_per_split = places();

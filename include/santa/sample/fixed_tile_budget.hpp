@@ -113,8 +113,9 @@ class FixedTileRule {
   }
 
   /// Once all parts are kept: chooses each head's points. `reference(head)` is what weights are relative to from here
-  /// to the end of the tile; no score exceeds it by much.
-  template <class Reference>
+  /// to the end of the tile; no score exceeds it by much. `own`: to the tile's own reference, where rows are scored
+  /// again and weights are taken over those that rows were drawn by.
+  template <bool own, class Reference>
   KOKKOS_FORCEINLINE_FUNCTION void settle(const Reference& reference) {
     _group.sync();
     if (_every_row) return;
@@ -128,7 +129,7 @@ class FixedTileRule {
       }
       const std::uint32_t mass = _group.sum(sum);
       const std::uint64_t begin = _key.integer(static_cast<std::uint16_t>(_unit.first_head + head), _number, 32);
-      const float own_unit = lanes::exp2(own_reference - reference(head)) / _unit_of_mass;
+      const float own_unit = (own ? 1.F : lanes::exp2(own_reference - reference(head))) / _unit_of_mass;
       _line.set(head, Line::between(begin, begin + (static_cast<std::uint64_t>(_share) << 32), mass));
       _own_unit.set(head, own_unit);
       _unit_weight.set(head, static_cast<float>(mass) / static_cast<float>(_share) * own_unit);
@@ -136,7 +137,7 @@ class FixedTileRule {
     });
   }
 
-  /// The weights by which `draw` draws a part, relative to the reference that `settle` was given.
+  /// The weights by which `draw` draws a part, relative to the reference that `settle` took.
   KOKKOS_FORCEINLINE_FUNCTION void own_weights(std::int64_t first, Float* weight) const {
     _group.for_all_heads(_unit.heads, [&](int head) {
       const Word mass = lanes::bit_cast<std::uint32_t>(_group.load(at(head, first)));

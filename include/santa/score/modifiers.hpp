@@ -41,7 +41,7 @@ struct Window {
 };
 
 /// Soft cap (Gemma 2): score becomes cap * tanh(score / cap), cap of 1e-30 to 1e30 in natural units. Relative error
-/// below 5e-7 at all of these: a cap far above the scores leaves them as they are.
+/// below 5e-7, or absolute below 1e-37 cap, at all of these: a cap far above the scores leaves them as they are.
 struct SoftCap {
   float cap = 50.F;
 

@@ -25,8 +25,8 @@ KOKKOS_FORCEINLINE_FUNCTION auto gumbel(const Word& high, const Word& low) {
   const Float most = Float(1.F - 0x1p-24F);
   const Float v = lanes::select(exact < most, exact, most);
   // ln(1 - v) as ln(y) and what rounding of y = 1 - v lost, so that small v keep their digits.
-  const Float y = Float(1.F) - v;
-  const Float lost = (Float(1.F) - y) - v;
+  const Float y = lanes::as_rounded(Float(1.F) - v);
+  const Float lost = lanes::as_rounded(Float(1.F) - y) - v;
   return Float(0.F) - lanes::ln(Float(0.F) - (lanes::ln(y) + lost));
 }
 
