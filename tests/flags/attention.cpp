@@ -3,6 +3,7 @@
 #include "support/reference.hpp"
 #include "support/spaces.hpp"
 #include "support/statistics.hpp"
+#include <santa/token/gumbel.hpp>
 
 #include <doctest/doctest.h>
 
@@ -93,5 +94,15 @@ SANTA_SPACE_TEST_CASE("a_key_that_is_no_number_shows") {
     CHECK(std::isnan(given.lse[0]));
     CHECK(std::isnan(given.out[0]));
     CHECK(!std::isnan(given.out[2 * 64]));  // of the other kv head
+  }
+}
+
+// The winning noise comes from small numbers, of which 1 - v has no digits left.
+TEST_CASE("noise_of_small_numbers_keeps_its_digits") {
+  for (const std::uint32_t high : {0U, 1U, 3U, 30U, 255U, 1000U, 100000U}) {
+    const std::uint32_t low = 0x87654321U;
+    const double v = std::ldexp(static_cast<double>((std::uint64_t{high} << 32) | low), -64);
+    const double expected = -std::log(-std::log1p(-v));
+    CHECK(static_cast<double>(gumbel(high, low)) == doctest::Approx(expected).epsilon(1e-5));
   }
 }

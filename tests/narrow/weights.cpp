@@ -180,3 +180,47 @@ SANTA_SPACE_TEST_CASE("an_infinite_query_feature_shows_with_every_code") {
     check(narrow_keys<int4x2>(problem));
   }
 }
+
+SANTA_SPACE_TEST_CASE("tiles_whose_copies_are_far_below_the_others_keep_their_draws_weights") {
+  const Shape shape{.batch = 1, .heads = 2, .kv_heads = 1, .length = 512, .dim = 64};
+  for (const float below : {-60.F, -84.F, -86.F, -120.F}) {
+    CAPTURE(below);
+    // All scores are 0; the copy tells that of half of the tiles alone.
+    const auto told = [below](std::int64_t i) { return i / 32 % 2 == 0 ? 0.F : below; };
+    const auto check = [](const auto& problem, const auto& cache) {
+      const Reference exact = exact_reference(problem);
+      double mean = 0.;
+      for (std::uint64_t seed = 1; seed <= 32; ++seed) {
+        const Result result =
+            run_narrow(FixedTileBudget{.samples = 64, .tile = 32}, problem, rescored(cache), {.seed = seed});
+        CHECK(static_cast<double>(result.lse[0]) == doctest::Approx(exact.lse[0]).epsilon(0.01));
+        mean += static_cast<double>(result.out[0]) / 32.;
+      }
+      CHECK(mean == doctest::Approx(exact.out[0]).epsilon(0.05));
+    };
+    with_stale_copies<Space>(
+        shape, told, [](std::int64_t) { return 0.F; }, check);
+  }
+}
+
+SANTA_SPACE_TEST_CASE("a_copy_made_before_calibrate_shows_as_nan") {
+  Problem<Space, bfloat16, float> problem({.batch = 1, .heads = 2, .kv_heads = 1, .length = 100, .dim = 64});
+  problem.fill(5).upload();
+  const NarrowKeysOf<Space, std::int8_t> narrow(Space{}, problem.shape);
+  encode_keys(Space{}, problem.cache(), narrow);
+  for (const float x : run_narrow(Exact{}, problem, NarrowCache{problem.cache(), narrow}).out) CHECK(std::isnan(x));
+}
+
+SANTA_SPACE_TEST_CASE("separate_draws_of_rescored_rows_have_a_bar_or_say_that_they_have_none") {
+  const Shape shape{.batch = 1, .heads = 2, .kv_heads = 1, .length = 1000, .dim = 64};
+  const auto told = [](std::int64_t i) { return 2.F * std::sin(static_cast<float>(i)); };
+  for (const float above : {-100.F, 100.F})
+    with_stale_copies<Space>(
+        shape, told, [&](std::int64_t i) { return told(i) + above; },
+        [](const auto& problem, const auto& cache) {
+          const MassUnit separate{.rows = 100, .draws = Draws::separate};
+          const Result result = run_narrow(separate, problem, rescored(cache), {.seed = 3});
+          for (const float bar : result.error) CHECK(bar > 0.F);
+          for (const Statistics& s : result.statistics) CHECK((s.flags & Statistics::no_error_bar) == 0);
+        });
+}
