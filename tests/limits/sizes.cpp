@@ -92,7 +92,7 @@ SANTA_SPACE_TEST_CASE("bad_shapes_are_named_wherever_one_is_given") {
         "santa: batch * kv_heads * slices * splits is 1048576 * 64 * 1 * 4096; accepted: less than 2^31: give a "
         "larger keys_per_split");
   CHECK(message_of([&] { DecodePlan(space, Exact{}, {.length = 64, .dim = 8}, {.keys_per_split = largest - 255}); }) ==
-        "santa: keys_per_split is 9223372036854775552; accepted: a multiple of 256 up to 2^36, or 0");
+        "santa: keys_per_split is 9223372036854775552; accepted: a multiple of 256 below 2^31, or 0");
 }
 
 SANTA_SPACE_TEST_CASE("lists_and_samplers_name_what_is_too_large") {
@@ -148,6 +148,7 @@ SANTA_SPACE_TEST_CASE("views_of_too_many_rows_are_refused_before_a_launch") {
   const Kokkos::View<float*, Memory> memory("test::memory", 1024);
   const Kokkos::LayoutStride same(static_cast<std::size_t>(two_to(33)), 0, 16, 8, 1, 8, 8, 1);
   const Rows rows(memory.data(), same);
+  if (rows.extent(0) != static_cast<std::size_t>(two_to(33))) return;  // cut by a Kokkos before 5
   const ContiguousCache cache{rows, rows};
   const NarrowKeys<std::int8_t, Memory> narrow(space, {.batch = 1, .length = 16, .dim = 8});
   const FeatureKeys<float, Memory> features(space, {.batch = 1, .length = 16, .dim = 8});
