@@ -8,6 +8,7 @@
 #include <santa/core/element.hpp>
 #include <santa/core/kept.hpp>
 #include <santa/core/shape.hpp>
+#include <santa/lanes/extents.hpp>
 
 #include <Kokkos_Core.hpp>
 
@@ -164,6 +165,7 @@ class ContiguousCache {
   }
 
   /// What kernels need, checked.
+  template <class Build = lanes::Build>
   [[nodiscard]] Addresses addresses() const {
     Addresses result{
         reinterpret_cast<const Storage*>(_keys.data()), reinterpret_cast<const Storage*>(_values.data()), {}, {}};

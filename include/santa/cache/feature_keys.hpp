@@ -8,6 +8,7 @@
 #include <santa/core/element.hpp>
 #include <santa/core/kept.hpp>
 #include <santa/core/shape.hpp>
+#include <santa/lanes/extents.hpp>
 
 #include <Kokkos_Core.hpp>
 
@@ -165,6 +166,7 @@ class FeatureCache {
     return full;
   }
 
+  template <class Build = lanes::Build>
   [[nodiscard]] Addresses addresses() const {
     Addresses result{_full.addresses(),
                      _choice,

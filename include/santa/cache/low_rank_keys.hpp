@@ -9,6 +9,7 @@
 #include <santa/core/kept.hpp>
 #include <santa/core/piece_rows.hpp>
 #include <santa/core/shape.hpp>
+#include <santa/lanes/extents.hpp>
 
 #include <Kokkos_Core.hpp>
 
@@ -114,6 +115,7 @@ struct LowRankKeys {
     return shape;
   }
 
+  template <class Build = lanes::Build>
   [[nodiscard]] auto addresses() const {
     detail::LowRankAddresses<storage_t<T>> result{keys.data(), projection.data(), {}, 0, 0};
     detail::note_strides(keys, layout, "keys", result.stride);

@@ -9,6 +9,7 @@
 #include <santa/core/narrow.hpp>
 #include <santa/core/piece_rows.hpp>
 #include <santa/core/shape.hpp>
+#include <santa/lanes/extents.hpp>
 
 #include <Kokkos_Core.hpp>
 
@@ -111,6 +112,7 @@ struct NarrowKeys {
     return shape;
   }
 
+  template <class Build = lanes::Build>
   [[nodiscard]] detail::CodeAddresses<T> addresses() const {
     detail::CodeAddresses<T> result{codes.data(), scales.data(), center.data(), spread.data(), {}, {}, {}};
     detail::note_strides(codes, layout, "codes", result.code_stride);
@@ -212,7 +214,10 @@ class NarrowCache {
     return full;
   }
 
-  [[nodiscard]] Addresses addresses() const { return {{_full.addresses()}, _narrow.addresses()}; }
+  template <class Build = lanes::Build>
+  [[nodiscard]] Addresses addresses() const {
+    return {{_full.addresses()}, _narrow.addresses()};
+  }
 
  private:
   FullCache _full;

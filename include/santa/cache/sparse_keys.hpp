@@ -9,6 +9,7 @@
 #include <santa/core/kept.hpp>
 #include <santa/core/piece_rows.hpp>
 #include <santa/core/shape.hpp>
+#include <santa/lanes/extents.hpp>
 
 #include <Kokkos_Core.hpp>
 
@@ -123,6 +124,7 @@ struct SparseKeys {
     return shape;
   }
 
+  template <class Build = lanes::Build>
   [[nodiscard]] detail::SparseAddresses addresses() const {
     detail::SparseAddresses result{features.data(), values.data(), {}, 0, 0, 0};
     detail::note_strides(features, layout, "features", result.stride);
