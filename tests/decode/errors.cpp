@@ -61,9 +61,9 @@ SANTA_SPACE_TEST_CASE("plans_reject_bad_shapes_methods_and_options") {
                  "santa: MassUnit.rows is share(10); accepted: "));
   }
   CHECK(plan_error<Space>(good, Exact{}, {.keys_per_split = 100}) ==
-        "santa: keys_per_split is 100; accepted: a multiple of 256 up to 2^36, or 0");
+        "santa: keys_per_split is 100; accepted: a multiple of 256 below 2^31, or 0");
   CHECK(plan_error<Space>(good, Exact{}, {.keys_per_split = -256}) ==
-        "santa: keys_per_split is -256; accepted: a multiple of 256 up to 2^36, or 0");
+        "santa: keys_per_split is -256; accepted: a multiple of 256 below 2^31, or 0");
   for (const float scale : {quiet_nan, infinity})
     CHECK(starts(plan_error<Space>(good, Exact{}, {.scale = scale}), "santa: scale is "));
   CHECK(message_of([&] { DecodePlan(Space{}, Exact{}, good, {}, Window{-2}); }) ==

@@ -148,7 +148,7 @@ SANTA_SPACE_TEST_CASE("low_rank_keys_that_do_not_fit_are_named") {
   rejects(bad, "santa: projection.extent(0) is 1; accepted: that of keys (2)");
   bad.projection = decltype(bad.projection)("test::projection", 2, 9, 64);
   rejects(bad, "santa: projection.extent(1) is 9; accepted: that of keys (8)");
-  rejects(Keys{}, "santa: rank is 0; accepted: 1 to dim (0)");
+  rejects(Keys{}, "santa: kv_heads is 0; accepted: 1 to 65535");
 }
 
 SANTA_SPACE_TEST_CASE("validate_names_what_is_not_finite_in_low_rank_keys") {

@@ -120,7 +120,7 @@ SANTA_SPACE_TEST_CASE("sparse_keys_that_do_not_fit_are_named") {
   bad.query_features = 70;
   rejects(bad, "santa: query_features is 70; accepted: 0 to dim (64)");
   bad.dim = 300;
-  rejects(bad, "santa: narrow keys' dim is 300; accepted: that of the full cache (64)");
+  rejects(bad, "santa: dim is 300; accepted: a multiple of 8 from 8 to 256");
 }
 
 SANTA_SPACE_TEST_CASE("validate_names_a_feature_that_there_is_not_and_keys_that_are_not_finite") {
