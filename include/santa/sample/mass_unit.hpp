@@ -46,7 +46,8 @@ struct MassUnit {
   bool steered = false;
 
   void check() const {
-    constexpr double least = std::numeric_limits<float>::min();  // kernels get a float: not one that is none, or 1
+    // Kernels get a float: not one that is none, or 1.
+    constexpr auto least = static_cast<double>(std::numeric_limits<float>::min());
     if (target_error != 0. && !(target_error >= least && target_error < 1. && static_cast<float>(target_error) < 1.F))
       detail::reject("MassUnit.target_error", detail::text_of(target_error), "0 (none), or 2^-126 to less than 1");
     rows.check("MassUnit.rows");
