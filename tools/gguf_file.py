@@ -13,10 +13,12 @@ from __future__ import annotations
 import math
 import mmap
 import struct
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+Entry = TypeVar("Entry")
 
 
 class UserError(Exception):
@@ -201,15 +203,18 @@ def field_from(header: Header, key: str) -> Field:
     return Field(SCALARS[kind][0], value)
 
 
-def fields_from(header: Header, count: int) -> dict[str, Field]:
-    fields: dict[str, Field] = {}
+def by_name(
+    header: Header, count: int, kind: str, word: str, read: Callable[[Header, str], Entry]
+) -> dict[str, Entry]:
+    """Read entries of one kind, each there once, by their names, which `word` calls what they are."""
+    entries: dict[str, Entry] = {}
     for index in range(count):
-        key = header.name(f"the key of metadata {index}")
-        field = field_from(header, f"metadata {shown(key)}")
-        if key in fields:
-            raise UserError(f"metadata {shown(key)} is there twice; accepted: once")
-        fields[key] = field
-    return fields
+        name = header.name(f"the {word} of {kind} {index}")
+        entry = read(header, f"{kind} {shown(name)}")
+        if name in entries:
+            raise UserError(f"{kind} {shown(name)} is there twice; accepted: once")
+        entries[name] = entry
+    return entries
 
 
 def tensor_from(header: Header, what: str) -> TensorInfo:
@@ -291,14 +296,9 @@ def parse(data: Any) -> tuple[dict[str, Field], dict[str, TensorInfo]]:
     if version not in VERSIONS:
         raise UserError(f"the version is {version}; accepted: 2 and 3, little-endian")
     tensor_count = header.count(TENSOR_BYTES, "the number of tensors")
-    fields = fields_from(header, header.count(FIELD_BYTES, "the number of metadata"))
-    tensors: dict[str, TensorInfo] = {}
-    for index in range(tensor_count):
-        name = header.name(f"the name of tensor {index}")
-        info = tensor_from(header, f"tensor {shown(name)}")
-        if name in tensors:
-            raise UserError(f"tensor {shown(name)} is there twice; accepted: once")
-        tensors[name] = info
+    field_count = header.count(FIELD_BYTES, "the number of metadata")
+    fields = by_name(header, field_count, "metadata", "key", field_from)
+    tensors = by_name(header, tensor_count, "tensor", "name", tensor_from)
     alignment = alignment_from(fields)
     start = header.at + -header.at % alignment
     return fields, placed(tensors, start, alignment, len(data))
