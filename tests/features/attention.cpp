@@ -31,7 +31,7 @@ SANTA_SPACE_TEST_CASE("all_features_give_attention_over_the_keys") {
   const auto keys = feature_keys(problem);
   const Reference exact = exact_reference(problem);
   for (const AnyFeatures& choice : {AnyFeatures(SystematicFeatures{.features = 128}), AnyFeatures(TopFeatures{128})}) {
-    const Result result = run_narrow(Exact{}, problem, feature_cache(problem, keys, choice));
+    const Result result = run_once(Exact{}, problem, feature_cache(problem, keys, choice));
     CHECK(relative_error(result.out, exact.out) < 2e-4);
     for (std::size_t i = 0; i < exact.lse.size(); ++i)
       CHECK(static_cast<double>(result.lse[i]) == doctest::Approx(exact.lse[i]).epsilon(2e-4));
@@ -53,11 +53,11 @@ SANTA_SPACE_TEST_CASE("units_of_many_tiles_of_features_are_read_right_whether_fe
     const Reference approximate = exact_reference(with_coefficients(problem, cache, 1));
     for (const std::int64_t keys_per_split : {5120, 1024}) {
       const PlanOptions options{.keys_per_split = keys_per_split};
-      CHECK(relative_error(run_narrow(Exact{}, problem, cache, {}, options).out, approximate.out) < 2e-4);
-      CHECK(relative_error(run_narrow(Exact{}, problem, rescored(cache), {}, options).out, exact.out) < 1e-5);
+      CHECK(relative_error(run_once(Exact{}, problem, cache, {}, options).out, approximate.out) < 2e-4);
+      CHECK(relative_error(run_once(Exact{}, problem, rescored(cache), {}, options).out, exact.out) < 1e-5);
       const MassUnit most{.rows = share(0.7)};
-      CHECK(relative_error(run_narrow(most, problem, cache, {}, options).out, approximate.out) < 0.05);
-      CHECK(relative_error(run_narrow(most, problem, rescored(cache), {}, options).out, exact.out) < 0.1);
+      CHECK(relative_error(run_once(most, problem, cache, {}, options).out, approximate.out) < 0.05);
+      CHECK(relative_error(run_once(most, problem, rescored(cache), {}, options).out, exact.out) < 0.1);
     }
   }
 }
@@ -74,7 +74,7 @@ SANTA_SPACE_TEST_CASE("rescored_results_come_nearer_to_exact_attention_with_more
     std::vector<float> mean(exact.out.size());
     for (int s = 0; s < seeds; ++s) {
       const Result result =
-          run_narrow(MassUnit{.rows = rows}, problem, rescored(cache), {.seed = static_cast<std::uint64_t>(s) + 1});
+          run_once(MassUnit{.rows = rows}, problem, rescored(cache), {.seed = static_cast<std::uint64_t>(s) + 1});
       square += std::pow(relative_error(result.out, exact.out), 2) / seeds;
       for (std::size_t i = 0; i < mean.size(); ++i) mean[i] += result.out[i] / seeds;
     }

@@ -49,7 +49,7 @@ void check_attention(const Problem<Space, T, Q>& problem, const AnyFeatures& cho
   const auto coefficients = with_coefficients(problem, cache, 5);
   const Reference approximate = exact_reference(coefficients);
   const Reference exact = exact_reference(problem);
-  const Result by_features = run_narrow(Exact{}, problem, cache, {.seed = 5});
+  const Result by_features = run_once(Exact{}, problem, cache, {.seed = 5});
   CHECK(relative_error(by_features.out, approximate.out) < 2e-4);
   for (std::int64_t b = 0; b < problem.shape.batch; ++b)
     for (std::int64_t h = 0; h < problem.shape.heads; ++h) {
@@ -58,7 +58,7 @@ void check_attention(const Problem<Space, T, Q>& problem, const AnyFeatures& cho
             doctest::Approx(approximate.lse[i] + mean_part(problem, coefficients, b, h)).epsilon(2e-4));
     }
   CHECK(relative_error(by_features.out, exact.out) > 1e-3);  // the two references can be told apart
-  CHECK(relative_error(run_narrow(Exact{}, problem, rescored(cache), {.seed = 5}).out, exact.out) < 1e-5);
+  CHECK(relative_error(run_once(Exact{}, problem, rescored(cache), {.seed = 5}).out, exact.out) < 1e-5);
 }
 
 }  // namespace santa::test

@@ -111,7 +111,7 @@ SANTA_SPACE_TEST_CASE("feature_keys_that_do_not_fit_are_named") {
                          std::invalid_argument);
     CHECK_THROWS_WITH_AS(transpose_keys(Space{}, problem.cache(), keys), sentence, std::invalid_argument);
     CHECK_THROWS_WITH_AS(append_keys(Space{}, problem.cache(), keys), sentence, std::invalid_argument);
-    CHECK_THROWS_WITH_AS(run_narrow(Exact{}, problem, feature_cache(problem, keys, Bernoulli{})), sentence,
+    CHECK_THROWS_WITH_AS(run_once(Exact{}, problem, feature_cache(problem, keys, Bernoulli{})), sentence,
                          std::invalid_argument);
   };
   const Keys good = feature_keys(problem);
@@ -144,7 +144,7 @@ SANTA_SPACE_TEST_CASE("policies_that_can_not_be_are_named") {
   const auto keys = feature_keys(problem);
   const auto rejects = [&](const AnyFeatures& choice, const char* sentence) {
     const auto cache = feature_cache(problem, keys, choice);
-    CHECK_THROWS_WITH_AS(run_narrow(Exact{}, problem, cache), sentence, std::invalid_argument);
+    CHECK_THROWS_WITH_AS(run_once(Exact{}, problem, cache), sentence, std::invalid_argument);
     CHECK_THROWS_WITH_AS(chosen(problem, cache), sentence, std::invalid_argument);
   };
   rejects(Bernoulli{.draws = 0}, "santa: draws is 0; accepted: 1 to 128");

@@ -1,6 +1,7 @@
 // Attention in a program whose build lets the compiler reorder sums and take approximate quotients: the same results.
 #include "support/data.hpp"
 #include "support/reference.hpp"
+#include "support/run_once.hpp"
 #include "support/spaces.hpp"
 #include "support/statistics.hpp"
 #include <santa/token/gumbel.hpp>
@@ -19,27 +20,12 @@ namespace {
 template <class Space>
 using Data = Problem<Space, float, float>;
 
-struct Outputs {
-  std::vector<float> out, lse;
-};
-
 template <class Space, class M, class Modifier = Identity>
-Outputs run(const Data<Space>& problem, const M& method, const Modifier& modifier = {}) {
-  using Memory = typename Space::memory_space;
-  const auto n = [](std::int64_t extent) { return static_cast<std::size_t>(extent); };
-  const Shape& shape = problem.shape;
-  const Kokkos::View<float***, Kokkos::LayoutRight, Memory> out("test::out", n(shape.batch), n(shape.heads),
-                                                                n(shape.dim));
-  const Kokkos::View<float**, Kokkos::LayoutRight, Memory> lse("test::lse", n(shape.batch), n(shape.heads));
-  const DecodePlan plan(Space{}, method, shape, {}, modifier);
-  plan.run(Space{}, problem.queries(), problem.cache(), out, {.seed = 5U, .lse = lse});
-  const auto flat = [](const auto& view) {
-    return to_host<float>(Kokkos::View<float*, Memory>(view.data(), view.size()));
-  };
-  return {flat(out), flat(lse)};
+Result run(const Data<Space>& problem, const M& method, const Modifier& modifier = {}) {
+  return run_once(method, problem, problem.cache(), {.seed = 5U}, {}, modifier);
 }
 
-void check(const Outputs& given, const Reference& expected, double tolerance) {
+void check(const Result& given, const Reference& expected, double tolerance) {
   CHECK(relative_error(given.out, expected.out) < tolerance);
   for (std::size_t i = 0; i < expected.lse.size(); ++i)
     CHECK(std::fabs(static_cast<double>(given.lse[i]) - expected.lse[i]) < 2e-6);
@@ -80,7 +66,7 @@ SANTA_SPACE_TEST_CASE("sampled_attention_knows_the_sum_and_is_near") {
 SANTA_SPACE_TEST_CASE("an_empty_request_has_nothing") {
   auto problem = waves<Space>();
   problem.set_lengths({0, 77}).upload();
-  for (const Outputs& given : {run(problem, Exact{}), run(problem, MassUnit{}), run(problem, Systematic{})}) {
+  for (const Result& given : {run(problem, Exact{}), run(problem, MassUnit{}), run(problem, Systematic{})}) {
     for (std::size_t i = 0; i < std::size_t{4 * 64}; ++i) CHECK(given.out[i] == 0.F);
     for (std::size_t head = 0; head < 4; ++head) CHECK(given.lse[head] < -1e38F);
   }
@@ -90,7 +76,7 @@ SANTA_SPACE_TEST_CASE("a_key_that_is_no_number_shows") {
   auto problem = waves<Space>();
   problem.key(0, 300, 0, 9) = quiet_nan;
   problem.upload();
-  for (const Outputs& given : {run(problem, Exact{}), run(problem, MassUnit{}), run(problem, Systematic{})}) {
+  for (const Result& given : {run(problem, Exact{}), run(problem, MassUnit{}), run(problem, Systematic{})}) {
     CHECK(std::isnan(given.lse[0]));
     CHECK(std::isnan(given.out[0]));
     CHECK(!std::isnan(given.out[2 * 64]));  // of the other kv head

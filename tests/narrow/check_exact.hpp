@@ -18,7 +18,7 @@ template <class Narrow, class Space, class T, class Q>
 void check_stands_for(const Problem<Space, T, Q>& problem, const Narrow& narrow, const Problem<Space, T, Q>& stand_in) {
   const NarrowCache cache{problem.cache(), narrow};
   const Reference approximate = exact_reference(stand_in);
-  const Result by_codes = run_narrow(Exact{}, problem, cache);
+  const Result by_codes = run_once(Exact{}, problem, cache);
   CHECK(relative_error(by_codes.out, approximate.out) < codes_tolerance);
   for (std::size_t i = 0; i < approximate.lse.size(); ++i)
     CHECK(static_cast<double>(by_codes.lse[i]) == doctest::Approx(approximate.lse[i]).epsilon(codes_tolerance));
@@ -26,7 +26,7 @@ void check_stands_for(const Problem<Space, T, Q>& problem, const Narrow& narrow,
   const Reference exact = exact_reference(problem);
   const double error_of_codes = relative_error(by_codes.out, exact.out);
   CHECK(error_of_codes > 1e-4);  // the two references can be told apart
-  const Result by_keys = run_narrow(Exact{}, problem, rescored(cache));
+  const Result by_keys = run_once(Exact{}, problem, rescored(cache));
   CHECK(relative_error(by_keys.out, exact.out) < 1e-5);
   for (std::size_t i = 0; i < exact.lse.size(); ++i)
     CHECK(static_cast<double>(by_keys.lse[i]) == doctest::Approx(exact.lse[i]).epsilon(1e-5));

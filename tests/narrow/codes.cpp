@@ -140,7 +140,7 @@ SANTA_SPACE_TEST_CASE("a_key_that_is_not_finite_makes_its_score_nan_and_validate
   const NarrowCache cache{problem.cache(), narrow};
   CHECK_THROWS_WITH_AS(validate(Space{}, cache), "santa: scales(1, 0, 33) is nan; accepted: a positive finite number",
                        std::invalid_argument);
-  const Result result = run_narrow(Exact{}, problem, cache);
+  const Result result = run_once(Exact{}, problem, cache);
   for (std::size_t h = 0; h < 8; ++h) CHECK(std::isnan(result.lse[h]) == (h == 4 || h == 5));
   problem.set_lengths({40, 33}).upload();  // it is not valid any more
   validate(Space{}, NarrowCache{problem.cache(), narrow});

@@ -18,7 +18,7 @@ SANTA_SPACE_TEST_CASE("narrow_keys_that_do_not_fit_are_named") {
                          std::invalid_argument);
     CHECK_THROWS_WITH_AS(encode_keys(Space{}, problem.cache(), narrow), sentence, std::invalid_argument);
     CHECK_THROWS_WITH_AS(calibrate(Space{}, problem.cache(), narrow), sentence, std::invalid_argument);
-    CHECK_THROWS_WITH_AS(run_narrow(Exact{}, problem, NarrowCache{problem.cache(), narrow}), sentence,
+    CHECK_THROWS_WITH_AS(run_once(Exact{}, problem, NarrowCache{problem.cache(), narrow}), sentence,
                          std::invalid_argument);
   };
   rejects(Codes(Space{}, {.batch = 2, .kv_heads = 2, .length = 41, .dim = 64}),

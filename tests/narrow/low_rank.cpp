@@ -88,13 +88,13 @@ SANTA_SPACE_TEST_CASE("principal_directions_are_orthonormal_and_keep_keys_that_l
         CHECK(product == doctest::Approx(r == s ? 1. : 0.).epsilon(1e-5));
       }
   const Reference exact = exact_reference(problem);
-  const Result result = run_narrow(Exact{}, problem, NarrowCache{problem.cache(), narrow});
+  const Result result = run_once(Exact{}, problem, NarrowCache{problem.cache(), narrow});
   CHECK(relative_error(result.out, exact.out) < 1e-4);
   // One direction less does not hold them; the first is the one in which keys are largest.
   const LowRankKeys<float, typename Space::memory_space> fewer(Space{}, problem.shape, rank - 1);
   calibrate(Space{}, problem.cache(), fewer);
   encode_keys(Space{}, problem.cache(), fewer);
-  CHECK(relative_error(run_narrow(Exact{}, problem, NarrowCache{problem.cache(), fewer}).out, exact.out) > 1e-3);
+  CHECK(relative_error(run_once(Exact{}, problem, NarrowCache{problem.cache(), fewer}).out, exact.out) > 1e-3);
   const auto keys = on_host(narrow.keys);
   double squares[rank] = {};
   for_each_key(problem, [&](std::int64_t b, std::int64_t i, std::int64_t kv) {
@@ -115,8 +115,8 @@ SANTA_SPACE_TEST_CASE("every_sampler_takes_low_rank_keys_and_by_rescoring_gives_
     CAPTURE(method.index());
     std::visit(
         [&](const auto& m) {
-          CHECK(relative_error(run_narrow(m, problem, cache).out, approximate.out) < codes_tolerance);
-          const Result by_keys = run_narrow(m, problem, rescored(cache));
+          CHECK(relative_error(run_once(m, problem, cache).out, approximate.out) < codes_tolerance);
+          const Result by_keys = run_once(m, problem, rescored(cache));
           CHECK(relative_error(by_keys.out, exact.out) < 1e-5);
           for (const float bar : by_keys.error) CHECK(bar == 0.F);
         },
@@ -134,7 +134,7 @@ SANTA_SPACE_TEST_CASE("low_rank_keys_that_do_not_fit_are_named") {
                          std::invalid_argument);
     CHECK_THROWS_WITH_AS(encode_keys(Space{}, problem.cache(), narrow), sentence, std::invalid_argument);
     CHECK_THROWS_WITH_AS(calibrate(Space{}, problem.cache(), narrow), sentence, std::invalid_argument);
-    CHECK_THROWS_WITH_AS(run_narrow(Exact{}, problem, NarrowCache{problem.cache(), narrow}), sentence,
+    CHECK_THROWS_WITH_AS(run_once(Exact{}, problem, NarrowCache{problem.cache(), narrow}), sentence,
                          std::invalid_argument);
   };
   CHECK_THROWS_WITH_AS((Keys(Space{}, shape, 0)), "santa: rank is 0; accepted: 1 to dim (64)", std::invalid_argument);
@@ -166,7 +166,7 @@ SANTA_SPACE_TEST_CASE("validate_names_what_is_not_finite_in_low_rank_keys") {
   CHECK_THROWS_WITH_AS(calibrate(Space{}, problem.cache(), narrow),
                        "santa: feature 7 of a key of kv head 0 is not finite; accepted: finite keys to calibrate by",
                        std::invalid_argument);
-  const Result result = run_narrow(Exact{}, problem, NarrowCache{problem.cache(), narrow});
+  const Result result = run_once(Exact{}, problem, NarrowCache{problem.cache(), narrow});
   for (std::size_t h = 0; h < 8; ++h) CHECK(std::isnan(result.lse[h]) == (h == 4 || h == 5));
   problem.set_lengths({40, 33}).upload();  // it is not valid any more
   validate(Space{}, NarrowCache{problem.cache(), narrow});

@@ -34,11 +34,11 @@ SANTA_SPACE_TEST_CASE("units_of_many_tiles_are_read_right_whether_few_rows_are_d
     const Reference exact = exact_reference(problem);
     for (const std::int64_t keys_per_split : {5120, 1024}) {
       const PlanOptions options{.keys_per_split = keys_per_split};
-      CHECK(relative_error(run_narrow(Exact{}, problem, cache, {}, options).out, approximate.out) < codes_tolerance);
-      CHECK(relative_error(run_narrow(Exact{}, problem, rescored(cache), {}, options).out, exact.out) < 1e-5);
+      CHECK(relative_error(run_once(Exact{}, problem, cache, {}, options).out, approximate.out) < codes_tolerance);
+      CHECK(relative_error(run_once(Exact{}, problem, rescored(cache), {}, options).out, exact.out) < 1e-5);
       const MassUnit half{.rows = share(0.5)};
-      CHECK(relative_error(run_narrow(half, problem, cache, {}, options).out, approximate.out) < 0.05);
-      CHECK(relative_error(run_narrow(half, problem, rescored(cache), {}, options).out, exact.out) < 0.05);
+      CHECK(relative_error(run_once(half, problem, cache, {}, options).out, approximate.out) < 0.05);
+      CHECK(relative_error(run_once(half, problem, rescored(cache), {}, options).out, exact.out) < 0.05);
     }
   };
   check.template operator()<std::int8_t>();
@@ -59,9 +59,9 @@ SANTA_SPACE_TEST_CASE("every_sampler_that_covers_the_length_gives_exact_attentio
     CAPTURE(method.index());
     std::visit(
         [&](const auto& m) {
-          const Result by_codes = run_narrow(m, problem, cache);
+          const Result by_codes = run_once(m, problem, cache);
           CHECK(relative_error(by_codes.out, approximate.out) < codes_tolerance);
-          const Result by_keys = run_narrow(m, problem, rescored(cache));
+          const Result by_keys = run_once(m, problem, rescored(cache));
           CHECK(relative_error(by_keys.out, exact.out) < 1e-5);
           for (const float bar : by_keys.error) CHECK(bar == 0.F);
         },
@@ -89,7 +89,7 @@ SANTA_SPACE_TEST_CASE("the_mean_over_seeds_is_attention_over_codes_or_by_rescori
             double square = 0., bars = 0., norm = 0.;
             for (const double x : reference.out) norm += x * x;
             for (int s = 0; s < seeds; ++s) {
-              const Result result = run_narrow(m, problem, sampled, {.seed = static_cast<std::uint64_t>(s) + 1});
+              const Result result = run_once(m, problem, sampled, {.seed = static_cast<std::uint64_t>(s) + 1});
               const double error = relative_error(result.out, reference.out);
               square += error * error / seeds;
               for (const float bar : result.error) bars += static_cast<double>(bar) * static_cast<double>(bar) / seeds;

@@ -63,7 +63,7 @@ SANTA_SPACE_TEST_CASE("sparse_keys_give_attention_over_what_they_stand_for") {
     }
   }
   const auto whole = sparse_keys(problem, 128);
-  CHECK(relative_error(run_narrow(Exact{}, problem, NarrowCache{problem.cache(), whole}).out,
+  CHECK(relative_error(run_once(Exact{}, problem, NarrowCache{problem.cache(), whole}).out,
                        exact_reference(problem).out) < 1e-5);
 }
 
@@ -79,7 +79,7 @@ SANTA_SPACE_TEST_CASE("the_mean_over_seeds_is_attention_over_sparse_keys_or_by_r
     double square = 0.;
     for (int s = 0; s < seeds; ++s) {
       const Result result =
-          run_narrow(MassUnit{.rows = 300}, problem, sampled, {.seed = static_cast<std::uint64_t>(s) + 1});
+          run_once(MassUnit{.rows = 300}, problem, sampled, {.seed = static_cast<std::uint64_t>(s) + 1});
       const double error = relative_error(result.out, reference.out);
       square += error * error / seeds;
       for (std::size_t i = 0; i < mean.size(); ++i) mean[i] += result.out[i] / seeds;
@@ -100,7 +100,7 @@ SANTA_SPACE_TEST_CASE("sparse_keys_that_do_not_fit_are_named") {
     CHECK_THROWS_WITH_AS(static_cast<void>(NarrowCache{problem.cache(), narrow}.shape()), sentence,
                          std::invalid_argument);
     CHECK_THROWS_WITH_AS(encode_keys(Space{}, problem.cache(), narrow), sentence, std::invalid_argument);
-    CHECK_THROWS_WITH_AS(run_narrow(Exact{}, problem, NarrowCache{problem.cache(), narrow}), sentence,
+    CHECK_THROWS_WITH_AS(run_once(Exact{}, problem, NarrowCache{problem.cache(), narrow}), sentence,
                          std::invalid_argument);
   };
   const auto refuses = [&](const Shape& given, std::int64_t k, std::int64_t query_k, const char* sentence) {
@@ -134,7 +134,7 @@ SANTA_SPACE_TEST_CASE("validate_names_a_feature_that_there_is_not_and_keys_that_
       validate(Space{}, cache),
       "santa: narrow row (1, 1, 33) is not finite or out of place; accepted: finite values at places below 64",
       std::invalid_argument);
-  const Result result = run_narrow(Exact{}, problem, cache);
+  const Result result = run_once(Exact{}, problem, cache);
   for (std::size_t h = 0; h < 8; ++h) CHECK(std::isnan(result.lse[h]) == (h >= 6));
   Kokkos::deep_copy(Kokkos::subview(narrow.features, 0, 39, 1, 3), std::uint8_t{64});
   CHECK_THROWS_WITH_AS(

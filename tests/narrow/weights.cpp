@@ -54,7 +54,7 @@ SANTA_SPACE_TEST_CASE("a_row_far_above_or_below_the_score_of_its_copy_has_its_ow
     const auto check = [](const auto& problem, const auto& cache) {
       const Reference exact = exact_reference(problem);
       for (const AnyMethod& method : exact_and_samplers(3))
-        std::visit([&](const auto& m) { check_reference(run_narrow(m, problem, rescored(cache)), exact); }, method);
+        std::visit([&](const auto& m) { check_reference(run_once(m, problem, rescored(cache)), exact); }, method);
     };
     with_stale_copies<Space>(shape, zero, second, check);
     with_stale_copies<Space>(shape, second, zero, check);
@@ -72,7 +72,7 @@ SANTA_SPACE_TEST_CASE("states_of_splits_whose_copies_are_wrong_in_their_own_ways
         CAPTURE(method.index());
         std::visit(
             [&](const auto& m) {
-              check_reference(run_narrow(m, problem, rescored(cache), {}, {.keys_per_split = keys_per_split}), exact);
+              check_reference(run_once(m, problem, rescored(cache), {}, {.keys_per_split = keys_per_split}), exact);
             },
             method);
       }
@@ -86,7 +86,7 @@ SANTA_SPACE_TEST_CASE("large_queries_on_coarse_codes_give_exact_attention_where_
   const auto check = [&](const auto& narrow) {
     const NarrowCache cache{problem.cache(), narrow};
     for (const AnyMethod& method : exact_and_samplers(501))
-      std::visit([&](const auto& m) { check_reference(run_narrow(m, problem, rescored(cache)), exact); }, method);
+      std::visit([&](const auto& m) { check_reference(run_once(m, problem, rescored(cache)), exact); }, method);
   };
   check(narrow_keys<int4x2>(problem));
   check(sparse_keys(problem, 4));
@@ -99,7 +99,7 @@ SANTA_SPACE_TEST_CASE("delta_is_carried_by_the_mass_of_the_scores_that_rows_are_
   with_stale_copies<Space>(shape, told, full, [&](const auto& problem, const auto& cache) {
     const auto carried = [&](const auto& by) {
       const DecodeState<typename Space::memory_space> state(Space{}, problem.shape);
-      run_narrow(MassUnit{.rows = 80}, problem, by, {.state = state});
+      run_once(MassUnit{.rows = 80}, problem, by, {.state = state});
       return to_host<float>(
           Kokkos::View<float*, typename Space::memory_space>(state.log2_sum.data(), state.log2_sum.size()));
     };
@@ -150,8 +150,8 @@ SANTA_SPACE_TEST_CASE("a_key_that_is_no_number_shows_with_every_copy_and_method"
                   CHECK(std::isnan(result.error[head]) == !whole);
                 }
               };
-              check(run_narrow(m, problem, cache));
-              check(run_narrow(m, problem, rescored(cache)));
+              check(run_once(m, problem, cache));
+              check(run_once(m, problem, rescored(cache)));
             },
             method);
       }
@@ -167,9 +167,8 @@ SANTA_SPACE_TEST_CASE("an_infinite_query_feature_shows_with_every_code") {
     problem.upload();
     const auto check = [&](const auto& narrow) {
       const NarrowCache cache{problem.cache(), narrow};
-      for (const Result& result :
-           {run_narrow(Exact{}, problem, cache), run_narrow(MassUnit{.rows = 30}, problem, cache),
-            run_narrow(MassUnit{.rows = 30}, problem, rescored(cache))})
+      for (const Result& result : {run_once(Exact{}, problem, cache), run_once(MassUnit{.rows = 30}, problem, cache),
+                                   run_once(MassUnit{.rows = 30}, problem, rescored(cache))})
         for (std::size_t head = 0; head < 4; ++head) {
           CHECK(std::isnan(result.lse[head]) == (head == 1));
           CHECK(std::isnan(result.out[64 * head]) == (head == 1));
@@ -192,7 +191,7 @@ SANTA_SPACE_TEST_CASE("tiles_whose_copies_are_far_below_the_others_keep_their_dr
       double mean = 0.;
       for (std::uint64_t seed = 1; seed <= 32; ++seed) {
         const Result result =
-            run_narrow(FixedTileBudget{.samples = 64, .tile = 32}, problem, rescored(cache), {.seed = seed});
+            run_once(FixedTileBudget{.samples = 64, .tile = 32}, problem, rescored(cache), {.seed = seed});
         CHECK(static_cast<double>(result.lse[0]) == doctest::Approx(exact.lse[0]).epsilon(0.01));
         mean += static_cast<double>(result.out[0]) / 32.;
       }
@@ -208,7 +207,7 @@ SANTA_SPACE_TEST_CASE("a_copy_made_before_calibrate_shows_as_nan") {
   problem.fill(5).upload();
   const NarrowKeysOf<Space, std::int8_t> narrow(Space{}, problem.shape);
   encode_keys(Space{}, problem.cache(), narrow);
-  for (const float x : run_narrow(Exact{}, problem, NarrowCache{problem.cache(), narrow}).out) CHECK(std::isnan(x));
+  for (const float x : run_once(Exact{}, problem, NarrowCache{problem.cache(), narrow}).out) CHECK(std::isnan(x));
 }
 
 SANTA_SPACE_TEST_CASE("separate_draws_of_rescored_rows_have_a_bar_or_say_that_they_have_none") {
@@ -219,7 +218,7 @@ SANTA_SPACE_TEST_CASE("separate_draws_of_rescored_rows_have_a_bar_or_say_that_th
         shape, told, [&](std::int64_t i) { return told(i) + above; },
         [](const auto& problem, const auto& cache) {
           const MassUnit separate{.rows = 100, .draws = Draws::separate};
-          const Result result = run_narrow(separate, problem, rescored(cache), {.seed = 3});
+          const Result result = run_once(separate, problem, rescored(cache), {.seed = 3});
           for (const float bar : result.error) CHECK(bar > 0.F);
           for (const Statistics& s : result.statistics) CHECK((s.flags & Statistics::no_error_bar) == 0);
         });
