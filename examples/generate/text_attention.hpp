@@ -4,7 +4,7 @@
 #include "generate/plans.hpp"
 #include "generate/policy.hpp"
 #include "generate/value_means.hpp"
-#include <santa/decode/state.hpp>
+#include <santa/sample/mass_unit/state.hpp>
 
 #include <cstdint>
 #include <vector>

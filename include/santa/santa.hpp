@@ -31,10 +31,10 @@
 #include <santa/sample/exact.hpp>
 #include <santa/sample/fixed_tile_budget.hpp>
 #include <santa/sample/mass_unit.hpp>
-#include <santa/sample/multinomial.hpp>
-#include <santa/sample/proportional_tile_budget.hpp>
-#include <santa/sample/stratified.hpp>
-#include <santa/sample/systematic.hpp>
+#include <santa/sample/points/multinomial.hpp>
+#include <santa/sample/points/proportional_tile_budget.hpp>
+#include <santa/sample/points/stratified.hpp>
+#include <santa/sample/points/systematic.hpp>
 #include <santa/score/any_features.hpp>
 #include <santa/score/bernoulli.hpp>
 #include <santa/score/modifiers.hpp>

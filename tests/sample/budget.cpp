@@ -2,13 +2,13 @@
 #include "support/statistics.hpp"
 #include <santa/decode/methods.hpp>
 #include <santa/lanes/host_group.hpp>
-#include <santa/sample/budget.hpp>
+#include <santa/sample/mass_unit/carried_delta.hpp>
 #include <santa/sample/fixed_tile_budget.hpp>
 #include <santa/sample/mass_unit.hpp>
-#include <santa/sample/multinomial.hpp>
-#include <santa/sample/proportional_tile_budget.hpp>
-#include <santa/sample/stratified.hpp>
-#include <santa/sample/systematic.hpp>
+#include <santa/sample/points/multinomial.hpp>
+#include <santa/sample/points/proportional_tile_budget.hpp>
+#include <santa/sample/points/stratified.hpp>
+#include <santa/sample/points/systematic.hpp>
 
 #include <doctest/doctest.h>
 

@@ -1,6 +1,6 @@
 // Places of masses, against exact arithmetic.
 #include <santa/lanes/host_group.hpp>
-#include <santa/sample/places.hpp>
+#include <santa/sample/points/places.hpp>
 
 #include <doctest/doctest.h>
 

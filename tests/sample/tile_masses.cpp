@@ -1,6 +1,6 @@
 // Integer masses of tiles and their prefixes, against plain sums.
 #include <santa/lanes/host_group.hpp>
-#include <santa/sample/tile_masses.hpp>
+#include <santa/sample/points/tile_masses.hpp>
 
 #include <doctest/doctest.h>
 

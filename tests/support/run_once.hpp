@@ -26,7 +26,7 @@ Result run_once(const M& method, const Problem<Space, T, Q>& problem, const Cach
   const Kokkos::View<float**, Kokkos::LayoutRight, Memory> error("test::error", n(shape.batch), n(shape.heads));
   const Kokkos::View<Statistics**, Kokkos::LayoutRight, Memory> statistics("test::statistics", n(shape.batch),
                                                                            n(shape.kv_heads));
-  const DecodePlan plan(Space{}, method, shape, options, modifier);
+  const DecodePlan plan(Space{}, method, shape, cache_of<Cache>, options, modifier);
   plan.run(Space{}, problem.queries(), cache, out,
            {.seed = settings.seed,
             .step = settings.step,

@@ -67,7 +67,7 @@ class Runner {
   using State = DecodeState<Memory>;
   using Data = Problem<Space, T, Q>;
   template <class M>
-  using Plan = DecodePlan<Space, M, Modifier>;
+  using Plan = DecodePlan<Space, M, typename Data::Cache, Modifier>;
 
   Runner(const Data& problem, const AnyMethod& method, const PlanOptions& options = {}, const Modifier& modifier = {});
   /// For queries and caches that each run is given.

@@ -6,6 +6,7 @@
 #include <santa/core/extent.hpp>
 
 #include <cstdint>
+#include <limits>
 
 namespace santa {
 
@@ -27,7 +28,13 @@ inline constexpr int max_dim = 256;
 /// Query heads that one lane group works on together, at most; larger groups run in slices of equal size.
 inline constexpr int max_heads = 16;
 
-namespace detail::inline SANTA_BUILD {
+/// A window that hides nothing: as many of the last keys as there can be.
+inline constexpr std::int64_t every_key = std::numeric_limits<std::int64_t>::max();
+
+namespace detail {
+
+/// Keys of a tile, which a lane group works on together.
+inline constexpr int tile_keys = 32;
 
 /// The largest number of keys that splits are made of.
 inline constexpr int split_keys = 256;

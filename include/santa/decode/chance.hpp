@@ -1,10 +1,10 @@
 // Binding what names a run's random numbers, the same for every stage that draws.
 #pragma once
 
-#include <santa/core/arguments.hpp>
 #include <santa/core/build.hpp>
 #include <santa/core/check.hpp>
 #include <santa/decode/options.hpp>
+#include <santa/random/chance.hpp>
 
 #include <Kokkos_Core.hpp>
 
@@ -18,17 +18,18 @@ Scalar<T> bind_scalar(const char* name, const RunScalar<T, MemorySpace>& given) 
   return {given.where(), given.value(name)};
 }
 
-/// Notes seed, step, stream and requests of any stage's options in what its kernels are given. Errors:
-/// std::invalid_argument: name, given, accepted.
-template <class KernelArguments, class Options>
-void bind_chance(KernelArguments& a, const Options& options) {
-  a.seed = bind_scalar("seed", options.seed);
-  a.step = bind_scalar("step", options.step);
-  a.stream = options.stream.template as<std::uint16_t>("stream");
-  if (options.requests.data() == nullptr) return;
+/// Seed, step, stream and requests of any stage's options. Errors: std::invalid_argument: name, given, accepted.
+template <class Options>
+Chance bind_chance(const Options& options, std::int64_t batch) {
+  Chance chance;
+  chance.seed = bind_scalar("seed", options.seed);
+  chance.step = bind_scalar("step", options.step);
+  chance.stream = options.stream.template as<std::uint16_t>("stream");
+  if (options.requests.data() == nullptr) return chance;
   const auto given = static_cast<std::int64_t>(options.requests.extent(0));
-  require(given >= a.batch, "requests.extent(0)", given, "the batch (" + std::to_string(a.batch) + ") or more");
-  a.requests = options.requests.data();
+  require(given >= batch, "requests.extent(0)", given, "the batch (" + std::to_string(batch) + ") or more");
+  chance.requests = options.requests.data();
+  return chance;
 }
 
 }  // namespace santa::detail::inline SANTA_BUILD

@@ -12,7 +12,7 @@
 #include <santa/lanes/feature_coefficients.hpp>
 #include <santa/lanes/group.hpp>
 #include <santa/lanes/launchable.hpp>
-#include <santa/score/modifiers.hpp>
+#include <santa/schedule/even.hpp>
 
 #include <Kokkos_Core.hpp>
 
@@ -59,7 +59,7 @@ struct FeatureKernel {
   template <class Member>
   KOKKOS_FUNCTION void operator()(const Member& member) const {
     const Arguments& a = arguments;
-    const Unit unit = unit_of(a, Identity{}, member.league_rank());
+    const Unit unit = unit_of(a, member.league_rank());
     const Group group(member);
     float* const scratch = group.template scratch<float>(member, scratch_floats(a.slice_heads, a.dim));
     Coefficients c(group, scratch, scratch + Coefficients::kept_floats(unit.heads, a.dim), unit.heads, a.dim);
@@ -135,7 +135,7 @@ void choose_features(const Space& space, const QueryView& query, const FeatureCa
   a.query = {query.data(), element_type_of<typename QueryView::value_type>};
   for (std::size_t i = 0; i < 2; ++i) a.query_stride[i] = static_cast<std::int64_t>(query.stride(i));
   a.lengths = cache.length_data();
-  detail::bind_chance(a, options);
+  a.chance = detail::bind_chance(options, shape.batch);
   detail::Matrix<float> variance;
   if (options.variance.data() != nullptr) {
     require_extents("variance", options.variance);
@@ -145,7 +145,7 @@ void choose_features(const Space& space, const QueryView& query, const FeatureCa
   const float scale = options.scale != 0.F ? options.scale : 1.F / std::sqrt(static_cast<float>(shape.dim));
   using Kernel = detail::FeatureKernel<Space, decltype(cache.addresses())>;
   detail::launch(
-      "santa::choose_features", space, detail::slice_rows(a),
+      "santa::choose_features", space, a.slice_rows(),
       Kernel{a,
              cache.addresses(),
              coefficients.data(),

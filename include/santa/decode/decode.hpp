@@ -19,7 +19,7 @@ namespace santa {
 template <class Space, Method M, class QueryView, class Cache, class OutView, class Build = lanes::Build>
 void decode(const Space& space, const M& method, const QueryView& query, const Cache& cache, const OutView& out,
             const RunOptions<typename Space::memory_space>& options = {}, const PlanOptions& plan_options = {}) {
-  const DecodePlan plan(space, method, shape_of(query, cache), plan_options);
+  const DecodePlan plan(space, method, query, cache, plan_options);
   validate(space, cache);
   plan.run(space, query, cache, out, options);
   space.fence("santa::decode");  // the plan's memory goes with it

@@ -1,7 +1,6 @@
 // The kernel that merges the states of many splits.
 #pragma once
 
-#include <santa/core/arguments.hpp>
 #include <santa/core/build.hpp>
 #include <santa/decode/kernel_context.hpp>
 #include <santa/merge/merge.hpp>
@@ -15,12 +14,11 @@ namespace santa::detail::inline SANTA_BUILD {
 
 /// Merges the states of a head's splits and writes its outputs, one team a head: its groups share out the splits, the
 /// first merges what they found. Reads: the states. Order: fixed by the number of groups.
-template <class Context, bool multinomial_error>
+template <class Context, bool apart>
 struct MergeKernel : Context {
+  using typename Context::Arguments;
   using Extents = lanes::Teams<16>;
   using Group = lanes::GroupOf<typename Context::Space, Extents>;
-
-  static constexpr bool apart = Context::State::rescored;
 
   explicit MergeKernel(const Context& context) : Context(context) {}
 
@@ -33,7 +31,8 @@ struct MergeKernel : Context {
   KOKKOS_FUNCTION void operator()(const Member& member) const {
     const Group group(member);
     float* states = group.template scratch<float>(member, scratch_floats(1, this->arguments.dim));
-    this->for_head(member.league_rank(), [&](const Unit& unit, int head) { merge(group, unit, head, states); });
+    for_head(this->arguments, member.league_rank(),
+             [&](const Unit& unit, int head) { merge(group, unit, head, states); });
   }
 
  private:
@@ -44,8 +43,7 @@ struct MergeKernel : Context {
     group.team_barrier();
     if (group.rank() == 0) {
       float* result = states + Group::groups_per_team * stride;
-      write_head(group, a, unit, head, SplitStates<apart>{states, stride, Group::groups_per_team}, multinomial_error,
-                 result, *reinterpret_cast<HeadSample*>(result + a.dim));
+      write_head(group, a, unit, head, SplitStates<apart>{states, stride, Group::groups_per_team}, result, *reinterpret_cast<HeadSample*>(result + a.dim));
     }
     if (a.statistics && unit.slice == 0 && head == 0)
       write_statistics(group, unit, reinterpret_cast<HeadSample*>(states));
@@ -62,8 +60,7 @@ struct MergeKernel : Context {
   /// Of all heads and slices of a kv head, by one team: the smallest effective sample size is over all of them.
   KOKKOS_FUNCTION void write_statistics(const Group& group, const Unit& unit, HeadSample* samples) const {
     const Arguments& a = this->arguments;
-    for (std::int32_t slice = 0; slice < a.slices; ++slice) {
-      const Unit part = unit_at(a, this->modifier, {unit.batch, 0, unit.kv_head, slice});
+    for_each_slice(a, unit, [&](const Unit& part) {
       group.team_barrier();  // also after scratch was used otherwise
       for (int head = group.rank(); head < part.heads; head += Group::groups_per_team) {
         const HeadState total = merge_heads(group, states_of<apart>(a, part, head));
@@ -71,7 +68,7 @@ struct MergeKernel : Context {
       }
       group.team_barrier();
       if (group.rank() == 0) add_statistics(group, a, part, samples);
-    }
+    });
   }
 };
 

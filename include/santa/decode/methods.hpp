@@ -1,46 +1,42 @@
 // How each method is put together from kernels.
 #pragma once
 
-#include <santa/core/arguments.hpp>
 #include <santa/core/build.hpp>
-#include <santa/decode/delta_kernel.hpp>
-#include <santa/decode/head_kernel.hpp>
+#include <santa/decode/kernel_context.hpp>
 #include <santa/decode/merge_kernel.hpp>
-#include <santa/decode/score_kernel.hpp>
 #include <santa/decode/sweep_kernel.hpp>
-#include <santa/decode/workspace.hpp>
 #include <santa/lanes/group.hpp>
 #include <santa/sample/exact.hpp>
 #include <santa/sample/fixed_tile_budget.hpp>
 #include <santa/sample/mass_unit.hpp>
-#include <santa/sample/multinomial.hpp>
-#include <santa/sample/proportional_tile_budget.hpp>
-#include <santa/sample/stratified.hpp>
-#include <santa/sample/systematic.hpp>
+#include <santa/sample/mass_unit/carry.hpp>
+#include <santa/sample/mass_unit/delta_kernel.hpp>
+#include <santa/sample/mass_unit/subset_kernel.hpp>
+#include <santa/sample/points/head_kernel.hpp>
+#include <santa/sample/points/multinomial.hpp>
+#include <santa/sample/points/proportional_tile_budget.hpp>
+#include <santa/sample/points/score_kernel.hpp>
+#include <santa/sample/points/stratified.hpp>
+#include <santa/sample/points/systematic.hpp>
 
 #include <Kokkos_Core.hpp>
 
 #include <concepts>
+#include <cstdint>
 #include <string>
 
 namespace santa::detail::inline SANTA_BUILD {
 
-template <class Group>
-using JointRule = MassUnitRule<Group, Draws::joint>;
-template <class Group>
-using JointL2Rule = MassUnitRule<Group, Draws::joint_l2>;
-template <class Group>
-using SeparateRule = MassUnitRule<Group, Draws::separate>;
-
 /// Launches a kernel over `units` units. Kernels are small enough to be passed by value at launch: a larger one would
 /// go through a staging buffer, which synchronises and which a captured graph would replay with stale arguments. Kokkos
 /// does so from 512 bytes on, but for launches that ask to be light-weight, from 4 KiB on; those of narrow keys need
-/// that.
+/// that. A host copies them as they are.
 template <class Space, class Kernel>
 void launch(const char* label, const Space& space, std::int64_t units, const Kernel& kernel) {
-  static_assert(sizeof(Kernel) <= 704, "santa::launch: kernels must stay small enough to be passed by value");
+  static_assert(lanes::has_calls<Space> || sizeof(Kernel) <= 704,
+                "santa::launch: kernels must stay small enough to be passed by value");
   if (units == 0) return;
-  const Arguments& a = kernel.arguments;
+  const auto& a = kernel.arguments;
   const auto policy = lanes::Seam<Space>::template policy<typename Kernel::Extents>(
       space, units, kernel.scratch_floats(a.slice_heads, a.dim));
   Kokkos::parallel_for(
@@ -48,172 +44,217 @@ void launch(const char* label, const Space& space, std::int64_t units, const Ker
 }
 
 /// Launches the main kernel of a method, and the one that merges where the plan has one.
-template <template <class> class Rule, bool stored_scores = false, bool multinomial_error = false, class Space,
-          class Context>
+template <template <class> class Rule, bool stored_scores = false, class Space, class Context>
 void sweep(const char* label, const Space& space, const Context& context) {
-  launch(label, space, all_units(context.arguments),
-         SweepKernel<Context, Rule, stored_scores, multinomial_error>(context));
+  launch(label, space, all_units(context.arguments), SweepKernel<Context, Rule, stored_scores>(context));
   if constexpr (lanes::Seam<typename Context::Space>::many_groups)
-    if (context.arguments.merges_apart)
-      launch("santa::merge", space, all_heads(context.arguments), MergeKernel<Context, multinomial_error>(context));
+    if (context.arguments.merges_apart) {
+      const auto keyless = detail::keyless(context);
+      launch("santa::merge", space, all_heads(context.arguments),
+             MergeKernel<std::remove_const_t<decltype(keyless)>, Context::State::rescored>(keyless));
+    }
 }
 
-/// A method's recipe: what it needs and how it runs; `first_step` where nothing can have been carried from a step
-/// before. Specialised for each method; that makes a type a method.
+/// A method's recipe: what its kernels are given besides the common, and how it runs; `first_step` where nothing can
+/// have been carried from a step before. Specialised for each method; that makes a type a method.
+///   name                           for people
+///   Arguments                      of kernels, with the memory that they need
+///   looks_ahead                    whether groups need room for a tile of the rule's own
+///   set(arguments, method, length) notes what the method says, for a plan of so many keys
+///   run(space, context, first_step)
+///   rows_read(method, length)      how many value rows, in words
 template <class Method>
 struct Recipe;
 
 template <>
 struct Recipe<Exact> {
   static constexpr const char* name = "Exact";
-  static WorkspaceNeeds needs() { return {}; }
-  static Budget budget(const Exact& /*method*/, std::int64_t /*length*/) { return {}; }
+  using Arguments = detail::Arguments;
+  static constexpr bool looks_ahead = false;
+
+  static void set(Arguments& /*a*/, const Exact& /*method*/, std::int64_t /*length*/) {}
+  static std::string rows_read(const Exact& /*method*/, std::int64_t /*length*/) { return "all"; }
 
   template <class Space, class Context>
-  static void run(const Space& space, const Exact& /*method*/, const Context& context, bool /*first_step*/) {
+  static void run(const Space& space, const Context& context, bool /*first_step*/) {
     sweep<ExactRule>("santa::exact", space, context);
   }
 };
 
-template <>
-struct Recipe<MassUnit> {
+template <Draws draws>
+struct Recipe<MassUnitOf<draws>> {
   static constexpr const char* name = "MassUnit";
-  static WorkspaceNeeds needs() { return {.deltas = true}; }
-  static Budget budget(const MassUnit& method, std::int64_t /*length*/) {
+  using Arguments = MassUnitArguments;
+  static constexpr bool looks_ahead = false;
+
+  static void set(Arguments& a, const MassUnitOf<draws>& method, std::int64_t length) {
     const RowBudget& rows = method.rows;
-    return {.rows = rows.is_share ? 0. : rows.number,
-            .share = rows.is_share ? rows.number : 0.,
-            .target_error = static_cast<float>(method.target_error)};
+    a.rows = rows.is_share ? 0. : rows.number;
+    a.share = rows.is_share ? rows.number : 0.;
+    a.target_error = static_cast<float>(method.target_error);
+    a.separate = draws == Draws::separate;
+    a.steered = method.steered || method.target_error > 0.;
+    a.tiles = (length + tile_keys - 1) / tile_keys;
+  }
+  static std::string rows_read(const MassUnitOf<draws>& method, std::int64_t length) {
+    if (method.target_error > 0.) return "as many as an error of " + std::to_string(method.target_error) + " takes of the";
+    const double rows = method.rows.of(length);
+    if (rows >= static_cast<double>(length)) return "all";
+    return "about " + std::to_string(static_cast<std::int64_t>(rows)) + " a kv head of the";
   }
 
   template <class Space, class Context>
-  static void run(const Space& space, const MassUnit& method, const Context& context, bool first_step) {
-    Context with_steering = context;
-    with_steering.arguments.steered =
-        context.arguments.state != nullptr && (method.steered || method.target_error > 0.);
-    switch (method.draws) {
-      case Draws::joint: return run<Draws::joint, JointRule>(space, with_steering, first_step);
-      case Draws::joint_l2: return run<Draws::joint_l2, JointL2Rule>(space, with_steering, first_step);
-      case Draws::separate: return run<Draws::separate, SeparateRule>(space, with_steering, first_step);
-    }
-  }
-
- private:
-  template <Draws draws, template <class> class Rule, class Space, class Context>
   static void run(const Space& space, Context context, bool first_step) {
     Arguments& a = context.arguments;
     a.carried = !first_step;
-    a.separate = draws == Draws::separate;
+    a.steered = a.steered && a.state != nullptr;
     if (first_step || a.steered) {
       const SubsetKernel<Context, draws> subset(context);
       launch("santa::subset", space, subset.units(), subset);
     } else {
-      a.work.log_delta = nullptr;  // carried
+      a.log_delta = nullptr;  // carried
     }
-    if (first_step) launch("santa::delta", space, slice_rows(a), DeltaKernel<Context, draws>(context));
+    if (first_step) {
+      const auto keyless = detail::keyless(context);
+      launch("santa::delta", space, a.slice_rows(),
+             DeltaKernel<std::remove_const_t<decltype(keyless)>, draws, Context::Group::max_heads>(keyless));
+    }
     sweep<Rule>("santa::mass_unit", space, context);
   }
+
+ private:
+  template <class Group>
+  using Rule = MassUnitRule<Group, draws>;
 };
 
 /// What the rules have in common that score in a first pass and draw `samples` points a head in a second.
+template <class M>
 struct PointRecipe {
-  template <class M>
-  static Budget budget(const M& method, std::int64_t /*length*/) {
-    return {.samples = method.samples};
+  using Arguments = PointArguments;
+  static constexpr bool looks_ahead = false;
+
+  static void set(Arguments& a, const M& method, std::int64_t length) {
+    a.samples = a.equal_draws = method.samples;
+    a.tiles = (length + tile_keys - 1) / tile_keys;
+  }
+  static std::string rows_read(const M& method, std::int64_t /*length*/) {
+    return "at most " + std::to_string(method.samples) + " a query head of the";
   }
 
+ protected:
   template <class Space, class Context>
   static void score(const Space& space, const Context& context) {
     launch("santa::score", space, all_units(context.arguments), ScoreKernel<Context>(context));
-    if constexpr (lanes::Seam<typename Context::Space>::many_groups)
-      launch("santa::prefix", space, all_heads(context.arguments), PrefixKernel<Context>(context));
+    if constexpr (lanes::Seam<typename Context::Space>::many_groups) {
+      const auto keyless = detail::keyless(context);
+      launch("santa::prefix", space, all_heads(context.arguments),
+             PrefixKernel<std::remove_const_t<decltype(keyless)>>(keyless));
+    }
   }
   template <class Work, class Space, class Context>
   static void for_each_head(const char* label, const Space& space, const Context& context) {
-    launch(label, space, slice_rows(context.arguments), HeadKernel<Context, Work>(context));
+    const auto keyless = detail::keyless(context);
+    launch(label, space, context.arguments.slice_rows(),
+           HeadKernel<std::remove_const_t<decltype(keyless)>, Work>(keyless));
   }
 };
 
 template <>
-struct Recipe<Systematic> : PointRecipe {
+struct Recipe<Systematic> : PointRecipe<Systematic> {
   static constexpr const char* name = "Systematic";
-  static WorkspaceNeeds needs() { return {.scores = true}; }
 
   template <class Space, class Context>
-  static void run(const Space& space, const Systematic& /*method*/, const Context& context, bool /*first_step*/) {
+  static void run(const Space& space, const Context& context, bool /*first_step*/) {
     score(space, context);
-    sweep<SystematicRule, true, true>("santa::systematic", space, context);
+    sweep<SystematicRule, true>("santa::systematic", space, context);
   }
 };
 
 template <>
-struct Recipe<Stratified> : PointRecipe {
+struct Recipe<Stratified> : PointRecipe<Stratified> {
   static constexpr const char* name = "Stratified";
-  static WorkspaceNeeds needs() { return {.scores = true}; }
 
   template <class Space, class Context>
-  static void run(const Space& space, const Stratified& /*method*/, const Context& context, bool /*first_step*/) {
+  static void run(const Space& space, const Context& context, bool /*first_step*/) {
     score(space, context);
-    sweep<StratifiedRule, true, true>("santa::stratified", space, context);
+    sweep<StratifiedRule, true>("santa::stratified", space, context);
   }
 };
 
 template <>
-struct Recipe<Multinomial> : PointRecipe {
+struct Recipe<Multinomial> : PointRecipe<Multinomial> {
   static constexpr const char* name = "Multinomial";
-  static WorkspaceNeeds needs() { return {.scores = true, .cells = true}; }
 
+  static void set(Arguments& a, const Multinomial& method, std::int64_t length) {
+    PointRecipe::set(a, method, length);
+    if (method.samples < length) a.points_of_head = cell_entries(method.samples);  // else they are not drawn
+  }
   template <class Space, class Context>
-  static void run(const Space& space, const Multinomial& /*method*/, const Context& context, bool /*first_step*/) {
+  static void run(const Space& space, const Context& context, bool /*first_step*/) {
     for_each_head<DrawCells>("santa::cells", space, context);
     score(space, context);
-    sweep<MultinomialRule, true, true>("santa::multinomial", space, context);
+    sweep<MultinomialRule, true>("santa::multinomial", space, context);
   }
 };
 
 template <>
-struct Recipe<ProportionalTileBudget> : PointRecipe {
+struct Recipe<ProportionalTileBudget> : PointRecipe<ProportionalTileBudget> {
   static constexpr const char* name = "ProportionalTileBudget";
-  static WorkspaceNeeds needs() { return {.scores = true, .budgets = true}; }
-  static Budget budget(const ProportionalTileBudget& method, std::int64_t /*length*/) {
-    return {.samples = method.samples, .tile = method.tile};
-  }
 
+  static void set(Arguments& a, const ProportionalTileBudget& method, std::int64_t length) {
+    PointRecipe::set(a, method, length);
+    a.draw_tile = method.tile;
+    a.points_of_head = a.tiles;
+  }
   template <class Space, class Context>
-  static void run(const Space& space, const ProportionalTileBudget& /*method*/, const Context& context,
-                  bool /*first_step*/) {
+  static void run(const Space& space, const Context& context, bool /*first_step*/) {
     score(space, context);
     for_each_head<ShareSamples>("santa::tile_budgets", space, context);
-    sweep<ProportionalRule, true, true>("santa::proportional", space, context);
+    sweep<ProportionalRule, true>("santa::proportional", space, context);
   }
 };
 
 template <>
 struct Recipe<FixedTileBudget> {
   static constexpr const char* name = "FixedTileBudget";
-  static WorkspaceNeeds needs() { return {.room = true}; }
+  using Arguments = FixedTileArguments;
+  static constexpr bool looks_ahead = true;
+
   /// Samples that cover the plan's length give every tile as many as it has keys.
-  static Budget budget(const FixedTileBudget& method, std::int64_t length) {
+  static void set(Arguments& a, const FixedTileBudget& method, std::int64_t length) {
     method.check(length);
-    const std::int64_t tiles = method.tiles(length);
-    const std::int64_t samples = method.samples >= length ? tiles * method.tile : method.samples;
-    return {.samples = samples, .tile = method.tile};
+    a.draw_tile = method.tile;
+    a.draw_tiles = method.tiles(length);
+    a.samples = method.samples >= length ? a.draw_tiles * method.tile : method.samples;
+  }
+  static std::string rows_read(const FixedTileBudget& method, std::int64_t /*length*/) {
+    return "at most " + std::to_string(method.samples) + " a query head of the";
   }
 
   template <class Space, class Context>
-  static void run(const Space& space, const FixedTileBudget& /*method*/, const Context& context, bool /*first_step*/) {
+  static void run(const Space& space, const Context& context, bool /*first_step*/) {
     sweep<FixedTileRule>("santa::fixed_tile_budget", space, context.roomy());
   }
 };
+
+/// Keys of the tiles that a rule draws in; 0 where those are the kernels' own.
+template <class Arguments>
+int draw_tile_of(const Arguments& a) {
+  if constexpr (requires { a.draw_tile; }) return a.draw_tile;
+  return 0;
+}
+/// Whether a method carries a DecodeState.
+template <class Method>
+inline constexpr bool carries_state = requires(typename Recipe<Method>::Arguments& a) { a.state; };
 
 }  // namespace santa::detail::inline SANTA_BUILD
 
 namespace santa {
 /// A way to decode: Exact, MassUnit, Systematic, Stratified, Multinomial, FixedTileBudget, ProportionalTileBudget.
 template <class T>
-concept Method = requires(const T method) {
+concept Method = requires(const T method, typename detail::Recipe<T>::Arguments& arguments) {
   method.check();
-  detail::Recipe<T>::needs();
+  detail::Recipe<T>::set(arguments, method, std::int64_t{});
 };
 
 }  // namespace santa

@@ -4,7 +4,7 @@
 #include <santa/core/shape.hpp>
 #include <santa/core/statistics.hpp>
 #include <santa/core/whole_number.hpp>
-#include <santa/decode/state.hpp>
+#include <santa/sample/mass_unit/state.hpp>
 
 #include <Kokkos_Core.hpp>
 

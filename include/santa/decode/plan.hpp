@@ -2,7 +2,6 @@
 #pragma once
 
 #include <santa/cache/contiguous.hpp>
-#include <santa/core/arguments.hpp>
 #include <santa/core/check.hpp>
 #include <santa/core/extent.hpp>
 #include <santa/core/kept.hpp>
@@ -13,7 +12,10 @@
 #include <santa/decode/workspace.hpp>
 #include <santa/lanes/extents.hpp>
 #include <santa/lanes/launchable.hpp>
+#include <santa/schedule/even.hpp>
+#include <santa/score/any_stage.hpp>
 #include <santa/score/modifiers.hpp>
+#include <santa/score/stage.hpp>
 
 #include <Kokkos_Core.hpp>
 #include <Kokkos_Profiling_ScopedRegion.hpp>
@@ -33,29 +35,46 @@ Shape shape_of(const QueryView& query, const Cache& cache) {
   return shape;
 }
 
-/// Decode attention by one method for shapes up to the one given.
+/// Names the type of cache that a plan is for, where there is none yet: DecodePlan plan(space, method, shape,
+/// cache_of<Cache>).
+template <class Cache>
+struct CacheOf {};
+template <class Cache>
+inline constexpr CacheOf<Cache> cache_of{};
+
+/// Decode attention by one method, for one type of cache and shapes up to the one given.
 /// Computes: out[b, h] = sum_i a_i v_i over the visible keys of request b, a = softmax(modifier(scale <q, k_i>)),
 /// exactly or
 ///           by an unbiased sample of the rows.
-/// Memory:   allocated here, once; `run` allocates nothing, does not fence and can be captured in a graph.
+/// Memory:   allocated here, once; `run` allocates nothing, does not fence and can be captured in a graph. Of the query
+///           and the cache that it is made with, it keeps extents and types alone.
 /// Order:    one run of a plan at a time; runs on one execution space instance follow each other. Copies of a plan
 ///           share its memory. It is gone before Kokkos::finalize, as all views are.
 /// Errors:   std::invalid_argument for bad method, shape, options: name, given, accepted; AllocationError;
 ///           std::runtime_error where Kokkos launches nothing: not initialized, or in an OpenMP parallel region.
-template <class Space, Method M, ScoreModifier Modifier = Identity>
+template <class Space, Method M, class Cache, ScoreModifier Modifier = Identity>
 class DecodePlan {
   static_assert(Kokkos::is_execution_space_v<Space>,
                 "santa::DecodePlan: the first argument must be an execution space");
 
  public:
   using MemorySpace = typename Space::memory_space;
+  using Addresses = typename Cache::Addresses;
   using Options = PlanOptions;
   using Run = RunOptions<MemorySpace>;
   using State = DecodeState<MemorySpace>;
 
+  /// For steps as large as this one, at most.
+  template <class QueryView, class Build = lanes::Build>
+    requires Kokkos::is_view_v<QueryView>
+  DecodePlan(const Space& space, const M& method, const QueryView& query, const Cache& cache,
+             const Options& options = {}, const Modifier& modifier = {})
+      : DecodePlan(space, method, shape_of(query, cache), CacheOf<Cache>{}, options, modifier) {}
+
+  /// For shapes up to this one, before there is a cache.
   template <class Build = lanes::Build>
-  DecodePlan(const Space& space, const M& method, const Shape& shape, const Options& options = {},
-             const Modifier& modifier = {})
+  DecodePlan(const Space& space, const M& method, const Shape& shape, CacheOf<Cache> /*cache*/,
+             const Options& options = {}, const Modifier& modifier = {})
       : _method(method), _modifier(modifier), _shape(shape) {
     lanes::require_launchable(space);
     method.check();
@@ -66,11 +85,7 @@ class DecodePlan {
                     "keys_per_split", options.keys_per_split, "a multiple of 256 below 2^31, or 0");
     if (!std::isfinite(options.scale)) detail::reject("scale", std::to_string(options.scale), "a finite number");
     lay_out<Build>(space, options);
-    detail::Arguments largest = _arguments;
-    cut(largest, _divisions[1]);
-    if (largest.splits < _arguments.splits) largest.splits = _arguments.splits;
-    _workspace.template allocate<Build>(space, largest, detail::Recipe<M>::needs());
-    _arguments.work = _workspace.pointers();
+    _workspace.template allocate<Build>(space, _arguments);
   }
 
   [[nodiscard]] const Shape& shape() const { return _shape; }
@@ -79,11 +94,52 @@ class DecodePlan {
   /// Decodes one step.
   /// Shapes:  query [batch, heads, dim]; out [batch, heads, dim], float or the query's type; last extents contiguous.
   ///          Batch and storage length may be smaller than the plan's, the other extents must be equal.
+  /// Cache:   of the plan's type, or another whose rows are addressed alike (with lengths or without, views of const
+  ///          elements or of others).
   /// Errors:  std::invalid_argument before anything is launched or written. Lengths in device memory are not looked at:
   ///          out of range they are clamped and flagged in the statistics; see `validate`.
-  template <class QueryView, class Cache, class OutView, class Build = lanes::Build>
-  void run(const Space& space, const QueryView& query, const Cache& cache, const OutView& out,
+  template <class QueryView, class AnyCache, class OutView, class Build = lanes::Build>
+  void run(const Space& space, const QueryView& query, const AnyCache& cache, const OutView& out,
            const Run& options = {}) const {
+    check_types<QueryView, AnyCache, OutView>();
+    lanes::require_launchable(space);
+    Arguments arguments = bind<Build>(query, cache, out);
+    bind<Build>(arguments, options);
+    if (arguments.batch == 0) return;
+    const Kokkos::Profiling::ScopedRegion region("santa::decode");
+    const detail::CacheStages<Space, Addresses, Modifier> stages{cache.addresses(), _modifier};
+    lanes::Seam<Space>::template with_extents<typename Addresses::Element, Build>(
+        arguments.slice_heads, arguments.dim, stages.addresses.aligned(), [&](auto extents) {
+          using Extents = std::conditional_t<narrow, lanes::Crowded<decltype(extents)>, decltype(extents)>;
+          if constexpr (lanes::has_calls<Space>)
+            launch<Extents>(space, arguments, detail::AnyStages<Addresses::rescored>(Extents{}, stages),
+                            options.state.is_fresh());
+          else
+            launch<Extents>(space, arguments, stages, options.state.is_fresh());
+        });
+    if constexpr (detail::carries_state<M>) options.state.note_step();
+  }
+
+  /// What the plan does and costs, in a few lines for people.
+  [[nodiscard]] std::string describe() const {
+    const auto number = [](std::int64_t value) { return std::to_string(value); };
+    return std::string("santa::") + detail::Recipe<M>::name + " for batch " + number(_shape.batch) + ", heads " +
+           number(_shape.heads) + "/" + number(_shape.kv_heads) + ", dim " + number(_shape.dim) + ", up to " +
+           number(_shape.length) + " keys\n  tiles of " + number(detail::tile_keys) + " keys, " +
+           number(_arguments.splits) + " splits of " + number(keys_per_split()) + " keys, slices of " +
+           number(_arguments.slice_heads) + " heads\n  workspace " +
+           number(static_cast<std::int64_t>(_workspace.bytes())) + " bytes\n  reads all " +
+           number(_shape.batch * _shape.kv_heads * _shape.length * _shape.dim) + " key elements and " +
+           detail::Recipe<M>::rows_read(_method, _shape.length) + " value rows of " + number(_shape.dim) + " elements\n";
+  }
+
+ private:
+  using Arguments = typename detail::Recipe<M>::Arguments;
+  /// Scores are made from something narrower than keys.
+  static constexpr bool narrow = !std::same_as<typename Addresses::Element, typename Addresses::ScoredElement>;
+
+  template <class QueryView, class AnyCache, class OutView>
+  static constexpr void check_types() {
     static_assert(Kokkos::is_view_v<QueryView> && Kokkos::is_view_v<OutView>,
                   "santa::DecodePlan::run: query and out must be Kokkos views");
     static_assert(QueryView::rank() == 3 && OutView::rank() == 3,
@@ -99,86 +155,60 @@ class DecodePlan {
     static_assert(!std::is_const_v<typename OutView::value_type>, "santa::DecodePlan::run: out must not be const");
     static_assert(Kokkos::SpaceAccessibility<Space, typename QueryView::memory_space>::accessible &&
                       Kokkos::SpaceAccessibility<Space, typename OutView::memory_space>::accessible &&
-                      Kokkos::SpaceAccessibility<Space, typename Cache::key_view::memory_space>::accessible &&
-                      Kokkos::SpaceAccessibility<Space, typename Cache::value_view::memory_space>::accessible &&
-                      (std::same_as<typename Cache::length_view, NoLengths> ||
-                       Kokkos::SpaceAccessibility<Space, typename Cache::length_view::memory_space>::accessible),
+                      Kokkos::SpaceAccessibility<Space, typename AnyCache::key_view::memory_space>::accessible &&
+                      Kokkos::SpaceAccessibility<Space, typename AnyCache::value_view::memory_space>::accessible &&
+                      (std::same_as<typename AnyCache::length_view, NoLengths> ||
+                       Kokkos::SpaceAccessibility<Space, typename AnyCache::length_view::memory_space>::accessible),
                   "santa::DecodePlan::run: views must be accessible from the execution space");
-    lanes::require_launchable(space);
-    detail::Arguments arguments = bind<Build>(query, cache, out);
-    constexpr bool narrow = !std::same_as<typename Cache::Addresses::Element, typename Cache::Addresses::ScoredElement>;
-    if constexpr (narrow) cut(arguments, _divisions[1]);
-    bind<Build>(arguments, options);
-    if (arguments.batch == 0) return;
-    const Kokkos::Profiling::ScopedRegion region("santa::decode");
-    const auto addresses = cache.addresses();
-    lanes::Seam<Space>::template with_extents<typename Cache::Addresses::Element, Build>(
-        arguments.slice_heads, arguments.dim, addresses.aligned(), [&](auto extents) {
-          using Extents = std::conditional_t<narrow, lanes::Crowded<decltype(extents)>, decltype(extents)>;
-          using Context = detail::KernelContext<Space, typename Cache::Addresses, Modifier, Extents>;
-          detail::Recipe<M>::run(space, _method, Context{arguments, addresses, _modifier}, options.state.is_fresh());
-        });
-    if (detail::Recipe<M>::needs().deltas) options.state.note_step();
+    static_assert(std::same_as<typename AnyCache::Addresses, Addresses>,
+                  "santa::DecodePlan::run: the cache must be of the type that the plan was made for");
   }
 
-  /// What the plan does and costs, in a few lines for people.
-  [[nodiscard]] std::string describe() const {
-    const auto number = [](std::int64_t value) { return std::to_string(value); };
-    return std::string("santa::") + detail::Recipe<M>::name + " for batch " + number(_shape.batch) + ", heads " +
-           number(_shape.heads) + "/" + number(_shape.kv_heads) + ", dim " + number(_shape.dim) + ", up to " +
-           number(_shape.length) + " keys\n  tiles of " + number(detail::tile_keys) + " keys, " +
-           number(_arguments.splits) + " splits of " + number(keys_per_split()) + " keys, slices of " +
-           number(_arguments.slice_heads) + " heads\n  workspace " +
-           number(static_cast<std::int64_t>(_workspace.bytes())) + " bytes\n  reads all " +
-           number(_shape.batch * _shape.kv_heads * _shape.length * _shape.dim) + " key elements and " +
-           expected_rows() + " value rows of " + number(_shape.dim) + " elements\n";
+  template <class Extents, class Stages>
+  static void launch(const Space& space, const Arguments& arguments, const Stages& stages, bool first_step) {
+    using Context = detail::KernelContext<Space, Arguments, Extents, Stages>;
+    detail::Recipe<M>::run(space, Context{arguments, stages}, first_step);
   }
 
- private:
   // Functions with a `Build` are not shared by units that are compiled for different processors.
   template <class Build>
   void lay_out(const Space& space, const Options& options) {
-    detail::Arguments& a = _arguments;
+    Arguments& a = _arguments;
     detail::set_heads(a, _shape, lanes::Seam<Space>::most_heads(static_cast<int>(_shape.dim)));
     a.storage = _shape.length;
-    a.tiles = (_shape.length + detail::tile_keys - 1) / detail::tile_keys;
-    a.budget = detail::Recipe<M>::budget(_method, _shape.length);
-    for (const bool narrow : {true, false}) {
-      lanes::Division& division = _divisions[narrow ? 1 : 0];
-      division = divide(space, options, narrow);
-      cut(a, division);
-      detail::product("batch * kv_heads * slices * splits", {a.batch, a.kv_heads, a.slices, a.splits},
-                      detail::most_counted, "less than 2^31: give a larger keys_per_split");
-    }
+    a.window = _modifier.window();
+    a.self_normalised = Addresses::rescored;
     const float scale = options.scale != 0.F ? options.scale : 1.F / std::sqrt(static_cast<float>(_shape.dim));
     a.score_factor = scale * lanes::log2_of_e;
+    detail::Recipe<M>::set(a, _method, _shape.length);
+    const lanes::Division division = divide(space, options);
+    a.keys_per_split = division.keys_per_split;
+    a.split_step = static_cast<std::uint16_t>(division.step);
+    a.splits = static_cast<std::int32_t>(division.splits > 0 ? division.splits : 1);
+    a.merges_apart = lanes::Seam<Space>::merges_apart(a.splits, a.slice_heads, a.dim);
+    detail::product("batch * kv_heads * slices * splits", {a.batch, a.kv_heads, a.slices, a.splits},
+                    detail::most_counted, "less than 2^31: give a larger keys_per_split");
   }
 
-  [[nodiscard]] lanes::Division divide(const Space& space, const Options& options, bool narrow_keys) const {
-    const detail::Arguments& a = _arguments;
+  [[nodiscard]] lanes::Division divide(const Space& space, const Options& options) const {
+    const Arguments& a = _arguments;
     lanes::Division division =
-        lanes::Seam<Space>::divide(space, {.rows = std::max(detail::slice_rows(a), std::int64_t{1}),
+        lanes::Seam<Space>::divide(space, {.rows = std::max(a.slice_rows(), std::int64_t{1}),
                                            .heads = a.slice_heads,
                                            .dim = a.dim,
                                            .length = _shape.length,
-                                           .tile = a.budget.tile,
-                                           .looks_ahead = detail::Recipe<M>::needs().room,
-                                           .narrow_keys = narrow_keys});
+                                           .tile = detail::draw_tile_of(a),
+                                           .looks_ahead = detail::Recipe<M>::looks_ahead,
+                                           .narrow_keys = narrow});
     if (options.keys_per_split > 0) {
       division.keys_per_split = options.keys_per_split;
       division.splits = (_shape.length + options.keys_per_split - 1) / options.keys_per_split;
     }
     return division;
   }
-  static void cut(detail::Arguments& a, const lanes::Division& division) {
-    a.keys_per_split = division.keys_per_split;
-    a.split_step = static_cast<std::uint16_t>(division.step);
-    a.splits = static_cast<std::int32_t>(division.splits > 0 ? division.splits : 1);
-    a.merges_apart = lanes::Seam<Space>::merges_apart(a.splits, a.slice_heads, a.dim);
-  }
 
-  template <class Build, class QueryView, class Cache, class OutView>
-  detail::Arguments bind(const QueryView& query, const Cache& cache, const OutView& out) const {
+  template <class Build, class QueryView, class AnyCache, class OutView>
+  Arguments bind(const QueryView& query, const AnyCache& cache, const OutView& out) const {
     _kept.require("DecodePlan");
     const Shape given = shape_of(query, cache);
     require_extents("query", query, given.batch, _shape.heads);
@@ -190,7 +220,7 @@ class DecodePlan {
     detail::require(given.kv_heads == _shape.kv_heads, "kv_heads", given.kv_heads,
                     "the plan's " + std::to_string(_shape.kv_heads));
     detail::require(given.dim == _shape.dim, "dim", given.dim, "the plan's " + std::to_string(_shape.dim));
-    detail::Arguments a = _arguments;
+    Arguments a = _arguments;
     a.batch = static_cast<std::int32_t>(given.batch);
     a.storage = given.length;
     using QueryElement = typename QueryView::value_type;
@@ -202,16 +232,16 @@ class DecodePlan {
       a.out_stride[i] = static_cast<std::int64_t>(out.stride(i));
     }
     a.lengths = cache.length_data();
-    a.self_normalised = Cache::Addresses::rescored;
     return a;
   }
 
   template <class Build>
-  void bind(detail::Arguments& a, const Run& options) const {
-    detail::bind_chance(a, options);
+  void bind(Arguments& a, const Run& options) const {
+    a.chance = detail::bind_chance(options, a.batch);
     a.lse = optional("lse", options.lse, a.batch, _shape.heads);
     a.error = optional("error", options.error, a.batch, _shape.heads);
-    a.with_spread = static_cast<bool>(a.error) || a.budget.target_error > 0.F;
+    a.with_spread = static_cast<bool>(a.error);
+    if constexpr (requires { a.target_error; }) a.with_spread = a.with_spread || a.target_error > 0.F;
     a.statistics = optional("statistics", options.statistics, a.batch, _shape.kv_heads);
     bind_state(a, options.state);
     if (options.center.data() != nullptr) {
@@ -224,12 +254,13 @@ class DecodePlan {
   }
 
   /// The state as one array, for methods that carry one.
-  void bind_state(detail::Arguments& a, const State& state) const {
+  void bind_state(Arguments& a, const State& state) const {
     state.require_kept();
     optional("state", state.log_ratio, a.batch, _shape.heads);
-    if (!detail::Recipe<M>::needs().deltas) return;
-    a.state = state.data();
-    a.state_stride = state.stride();
+    if constexpr (detail::carries_state<M>) {
+      a.state = state.data();
+      a.state_stride = state.stride();
+    }
   }
 
   template <class View>
@@ -269,22 +300,10 @@ class DecodePlan {
                : detail::keys_of_share(_shape.length, _arguments.splits, _arguments.split_step);
   }
 
-  [[nodiscard]] std::string expected_rows() const {
-    const detail::Budget& budget = _arguments.budget;
-    if (budget.samples > 0) return "at most " + std::to_string(budget.samples) + " a query head of the";
-    if (budget.target_error > 0.F)
-      return "as many as an error of " + std::to_string(budget.target_error) + " takes of the";
-    const double rows = budget.rows_of(_shape.length);
-    if (rows > 0. && rows < static_cast<double>(_shape.length))
-      return "about " + std::to_string(static_cast<std::int64_t>(rows)) + " a kv head of the";
-    return "all";
-  }
-
   M _method;
   Modifier _modifier;
   Shape _shape;
-  detail::Arguments _arguments;
-  lanes::Division _divisions[2];  // for full and for narrow keys
+  Arguments _arguments;
   detail::Workspace<Space> _workspace;
   detail::Kept _kept;
 };

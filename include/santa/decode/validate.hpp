@@ -11,7 +11,7 @@
 #include <santa/core/shape.hpp>
 #include <santa/lanes/extents.hpp>
 #include <santa/lanes/launchable.hpp>
-#include <santa/sample/budget.hpp>
+#include <santa/sample/mass_unit/carried_delta.hpp>
 
 #include <Kokkos_Core.hpp>
 

@@ -4,9 +4,10 @@
 #include <santa/core/arguments.hpp>
 #include <santa/core/build.hpp>
 #include <santa/core/drawn.hpp>
-#include <santa/gather/drawn_keys.hpp>
+#include <santa/core/head_state.hpp>
 #include <santa/gather/row_queue.hpp>
 #include <santa/lanes/math.hpp>
+#include <santa/schedule/unit.hpp>
 
 #include <Kokkos_Core.hpp>
 
@@ -14,7 +15,7 @@
 
 namespace santa::detail::inline SANTA_BUILD {
 
-/// Sums of one unit of work: masses by lane, the queue of drawn rows, and (in `Tile`) the weighted sum of value rows.
+/// Sums of one unit of work: masses by lane, the queue of drawn rows, and (in the stage) the weighted sum of value rows.
 /// Weights are relative to a reference exponent per head, an integer in log2 units, so that changing it is exact. It is
 /// raised when a score exceeds it by more than 2^8 and never lowered: nothing overflows, and what is lost below 2^-126
 /// of the largest weight does not show.
@@ -22,7 +23,7 @@ namespace santa::detail::inline SANTA_BUILD {
 /// Where drawn rows are scored again by their keys, those in the queue wait with a weight per unit of their own weight
 /// (1 / inclusion probability), which becomes a weight when they are gathered. What they add up to has a reference of
 /// its own: their scores may be far above those that they were drawn by, or far below.
-template <class Group, class Tile, class Rows, class DrawnRowKeys>
+template <class Group, class Stage>
 class GroupState {
   template <class T>
   using Vector = typename Group::template Vector<T>;
@@ -30,7 +31,7 @@ class GroupState {
 
  public:
   static constexpr float headroom = 8.F;
-  static constexpr bool rescored = DrawnRowKeys::rescored;
+  static constexpr bool rescored = Stage::rescored;
 
   /// Scratch in 4-byte words: the queue, references of drawn rows that are scored again, and the error-bar sums.
   KOKKOS_FUNCTION static constexpr int scratch_words(int heads, bool with_spread) {
@@ -38,12 +39,10 @@ class GroupState {
            (rescored ? Group::padded(heads) : 0) + (with_spread ? Group::padded(heads) : 0);
   }
 
-  KOKKOS_FUNCTION GroupState(const Group& group, Tile& tile, const Rows& values, const DrawnRowKeys& keys,
-                             float* scratch, const Arguments& arguments, const Unit& unit)
+  KOKKOS_FUNCTION GroupState(const Group& group, Stage& stage, float* scratch, const Arguments& arguments,
+                             const Unit& unit)
       : _group(group),
-        _tile(tile),
-        _values(values),
-        _keys(keys),
+        _stage(stage),
         _queue(scratch, Group::padded(unit.heads), arguments.with_spread && !rescored),
         _drawn_reference(scratch + RowQueue<Group>::scratch_words(Group::padded(unit.heads), !rescored)),
         _variance(_drawn_reference + (rescored ? Group::padded(unit.heads) : 0)),
@@ -114,7 +113,7 @@ class GroupState {
     }
     _queue.push(_group, static_cast<std::int32_t>(first - _unit.begin), drawn);
     _rows += static_cast<std::uint32_t>(Kokkos::popcount(drawn.rows));
-    if constexpr (!Tile::asynchronous) {
+    if constexpr (!Stage::asynchronous) {
       if constexpr (Group::newest_kept > 0) ask();
       take_until(RowQueue<Group>::batch + Group::newest_kept - 1);
     }
@@ -123,30 +122,30 @@ class GroupState {
   /// Makes room for a tile's rows where no keys are scored between draws.
   KOKKOS_FORCEINLINE_FUNCTION void make_room() { take_until(RowQueue<Group>::capacity - Group::size); }
 
-  // How an asynchronous tile sees the rows that wait: those it has not asked for yet, the oldest first.
+  // How an asynchronous stage sees the rows that wait: those it has not asked for yet, the oldest first.
   [[nodiscard]] KOKKOS_FUNCTION int size() const { return _queue.size(); }
   [[nodiscard]] KOKKOS_FUNCTION int unasked() const { return _queue.size() - _queue.asked(); }
-  [[nodiscard]] KOKKOS_FUNCTION auto unasked_row(int i) const { return _values[_unit.begin + _queue.unasked(i)]; }
-  [[nodiscard]] KOKKOS_FUNCTION auto unasked_key(int i) const { return _keys.rows[_unit.begin + _queue.unasked(i)]; }
+  [[nodiscard]] KOKKOS_FUNCTION auto unasked_row(int i) const { return _stage.value_row(_queue.unasked(i)); }
+  [[nodiscard]] KOKKOS_FUNCTION auto unasked_key(int i) const { return _stage.key_row(_queue.unasked(i)); }
   KOKKOS_FUNCTION void asked(int count) { _queue.ask(count); }
 
   /// Gathers the oldest rows: a batch, or what there is.
   KOKKOS_FORCEINLINE_FUNCTION void take() {
     const int count = _queue.size() < RowQueue<Group>::batch ? _queue.size() : RowQueue<Group>::batch;
-    if constexpr (rescored && !Tile::asynchronous) rescore(count);
-    const auto ahead = [&](int i) { return _values[_unit.begin + _queue.unasked(i < unasked() ? i : unasked() - 1)]; };
-    _tile.add_rows(_values, _unit.begin, _queue.index(), count, ahead, _queue.weight(0), RowQueue<Group>::capacity);
-    if constexpr (!Tile::asynchronous) _queue.ask(count);
+    if constexpr (rescored && !Stage::asynchronous) rescore(count);
+    const auto ahead = [&](int i) { return _queue.unasked(i < unasked() ? i : unasked() - 1); };
+    _stage.gather(_queue.index(), count, ahead, _queue.weight(0), RowQueue<Group>::capacity);
+    if constexpr (!Stage::asynchronous) _queue.ask(count);
     if (_with_spread && !rescored) {
-      if constexpr (requires { _tile.add_spreads(_queue.spread(0), 0); })
-        _tile.add_spreads(_queue.spread(0), count);
+      if constexpr (requires { _stage.add_spreads(_queue.spread(0), 0); })
+        _stage.add_spreads(_queue.spread(0), count);
       else
         add_variance(count);
     }
     _queue.pop(count);
   }
 
-  /// Gives the oldest batch, whose keys an asynchronous tile has here, its weights; `take` comes later.
+  /// Gives the oldest batch, whose keys an asynchronous stage has here, its weights; `take` comes later.
   KOKKOS_FORCEINLINE_FUNCTION void rescore_front() {
     rescore(_queue.size() < RowQueue<Group>::batch ? _queue.size() : RowQueue<Group>::batch);
   }
@@ -176,7 +175,7 @@ class GroupState {
       float* place = to + head * state_floats(_dim);
       _group.single([&] { *reinterpret_cast<HeadState*>(place) = states[head]; });
     });
-    _tile.store_sums(to + head_state_floats, static_cast<int>(state_floats(_dim)));
+    _stage.store_sums(to + head_state_floats, static_cast<int>(state_floats(_dim)));
   }
 
  private:
@@ -199,10 +198,10 @@ class GroupState {
   KOKKOS_FORCEINLINE_FUNCTION void rescore(int count) {
     Float score[Group::max_heads];
     Float spread[Group::max_heads] = {};
-    _tile.scores_of(_keys.rows, _unit.begin, _queue.index(), count, score);
+    _stage.scores_again(_queue.index(), count, score);
     _group.for_all_heads(_unit.heads, [&](int head) {
       const auto drawn = _group.load(_queue.weight(head), count, 0.F) != Float(0.F);
-      score[head] = lanes::select(drawn, _keys.modifier.apply(score[head]), Float(-lanes::infinity));
+      score[head] = lanes::select(drawn, score[head], Float(-lanes::infinity));
     });
     follow(score, _drawn_reference, [&](int head, float factor) { rescale_drawn(head, factor); });
     _group.for_all_heads(_unit.heads, [&](int head) {
@@ -216,7 +215,7 @@ class GroupState {
     });
     if (_with_spread)
       for (int i = 0; i < count; ++i) {
-        const float distance = _tile.squared_distance(_values[_unit.begin + _queue.index()[i]], _center);
+        const float distance = _stage.squared_distance(_queue.index()[i], _center);
         _group.for_heads(_unit.heads, [&](int head) {
           const float value = _group.value_of(spread[head], i);
           if (value > 0.F) _group.single([&] { _variance[head] = lanes::fma(value, distance, _variance[head]); });
@@ -229,24 +228,21 @@ class GroupState {
   /// ones.
   KOKKOS_FUNCTION void ask() {
     constexpr int few = 8;
-    for (int i = 0; i < unasked() && i < few; ++i) {
-      _group.prefetch(unasked_row(i), _dim * int{sizeof(typename Tile::Element)});
-      if constexpr (rescored) _group.prefetch(unasked_key(i), _dim * int{sizeof(typename Tile::Element)});
-    }
+    for (int i = 0; i < unasked() && i < few; ++i) _stage.ask_row(_queue.unasked(i));
     _queue.ask(few);
   }
 
   /// Gathers the oldest rows until at most `most` wait.
   KOKKOS_FORCEINLINE_FUNCTION void take_until(int most) {
-    if constexpr (Tile::asynchronous)
-      _tile.settle(*this, most);
+    if constexpr (Stage::asynchronous)
+      _stage.settle(*this, most);
     else
       while (_queue.size() > most) take();
   }
 
   KOKKOS_FUNCTION void add_variance(int count) {
     for (int i = 0; i < count; ++i) {
-      const float distance = _tile.squared_distance(_values[_unit.begin + _queue.index()[i]], _center);
+      const float distance = _stage.squared_distance(_queue.index()[i], _center);
       _group.for_heads(_unit.heads, [&](int head) {
         if (const float spread = _queue.spread(head)[i]; spread > 0.F)
           _group.single([&] { _variance[head] = lanes::fma(spread, distance, _variance[head]); });
@@ -279,13 +275,11 @@ class GroupState {
     _squares[head] = _squares[head] * Float(factor * factor);
     if (_with_spread) _group.single([&] { _variance[head] *= factor * factor; });
     if constexpr (!rescored) _queue.rescale(_group, head, factor);
-    _tile.rescale(head, factor);
+    _stage.rescale(head, factor);
   }
 
   const Group& _group;
-  Tile& _tile;
-  Rows _values;
-  DrawnRowKeys _keys;
+  Stage& _stage;
   RowQueue<Group> _queue;
   float* _drawn_reference;  // [head], where rows are scored again
   float* _variance;         // [head]

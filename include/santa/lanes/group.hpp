@@ -53,6 +53,7 @@ concept GenericSpace = Kokkos::is_execution_space_v<Space> && !is_host_space<Spa
 ///   Tile<T, Extents, Scored, rescored> its products: sums of rows of T, scores of rows of Scored (T; or a narrow type
 ///                                      or FeatureMajor<T>, with drawn rows `rescored` by rows of T or not)
 ///   Dots<T, Extents>                 products of rows with many vectors of any dimension
+///   calls_stages (if true)             whether stages are called through tables, so that kernels fit all caches
 ///   many_groups                        whether a team's or a kernel's many groups share what one thread would do last
 ///   most_heads(dim)                    query heads that a group works on together
 ///   with_extents(...)                  calls f with the extents that a shape's kernels are compiled for
@@ -72,6 +73,7 @@ struct Seam {
   template <class T, class Extents>
   using Dots = HostDots<T>;
 
+  static constexpr bool calls_stages = true;
   static constexpr int most_heads(int /*dim*/) { return max_heads; }
 
   template <class T, class Build, class F>
@@ -282,6 +284,10 @@ struct Seam<Kokkos::Cuda> {
 };
 
 #endif
+
+/// Whether kernels of a space call the stages of caches through tables.
+template <class Space>
+inline constexpr bool has_calls = requires { Seam<Space>::calls_stages; };
 
 /// The lane group of an execution space: the threads that work on one tile together.
 template <class Space, class Extents = Extents<max_heads, max_dim, false>>

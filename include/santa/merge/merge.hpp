@@ -1,7 +1,8 @@
 // Merging partial states.
 #pragma once
 
-#include <santa/core/arguments.hpp>
+#include <santa/core/head_state.hpp>
+#include <santa/core/shape.hpp>
 #include <santa/core/build.hpp>
 #include <santa/lanes/math.hpp>
 

@@ -5,8 +5,7 @@
 #include <santa/core/build.hpp>
 #include <santa/lanes/math.hpp>
 #include <santa/merge/merge.hpp>
-#include <santa/sample/budget.hpp>
-#include <santa/sample/target_error.hpp>
+#include <santa/schedule/even.hpp>
 
 #include <Kokkos_Core.hpp>
 
@@ -21,24 +20,24 @@ KOKKOS_INLINE_FUNCTION bool has_no_bar(const Arguments& a, const Unit& unit, con
     const float apart = total.reference - total.mass_reference;
     return total.mass - total.used * lanes::exp2(apart < 126.F ? apart : 126.F) > 1e-6F * total.mass;
   }
-  const UnitCounts* counts = a.work.counts + unit.slice_row(a) * a.splits;
+  const auto [first, count] = states_of_slice(a, unit);
   std::int64_t rows = 0;
-  for (std::int32_t split = 0; split < a.splits; ++split) rows += counts[split].rows;
+  for (std::int32_t i = 0; i < count; ++i) rows += a.counts[first + i].rows;
   return static_cast<float>(rows) <= total.certain;
 }
 
 /// The estimated square of the L2 norm of a head's error.
 KOKKOS_INLINE_FUNCTION float squared_error_bar(const Arguments& a, const HeadState& total, const float* center,
-                                               const float* out, bool multinomial_error) {
+                                               const float* out) {
   if (total.mass == 0.F) return 0.F;
   float variance = total.variance / (total.mass * total.mass);
-  if (multinomial_error && !a.self_normalised) {  // E|v - c|^2 / S - |o - c|^2 / S
+  if (a.equal_draws > 0 && !a.self_normalised) {  // E|v - c|^2 / S - |o - c|^2 / S
     float shift = 0.F;
     for (int d = 0; d < a.dim; ++d) {
       const float difference = out[d] - (center != nullptr ? center[d] : 0.F);
       shift = lanes::fma(difference, difference, shift);
     }
-    variance -= variance > 0.F ? shift / static_cast<float>(a.budget.samples) : 0.F;
+    variance -= variance > 0.F ? shift / static_cast<float>(a.equal_draws) : 0.F;
   }
   return variance > 0.F || variance != variance ? variance : 0.F;
 }
@@ -54,36 +53,22 @@ KOKKOS_FUNCTION float squared_norm(const Group& group, const float* vector, int 
   return group.sum(sum);
 }
 
-/// Hands delta to the next step, relative to this step's Z and corrected by the rows that it gave, and the panel's
-/// delta, to see how that moves. Delta by a first step's subset is not handed on, as the panel's is what moves: it
-/// starts from its own. With a target error, hands on what it takes besides. After a step that read everything, the
-/// next starts anew.
-KOKKOS_INLINE_FUNCTION void carry(const Arguments& a, const Unit& unit, int head, float log_delta,
-                                  const HeadState& total, float log2_sum, float relative_squared_bar, bool no_bar) {
-  const std::int64_t row = unit.head_row(a, head);
-  const float panel = a.steered ? a.panel_log_delta(row) : lanes::not_a_number;
-  const bool by_subset = !a.carried && !is_finite(carried_log_delta(a, row)) && is_finite(panel);
-  const float miss = correct_log_delta({total.certain, total.uncertain}, a.budget.rows_of(unit.visible()));
-  const float next = by_subset ? panel : log_delta + (is_finite(panel) ? damped(miss) : miss);
-  // Without a panel to start from, a delta that gives at most the rows asked for.
-  const auto anew = [&] {
-    return a.steered ? lanes::not_a_number
-                     : lanes::log2(static_cast<float>(unit.heads / a.budget.rows_of(unit.visible())));
-  };
-  a.carried_number(StateArray::log_ratio, row) = is_finite(log_delta) ? next - log2_sum : anew();
-  a.carried_number(StateArray::log2_sum, row) = log2_sum;
-  a.carried_number(StateArray::panel, row) = panel;
-  if (a.budget.target_error > 0.F) {
-    float& scale = a.carried_number(StateArray::error_scale, row);
-    scale = next_error_scale(scale, relative_squared_bar, a.panel_log_spread(row), no_bar);
-  }
+/// What a method hands to the next step when a head's states are merged; overloads are for arguments of its own.
+struct NothingCarried {
+  [[nodiscard]] KOKKOS_FUNCTION static bool wants_norm() { return false; }
+  KOKKOS_FUNCTION static void note(const HeadState& /*total*/, float /*log2_sum*/, float /*relative_squared_bar*/,
+                                   bool /*no_bar*/) {}
+};
+KOKKOS_INLINE_FUNCTION NothingCarried carry_of(const Arguments& /*a*/, const Unit& /*unit*/, int /*head*/) {
+  return {};
 }
 
 /// States of a slice's head over all splits.
 template <bool apart>
 KOKKOS_INLINE_FUNCTION SplitStates<apart> states_of(const Arguments& a, const Unit& unit, int head) {
   const std::int64_t stride = a.slice_heads * state_floats(a.dim);
-  return {a.work.states + unit.slice_row(a) * a.splits * stride + head * state_floats(a.dim), stride, a.splits};
+  const auto [first, count] = states_of_slice(a, unit);
+  return {a.states + first * stride + head * state_floats(a.dim), stride, count};
 }
 
 /// What a head adds to the statistics.
@@ -97,12 +82,12 @@ template <class Group>
 KOKKOS_FUNCTION void add_statistics(const Group& group, const Arguments& a, const Unit& unit,
                                     const HeadSample* samples) {
   group.single([&] {
-    const UnitCounts* counts = a.work.counts + unit.slice_row(a) * a.splits;
+    const auto [first, count] = states_of_slice(a, unit);
     std::int64_t rows = 0;
     std::int64_t drawn = 0;
-    for (std::int32_t split = 0; split < a.splits; ++split) {
-      rows += counts[split].rows;
-      drawn += counts[split].samples;
+    for (std::int32_t i = 0; i < count; ++i) {
+      rows += a.counts[first + i].rows;
+      drawn += a.counts[first + i].samples;
     }
     float smallest = lanes::infinity;
     std::uint32_t flags = 0;
@@ -130,13 +115,12 @@ KOKKOS_INLINE_FUNCTION HeadSample sample_of(const Arguments& a, const Unit& unit
 }
 
 /// Writes the outputs of one head from the states of its splits. `result` is room for [dim] floats.
-template <class Group, bool apart>
-KOKKOS_FUNCTION void write_head(const Group& group, const Arguments& a, const Unit& unit, int head,
-                                const SplitStates<apart>& states, bool multinomial_error, float* result,
-                                HeadSample& sample) {
+template <class Group, class Args, bool apart>
+KOKKOS_FUNCTION void write_head(const Group& group, const Args& a, const Unit& unit, int head,
+                                const SplitStates<apart>& states, float* result, HeadSample& sample) {
   const float* center = a.center ? &a.center(unit.batch, unit.kv_head) : nullptr;
   // On their way meanwhile.
-  const GivenDelta given(a, unit.head_row(a, head));
+  const auto carry = carry_of(a, unit, head);
   StateBatch<Group> first(group, states, 0, 0, a.dim);
   const HeadState merged = merge_heads(group, states);
   HeadState total = merged;
@@ -151,27 +135,25 @@ KOKKOS_FUNCTION void write_head(const Group& group, const Arguments& a, const Un
   const std::int64_t query_head = unit.first_head + head;
   const std::int64_t offset = unit.batch * a.out_stride[0] + query_head * a.out_stride[1];
   group.for_each(a.dim, [&](int d) { a.out.store(offset + d, result[d]); });
-  const float norm = a.budget.target_error > 0.F ? squared_norm(group, result, a.dim) : 0.F;
+  const float norm = carry.wants_norm() ? squared_norm(group, result, a.dim) : 0.F;
   group.single([&] {
     const float log2_sum = log2_mass(total);
     if (a.lse) a.lse(unit.batch, query_head) = log2_sum * lanes::ln_of_2;
-    const float bar = a.with_spread ? squared_error_bar(a, total, center, result, multinomial_error) : 0.F;
+    const float bar = a.with_spread ? squared_error_bar(a, total, center, result) : 0.F;
     sample = sample_of(a, unit, merged);
     const bool no_bar = sample.flags != 0;
     if (a.error) a.error(unit.batch, query_head) = no_bar ? lanes::not_a_number : Kokkos::sqrt(bar);
-    if (a.state != nullptr)
-      carry(a, unit, head, given.log_delta(a, unit), merged, log2_mass(merged), bar / norm, no_bar);
+    carry.note(merged, log2_mass(merged), bar / norm, no_bar);
   });
 }
 
 /// Writes the outputs of one slice from the states of its splits; the groups of a team share out the heads. `scratch`
 /// is room for [heads][dim + 2] floats.
-template <bool apart, class Group>
-KOKKOS_FUNCTION void write_outputs(const Group& group, const Arguments& a, const Unit& unit, bool multinomial_error,
-                                   float* scratch) {
+template <bool apart, class Group, class Args>
+KOKKOS_FUNCTION void write_outputs(const Group& group, const Args& a, const Unit& unit, float* scratch) {
   auto* samples = reinterpret_cast<HeadSample*>(scratch + unit.heads * a.dim);
   for (int head = group.rank(); head < unit.heads; head += Group::groups_per_team)
-    write_head(group, a, unit, head, states_of<apart>(a, unit, head), multinomial_error, scratch + head * a.dim,
+    write_head(group, a, unit, head, states_of<apart>(a, unit, head), scratch + head * a.dim,
                samples[head]);
   group.team_barrier();  // also before scratch is used for the next slice
   if (a.statistics && group.rank() == 0) add_statistics(group, a, unit, samples);

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <santa/cache/allocate.hpp>
-#include <santa/core/arguments.hpp>
 #include <santa/core/check.hpp>
 #include <santa/core/extent.hpp>
 #include <santa/core/kept.hpp>
@@ -62,8 +61,7 @@ class DrawPlan {
     detail::require(batch >= 0 && batch <= detail::most_query_heads, "batch", batch, "0 to 2^27");
     detail::require(rows >= 0 && rows <= detail::most_rows, "rows", rows, "0 to 2^36");
     lay_out<Build>(space, batch, rows);
-    _workspace.template allocate<Build>(space, _arguments, detail::Recipe<M>::needs());
-    _arguments.work = _workspace.pointers();
+    _workspace.template allocate<Build>(space, _arguments);
     _places = detail::allocate<Places, detail::Fresh::unset>(space, "santa::places", batch, std::int64_t{3}, places());
     _largest = detail::allocate<Largest, detail::Fresh::unset>(space, "santa::largest", batch,
                                                                std::int64_t{std::int32_t{_arguments.splits}});
@@ -85,7 +83,7 @@ class DrawPlan {
     if (context.arguments.batch == 0) return;
     const Kokkos::Profiling::ScopedRegion region("santa::rows");
     const detail::RowTeams<Space> teams{space};
-    detail::draw_lists(teams, _method, context, pointers(drawn, options));
+    detail::draw_lists<M>(teams, context, pointers(drawn, options));
   }
 
   /// The same draws for a kernel of the caller's: an object to hand to `draw_rows(member, draw, batch)` there.
@@ -95,12 +93,12 @@ class DrawPlan {
                              const Options& options = {}) const {
     static_assert(lanes::is_host_space<Space>, "santa::DrawPlan::on_team: of host execution spaces alone, so far");
     detail::require(places() <= detail::most_counted, "rows", _arguments.storage, "less than 2^31 for one team");
-    detail::Arguments whole = _arguments;
+    Arguments whole = _arguments;
     whole.splits = 1;
     whole.keys_per_split = places();
     const auto context = bind<Build>(log_weights, drawn, options, whole);
     return TeamDraw<M, std::remove_const_t<decltype(context)>>(
-        _method, context, pointers(drawn, options), _scratch.data(), static_cast<std::int64_t>(_scratch.extent(1)));
+        context, pointers(drawn, options), _scratch.data(), static_cast<std::int64_t>(_scratch.extent(1)));
   }
 
   [[nodiscard]] std::size_t workspace_bytes() const {
@@ -108,8 +106,9 @@ class DrawPlan {
   }
 
  private:
+  using Arguments = typename detail::Recipe<M>::Arguments;
   template <class T>
-  using Context = detail::RowsContext<Space, T>;
+  using Context = detail::RowsContext<Space, Arguments, T>;
   using Places = Kokkos::View<float***, Kokkos::LayoutRight, MemorySpace>;   // [batch][index, weight, spread][places]
   using Largest = Kokkos::View<double**, Kokkos::LayoutRight, MemorySpace>;  // [batch][splits], of double log-weights
   using Scratch = Kokkos::View<float**, Kokkos::LayoutRight, MemorySpace>;   // of a team that the caller launches
@@ -123,22 +122,21 @@ class DrawPlan {
   }
 
   [[nodiscard]] std::int64_t places() const {
-    const std::int64_t whole = _arguments.tiles * detail::tile_keys;
+    const std::int64_t whole = (_arguments.storage + detail::tile_keys - 1) / detail::tile_keys * detail::tile_keys;
     return whole > 0 ? whole : detail::tile_keys;
   }
 
   template <class Build>
   void lay_out(const Space& space, std::int64_t batch, std::int64_t rows) {
-    detail::Arguments& a = _arguments;
+    Arguments& a = _arguments;
     a.batch = static_cast<std::int32_t>(batch);
     a.heads = a.kv_heads = 1;
     a.storage = rows;
-    a.tiles = (rows + detail::tile_keys - 1) / detail::tile_keys;
-    a.budget = detail::Recipe<M>::budget(_method, rows);
-    a.budget.target_error = 0.F;  // there are no values to be wrong about
+    detail::Recipe<M>::set(a, _method, rows);
+    if constexpr (requires { a.target_error; }) a.target_error = 0.F;  // there are no values to be wrong about
     const detail::RowTeams<Space> teams{space};
     const lanes::Division division = lanes::Seam<detail::RowTeams<Space>>::divide(
-        teams, {.rows = batch > 0 ? batch : 1, .length = rows, .tile = a.budget.tile});
+        teams, {.rows = batch > 0 ? batch : 1, .length = rows, .tile = detail::draw_tile_of(a)});
     a.keys_per_split = division.keys_per_split;
     a.splits = static_cast<std::int32_t>(division.splits > 0 ? division.splits : 1);
     detail::product("batch * splits", {batch, a.splits}, detail::most_counted, "less than 2^31");
@@ -146,7 +144,7 @@ class DrawPlan {
 
   template <class Build, class LogWeights>
   auto bind(const LogWeights& log_weights, const DrawnRows<MemorySpace>& drawn, const Options& options,
-            detail::Arguments a) const {
+            Arguments a) const {
     static_assert(Kokkos::is_view_v<LogWeights>, "santa::draw_rows: log_weights must be a Kokkos view");
     using T = typename LogWeights::non_const_value_type;
     static_assert(std::is_same_v<T, float> || std::is_same_v<T, double>,
@@ -165,13 +163,13 @@ class DrawPlan {
     check(drawn, batch);
     a.batch = static_cast<std::int32_t>(batch);
     a.storage = rows;
-    detail::bind_chance(a, options);
+    a.chance = detail::bind_chance(options, batch);
     if (options.log_sum.given()) require_at_least("log_sum.extent(0)", options.log_sum.extent(0), batch);
     a.with_spread = drawn.spreads.data() != nullptr;
     const std::int64_t stride[2] = {last == 1 ? static_cast<std::int64_t>(log_weights.stride(0)) : 0,
                                     static_cast<std::int64_t>(log_weights.stride(last))};
     return Context<T>{
-        {a, {log_weights.data(), {stride[0], stride[1]}, _places.data(), places(), _largest.data(), a.splits}, {}}};
+        a, {{log_weights.data(), {stride[0], stride[1]}, _places.data(), places(), _largest.data(), a.splits}}};
   }
 
   static void require_at_least(const std::string& name, std::size_t extent, std::int64_t batch) {
@@ -204,7 +202,7 @@ class DrawPlan {
   }
 
   M _method;
-  detail::Arguments _arguments;
+  Arguments _arguments;
   detail::Workspace<Space> _workspace;
   Places _places;
   Largest _largest;

@@ -1,13 +1,13 @@
 // Puts the drawn rows of all units of a vector into one list.
 #pragma once
 
-#include <santa/core/arguments.hpp>
 #include <santa/core/build.hpp>
 #include <santa/decode/methods.hpp>
 #include <santa/lanes/math.hpp>
 #include <santa/merge/merge.hpp>
 #include <santa/merge/outputs.hpp>
 #include <santa/rows/log_weights.hpp>
+#include <santa/schedule/even.hpp>
 
 #include <Kokkos_Core.hpp>
 
@@ -37,15 +37,15 @@ struct ListKernel : Context {
   template <class Member>
   KOKKOS_FUNCTION void operator()(const Member& member) const {
     const Arguments& a = this->arguments;
-    const Unit unit = this->unit(member.league_rank());
+    const Unit unit = unit_of(a, member.league_rank());
     const Group group(member);
     const auto states = states_of<false>(a, unit, 0);
     const HeadState total = merge_heads(group, states);
-    const UnitCounts* counts = a.work.counts + unit.slice_row(a) * a.splits;
+    const UnitCounts* counts = a.counts + states_of_slice(a, unit).first;
     const std::int64_t before = rows_before(group, counts, unit.split);
     const std::int64_t own = counts[unit.split].rows;
     const float factor = lanes::exp2(states.head(unit.split).reference - total.reference) / total.mass;
-    const auto& from = this->addresses;
+    const auto& from = this->stages.from;
     const std::int32_t* index = from.index(unit.batch, unit.begin);
     const float* weight = from.weight(unit.batch, unit.begin);
     const float* spread = from.spread(unit.batch, unit.begin);
@@ -56,7 +56,7 @@ struct ListKernel : Context {
       list.weights[to + i] = weight[i] * factor;
       if (list.spreads != nullptr) list.spreads[to + i] = spread[i] * factor * factor;
     });
-    if (unit.split != a.splits - 1) return;
+    if (unit.split != states.count - 1) return;
     const double log_sum = from.offset(group, unit.batch) + log_of(total);
     group.single([&] {
       list.count[unit.batch] = before + own;
@@ -86,10 +86,10 @@ struct ListKernel : Context {
 
 /// Draws a batch's lists: on an execution space's teams, or one by a thread in their place.
 template <class M, class Teams, class Context>
-void draw_lists(const Teams& teams, const M& method, const Context& context, const ListPointers& list) {
+void draw_lists(const Teams& teams, const Context& context, const ListPointers& list) {
   const std::int64_t units = all_units(context.arguments);
-  if constexpr (Context::of_doubles) launch("santa::largest", teams, units, LargestKernel<Context>(context));
-  Recipe<M>::run(teams, method, context, true);
+  if constexpr (decltype(context.stages)::of_doubles) launch("santa::largest", teams, units, LargestKernel<Context>(context));
+  Recipe<M>::run(teams, context, true);
   launch("santa::list", teams, units, ListKernel<Context>(context, list));
 }
 

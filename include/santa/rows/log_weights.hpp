@@ -1,5 +1,4 @@
-// A vector of log-weights in the place of keys, and a list in the place of a sum: what lets the kernels of a decode
-// step draw rows for any code.
+// Drawing by log-weights: the stage that lets the kernels of a decode step draw rows for any code.
 #pragma once
 
 #include <santa/core/arguments.hpp>
@@ -7,7 +6,7 @@
 #include <santa/decode/kernel_context.hpp>
 #include <santa/lanes/math.hpp>
 #include <santa/rows/row_teams.hpp>
-#include <santa/score/modifiers.hpp>
+#include <santa/schedule/even.hpp>
 
 #include <Kokkos_Core.hpp>
 
@@ -33,10 +32,6 @@ KOKKOS_FUNCTION double largest_of_lanes(const Group& group, const typename Group
 /// floats.
 template <class T>
 struct LogWeights {
-  using Element = float;  // of rows that are never read
-  using ScoredElement = float;
-  static constexpr bool rescored = false;
-
   const T* data;
   std::int64_t stride[2];  // batch, row
   float* room;             // [batch][3][places]: rows from the unit's first on (as integers), weights, spreads
@@ -67,30 +62,33 @@ struct LogWeights {
   [[nodiscard]] KOKKOS_FUNCTION float* spread(std::int64_t batch, std::int64_t begin) const {
     return room + (3 * batch + 2) * places + begin;
   }
-
-  struct NoRows {
-    KOKKOS_FUNCTION const float* operator[](std::int64_t /*row*/) const { return nullptr; }
-  };
-  [[nodiscard]] KOKKOS_FUNCTION static NoRows keys(std::int64_t /*batch*/, std::int64_t /*head*/) { return {}; }
-  [[nodiscard]] KOKKOS_FUNCTION static NoRows scored(std::int64_t /*batch*/, std::int64_t /*head*/) { return {}; }
-  [[nodiscard]] KOKKOS_FUNCTION static NoRows values(std::int64_t /*batch*/, std::int64_t /*head*/) { return {}; }
 };
 
-/// Log-weights as scores: of doubles, less the vector's largest. Bytes: the log-weights.
+/// A vector of log-weights as a stage of kernels: the weights are scores, and the sum of drawn rows is their list. Of
+/// doubles, the vector's largest is taken off. Bytes: the log-weights; 12 a drawn row.
 template <class Group, class T>
-class LogWeightScores {
+class LogWeightStage {
   using Float = typename Group::template Vector<float>;
 
  public:
-  KOKKOS_FUNCTION LogWeightScores(const Group& group, const LogWeights<T>& from, const Unit& unit)
+  static constexpr bool asynchronous = false;
+  static constexpr bool rescored = false;
+
+  KOKKOS_FUNCTION LogWeightStage(const Group& group, const LogWeights<T>& from, const Unit& unit, bool with_spread)
       : _group(group),
         _first(from.data + unit.batch * from.stride[0]),
         _stride(from.stride[1]),
-        _offset(static_cast<T>(from.offset(group, unit.batch))) {}
+        _offset(static_cast<T>(from.offset(group, unit.batch))),
+        _index(from.index(unit.batch, unit.begin)),
+        _weight(from.weight(unit.batch, unit.begin)),
+        _spread(with_spread ? from.spread(unit.batch, unit.begin) : nullptr) {}
 
+  template <class Meanwhile>
+  KOKKOS_FUNCTION static void take_queries(const Meanwhile& /*meanwhile*/) {}
   KOKKOS_FUNCTION static void ask(std::int64_t /*first*/, std::int64_t /*step*/, int /*count*/) {}
+  KOKKOS_FUNCTION static void ask_row(std::int32_t /*index*/) {}
 
-  /// Like KeyScores: +infinity has no softmax and becomes NaN.
+  /// As Stage's: +infinity has no softmax and becomes NaN.
   template <class DrawnRows>
   KOKKOS_FORCEINLINE_FUNCTION void scores(std::int64_t first, std::int64_t step, int count, Float* score,
                                           std::int64_t /*next*/, int /*next_count*/, const DrawnRows& /*drawn*/,
@@ -102,6 +100,30 @@ class LogWeightScores {
     const Float scaled = in_log2_units(given);
     score[0] = lanes::select(scaled >= Float(lanes::infinity), Float(lanes::not_a_number), scaled);
   }
+
+  KOKKOS_FUNCTION void clear() { _size = 0; }
+  template <class Ahead>
+  KOKKOS_FUNCTION void gather(const std::int32_t* index, int count, const Ahead& /*ahead*/, const float* weight,
+                              int /*weight_stride*/) {
+    _group.for_each(count, [&](int i) {
+      _index[_size + i] = index[i];
+      _weight[_size + i] = weight[i];
+    });
+    _size += count;
+  }
+  /// Of the rows gathered last.
+  KOKKOS_FUNCTION void add_spreads(const float* spread, int count) {
+    _group.for_each(count, [&](int i) { _spread[_size - count + i] = spread[i]; });
+  }
+  KOKKOS_FUNCTION void rescale(int /*head*/, float factor) {
+    _group.sync();  // other lanes wrote some of these
+    _group.for_each(_size, [&](int i) {
+      _weight[i] *= factor;
+      if (_spread != nullptr) _spread[i] *= factor * factor;
+    });
+    _group.sync();
+  }
+  KOKKOS_FUNCTION void store_sums(float* /*to*/, int /*stride*/) const {}
 
  private:
   KOKKOS_FORCEINLINE_FUNCTION Float in_log2_units(const typename Group::template Vector<T>& given) const {
@@ -116,7 +138,40 @@ class LogWeightScores {
   const T* _first;
   std::int64_t _stride;
   T _offset;
+  std::int32_t* _index;
+  float* _weight;
+  float* _spread;
+  int _size = 0;
 };
+
+/// The stages of vectors of log-weights.
+template <class Space, class T>
+struct LogWeightStages {
+  static constexpr bool of_doubles = std::is_same_v<T, double>;
+  template <class Extents>
+  using Stage = LogWeightStage<lanes::GroupOf<RowTeams<Space>, Extents>, T>;
+
+  LogWeights<T> from;
+
+  template <class Extents>
+  KOKKOS_FUNCTION static constexpr std::size_t shared_floats(int /*heads*/, int /*dim*/) {
+    return 0;
+  }
+  template <class Extents>
+  KOKKOS_FUNCTION static constexpr std::size_t own_floats(int /*heads*/, int /*dim*/) {
+    return 0;
+  }
+  template <class Extents, class Group>
+  [[nodiscard]] KOKKOS_FUNCTION Stage<Extents> stage(const Group& group, const Arguments& a, const Unit& unit,
+                                                     float* /*shared*/, float* /*own*/) const {
+    return Stage<Extents>(group, from, unit, a.with_spread);
+  }
+};
+
+/// The context of kernels that draw by log-weights: one head, and rows of no extent.
+template <class Space, class KernelArguments, class T>
+using RowsContext =
+    KernelContext<RowTeams<Space>, KernelArguments, lanes::Extents<4, 64, false>, LogWeightStages<Space, T>>;
 
 /// Finds the largest log-weight of each unit, for doubles: a pass before the others. Reads: the log-weights.
 template <class Context>
@@ -128,8 +183,8 @@ struct LargestKernel : Context {
   template <class Member>
   KOKKOS_FUNCTION void operator()(const Member& member) const {
     using Vector = typename Group::template Vector<double>;
-    const auto& from = this->addresses;
-    const Unit unit = this->unit(member.league_rank());
+    const auto& from = this->stages.from;
+    const Unit unit = unit_of(this->arguments, member.league_rank());
     const Group group(member);
     const double* const first = from.data + unit.batch * from.stride[0];
     Vector largest = least_log_weight;
@@ -143,79 +198,7 @@ struct LargestKernel : Context {
       largest = lanes::max(largest, finite);
     });
     const double of_unit = largest_of_lanes(group, largest);
-    group.single([&] { from.largest[std::int64_t{unit.batch} * from.splits + unit.split] = of_unit; });
-  }
-};
-
-/// A tile whose "sum" of drawn rows is their list.
-template <class Group>
-class ListTile {
- public:
-  using Element = float;
-  static constexpr bool asynchronous = false;
-
-  KOKKOS_FUNCTION static constexpr std::size_t shared_floats(int /*heads*/, int /*dim*/) { return 0; }
-  KOKKOS_FUNCTION static constexpr std::size_t scratch_floats(int /*heads*/, int /*dim*/) { return 0; }
-
-  KOKKOS_FUNCTION ListTile(const Group& group, std::int32_t* index, float* weight, float* spread)
-      : _group(group), _index(index), _weight(weight), _spread(spread) {}
-
-  KOKKOS_FUNCTION void clear() { _size = 0; }
-
-  template <class Rows, class Ahead>
-  KOKKOS_FUNCTION void add_rows(const Rows& /*rows*/, std::int64_t /*first*/, const std::int32_t* index, int count,
-                                const Ahead& /*ahead*/, const float* weight, int /*weight_stride*/) {
-    _group.for_each(count, [&](int i) {
-      _index[_size + i] = index[i];
-      _weight[_size + i] = weight[i];
-    });
-    _size += count;
-  }
-  /// Of the rows added last.
-  KOKKOS_FUNCTION void add_spreads(const float* spread, int count) {
-    _group.for_each(count, [&](int i) { _spread[_size - count + i] = spread[i]; });
-  }
-
-  KOKKOS_FUNCTION void rescale(int /*head*/, float factor) {
-    _group.sync();  // other lanes wrote some of these
-    _group.for_each(_size, [&](int i) {
-      _weight[i] *= factor;
-      if (_spread != nullptr) _spread[i] *= factor * factor;
-    });
-    _group.sync();
-  }
-  KOKKOS_FUNCTION void store_sums(float* /*to*/, int /*stride*/) const {}
-
- private:
-  Group _group;
-  std::int32_t* _index;
-  float* _weight;
-  float* _spread;
-  int _size = 0;
-};
-
-/// The context of kernels that draw by log-weights: one head, and rows of no extent.
-template <class Space, class T>
-using RowsBase = KernelContext<RowTeams<Space>, LogWeights<T>, Identity, lanes::Extents<4, 64, false>>;
-
-template <class Space, class T>
-struct RowsContext : RowsBase<Space, T> {
-  static constexpr bool of_doubles = std::is_same_v<T, double>;
-  using typename RowsBase<Space, T>::Group;
-  using typename RowsBase<Space, T>::Tile;
-
-  [[nodiscard]] KOKKOS_FUNCTION Tile tile(const Group& group, float* /*scratch*/, const Unit& unit) const {
-    const LogWeights<T>& to = this->addresses;
-    const bool with_spread = this->arguments.with_spread;
-    return {group, to.index(unit.batch, unit.begin), to.weight(unit.batch, unit.begin),
-            with_spread ? to.spread(unit.batch, unit.begin) : nullptr};
-  }
-  template <class Meanwhile>
-  KOKKOS_FUNCTION static void take_queries(Tile& /*tile*/, const Unit& /*unit*/, const Meanwhile& /*meanwhile*/) {}
-  [[nodiscard]] const RowsContext& roomy() const { return *this; }  // a group by itself has room
-  [[nodiscard]] KOKKOS_FUNCTION LogWeightScores<Group, T> keys(const Group& group, Tile& /*tile*/,
-                                                               const Unit& unit) const {
-    return {group, this->addresses, unit};
+    group.single([&] { from.largest[state_of_unit(this->arguments, unit)] = of_unit; });
   }
 };
 

@@ -1,7 +1,7 @@
 // Teams of one lane group each, for draws whose rows are listed in order.
 #pragma once
 
-#include <santa/core/arguments.hpp>
+#include <santa/core/shape.hpp>
 #include <santa/core/build.hpp>
 #include <santa/lanes/group.hpp>
 
@@ -68,9 +68,6 @@ struct Alone<lanes::TeamGroup<Space, heads>> {
   using type = lanes::TeamGroup<Space, 1>;
 };
 
-template <class Group>
-class ListTile;
-
 }  // namespace santa::detail::inline SANTA_BUILD
 
 namespace santa::lanes::inline SANTA_BUILD {
@@ -82,8 +79,6 @@ struct Seam<santa::detail::RowTeams<Space>> {
 
   template <class Extents>
   using Group = typename santa::detail::Alone<GroupOf<Space, Extents>>::type;
-  template <class T, class Extents, class /*Scored*/ = T, bool /*rescored*/ = false>
-  using Tile = santa::detail::ListTile<Group<Extents>>;
 
   template <class Extents>
   static auto policy(const Teams& teams, std::int64_t units, std::size_t scratch_floats) {

@@ -1,7 +1,6 @@
 // Drawing rows inside a kernel of the caller's.
 #pragma once
 
-#include <santa/core/arguments.hpp>
 #include <santa/core/build.hpp>
 #include <santa/decode/methods.hpp>
 #include <santa/lanes/extents.hpp>
@@ -60,18 +59,16 @@ void launch(const char* /*label*/, const LocalTeam& team, std::int64_t /*units*/
 template <class M, class Context>
 class TeamDraw {
  public:
-  TeamDraw(const M& method, const Context& context, const detail::ListPointers& list, float* scratch,
-           std::int64_t stride)
-      : _method(method), _context(context), _list(list), _scratch(scratch), _stride(stride) {}
+  TeamDraw(const Context& context, const detail::ListPointers& list, float* scratch, std::int64_t stride)
+      : _context(context), _list(list), _scratch(scratch), _stride(stride) {}
 
   /// By the first thread of a team.
   void draw(int batch) const {
     const detail::LocalTeam team{batch, _scratch + batch * _stride, static_cast<std::size_t>(_stride)};
-    detail::draw_lists(team, _method, _context, _list);
+    detail::draw_lists<M>(team, _context, _list);
   }
 
  private:
-  M _method;
   Context _context;
   detail::ListPointers _list;
   float* _scratch;

@@ -5,6 +5,7 @@
 #include <santa/core/build.hpp>
 #include <santa/core/drawn.hpp>
 #include <santa/lanes/math.hpp>
+#include <santa/schedule/unit.hpp>
 
 namespace santa {
 

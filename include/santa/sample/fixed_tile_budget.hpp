@@ -7,8 +7,9 @@
 #include <santa/core/drawn.hpp>
 #include <santa/lanes/math.hpp>
 #include <santa/sample/exact.hpp>
-#include <santa/sample/points.hpp>
-#include <santa/sample/tile_masses.hpp>
+#include <santa/sample/points/rule.hpp>
+#include <santa/sample/points/tile_masses.hpp>
+#include <santa/schedule/unit.hpp>
 
 #include <Kokkos_Core.hpp>
 
@@ -49,6 +50,13 @@ struct FixedTileBudget {
 
 namespace detail::inline SANTA_BUILD {
 
+/// What its kernels are given.
+struct FixedTileArguments : Arguments {
+  std::int64_t samples = 0;
+  std::int32_t draw_tile = 0;   // keys
+  std::int64_t draw_tiles = 0;  // in the plan's length
+};
+
 /// The rule of FixedTileBudget for one unit of work. It sees all scores of a tile before it draws the first row of it:
 /// `keep` for each part of 32 keys, `settle`, then `draw` for each of them in order. Scores wait in `scratch`.
 template <class Group>
@@ -69,17 +77,16 @@ class FixedTileRule {
 
  public:
   /// Floats of scratch a group.
-  [[nodiscard]] KOKKOS_FUNCTION static std::size_t scratch_floats(const Arguments& a) {
-    return static_cast<std::size_t>(Group::padded(a.slice_heads)) * static_cast<std::size_t>(a.budget.tile);
+  [[nodiscard]] KOKKOS_FUNCTION static std::size_t scratch_floats(const FixedTileArguments& a) {
+    return static_cast<std::size_t>(Group::padded(a.slice_heads)) * static_cast<std::size_t>(a.draw_tile);
   }
 
-  KOKKOS_FUNCTION FixedTileRule(const Group& group, const Arguments& arguments, const Unit& unit, float* scratch)
+  KOKKOS_FUNCTION FixedTileRule(const Group& group, const FixedTileArguments& arguments, const Unit& unit, float* scratch)
       : _group(group),
         _unit(unit),
-        _budget(arguments.budget),
-        _tiles((arguments.tiles * tile_keys + _budget.tile - 1) / _budget.tile),
+        _arguments(arguments),
         _key(stream_key(arguments, unit)),
-        _unit_of_mass(0x1p31F / static_cast<float>(_budget.tile)),
+        _unit_of_mass(0x1p31F / static_cast<float>(arguments.draw_tile)),
         _scratch(scratch) {}
 
   KOKKOS_FUNCTION static float initial_reference(int /*head*/) { return empty_reference; }
@@ -89,9 +96,9 @@ class FixedTileRule {
     _begin = begin;
     _end = end;
     const std::int64_t keys = end - (begin > _unit.start ? begin : _unit.start);
-    const std::int64_t number = begin / _budget.tile;
+    const std::int64_t number = begin / _arguments.draw_tile;
     _number = static_cast<std::uint32_t>(number);
-    _share = static_cast<std::int32_t>((number + 1) * _budget.samples / _tiles - number * _budget.samples / _tiles);
+    _share = static_cast<std::int32_t>((number + 1) * _arguments.samples / _arguments.draw_tiles - number * _arguments.samples / _arguments.draw_tiles);
     _every_row = _share >= keys;
     _group.for_all_heads(_unit.heads, [&](int head) { _reference.set(head, empty_reference); });
   }
@@ -176,13 +183,12 @@ class FixedTileRule {
 
  private:
   [[nodiscard]] KOKKOS_FUNCTION float* at(int head, std::int64_t first) const {
-    return _scratch + head * _budget.tile + (first - _begin);
+    return _scratch + head * _arguments.draw_tile + (first - _begin);
   }
 
   const Group& _group;
   const Unit& _unit;
-  const Budget& _budget;
-  std::int64_t _tiles;  // in the plan's length
+  const FixedTileArguments& _arguments;
   StreamKey _key;
   float _unit_of_mass;  // so that the masses of a tile add up to at most 2^31
   float* _scratch;      // [head][key of the tile]

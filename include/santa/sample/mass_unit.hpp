@@ -1,12 +1,11 @@
 // MassUnit: rows drawn with probability weight / delta in one pass, once for a group of heads or head by head.
 #pragma once
 
-#include <santa/core/arguments.hpp>
 #include <santa/core/build.hpp>
 #include <santa/core/check.hpp>
 #include <santa/core/drawn.hpp>
 #include <santa/lanes/math.hpp>
-#include <santa/sample/budget.hpp>
+#include <santa/sample/mass_unit/step_delta.hpp>
 #include <santa/sample/row_budget.hpp>
 
 #include <cstdint>
@@ -39,9 +38,9 @@ enum class Draws : std::uint8_t {
 /// Random:   one 26-bit integer a tile of 32 keys, key (seed; step, stream, request, head, tile):
 ///           the query head, or the first one of heads that draw together.
 /// Unbiased for any delta: a wrong one costs rows or variance only.
-struct MassUnit {
+template <Draws draws = Draws::joint>
+struct MassUnitOf {
   RowBudget rows = share(0.1);
-  Draws draws = Draws::joint;
   double target_error = 0.;
   bool steered = false;
 
@@ -53,6 +52,8 @@ struct MassUnit {
     rows.check("MassUnit.rows");
   }
 };
+/// That of most programs: one draw for all heads, by the largest ratio.
+using MassUnit = MassUnitOf<>;
 
 namespace detail::inline SANTA_BUILD {
 
@@ -144,7 +145,7 @@ class MassUnitRule {
   using Vector = typename Group::template Vector<T>;
 
  public:
-  KOKKOS_FUNCTION MassUnitRule(const Group& group, const Arguments& arguments, const Unit& unit)
+  KOKKOS_FUNCTION MassUnitRule(const Group& group, const MassUnitArguments& arguments, const Unit& unit)
       : _group(group),
         _key(stream_key(arguments, unit)),
         _first_head(static_cast<std::uint16_t>(unit.first_head)),
@@ -155,7 +156,7 @@ class MassUnitRule {
     });
   }
   /// What the constructor has loaded is looked at here.
-  KOKKOS_FUNCTION void open(const Arguments& arguments, const Unit& unit) {
+  KOKKOS_FUNCTION void open(const MassUnitArguments& arguments, const Unit& unit) {
     _given.find(_group, arguments, unit, draws != Draws::separate, _log_delta);
   }
 

@@ -2,24 +2,32 @@
 #pragma once
 
 #include <santa/core/check.hpp>
+#include <santa/core/shape.hpp>
 #include <santa/lanes/math.hpp>
 
 #include <Kokkos_Core.hpp>
 
+#include <algorithm>
 #include <concepts>
 #include <cstdint>
 #include <string>
 
 namespace santa {
 
+/// What a modifier has, three members. `check()` runs on the host and throws for bad options. `window()`, also on the
+/// host, is how many of the last keys of a request are visible; those before are neither read nor drawn. `apply(score)`
+/// works on one lane's or a vector's scores in log2 units (natural units times log2(e)).
+template <class T>
+concept ScoreModifier = requires(const T modifier, float score) {
+  modifier.check();
+  { modifier.window() } -> std::same_as<std::int64_t>;
+  { modifier.apply(score) } -> std::same_as<float>;
+};
+
 /// No modification: every key up to the length is visible, scores are scale * <q, k>.
-///
-/// A modifier has three members. `check()` runs on the host and throws for bad options. `first_key(length)` is the
-/// first visible key of a request; keys before it are neither read nor drawn. `apply(score)` works on one lane's or a
-/// vector's scores in log2 units (natural units times log2(e)).
 struct Identity {
   static void check() {}
-  [[nodiscard]] KOKKOS_FUNCTION static std::int64_t first_key(std::int64_t /*length*/) { return 0; }
+  [[nodiscard]] static std::int64_t window() { return every_key; }
   template <class Float>
   [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION static Float apply(const Float& score) {
     return score;
@@ -31,9 +39,7 @@ struct Window {
   std::int64_t size = 0;
 
   void check() const { detail::require(size >= 0, "Window.size", size, "0 or more"); }
-  [[nodiscard]] KOKKOS_FUNCTION std::int64_t first_key(std::int64_t length) const {
-    return length > size ? length - size : 0;
-  }
+  [[nodiscard]] std::int64_t window() const { return size; }
   template <class Float>
   [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION static Float apply(const Float& score) {
     return score;
@@ -48,7 +54,7 @@ struct SoftCap {
   void check() const {
     if (!(cap >= 1e-30F && cap <= 1e30F)) detail::reject("SoftCap.cap", std::to_string(cap), "1e-30 to 1e30");
   }
-  [[nodiscard]] KOKKOS_FUNCTION static std::int64_t first_key(std::int64_t /*length*/) { return 0; }
+  [[nodiscard]] static std::int64_t window() { return every_key; }
   template <class Float>
   [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION Float apply(const Float& score) const {
     // tanh(y) = m / (m + 2) with m = exp(2 y) - 1, or exp2(2 score2 / cap) - 1 for score2 = score * log2(e): unlike
@@ -71,22 +77,11 @@ struct Then {
     first.check();
     second.check();
   }
-  [[nodiscard]] KOKKOS_FUNCTION std::int64_t first_key(std::int64_t length) const {
-    const std::int64_t a = first.first_key(length);
-    const std::int64_t b = second.first_key(length);
-    return a > b ? a : b;
-  }
+  [[nodiscard]] std::int64_t window() const { return std::min(first.window(), second.window()); }
   template <class Float>
   [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION Float apply(const Float& score) const {
     return second.apply(first.apply(score));
   }
-};
-
-template <class T>
-concept ScoreModifier = requires(const T modifier, std::int64_t length, float score) {
-  modifier.check();
-  { modifier.first_key(length) } -> std::same_as<std::int64_t>;
-  { modifier.apply(score) } -> std::same_as<float>;
 };
 
 }  // namespace santa

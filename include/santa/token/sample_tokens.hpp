@@ -164,7 +164,7 @@ class TokenSampler {
     detail::require(options.top_k == 0, "top_k", options.top_k, std::string("0: the whole vocabulary") + instead);
     if (options.top_p != 1.F)
       detail::reject("top_p", std::to_string(options.top_p), std::string("1: the whole vocabulary") + instead);
-    detail::bind_chance(a, options);
+    a.chance = detail::bind_chance(options, a.batch);
     a.temperature = options.temperature;
     a.first_row = options.first_row;
     a.part_rows = part_rows(a.vocab);

@@ -1,10 +1,10 @@
 // The kernels of the token sampler: vectors arranged for the products, and the best row of each part of the vocabulary.
 #pragma once
 
-#include <santa/core/arguments.hpp>
+#include <santa/core/element.hpp>
 #include <santa/core/build.hpp>
 #include <santa/lanes/group.hpp>
-#include <santa/random/stream_key.hpp>
+#include <santa/random/chance.hpp>
 #include <santa/token/gumbel.hpp>
 #include <santa/token/token_state.hpp>
 
@@ -27,19 +27,12 @@ struct TokenArguments {
   bool exact = false;  // hidden is of the weights' type
   bool with_lse = false;
   float temperature = 1.F;
-  Scalar<std::uint64_t> seed;
-  Scalar<std::uint32_t> step;
-  std::uint16_t stream = 0;
-  const std::uint32_t* requests = nullptr;  // null: the batch index
+  Chance chance;
   float* vectors = nullptr;                 // [batch, padded][dim, padded], arranged for the products
   float* factors = nullptr;                 // [batch, padded]: what arranged vectors were divided by
   TokenArrays best;                         // of parts
 
   [[nodiscard]] KOKKOS_FUNCTION std::int32_t padded_dim() const { return (dim + 31) / 32 * 32; }
-  [[nodiscard]] KOKKOS_FUNCTION StreamKey key(std::int32_t request) const {
-    const auto index = static_cast<std::uint32_t>(request);
-    return {seed.get(), step.get(), stream, requests != nullptr ? requests[request] : index};
-  }
 };
 
 /// The head index of random numbers that are tokens': beyond that of any query head.
@@ -169,7 +162,7 @@ struct TokenKernel : Context {
       const auto row = lanes::convert<std::uint32_t>(group.lane()) +
                        Vector<std::uint32_t>(static_cast<std::uint32_t>(a.first_row + first));
       Vector<std::uint32_t> random[4];
-      a.key(request).draw(token_head, row, random);
+      a.chance.key(request).draw(token_head, row, random);
       scores = lanes::fma(gumbel(random[0], random[1]), Vector<float>(a.temperature), logits);
     }
     const auto wrong = (logits != logits) | (logits >= Vector<float>(lanes::infinity));

@@ -1,10 +1,11 @@
 // The first pass of two-pass rules.
 #pragma once
 
-#include <santa/core/arguments.hpp>
 #include <santa/core/build.hpp>
 #include <santa/decode/kernel_context.hpp>
-#include <santa/sample/tile_masses.hpp>
+#include <santa/sample/points/stored_scores.hpp>
+#include <santa/sample/points/tile_masses.hpp>
+#include <santa/score/coming_rows.hpp>
 
 #include <Kokkos_Core.hpp>
 
@@ -17,8 +18,9 @@ namespace santa::detail::inline SANTA_BUILD {
 /// bytes a tile and head.
 template <class Context>
 struct ScoreKernel : Context {
+  using typename Context::Arguments;
   using typename Context::Group;
-  using typename Context::Tile;
+  using typename Context::Stage;
   using Float = typename Group::template Vector<float>;
 
   explicit ScoreKernel(const Context& context) : Context(context) {}
@@ -26,18 +28,17 @@ struct ScoreKernel : Context {
   template <class Member>
   KOKKOS_FUNCTION void operator()(const Member& member) const {
     const Arguments& a = this->arguments;
-    const Unit unit = this->unit(member.league_rank());
+    const Unit unit = unit_of(a, member.league_rank());
     const Group group(member);
-    Tile tile = this->tile(group, this->scratch(group, member), unit);
-    auto keys = this->keys(group, tile, unit);
-    this->take_queries(tile, unit, [&] { ask_first_tile(group, keys, unit); });
+    Stage stage = this->stage(group, this->scratch(group, member), unit);
+    stage.take_queries([&] { ask_first_tile(group, stage, unit); });
     NoDrawnRows none;
     const StoredScores<Group> store(group, a, unit);
     Float score[Group::max_heads];
     for_each_tile(group, unit, [&](std::int64_t first) {
       const std::int64_t next = first + Group::groups_per_team * Group::size;
-      keys.scores(first, 1, keys_of_tile<Group>(unit, first), score, next, keys_of_tile<Group>(unit, next), none,
-                  unit.end);
+      stage.scores(first, 1, keys_of_tile<Group>(unit, first), score, next, keys_of_tile<Group>(unit, next), none,
+                   unit.end);
       group.for_heads(unit.heads, [&](int head) { keep(group, store, unit, first, head, score[head]); });
     });
     if constexpr (!lanes::Seam<typename Context::Space>::many_groups)
@@ -56,8 +57,8 @@ struct ScoreKernel : Context {
     const std::int64_t at = unit.head_row(a, head) * a.tile_stride() + first / tile_keys;
     group.store(score, store.at(head, first));
     group.single([&] {
-      a.work.tile_reference[at] = broken ? lanes::not_a_number : reference;
-      a.work.tile_mass[at] = mass;
+      a.tile_reference[at] = broken ? lanes::not_a_number : reference;
+      a.tile_mass[at] = mass;
     });
   }
 };
@@ -74,9 +75,9 @@ struct PrefixKernel : Context {
 
   template <class Member>
   KOKKOS_FUNCTION void operator()(const Member& member) const {
-    const Arguments& a = this->arguments;
+    const auto& a = this->arguments;
     const Group group(member);
-    this->for_head(member.league_rank(), [&](const Unit& unit, int head) {
+    for_head(a, member.league_rank(), [&](const Unit& unit, int head) {
       float* exchange = group.template scratch<float>(member, scratch_floats(1, a.dim));
       sum_tiles(group, a, unit, head, reinterpret_cast<std::uint64_t*>(exchange));
     });

@@ -1,10 +1,11 @@
 // Systematic: S equally spaced points in each head's cumulative distribution, with one random offset.
 #pragma once
 
-#include <santa/core/arguments.hpp>
 #include <santa/core/build.hpp>
 #include <santa/core/check.hpp>
-#include <santa/sample/points.hpp>
+#include <santa/sample/points/rule.hpp>
+#include <santa/sample/points/arguments.hpp>
+#include <santa/schedule/unit.hpp>
 
 #include <cstdint>
 
@@ -36,13 +37,13 @@ class SystematicPoints {
   using Mass = Vector<std::uint64_t>;
 
  public:
-  KOKKOS_FUNCTION SystematicPoints(const Group& /*group*/, const Arguments& arguments, const Unit& unit)
+  KOKKOS_FUNCTION SystematicPoints(const Group& /*group*/, const PointArguments& arguments, const Unit& unit)
       : _arguments(arguments), _unit(unit), _key(stream_key(arguments, unit)) {}
 
   KOKKOS_FUNCTION void places(int head, const Vector<std::int32_t>& /*tile*/, const Mass& before, const Mass& after,
                               Mass& begin, Mass& end) const {
     const EqualPlaces<Group> places(
-        static_cast<double>(_arguments.budget.samples), _arguments.work.total[_unit.head_row(_arguments, head)],
+        static_cast<double>(_arguments.samples), _arguments.total[_unit.head_row(_arguments, head)],
         std::uint64_t{_key.integer(static_cast<std::uint16_t>(_unit.first_head + head), std::uint32_t{0}, 32)});
     begin = places.at(before);
     end = places.at(after);
@@ -52,7 +53,7 @@ class SystematicPoints {
   }
 
  private:
-  const Arguments& _arguments;
+  const PointArguments& _arguments;
   const Unit& _unit;
   StreamKey _key;
 };

@@ -1,10 +1,11 @@
 // ProportionalTileBudget: samples shared out over tiles by their mass, systematic within a tile. Biased.
 #pragma once
 
-#include <santa/core/arguments.hpp>
 #include <santa/core/build.hpp>
 #include <santa/core/check.hpp>
-#include <santa/sample/points.hpp>
+#include <santa/sample/points/rule.hpp>
+#include <santa/sample/points/arguments.hpp>
+#include <santa/schedule/unit.hpp>
 
 #include <Kokkos_Core.hpp>
 
@@ -40,8 +41,8 @@ struct DrawTiles {
   std::int64_t parts;       // kernel tiles of a whole one
   std::int64_t begin, end;  // visible kernel tiles
 
-  KOKKOS_FUNCTION DrawTiles(const Arguments& a, const Unit& unit)
-      : parts(a.budget.tile / tile_keys),
+  KOKKOS_FUNCTION DrawTiles(const PointArguments& a, const Unit& unit)
+      : parts(a.draw_tile / tile_keys),
         begin(unit.start / tile_keys),
         end(unit.visible() > 0 ? (unit.length + tile_keys - 1) / tile_keys : begin) {}
 
@@ -63,16 +64,16 @@ struct DrawTiles {
 /// Shares a head's samples out over its draw tiles, by the first pass's prefixes.
 struct ShareSamples {
   template <class Group>
-  KOKKOS_FUNCTION static void run(const Group& group, const Arguments& a, const Unit& unit, int head) {
+  KOKKOS_FUNCTION static void run(const Group& group, const PointArguments& a, const Unit& unit, int head) {
     using Word = typename Group::template Vector<std::uint32_t>;
     using Int = typename Group::template Vector<std::int32_t>;
-    if (a.budget.samples >= unit.visible()) return;
+    if (a.samples >= unit.visible()) return;
     const DrawTiles tiles(a, unit);
     const std::int64_t row = unit.head_row(a, head);
-    const std::uint64_t* prefix = a.work.tile_prefix + row * a.tile_stride();
-    std::uint32_t* budget = a.work.points + row * a.tiles;
-    const std::uint64_t total = a.work.total[row];
-    const double density = total > 0 ? static_cast<double>(a.budget.samples) / static_cast<double>(total) : 0.;
+    const std::uint64_t* prefix = a.tile_prefix + row * a.tile_stride();
+    std::uint32_t* budget = a.points + row * a.points_of_head;
+    const std::uint64_t total = a.total[row];
+    const double density = total > 0 ? static_cast<double>(a.samples) / static_cast<double>(total) : 0.;
     const auto for_each_vector = [&](auto&& f) {
       for (std::int64_t first = tiles.first(); first < tiles.last(); first += Group::size)
         f(first, static_cast<int>(tiles.last() - first < Group::size ? tiles.last() - first : Group::size));
@@ -88,7 +89,7 @@ struct ShareSamples {
       group.store(share.remainder, budget + first, count);
     });
     group.sync();
-    const auto left = static_cast<std::uint32_t>(static_cast<std::uint64_t>(total > 0 ? a.budget.samples : 0) - given);
+    const auto left = static_cast<std::uint32_t>(static_cast<std::uint64_t>(total > 0 ? a.samples : 0) - given);
     const auto above = [&](std::uint32_t limit) {
       std::uint32_t tiles_above = 0;
       for_each_vector([&](std::int64_t first, int count) {
@@ -155,17 +156,17 @@ class ProportionalPoints {
   using Int = Vector<std::int32_t>;
 
  public:
-  KOKKOS_FUNCTION ProportionalPoints(const Group& group, const Arguments& arguments, const Unit& unit)
+  KOKKOS_FUNCTION ProportionalPoints(const Group& group, const PointArguments& arguments, const Unit& unit)
       : _group(group), _arguments(arguments), _unit(unit), _key(stream_key(arguments, unit)), _tiles(arguments, unit) {}
 
   KOKKOS_FUNCTION void places(int head, const Int& tile, const Mass& before, const Mass& after, Mass& begin,
                               Mass& end) const {
     const std::int64_t row = _unit.head_row(_arguments, head);
-    const std::uint64_t* prefix = _arguments.work.tile_prefix + row * _arguments.tile_stride();
+    const std::uint64_t* prefix = _arguments.tile_prefix + row * _arguments.tile_stride();
     const Int number = lanes::bit_cast<std::int32_t>(lanes::bit_cast<std::uint32_t>(tile) >> _tiles.log2_parts());
     const Mass first = _group.gather(prefix, _tiles.template edges<Group>(number));
     const Mass whole = _group.gather(prefix, _tiles.template edges<Group>(number + Int(1))) - first;
-    const auto points = _group.gather(_arguments.work.points + row * _arguments.tiles, number);
+    const auto points = _group.gather(_arguments.points + row * _arguments.points_of_head, number);
     const EqualPlaces<Group> places(
         lanes::convert<double>(points), whole,
         lanes::convert<std::uint64_t>(_key.integer(static_cast<std::uint16_t>(_unit.first_head + head),
@@ -179,7 +180,7 @@ class ProportionalPoints {
 
  private:
   const Group& _group;
-  const Arguments& _arguments;
+  const PointArguments& _arguments;
   const Unit& _unit;
   StreamKey _key;
   DrawTiles _tiles;

@@ -1,10 +1,11 @@
 // Equal strata of a head's cumulative sum, and the random points in them.
 #pragma once
 
-#include <santa/core/arguments.hpp>
 #include <santa/core/build.hpp>
 #include <santa/lanes/math.hpp>
-#include <santa/sample/places.hpp>
+#include <santa/sample/points/places.hpp>
+#include <santa/sample/points/arguments.hpp>
+#include <santa/schedule/unit.hpp>
 
 #include <Kokkos_Core.hpp>
 
@@ -21,18 +22,18 @@ class StratumPlaces {
   using Mass = Vector<std::uint64_t>;
 
  public:
-  KOKKOS_FUNCTION StratumPlaces(const Arguments& given, const Unit& of, double strata)
+  KOKKOS_FUNCTION StratumPlaces(const PointArguments& given, const Unit& of, double strata)
       : arguments(given), unit(of), _strata(strata) {}
 
   KOKKOS_FUNCTION void places(int head, const Vector<std::int32_t>& /*tile*/, const Mass& before, const Mass& after,
                               Mass& begin, Mass& end) const {
-    const EqualPlaces<Group> places(_strata, arguments.work.total[unit.head_row(arguments, head)]);
+    const EqualPlaces<Group> places(_strata, arguments.total[unit.head_row(arguments, head)]);
     begin = places.at(before);
     end = places.at(after);
   }
 
  protected:
-  const Arguments& arguments;
+  const PointArguments& arguments;
   const Unit& unit;
 
  private:

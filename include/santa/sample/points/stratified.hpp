@@ -1,11 +1,12 @@
 // Stratified: one random point in each of S equal strata of each head's cumulative distribution.
 #pragma once
 
-#include <santa/core/arguments.hpp>
 #include <santa/core/build.hpp>
 #include <santa/core/check.hpp>
-#include <santa/sample/points.hpp>
-#include <santa/sample/strata.hpp>
+#include <santa/sample/points/rule.hpp>
+#include <santa/sample/points/strata.hpp>
+#include <santa/sample/points/arguments.hpp>
+#include <santa/schedule/unit.hpp>
 
 #include <cstdint>
 
@@ -36,8 +37,8 @@ class StratifiedPoints : public StratumPlaces<Group> {
   using Vector = typename Group::template Vector<T>;
 
  public:
-  KOKKOS_FUNCTION StratifiedPoints(const Group& /*group*/, const Arguments& given, const Unit& of)
-      : StratumPlaces<Group>(given, of, static_cast<double>(given.budget.samples)), _key(stream_key(given, of)) {}
+  KOKKOS_FUNCTION StratifiedPoints(const Group& /*group*/, const PointArguments& given, const Unit& of)
+      : StratumPlaces<Group>(given, of, static_cast<double>(given.samples)), _key(stream_key(given, of)) {}
 
   [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION Vector<std::int32_t> below(int head,
                                                                        const Vector<std::uint64_t>& place) const {

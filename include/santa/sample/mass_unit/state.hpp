@@ -2,7 +2,7 @@
 #pragma once
 
 #include <santa/cache/allocate.hpp>
-#include <santa/core/arguments.hpp>
+#include <santa/sample/mass_unit/arguments.hpp>
 #include <santa/core/check.hpp>
 #include <santa/core/extent.hpp>
 #include <santa/core/kept.hpp>

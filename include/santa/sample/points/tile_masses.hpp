@@ -1,9 +1,10 @@
 // The softmax masses of tiles as integers, and where each tile lies in a head's cumulative sum.
 #pragma once
 
-#include <santa/core/arguments.hpp>
 #include <santa/core/build.hpp>
 #include <santa/lanes/math.hpp>
+#include <santa/sample/points/arguments.hpp>
+#include <santa/schedule/unit.hpp>
 
 #include <Kokkos_Core.hpp>
 
@@ -58,7 +59,7 @@ KOKKOS_FORCEINLINE_FUNCTION auto tile_masses(const typename Group::template Vect
 /// share the tiles; `exchange` is room for two numbers of each. Work: vectors of tiles, several at a time so that their
 /// loads are on their way together, three times over the visible tiles.
 template <class Group>
-KOKKOS_FUNCTION void sum_tiles(const Group& group, const Arguments& a, const Unit& unit, int head,
+KOKKOS_FUNCTION void sum_tiles(const Group& group, const PointArguments& a, const Unit& unit, int head,
                                std::uint64_t* exchange = nullptr) {
   using Float = typename Group::template Vector<float>;
   using Word = typename Group::template Vector<std::uint32_t>;
@@ -66,9 +67,9 @@ KOKKOS_FUNCTION void sum_tiles(const Group& group, const Arguments& a, const Uni
   constexpr int together = 4;
   constexpr int turn = together * Group::size;
   const std::int64_t row = unit.head_row(a, head);
-  const float* references = a.work.tile_reference + row * a.tile_stride();
-  const std::uint32_t* masses = a.work.tile_mass + row * a.tile_stride();
-  std::uint64_t* prefixes = a.work.tile_prefix + row * a.tile_stride();
+  const float* references = a.tile_reference + row * a.tile_stride();
+  const std::uint32_t* masses = a.tile_mass + row * a.tile_stride();
+  std::uint64_t* prefixes = a.tile_prefix + row * a.tile_stride();
   const std::int64_t begin = unit.start / tile_keys;
   const std::int64_t end = unit.visible() > 0 ? (unit.length + tile_keys - 1) / tile_keys : begin;
   // Whole turns for each group, from a whole vector on to the prefix after the last tile.
@@ -129,8 +130,8 @@ KOKKOS_FUNCTION void sum_tiles(const Group& group, const Arguments& a, const Uni
   }
   if (own_begin <= end && end < own_begin + own_turns * turn)
     group.single([&] {
-      a.work.reference[row] = has_nan ? lanes::not_a_number : reference;
-      a.work.total[row] = sum;
+      a.reference[row] = has_nan ? lanes::not_a_number : reference;
+      a.total[row] = sum;
     });
 }
 

@@ -1,11 +1,12 @@
 // Multinomial: S independent draws from each head's distribution.
 #pragma once
 
-#include <santa/core/arguments.hpp>
 #include <santa/core/build.hpp>
 #include <santa/core/check.hpp>
-#include <santa/sample/points.hpp>
-#include <santa/sample/strata.hpp>
+#include <santa/sample/points/rule.hpp>
+#include <santa/sample/points/strata.hpp>
+#include <santa/sample/points/arguments.hpp>
+#include <santa/schedule/unit.hpp>
 
 #include <Kokkos_Core.hpp>
 
@@ -48,15 +49,15 @@ KOKKOS_INLINE_FUNCTION std::int64_t cell_entries(std::int64_t samples) { return 
 /// Draws how many of a head's points each cell has. Work: a word a sample, shared out over the lanes.
 struct DrawCells {
   template <class Group>
-  KOKKOS_FUNCTION static void run(const Group& group, const Arguments& a, const Unit& unit, int head) {
+  KOKKOS_FUNCTION static void run(const Group& group, const PointArguments& a, const Unit& unit, int head) {
     using Word = typename Group::template Vector<std::uint32_t>;
-    const std::int64_t samples = a.budget.samples;
+    const std::int64_t samples = a.samples;
     if (samples >= unit.visible()) return;
     const StreamKey key = stream_key(a, unit);
     const auto stream = static_cast<std::uint16_t>(unit.first_head + head);
     const int bits = cell_bits(samples);
     const std::int64_t entries = cell_entries(samples);
-    std::uint32_t* table = a.work.points + unit.head_row(a, head) * entries;
+    std::uint32_t* table = a.points + unit.head_row(a, head) * a.points_of_head;
     group.for_each(static_cast<int>(entries), [&](int i) { table[i] = 0; });
     group.sync();
     group.for_each(static_cast<int>((samples + 3) / 4), [&](int i) {
@@ -86,16 +87,16 @@ class MultinomialPoints : public StratumPlaces<Group> {
   using Int = Vector<std::int32_t>;
 
  public:
-  KOKKOS_FUNCTION MultinomialPoints(const Group& group, const Arguments& given, const Unit& of)
-      : StratumPlaces<Group>(given, of, static_cast<double>(cell_count(given.budget.samples))),
+  KOKKOS_FUNCTION MultinomialPoints(const Group& group, const PointArguments& given, const Unit& of)
+      : StratumPlaces<Group>(given, of, static_cast<double>(cell_count(given.samples))),
         _group(group),
         _key(stream_key(given, of)) {}
 
   [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION Int below(int head, const Vector<std::uint64_t>& place) const {
-    const std::int64_t samples = arguments.budget.samples;
+    const std::int64_t samples = arguments.samples;
     const std::int64_t row = unit.head_row(arguments, head);
     const auto stream = static_cast<std::uint16_t>(unit.first_head + head);
-    const std::uint32_t* table = arguments.work.points + row * cell_entries(samples);
+    const std::uint32_t* table = arguments.points + row * arguments.points_of_head;
     const auto cells = static_cast<std::int32_t>(cell_count(samples));
     const Int cell = whole_part(place);
     const Word threshold = rest_part(place);

@@ -1,14 +1,13 @@
 // Delta by the panel: what a team makes of the panel's scores.
 #pragma once
 
-#include <santa/core/arguments.hpp>
 #include <santa/core/build.hpp>
 #include <santa/lanes/math.hpp>
-#include <santa/sample/budget.hpp>
+#include <santa/sample/mass_unit/solve_delta.hpp>
 #include <santa/sample/mass_unit.hpp>
-#include <santa/sample/panel.hpp>
-#include <santa/sample/target_error.hpp>
-#include <santa/score/sources.hpp>
+#include <santa/sample/mass_unit/panel.hpp>
+#include <santa/sample/mass_unit/target_error.hpp>
+#include <santa/score/coming_rows.hpp>
 
 #include <Kokkos_Core.hpp>
 
@@ -27,15 +26,15 @@ class PanelScores {
       : _group(group), _panel(unit.start, unit.length), _heads(unit.heads) {}
 
   /// Has the group's first tile asked for.
-  template <class Keys>
-  KOKKOS_FUNCTION void ask(const Keys& keys) const {
+  template <class Stage>
+  KOKKOS_FUNCTION void ask(Stage& stage) const {
     const SubsetTile first = _panel.tile(_group.rank());
-    if (first.count > 0) keys.ask(first.first, first.step, first.count);
+    if (first.count > 0) stage.ask(first.first, first.step, first.count);
   }
 
   /// Scores the group's tiles. Bytes: 256 key rows, by all groups together.
-  template <class Keys>
-  KOKKOS_FUNCTION void score(Keys& keys) {
+  template <class Stage>
+  KOKKOS_FUNCTION void score(Stage& stage) {
     SANTA_UNROLL(8)
     for (int k = 0; k < own_tiles; ++k) {
       const int i = _group.rank() + k * Group::groups_per_team;
@@ -44,24 +43,17 @@ class PanelScores {
       const bool follows = now.count > 0 && k + 1 < own_tiles && next.step == now.step;
       Float score[Group::max_heads];
       NoDrawnRows none;
-      if (now.count > 0) keys.scores(now.first, now.step, now.count, score, next.first, follows ? next.count : 0, none);
+      if (now.count > 0) stage.scores(now.first, now.step, now.count, score, next.first, follows ? next.count : 0, none);
       _weight[k] = _panel.weights(_group, i);
       _group.for_all_heads(_heads,
                            [&](int head) { _score[k][head] = now.count > 0 ? score[head] : Float(-lanes::infinity); });
     }
   }
 
-  /// Whether the rows of this step follow from the target and what is carried: for all heads that draw together.
-  [[nodiscard]] KOKKOS_FUNCTION static bool by_error(const Arguments& a, const Unit& unit) {
-    for (int head = 0; head < unit.heads; ++head)
-      if (!is_finite(carried_error_scale(a, unit.head_row(a, head)))) return false;
-    return true;
-  }
-
   /// log2 of the delta of each head that meets the budget, by the panel; no finite number where that says nothing. NaN
   /// counts as nothing. With a target error, log2 of the spread besides: the panel's S (see target_error.hpp).
   /// `exchange` is room for a number of each head and group.
-  KOKKOS_FUNCTION void solve(const Arguments& a, const Unit& unit, float* log_delta, float* log_spread,
+  KOKKOS_FUNCTION void solve(const MassUnitArguments& a, const Unit& unit, float* log_delta, float* log_spread,
                              std::uint64_t* exchange) {
     float lse[Group::max_heads] = {};
     log2_sums(lse, exchange);
@@ -73,7 +65,7 @@ class PanelScores {
         _largest[k] = lanes::max(_largest[k], _score[k][head]);
       });
     });
-    const bool to_target = by_error(a, unit);
+    const bool to_target = rows_follow_error(a, unit);
     float lambda = 0.F;
     if constexpr (draws != Draws::separate)
       lambda = to_target ? lambda_for_target(a, unit, 0, _heads, exchange) : lambda_for_rows(a, unit, 0, exchange);
@@ -82,7 +74,7 @@ class PanelScores {
         lambda =
             to_target ? lambda_for_target(a, unit, head, head + 1, exchange) : lambda_for_rows(a, unit, head, exchange);
       log_delta[head] = lse[head] > -lanes::infinity ? lambda + lse[head] : -lanes::infinity;
-      log_spread[head] = a.budget.target_error > 0.F ? spread(head, lambda, exchange) : lanes::not_a_number;
+      log_spread[head] = a.target_error > 0.F ? spread(head, lambda, exchange) : lanes::not_a_number;
     });
   }
 
@@ -104,16 +96,16 @@ class PanelScores {
     return Inclusion<Group>::template of_heads<Draws::joint_l2>(_group, _heads, ratio).probability;
   }
 
-  KOKKOS_FUNCTION float lambda_for_rows(const Arguments& a, const Unit& unit, int head, std::uint64_t* exchange) const {
+  KOKKOS_FUNCTION float lambda_for_rows(const MassUnitArguments& a, const Unit& unit, int head, std::uint64_t* exchange) const {
     const auto each = [&](float lambda, const auto& add) {
       for_own([&](int k) { add(inclusion(k, head, lambda), _weight[k]); });
     };
-    return solve_log_delta_of(_group, a.budget.rows_of(unit.visible()), each, exchange);
+    return solve_log_delta_of(_group, a.rows_of(unit.visible()), each, exchange);
   }
 
-  KOKKOS_FUNCTION float lambda_for_target(const Arguments& a, const Unit& unit, int begin, int end,
+  KOKKOS_FUNCTION float lambda_for_target(const MassUnitArguments& a, const Unit& unit, int begin, int end,
                                           std::uint64_t* exchange) const {
-    const float start = -lanes::log2(static_cast<float>(a.budget.rows_of(unit.visible())));
+    const float start = -lanes::log2(static_cast<float>(a.rows_of(unit.visible())));
     return solve_log_delta_for(log_squared_goal(a), start, [&](float lambda) {
       float largest = -lanes::infinity;
       _group.for_heads(_heads, [&](int head) {

@@ -1,9 +1,9 @@
 // A kernel that does something for every query head, between the passes over the keys.
 #pragma once
 
-#include <santa/core/arguments.hpp>
 #include <santa/core/build.hpp>
-#include <santa/decode/kernel_context.hpp>
+#include <santa/lanes/group.hpp>
+#include <santa/schedule/even.hpp>
 
 #include <Kokkos_Core.hpp>
 
@@ -15,14 +15,15 @@ namespace santa::detail::inline SANTA_BUILD {
 /// the team share.
 template <class Context, class Work>
 struct HeadKernel : Context {
-  using typename Context::Group;
+  using Extents = lanes::Teams<8>;
+  using Group = lanes::GroupOf<typename Context::Space, Extents>;
 
   explicit HeadKernel(const Context& context) : Context(context) {}
 
   template <class Member>
   KOKKOS_FUNCTION void operator()(const Member& member) const {
     const Group group(member);
-    const Unit unit = this->whole_unit(member.league_rank());
+    const Unit unit = whole_unit_of(this->arguments, member.league_rank());
     for (int head = group.rank(); head < unit.heads; head += Group::groups_per_team)
       Work::run(group, this->arguments, unit, head);
   }

@@ -1,10 +1,10 @@
 // From an error bar to the delta that keeps the next one below a target.
 #pragma once
 
-#include <santa/core/arguments.hpp>
 #include <santa/core/build.hpp>
 #include <santa/lanes/math.hpp>
-#include <santa/sample/budget.hpp>
+#include <santa/sample/mass_unit/arguments.hpp>
+#include <santa/schedule/unit.hpp>
 
 #include <Kokkos_Core.hpp>
 
@@ -22,14 +22,21 @@ namespace santa::detail::inline SANTA_BUILD {
 KOKKOS_INLINE_FUNCTION float target_margin(bool separate) { return separate ? 2.F : 1.5F; }
 
 /// What 2 log2 of a bar may be.
-KOKKOS_INLINE_FUNCTION float log_squared_goal(const Arguments& a) {
-  return 2.F * lanes::log2(a.budget.target_error / target_margin(a.separate));
+KOKKOS_INLINE_FUNCTION float log_squared_goal(const MassUnitArguments& a) {
+  return 2.F * lanes::log2(a.target_error / target_margin(a.separate));
 }
 
 /// log2 of a head's scale, where this step's rows are to follow from it; else no finite number.
-KOKKOS_INLINE_FUNCTION float carried_error_scale(const Arguments& a, std::int64_t row) {
-  return a.state != nullptr && a.budget.target_error > 0.F ? a.carried_number(StateArray::error_scale, row)
+KOKKOS_INLINE_FUNCTION float carried_error_scale(const MassUnitArguments& a, std::int64_t row) {
+  return a.state != nullptr && a.target_error > 0.F ? a.carried_number(StateArray::error_scale, row)
                                                            : lanes::not_a_number;
+}
+
+/// Whether the rows of this step follow from the target and what is carried: for all heads that draw together.
+KOKKOS_INLINE_FUNCTION bool rows_follow_error(const MassUnitArguments& a, const Unit& unit) {
+  for (int head = 0; head < unit.heads; ++head)
+    if (!is_finite(carried_error_scale(a, unit.head_row(a, head)))) return false;
+  return true;
 }
 
 /// The scale after a step whose squared bar over |out|^2 was `squared_bar`, where the panel foretold a spread of

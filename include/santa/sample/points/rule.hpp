@@ -1,13 +1,14 @@
 // Rules that draw a row as often as points fall into its part of a head's cumulative sum.
 #pragma once
 
-#include <santa/core/arguments.hpp>
 #include <santa/core/build.hpp>
 #include <santa/core/drawn.hpp>
 #include <santa/lanes/math.hpp>
 #include <santa/sample/exact.hpp>
-#include <santa/sample/places.hpp>
-#include <santa/sample/tile_masses.hpp>
+#include <santa/sample/points/places.hpp>
+#include <santa/sample/points/tile_masses.hpp>
+#include <santa/sample/points/arguments.hpp>
+#include <santa/schedule/unit.hpp>
 
 #include <cstdint>
 
@@ -40,23 +41,23 @@ class PointRule {
   using Int = Vector<std::int32_t>;
 
  public:
-  KOKKOS_FUNCTION PointRule(const Group& group, const Arguments& arguments, const Unit& unit)
+  KOKKOS_FUNCTION PointRule(const Group& group, const PointArguments& arguments, const Unit& unit)
       : _group(group),
         _arguments(arguments),
         _unit(unit),
-        _every_row(arguments.budget.samples >= unit.visible()),
+        _every_row(arguments.samples >= unit.visible()),
         _unit_of_mass(lanes::exp2(static_cast<float>(-position_bits(unit.visible())))),
         _points(group, arguments, unit) {
     _group.for_all_heads(unit.heads, [&](int head) {
       const std::int64_t row = unit.head_row(arguments, head);
-      const double mass = static_cast<double>(arguments.work.total[row]) * static_cast<double>(_unit_of_mass);
-      _unit_weight.set(head, static_cast<float>(mass / static_cast<double>(arguments.budget.samples)));
+      const double mass = static_cast<double>(arguments.total[row]) * static_cast<double>(_unit_of_mass);
+      _unit_weight.set(head, static_cast<float>(mass / static_cast<double>(arguments.samples)));
     });
   }
 
   /// All tiles count in units of the head's largest score.
   KOKKOS_FUNCTION float initial_reference(int head) const {
-    return _arguments.work.reference[_unit.head_row(_arguments, head)];
+    return _arguments.reference[_unit.head_row(_arguments, head)];
   }
 
   /// Whether rows may be drawn from a tile; asked for each of the group's tiles in turn, before `draw`.
@@ -74,7 +75,7 @@ class PointRule {
   [[nodiscard]] KOKKOS_FUNCTION float mass(int head) const {
     if (_unit.begin >= _unit.end) return 0.F;
     const std::int64_t row = _unit.head_row(_arguments, head);
-    const std::uint64_t* prefix = _arguments.work.tile_prefix + row * _arguments.tile_stride();
+    const std::uint64_t* prefix = _arguments.tile_prefix + row * _arguments.tile_stride();
     const std::uint64_t whole = prefix[(_unit.end + tile_keys - 1) / tile_keys] - prefix[_unit.begin / tile_keys];
     return static_cast<float>(static_cast<double>(whole) * static_cast<double>(_unit_of_mass));
   }
@@ -115,7 +116,7 @@ class PointRule {
     Ahead::find(_group, _unit.heads, tile, [&](int head, const Word& given) {
       const auto inside = given < limit;
       const Int index = lanes::bit_cast<std::int32_t>(lanes::select(inside, given, Word(tile)));
-      const WorkspacePointers& work = _arguments.work;
+      const PointArguments& work = _arguments;
       const std::int64_t row = _unit.head_row(_arguments, head) * _arguments.tile_stride();
       Mass begin, end;
       _points.places(head, index, _group.gather(work.tile_prefix + row, index),
@@ -165,7 +166,7 @@ class PointRule {
   }
 
   const Group& _group;
-  const Arguments& _arguments;
+  const PointArguments& _arguments;
   const Unit& _unit;
   bool _every_row;
   float _unit_of_mass;

@@ -1,10 +1,10 @@
 // The panel: some keys that every step scores before it draws, by which delta follows the scores in the step itself.
 #pragma once
 
-#include <santa/core/arguments.hpp>
 #include <santa/core/build.hpp>
 #include <santa/lanes/math.hpp>
-#include <santa/sample/budget.hpp>
+#include <santa/core/shape.hpp>
+#include <santa/sample/mass_unit/subset.hpp>
 
 #include <Kokkos_Core.hpp>
 

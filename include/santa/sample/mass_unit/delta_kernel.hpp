@@ -1,12 +1,14 @@
-// The kernel that chooses MassUnit's delta.
+// The kernel that chooses MassUnit's delta at a first step.
 #pragma once
 
-#include <santa/core/arguments.hpp>
 #include <santa/core/build.hpp>
-#include <santa/decode/kernel_context.hpp>
-#include <santa/decode/panel_scores.hpp>
-#include <santa/sample/budget.hpp>
+#include <santa/lanes/group.hpp>
+#include <santa/lanes/math.hpp>
 #include <santa/sample/mass_unit.hpp>
+#include <santa/sample/mass_unit/carried_delta.hpp>
+#include <santa/sample/mass_unit/first_delta.hpp>
+#include <santa/sample/mass_unit/solve_delta.hpp>
+#include <santa/schedule/even.hpp>
 
 #include <Kokkos_Core.hpp>
 
@@ -14,130 +16,13 @@
 
 namespace santa::detail::inline SANTA_BUILD {
 
-/// Where the scores of a first step's subset are kept.
-struct KeptScores {
-  float* first;
-  std::int64_t capacity;
-
-  KOKKOS_FUNCTION KeptScores(const Arguments& a, const Unit& unit)
-      : first(a.work.subset + unit.slice_row(a) * a.slice_heads * Subset::capacity(a.tiles)),
-        capacity(Subset::capacity(a.tiles)) {}
-  KOKKOS_FUNCTION float* operator()(int head, std::int64_t slot) const { return first + head * capacity + slot; }
-};
-
-/// Whether the budget covers the visible keys, and no error is aimed at instead.
-template <class Scores>
-KOKKOS_FUNCTION bool reads_all(const Arguments& a, const Unit& unit) {
-  return covers_all(a.budget, unit) && !Scores::by_error(a, unit);
-}
-/// Whether nothing is to be chosen by the subset: everything is read, or the state has what it takes.
-template <class Scores>
-KOKKOS_FUNCTION bool delta_is_settled(const Arguments& a, const Unit& unit) {
-  if (reads_all<Scores>(a, unit)) return true;
-  if (a.state == nullptr) return false;
-  if (a.budget.target_error > 0.F) return true;
-  for (int head = 0; head < unit.heads; ++head)
-    if (!is_finite(carried_log_delta(a, unit.head_row(a, head)))) return false;
-  return true;
-}
-
-/// Scores the keys by which a step chooses delta before it draws, several units a slice row: at a first step the
-/// subset, whose scores are kept for DeltaKernel; and where the step is steered, by a unit of its own, the panel, by
-/// which it also finds the panel's delta and, after a first step, the step's. Reads: those keys.
-template <class Context, Draws draws>
-struct SubsetKernel : Context {
-  using typename Context::Group;
-  using typename Context::Tile;
-  using Float = typename Group::template Vector<float>;
-  using Scores = PanelScores<Group, draws>;
-
-  std::int32_t parts;  // of a slice row's subset
-  std::int32_t all;    // and one more for the panel
-
-  /// As many as run at once and have something to do.
-  explicit SubsetKernel(const Context& context)
-      : Context(context),
-        parts(context.arguments.carried ? 0 : (context.arguments.splits < 4 ? 2 * context.arguments.splits : 8)),
-        all(parts + (context.arguments.steered ? 1 : 0)) {}
-
-  [[nodiscard]] std::int64_t units() const { return slice_rows(this->arguments) * all; }
-
-  template <class Member>
-  KOKKOS_FUNCTION void operator()(const Member& member) const {
-    const Arguments& a = this->arguments;
-    const Unit unit = this->whole_unit(member.league_rank() / all);
-    const auto part = static_cast<std::int32_t>(member.league_rank() % all);
-    const Group group(member);
-    float* scratch = this->scratch(group, member);
-    if (part == parts)
-      steer(group, unit, scratch);
-    else if (!delta_is_settled<Scores>(a, unit))
-      score_part(group, unit, scratch, part);
-  }
-
- private:
-  KOKKOS_FUNCTION void steer(const Group& group, const Unit& unit, float* scratch) const {
-    const Arguments& a = this->arguments;
-    const bool all_rows = reads_all<Scores>(a, unit);
-    float panel[Group::max_heads];
-    float log_spread[Group::max_heads];
-    group.for_all_heads(unit.heads, [&](int head) { panel[head] = log_spread[head] = lanes::not_a_number; });
-    if (!all_rows) {
-      Tile tile = this->tile(group, scratch, unit);
-      auto keys = this->keys(group, tile, unit);
-      Scores scores(group, unit);
-      this->take_queries(tile, unit, [&] { scores.ask(keys); });
-      scores.score(keys);
-      scores.solve(a, unit, panel, log_spread, this->exchange(scratch));
-    }
-    if (group.rank() != 0) return;
-    const float ratio = a.separate ? lanes::not_a_number : shared_log_ratio(group, a, unit);
-    group.for_heads(unit.heads, [&](int head) {
-      const std::int64_t row = unit.head_row(a, head);
-      group.single([&] {
-        a.panel_log_delta(row) = panel[head];
-        a.panel_log_spread(row) = log_spread[head];
-        if (a.carried)
-          a.work.log_delta[row] =
-              all_rows ? -lanes::infinity : steered_log_delta(a, row, panel[head], evened_log_delta(a, row, ratio));
-      });
-    });
-  }
-
-  KOKKOS_FUNCTION void score_part(const Group& group, const Unit& unit, float* scratch, int part) const {
-    const Arguments& a = this->arguments;
-    Tile tile = this->tile(group, scratch, unit);
-    auto keys = this->keys(group, tile, unit);
-    const Subset subset(unit.start, unit.length);
-    const KeptScores at(a, unit);
-    const int turn = parts * Group::groups_per_team;
-    const int tiles = subset.tiles();
-    const int begin = part * Group::groups_per_team + group.rank();
-    this->take_queries(tile, unit, [&] {
-      if (begin >= tiles) return;
-      const SubsetTile first = subset.tile(begin);
-      keys.ask(first.first, first.step, first.count);
-    });
-    for (int i = begin; i < tiles; i += turn) {
-      const SubsetTile now = subset.tile(i);
-      const SubsetTile next = subset.tile(i + turn);
-      const bool follows = i + turn < tiles && next.step == now.step;
-      NoDrawnRows none;
-      Float score[Group::max_heads];
-      keys.scores(now.first, now.step, now.count, score, next.first, follows ? next.count : 0, none);
-      group.for_heads(unit.heads, [&](int head) { group.store(score[head], at(head, now.slot)); });
-    }
-  }
-};
-
 /// MassUnit's delta at a first step: what the state holds (a caller may have filled it), moved by the panel, or chosen
 /// from the scores of a subset; one unit a slice row, whose groups share the subset's tiles. Writes: log2(delta) per
 /// head.
-template <class Context, Draws draws>
+template <class Context, Draws draws, int heads>
 struct DeltaKernel : Context {
-  using Extents = lanes::Teams<8, Context::Group::max_heads>;
+  using Extents = lanes::Teams<8, heads>;
   using Group = lanes::GroupOf<typename Context::Space, Extents>;
-  using Scores = PanelScores<typename Context::Group, draws>;
   using Float = typename Group::template Vector<float>;
 
   explicit DeltaKernel(const Context& context) : Context(context) {}
@@ -149,10 +34,10 @@ struct DeltaKernel : Context {
 
   template <class Member>
   KOKKOS_FUNCTION void operator()(const Member& member) const {
-    const Arguments& a = this->arguments;
-    const Unit unit = this->whole_unit(member.league_rank());
+    const MassUnitArguments& a = this->arguments;
+    const Unit unit = whole_unit_of(a, member.league_rank());
     const Group group(member);
-    if (!delta_is_settled<Scores>(a, unit)) {
+    if (!delta_is_settled(a, unit)) {
       float* scratch = group.template scratch<float>(member, scratch_floats(a.slice_heads, a.dim));
       return choose(group, unit, reinterpret_cast<std::uint64_t*>(scratch), scratch + exchange_floats);
     }
@@ -161,7 +46,7 @@ struct DeltaKernel : Context {
       const std::int64_t row = unit.head_row(a, head);
       const float panel = a.steered ? a.panel_log_delta(row) : lanes::not_a_number;
       set(group, unit, head,
-          reads_all<Scores>(a, unit) ? -lanes::infinity
+          reads_all(a, unit) ? -lanes::infinity
                                      : steered_log_delta(a, row, panel, evened_log_delta(a, row, ratio)));
     }
   }
@@ -172,12 +57,12 @@ struct DeltaKernel : Context {
 
   KOKKOS_FUNCTION void set(const Group& group, const Unit& unit, int head, float log_delta) const {
     if (group.rank() == 0)
-      group.single([&] { this->arguments.work.log_delta[unit.head_row(this->arguments, head)] = log_delta; });
+      group.single([&] { this->arguments.log_delta[unit.head_row(this->arguments, head)] = log_delta; });
   }
 
   KOKKOS_FUNCTION void choose(const Group& group, const Unit& unit, std::uint64_t* exchange, float* largest) const {
-    const Arguments& a = this->arguments;
-    const double rows = a.budget.rows_of(unit.visible());
+    const MassUnitArguments& a = this->arguments;
+    const double rows = a.rows_of(unit.visible());
     const Subset subset(unit.start, unit.length);
     const KeptScores at(a, unit);
     float lse[Group::max_heads];

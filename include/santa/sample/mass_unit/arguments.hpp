@@ -1,0 +1,50 @@
+// What MassUnit's kernels are given.
+#pragma once
+
+#include <santa/core/arguments.hpp>
+#include <santa/sample/mass_unit/subset.hpp>
+
+#include <cstdint>
+
+namespace santa::detail {
+
+/// The arrays of a DecodeState, in the order in which they lie in memory.
+enum class StateArray : std::uint8_t { log_ratio, log2_sum, panel, error_scale, count };
+
+struct MassUnitArguments : Arguments {
+  bool carried = false;      // a step before this one has left its state
+  bool steered = false;      // by a panel of keys, scored before the step draws
+  float target_error = 0.F;  // relative, in place of rows once a state knows what they cost; 0: none
+  double rows = 0.;          // to read; or
+  double share = 0.;         // of the visible keys, where that is positive
+  std::int64_t tiles = 0;    // of the plan's storage
+
+  float* state = nullptr;         // [StateArray][batch][heads]; see DecodeState
+  std::int64_t state_stride = 0;  // of the first extent
+  float* log_delta = nullptr;     // [3][batch][heads], log2: delta; it by the panel alone; the panel's spread
+  float* subset = nullptr;        // [slice rows][slice heads][Subset::capacity]: scores of the first step's subset
+
+  [[nodiscard]] KOKKOS_FUNCTION double rows_of(std::int64_t visible) const {
+    return share > 0. ? share * static_cast<double>(visible) : rows;
+  }
+  [[nodiscard]] KOKKOS_FUNCTION float& carried_number(StateArray array, std::int64_t head_row) const {
+    return state[static_cast<std::int64_t>(array) * state_stride + head_row];
+  }
+  /// log2 of delta as the panel has it.
+  [[nodiscard]] KOKKOS_FUNCTION float& panel_log_delta(std::int64_t head_row) const {
+    return log_delta[head_rows() + head_row];
+  }
+  /// log2 of the spread that the panel expects of the delta in use; see PanelScores.
+  [[nodiscard]] KOKKOS_FUNCTION float& panel_log_spread(std::int64_t head_row) const {
+    return log_delta[2 * head_rows() + head_row];
+  }
+
+  template <class Take>
+  void take_memory(const Take& take) {
+    Arguments::take_memory(take);
+    take(log_delta, std::int64_t{3}, head_rows());
+    take(subset, slice_rows(), std::int64_t{slice_heads}, Subset::capacity(tiles));
+  }
+};
+
+}  // namespace santa::detail

@@ -1,0 +1,53 @@
+// What turns products into scores, row by row.
+#pragma once
+
+#include <santa/core/build.hpp>
+#include <santa/lanes/math.hpp>
+
+#include <Kokkos_Core.hpp>
+
+#include <cstdint>
+
+namespace santa::detail::inline SANTA_BUILD {
+
+/// What turns products into scores: nothing where rows are full keys.
+template <class Group, class Rows>
+struct RowScales {
+  KOKKOS_FUNCTION explicit RowScales(const Rows& /*rows*/) {}
+  KOKKOS_FUNCTION static void turn(const Group& /*group*/, std::int64_t /*first*/, std::int64_t /*step*/, int /*count*/,
+                                   std::int64_t /*next*/, int /*next_count*/) {}
+  template <class Tile, class Float>
+  KOKKOS_FORCEINLINE_FUNCTION static Float apply(const Tile& /*tile*/, int /*head*/, const Float& product) {
+    return product;
+  }
+};
+
+/// Narrow rows: a scale for each, loaded while the tile before is worked on, and what all scores of a head have in
+/// common.
+template <class Group, class Rows>
+  requires requires(const Rows& rows) { rows.scale; }
+struct RowScales<Group, Rows> {
+  using Float = typename Group::template Vector<float>;
+
+  const std::uint16_t* scales;  // upper halves of floats
+  Float now = 0.F;
+  typename Group::template Vector<std::uint32_t> ahead = 0U;  // as they were loaded: to look at them is to wait
+  bool loaded = false;
+
+  KOKKOS_FUNCTION explicit RowScales(const Rows& rows) : scales(&rows.scale->bits) {}
+
+  /// Turns to a tile, and loads those of the next.
+  KOKKOS_FORCEINLINE_FUNCTION void turn(const Group& group, std::int64_t first, std::int64_t step, int count,
+                                        std::int64_t next, int next_count) {
+    if (!loaded) ahead = group.load_words(scales + first, step, count);
+    now = lanes::bit_cast<float>(ahead << 16);
+    loaded = next_count > 0;
+    if (loaded) ahead = group.load_words(scales + next, step, next_count);
+  }
+  template <class Tile>
+  KOKKOS_FORCEINLINE_FUNCTION Float apply(const Tile& tile, int head, const Float& product) const {
+    return lanes::fma(product, now, Float(tile.offset(head)));
+  }
+};
+
+}  // namespace santa::detail::inline SANTA_BUILD

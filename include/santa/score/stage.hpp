@@ -1,0 +1,193 @@
+// What a lane group does with the rows of a unit: scores of its keys, and sums of its value rows.
+#pragma once
+
+#include <santa/core/arguments.hpp>
+#include <santa/core/build.hpp>
+#include <santa/core/piece_rows.hpp>
+#include <santa/core/query_rows.hpp>
+#include <santa/lanes/group.hpp>
+#include <santa/lanes/math.hpp>
+#include <santa/schedule/even.hpp>
+#include <santa/score/coming_rows.hpp>
+#include <santa/score/row_scales.hpp>
+
+#include <Kokkos_Core.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+namespace santa::detail::inline SANTA_BUILD {
+
+/// Scores are the products of query and rows (keys, or a narrow copy), then the modifier; `Tile` holds the query, and
+/// the sums of value rows. Drawn rows are named by their distance from the unit's first key. Bytes: `count` rows a tile,
+/// and their scales; the value rows that are gathered.
+///
+/// The members are what kernels know of a unit's data; a stage of one's own has them too (LogWeightStage).
+template <class Group, class Tile, class Addresses, class Modifier>
+class Stage {
+  using Float = typename Group::template Vector<float>;
+  using Rows = decltype(std::declval<const Addresses&>().values(0, 0));
+  using ScoredRows = decltype(std::declval<const Addresses&>().scored(0, 0));
+
+ public:
+  /// Rows are asked for and taken in the course of `scores` and `settle`, not when they are drawn.
+  static constexpr bool asynchronous = Tile::asynchronous;
+  /// Drawn rows are scored again by their keys.
+  static constexpr bool rescored = Addresses::rescored;
+
+  /// Floats of scratch: of a team, and of each of its groups.
+  KOKKOS_FUNCTION static constexpr std::size_t shared_floats(int heads, int dim) {
+    return Tile::shared_floats(heads, dim);
+  }
+  KOKKOS_FUNCTION static constexpr std::size_t own_floats(int heads, int dim) {
+    return Tile::scratch_floats(heads, dim);
+  }
+
+  KOKKOS_FUNCTION Stage(const Group& group, const Arguments& a, const Addresses& addresses, const Modifier& modifier,
+                        const Unit& unit, float* shared, float* own)
+      : _group(group),
+        _arguments(a),
+        _addresses(addresses),
+        _modifier(modifier),
+        _unit(unit),
+        _tile(group, shared, own, unit.heads, a.dim),
+        _scored(addresses.scored(unit.batch, unit.kv_head)),
+        _values(addresses.values(unit.batch, unit.kv_head)),
+        _keys(addresses.keys(unit.batch, unit.kv_head)),
+        _coming(_scored, a, addresses, unit),
+        _scales(_scored) {}
+
+  /// Takes the unit's queries, by all groups of the team; `meanwhile` may be called while they are on their way.
+  template <class Meanwhile>
+  KOKKOS_FORCEINLINE_FUNCTION void take_queries(const Meanwhile& meanwhile) {
+    const Arguments& a = _arguments;
+    const QueryRows query{a.query, _unit.batch * a.query_stride[0] + _unit.first_head * a.query_stride[1],
+                          a.query_stride[1]};
+    if constexpr (PieceRows<ScoredRows>) {
+      _tile.begin(_scored, query, a.score_factor, meanwhile);
+    } else if constexpr (requires { _scored.spread; }) {
+      _tile.begin(FoldedQueryRows{query, _scored.center, _scored.spread}, a.score_factor, meanwhile);
+    } else if constexpr (requires { _addresses.choice; }) {
+      using Choice = decltype(_addresses.choice);
+      const ChosenQueryRows<Choice> chosen{query,           _addresses.choice,     _scored.mean, _scored.deviation,
+                                           stream_key(a, _unit), _unit.kv_head};
+      _tile.begin(chosen, a.score_factor, meanwhile);
+    } else {
+      _tile.begin(query, a.score_factor, meanwhile);
+    }
+  }
+
+  /// Has a tile's keys asked for ahead of time, where that can be done.
+  KOKKOS_FORCEINLINE_FUNCTION void ask(std::int64_t first, std::int64_t step, int count) {
+    if constexpr (asynchronous) _tile.ask(_scored, first, step, count);
+  }
+
+  /// Scores in log2 units of keys first, first + step, ... (`count` of them); -infinity in lanes without a visible key.
+  /// A score of +infinity has no softmax and becomes NaN, as exp(inf - inf) is. `next` is the first of the `next_count`
+  /// keys of the group's next tile; tiles at the same distance follow until `end`, where that is not 0. `drawn` are the
+  /// rows that wait to be gathered.
+  template <class DrawnRows>
+  KOKKOS_FORCEINLINE_FUNCTION void scores(std::int64_t first, std::int64_t step, int count, Float* score,
+                                          std::int64_t next, int next_count, DrawnRows& drawn, std::int64_t end = 0) {
+    const auto row = [&](const auto i) {  // not made of rows that no tile asks for by address
+      return _coming.row(_scored, _unit, first + i * step, step);
+    };
+    _scales.turn(_group, first, step, count, next, next_count);
+    _tile.scores(_scored, first, step, count, ComingRows<decltype(row)>{row, next, next_count, next - first, end},
+                 score, drawn);
+    const auto hidden = static_cast<std::int32_t>(_unit.start > first ? (_unit.start - first + step - 1) / step : 0);
+    const auto inside = _group.lanes_between(hidden, count);
+    _group.for_all_heads(_unit.heads, [&](int head) {
+      Float value = _modifier.apply(_scales.apply(_tile, head, score[head]));
+      value = lanes::select(value >= Float(lanes::infinity), Float(lanes::not_a_number), value);
+      score[head] = lanes::select(inside, value, Float(-lanes::infinity));
+    });
+  }
+
+  /// Scores of drawn rows by their full keys: lane i's of row index[i], i < count.
+  KOKKOS_FORCEINLINE_FUNCTION void scores_again(const std::int32_t* index, int count, Float* score) {
+    _tile.scores_of(_keys, _unit.begin, index, count, score);
+    _group.for_all_heads(_unit.heads, [&](int head) { score[head] = _modifier.apply(score[head]); });
+  }
+
+  /// Clears the sums: before rows are gathered.
+  KOKKOS_FORCEINLINE_FUNCTION void clear() { _tile.clear(); }
+  /// sum[head] += weight[head * weight_stride + i] * row index[i] over i < count. `ahead(i)` is a row that will be
+  /// wanted after these, asked for beside row i.
+  template <class Ahead>
+  KOKKOS_FORCEINLINE_FUNCTION void gather(const std::int32_t* index, int count, const Ahead& ahead, const float* weight,
+                                          int weight_stride) {
+    _tile.add_rows(_values, _unit.begin, index, count, [&](int i) { return value_row(ahead(i)); }, weight,
+                   weight_stride);
+  }
+  /// Where drawn rows lie.
+  [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION auto value_row(std::int32_t index) const {
+    return _values[_unit.begin + index];
+  }
+  [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION auto key_row(std::int32_t index) const {
+    return _keys[_unit.begin + index];
+  }
+  /// Asks for what will be read of a drawn row.
+  KOKKOS_FORCEINLINE_FUNCTION void ask_row(std::int32_t index) const {
+    const int bytes = _arguments.dim * int{sizeof(typename Tile::Element)};
+    _group.prefetch(value_row(index), bytes);
+    if constexpr (rescored) _group.prefetch(key_row(index), bytes);
+  }
+  /// Where rows are asked for asynchronously: has drawn ones taken until at most `most` wait.
+  template <class DrawnRows>
+  KOKKOS_FORCEINLINE_FUNCTION void settle(DrawnRows& drawn, int most) {
+    _tile.settle(drawn, most);
+  }
+  /// |value row - center|^2; a center of null is 0.
+  [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION float squared_distance(std::int32_t index, const float* center) const {
+    return _tile.squared_distance(value_row(index), center);
+  }
+  KOKKOS_FORCEINLINE_FUNCTION void rescale(int head, float factor) { _tile.rescale(head, factor); }
+  /// Writes the sums of all heads: to[head * head_stride + 0..dim).
+  KOKKOS_FORCEINLINE_FUNCTION void store_sums(float* to, int head_stride) const { _tile.store_sums(to, head_stride); }
+
+ private:
+  const Group& _group;
+  const Arguments& _arguments;
+  const Addresses& _addresses;
+  const Modifier& _modifier;
+  const Unit& _unit;
+  Tile _tile;
+  ScoredRows _scored;
+  Rows _values;
+  Rows _keys;
+  UnitAfter<Tile, ScoredRows> _coming;
+  RowScales<Group, ScoredRows> _scales;
+};
+
+/// The stages of a cache's units: what a context holds. Copied as bytes with the kernels.
+template <class Space, class Addresses, class Modifier>
+struct CacheStages {
+  template <class Extents>
+  using Group = lanes::GroupOf<Space, Extents>;
+  template <class Extents>
+  using Tile = lanes::TileOf<Space, typename Addresses::Element, Extents, typename Addresses::ScoredElement,
+                             Addresses::rescored>;
+  template <class Extents>
+  using Stage = detail::Stage<Group<Extents>, Tile<Extents>, Addresses, Modifier>;
+
+  Addresses addresses;
+  Modifier modifier;
+
+  template <class Extents>
+  [[nodiscard]] KOKKOS_FUNCTION static constexpr std::size_t shared_floats(int heads, int dim) {
+    return Stage<Extents>::shared_floats(heads, dim);
+  }
+  template <class Extents>
+  [[nodiscard]] KOKKOS_FUNCTION static constexpr std::size_t own_floats(int heads, int dim) {
+    return Stage<Extents>::own_floats(heads, dim);
+  }
+  template <class Extents>
+  [[nodiscard]] KOKKOS_FUNCTION Stage<Extents> stage(const Group<Extents>& group, const Arguments& a, const Unit& unit,
+                                                     float* shared, float* own) const {
+    return Stage<Extents>(group, a, addresses, modifier, unit, shared, own);
+  }
+};
+
+}  // namespace santa::detail::inline SANTA_BUILD
