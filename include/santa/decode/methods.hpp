@@ -25,13 +25,6 @@
 
 namespace santa::detail::inline SANTA_BUILD {
 
-template <class Group>
-using JointRule = MassUnitRule<Group, Draws::joint>;
-template <class Group>
-using JointL2Rule = MassUnitRule<Group, Draws::joint_l2>;
-template <class Group>
-using SeparateRule = MassUnitRule<Group, Draws::separate>;
-
 /// Launches a kernel over `units` units. Kernels are small enough to be passed by value at launch: a larger one would
 /// go through a staging buffer, which synchronises and which a captured graph would replay with stale arguments. Kokkos
 /// does so from 512 bytes on, but for launches that ask to be light-weight, from 4 KiB on; those of narrow keys need
@@ -75,11 +68,14 @@ struct Recipe<Exact> {
   }
 };
 
-template <>
-struct Recipe<MassUnit> {
+template <Draws draws>
+struct Recipe<MassUnitOf<draws>> {
+  template <class Group>
+  using Rule = MassUnitRule<Group, draws>;
+
   static constexpr const char* name = "MassUnit";
   static WorkspaceNeeds needs() { return {.deltas = true}; }
-  static Budget budget(const MassUnit& method, std::int64_t /*length*/) {
+  static Budget budget(const MassUnitOf<draws>& method, std::int64_t /*length*/) {
     const RowBudget& rows = method.rows;
     return {.rows = rows.is_share ? 0. : rows.number,
             .share = rows.is_share ? rows.number : 0.,
@@ -87,21 +83,9 @@ struct Recipe<MassUnit> {
   }
 
   template <class Space, class Context>
-  static void run(const Space& space, const MassUnit& method, const Context& context, bool first_step) {
-    Context with_steering = context;
-    with_steering.arguments.steered =
-        context.arguments.state != nullptr && (method.steered || method.target_error > 0.);
-    switch (method.draws) {
-      case Draws::joint: return run<Draws::joint, JointRule>(space, with_steering, first_step);
-      case Draws::joint_l2: return run<Draws::joint_l2, JointL2Rule>(space, with_steering, first_step);
-      case Draws::separate: return run<Draws::separate, SeparateRule>(space, with_steering, first_step);
-    }
-  }
-
- private:
-  template <Draws draws, template <class> class Rule, class Space, class Context>
-  static void run(const Space& space, Context context, bool first_step) {
+  static void run(const Space& space, const MassUnitOf<draws>& method, Context context, bool first_step) {
     Arguments& a = context.arguments;
+    a.steered = a.state != nullptr && (method.steered || method.target_error > 0.);
     a.carried = !first_step;
     a.separate = draws == Draws::separate;
     if (first_step || a.steered) {
