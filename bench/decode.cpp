@@ -156,8 +156,8 @@ void add_all() {
   for (const Case& at : cases()) {
     add("Exact", at, santa::Exact{});
     add("MassUnit", at, santa::MassUnit{.rows = santa::share(0.1)});
-    add("MassUnitL2", at, santa::MassUnit{.rows = santa::share(0.1), .draws = santa::Draws::joint_l2});
-    add("MassUnitSeparate", at, santa::MassUnit{.rows = santa::share(0.1), .draws = santa::Draws::separate});
+    add("MassUnitL2", at, santa::MassUnitOf<santa::Draws::joint_l2>{.rows = santa::share(0.1)});
+    add("MassUnitSeparate", at, santa::MassUnitOf<santa::Draws::separate>{.rows = santa::share(0.1)});
     const std::int64_t samples = at.shape.length / 10;
     add("Systematic", at, santa::Systematic{.samples = samples});
     add("Stratified", at, santa::Stratified{.samples = samples});

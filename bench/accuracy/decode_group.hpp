@@ -59,7 +59,7 @@ GroupOutcome decode_group(const GroupProblem& group, const M& method, const Cach
     options.statistics = Kokkos::subview(statistics, requests, Kokkos::ALL);
     plan.run(space, query, cache, Kokkos::subview(out, requests, Kokkos::ALL, Kokkos::ALL), options);
   };
-  if constexpr (std::is_same_v<M, MassUnit>) {
+  if constexpr (requires { M::draws; }) {  // MassUnit's state, in any form
     options.state = DecodeState<Memory>(space, shape);
     for (std::uint32_t step = 1; step <= settling_runs; ++step) run(0, step);
   }

@@ -73,12 +73,12 @@ class Decoder {
 template <class T>
 std::unique_ptr<Decoder<T>> make_decoder(const Space& space, const AnyMethod& method, const Shape& shape, float scale);
 
-/// The same on narrow keys, and on features of keys.
+/// The same on narrow keys, and on features of keys, for a method that takes copies.
 template <class T>
-std::unique_ptr<Decoder<T>> make_narrow_decoder(const Space& space, const MassUnit& method, const Shape& shape,
+std::unique_ptr<Decoder<T>> make_narrow_decoder(const Space& space, const AnyMethod& method, const Shape& shape,
                                                 float scale, const Scoring& scoring);
 template <class T>
-std::unique_ptr<Decoder<T>> make_feature_decoder(const Space& space, const MassUnit& method, const Shape& shape,
+std::unique_ptr<Decoder<T>> make_feature_decoder(const Space& space, const AnyMethod& method, const Shape& shape,
                                                  float scale, const Scoring& scoring);
 
 }  // namespace santa::example

@@ -10,13 +10,14 @@
 
 #include <memory>
 #include <optional>
+#include <variant>
 
 namespace santa::example {
 
-template <class T, bool again>
+template <class T, AnyMassUnit M, bool again>
 class FeatureDecoder final : public Decoder<T> {
  public:
-  FeatureDecoder(const Space& space, const MassUnit& method, const Shape& shape, float scale, const AnyFeatures& choice)
+  FeatureDecoder(const Space& space, const M& method, const Shape& shape, float scale, const AnyFeatures& choice)
       : _plan(space, method, shape, {.scale = scale}),
         _choice(choice),
         _coefficients("santa::example::coefficients", 1, static_cast<std::size_t>(shape.heads),
@@ -50,17 +51,25 @@ class FeatureDecoder final : public Decoder<T> {
   }
 
  private:
-  DecodePlan<Space, MassUnit> _plan;
+  DecodePlan<Space, M> _plan;
   AnyFeatures _choice;
   Kokkos::View<float***, Kokkos::LayoutRight, Memory> _coefficients;
 };
 
 template <class T>
-std::unique_ptr<Decoder<T>> make_feature_decoder(const Space& space, const MassUnit& method, const Shape& shape,
+std::unique_ptr<Decoder<T>> make_feature_decoder(const Space& space, const AnyMethod& method, const Shape& shape,
                                                  float scale, const Scoring& scoring) {
   const AnyFeatures choice = scoring.choice(shape.dim);
-  if (scoring.rescored) return std::make_unique<FeatureDecoder<T, true>>(space, method, shape, scale, choice);
-  return std::make_unique<FeatureDecoder<T, false>>(space, method, shape, scale, choice);
+  return std::visit(
+      [&]<class M>(const M& chosen) -> std::unique_ptr<Decoder<T>> {
+        if constexpr (AnyMassUnit<M>) {
+          if (scoring.rescored)
+            return std::make_unique<FeatureDecoder<T, M, true>>(space, chosen, shape, scale, choice);
+          return std::make_unique<FeatureDecoder<T, M, false>>(space, chosen, shape, scale, choice);
+        }
+        return nullptr;
+      },
+      method);
 }
 
 }  // namespace santa::example

@@ -2,5 +2,5 @@
 #include <santa/core/element.hpp>
 
 template std::unique_ptr<santa::example::Decoder<santa::bfloat16>>
-santa::example::make_feature_decoder<santa::bfloat16>(const Space&, const MassUnit&, const Shape&, float,
+santa::example::make_feature_decoder<santa::bfloat16>(const Space&, const AnyMethod&, const Shape&, float,
                                                       const Scoring&);

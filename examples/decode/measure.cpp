@@ -93,10 +93,9 @@ class Bench {
     const AnyMethod& method = runner.result.parameters;
     if (_options.scoring.by_copy() && takes_copies(method)) {
       const Scoring& scoring = runner.result.scoring = _options.scoring;
-      const auto& mass_unit = std::get<MassUnit>(method);
       runner.decoder = reads_features(scoring.stage)
-                           ? make_feature_decoder<T>(_space, mass_unit, _shape, _capture.scale, scoring)
-                           : make_narrow_decoder<T>(_space, mass_unit, _shape, _capture.scale, scoring);
+                           ? make_feature_decoder<T>(_space, method, _shape, _capture.scale, scoring)
+                           : make_narrow_decoder<T>(_space, method, _shape, _capture.scale, scoring);
     } else {
       runner.decoder = make_decoder<T>(_space, method, _shape, _capture.scale);
     }

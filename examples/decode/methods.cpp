@@ -27,14 +27,12 @@ AnyMethod make_fixed_tile_budget(const Budget& budget) {
 
 AnyMethod make_mass_unit(const Budget& budget) { return MassUnit{.rows = row_budget(budget)}; }
 
-AnyMethod make_mass_unit_l2(const Budget& budget) {
-  return MassUnit{.rows = row_budget(budget), .draws = Draws::joint_l2};
-}
+AnyMethod make_mass_unit_l2(const Budget& budget) { return MassUnitOf<Draws::joint_l2>{.rows = row_budget(budget)}; }
 
 AnyMethod make_mass_unit_steered(const Budget& budget) { return MassUnit{.rows = row_budget(budget), .steered = true}; }
 
 AnyMethod make_mass_unit_separate(const Budget& budget) {
-  return MassUnit{.rows = row_budget(budget), .draws = Draws::separate};
+  return MassUnitOf<Draws::separate>{.rows = row_budget(budget)};
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <variant>
 #include <vector>
 
@@ -28,8 +29,12 @@ struct Budget {
 };
 
 /// Any of the library's methods, chosen at run time.
-using AnyMethod =
-    std::variant<Exact, Multinomial, Stratified, Systematic, FixedTileBudget, ProportionalTileBudget, MassUnit>;
+using AnyMethod = std::variant<Exact, Multinomial, Stratified, Systematic, FixedTileBudget, ProportionalTileBudget,
+                               MassUnit, MassUnitOf<Draws::joint_l2>, MassUnitOf<Draws::separate>>;
+
+/// MassUnit in any of its forms.
+template <class M>
+concept AnyMassUnit = std::is_same_v<M, MassUnitOf<M::draws>>;
 
 /// A method's row in the table of all.
 struct MethodEntry {

@@ -10,10 +10,10 @@
 
 namespace santa::example {
 
-template <class T, class Narrow, bool again>
+template <class T, AnyMassUnit M, class Narrow, bool again>
 class NarrowDecoder final : public Decoder<T> {
  public:
-  NarrowDecoder(const Space& space, const MassUnit& method, const Shape& shape, float scale)
+  NarrowDecoder(const Space& space, const M& method, const Shape& shape, float scale)
       : _plan(space, method, shape, {.scale = scale}) {}
 
   void run(const Space& space, const QueryView& query, const Step<T>& step, const OutView& out,
@@ -26,15 +26,15 @@ class NarrowDecoder final : public Decoder<T> {
   }
 
  private:
-  DecodePlan<Space, MassUnit> _plan;
+  DecodePlan<Space, M> _plan;
 };
 
-template <class T>
-std::unique_ptr<Decoder<T>> make_narrow_decoder(const Space& space, const MassUnit& method, const Shape& shape,
-                                                float scale, const Scoring& scoring) {
+template <class T, AnyMassUnit M>
+std::unique_ptr<Decoder<T>> plan_narrow_decoder(const Space& space, const M& method, const Shape& shape, float scale,
+                                                const Scoring& scoring) {
   const auto make = [&]<class Narrow>() -> std::unique_ptr<Decoder<T>> {
-    if (scoring.rescored) return std::make_unique<NarrowDecoder<T, Narrow, true>>(space, method, shape, scale);
-    return std::make_unique<NarrowDecoder<T, Narrow, false>>(space, method, shape, scale);
+    if (scoring.rescored) return std::make_unique<NarrowDecoder<T, M, Narrow, true>>(space, method, shape, scale);
+    return std::make_unique<NarrowDecoder<T, M, Narrow, false>>(space, method, shape, scale);
   };
   switch (scoring.stage) {
     case ScoreStage::int8: return make.template operator()<NarrowKeys<std::int8_t, Memory>>();
@@ -44,6 +44,17 @@ std::unique_ptr<Decoder<T>> make_narrow_decoder(const Space& space, const MassUn
     case ScoreStage::sparse_keys: return make.template operator()<SparseKeys<Memory>>();
     default: return nullptr;
   }
+}
+
+template <class T>
+std::unique_ptr<Decoder<T>> make_narrow_decoder(const Space& space, const AnyMethod& method, const Shape& shape,
+                                                float scale, const Scoring& scoring) {
+  return std::visit(
+      [&]<class M>(const M& chosen) -> std::unique_ptr<Decoder<T>> {
+        if constexpr (AnyMassUnit<M>) return plan_narrow_decoder<T>(space, chosen, shape, scale, scoring);
+        return nullptr;
+      },
+      method);
 }
 
 }  // namespace santa::example

@@ -2,6 +2,6 @@
 #include <santa/core/element.hpp>
 
 template std::unique_ptr<santa::example::Decoder<float>> santa::example::make_narrow_decoder<float>(const Space&,
-                                                                                                    const MassUnit&,
+                                                                                                    const AnyMethod&,
                                                                                                     const Shape&, float,
                                                                                                     const Scoring&);

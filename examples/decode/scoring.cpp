@@ -74,6 +74,8 @@ double Scoring::bytes_of_key(std::int64_t dim, std::size_t element) const {
   }
 }
 
-bool takes_copies(const AnyMethod& method) { return std::holds_alternative<MassUnit>(method); }
+bool takes_copies(const AnyMethod& method) {
+  return std::visit([]<class M>(const M& /*chosen*/) { return AnyMassUnit<M>; }, method);
+}
 
 }  // namespace santa::example

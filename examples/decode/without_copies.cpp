@@ -16,21 +16,21 @@ namespace {
 }  // namespace
 
 template <class T>
-std::unique_ptr<Decoder<T>> make_narrow_decoder(const Space& /*space*/, const MassUnit& /*method*/,
+std::unique_ptr<Decoder<T>> make_narrow_decoder(const Space& /*space*/, const AnyMethod& /*method*/,
                                                 const Shape& /*shape*/, float /*scale*/, const Scoring& scoring) {
   refuse(scoring);
 }
 
 template <class T>
-std::unique_ptr<Decoder<T>> make_feature_decoder(const Space& /*space*/, const MassUnit& /*method*/,
+std::unique_ptr<Decoder<T>> make_feature_decoder(const Space& /*space*/, const AnyMethod& /*method*/,
                                                  const Shape& /*shape*/, float /*scale*/, const Scoring& scoring) {
   refuse(scoring);
 }
 
-#define SANTA_EXAMPLE_WITHOUT_COPIES(T)                                                                            \
-  template std::unique_ptr<Decoder<T>> make_narrow_decoder<T>(const Space&, const MassUnit&, const Shape&, float,  \
-                                                              const Scoring&);                                     \
-  template std::unique_ptr<Decoder<T>> make_feature_decoder<T>(const Space&, const MassUnit&, const Shape&, float, \
+#define SANTA_EXAMPLE_WITHOUT_COPIES(T)                                                                             \
+  template std::unique_ptr<Decoder<T>> make_narrow_decoder<T>(const Space&, const AnyMethod&, const Shape&, float,  \
+                                                              const Scoring&);                                      \
+  template std::unique_ptr<Decoder<T>> make_feature_decoder<T>(const Space&, const AnyMethod&, const Shape&, float, \
                                                                const Scoring&);
 SANTA_EXAMPLE_WITHOUT_COPIES(float)
 SANTA_EXAMPLE_WITHOUT_COPIES(half)

@@ -8,7 +8,7 @@ namespace santa::example {
 namespace {
 
 bool equal(const MassUnit& a, const MassUnit& b) {
-  return a.rows == b.rows && a.target_error == b.target_error && a.steered == b.steered && a.draws == b.draws;
+  return a.rows == b.rows && a.target_error == b.target_error && a.steered == b.steered;
 }
 
 }  // namespace

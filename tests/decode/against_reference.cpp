@@ -169,7 +169,7 @@ SANTA_SPACE_TEST_CASE("a_budget_that_covers_the_length_gives_exact_bit_for_bit")
   const Result expected = exact.run();
   for (const auto draws : {Draws::joint, Draws::separate})
     for (const RowBudget& rows : {RowBudget(600), RowBudget(100000), share(1.)}) {
-      Runner<Space, float> runner(problem, MassUnit{.rows = rows, .draws = draws});
+      Runner<Space, float> runner(problem, mass_unit(draws, {.rows = rows}));
       const Result& result = runner.run();
       CHECK(same_bits(result.out, expected.out));
       CHECK(same_bits(result.lse, expected.lse));

@@ -28,7 +28,7 @@ SANTA_SPACE_TEST_CASE("mass_unit_draws_the_rows_of_its_plain_reference") {
   const auto problem = one_hot<Space>(2).upload();
   const std::vector<float> log_delta = some_deltas(problem);
   for (const auto draws : {Draws::joint, Draws::separate}) {
-    Runner<Space, float> runner(problem, MassUnit{.rows = 30, .draws = draws});
+    Runner<Space, float> runner(problem, mass_unit(draws, {.rows = 30}));
     const auto state = runner.state();
     for (std::uint32_t step = 0; step < 20; ++step) {
       set_log_delta<Space>(state, log_delta);

@@ -53,13 +53,17 @@ SANTA_SPACE_TEST_CASE("plans_reject_bad_shapes_methods_and_options") {
   CHECK(plan_error<Space>(good, ProportionalTileBudget{.samples = 1, .tile = 32}) == "");
   CHECK(starts(plan_error<Space>(good, MassUnit{.rows = -1}), "santa: MassUnit.rows is -1"));
   CHECK(starts(plan_error<Space>(good, MassUnit{.rows = std::nan("")}), "santa: MassUnit.rows is "));
-  for (const Draws draws : {Draws::joint, Draws::joint_l2, Draws::separate}) {
-    CHECK(plan_error<Space>(good, MassUnit{.rows = 0.1, .draws = draws}) ==
+  const auto check_rows = [](auto method) {
+    method.rows = 0.1;
+    CHECK(plan_error<Space>(good, method) ==
           "santa: MassUnit.rows is 0.1; accepted: 1 to 2^63 rows, or a share of the visible ones above 0 and up to 1, "
           "as santa::share(0.1)");
-    CHECK(starts(plan_error<Space>(good, MassUnit{.rows = share(10), .draws = draws}),
-                 "santa: MassUnit.rows is share(10); accepted: "));
-  }
+    method.rows = share(10);
+    CHECK(starts(plan_error<Space>(good, method), "santa: MassUnit.rows is share(10); accepted: "));
+  };
+  check_rows(MassUnit{});
+  check_rows(MassUnitOf<Draws::joint_l2>{});
+  check_rows(MassUnitOf<Draws::separate>{});
   CHECK(plan_error<Space>(good, Exact{}, {.keys_per_split = 100}) ==
         "santa: keys_per_split is 100; accepted: a multiple of 256 below 2^31, or 0");
   CHECK(plan_error<Space>(good, Exact{}, {.keys_per_split = -256}) ==

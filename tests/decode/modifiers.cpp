@@ -30,7 +30,7 @@ void check(Runner&& runner, const Problem& problem, const ReferenceOptions& opti
   }
 }
 
-const std::vector<AnyMethod> methods = {Exact{}, MassUnit{.rows = 700}, MassUnit{.rows = 700, .draws = Draws::separate},
+const std::vector<AnyMethod> methods = {Exact{}, MassUnit{.rows = 700}, MassUnitOf<Draws::separate>{.rows = 700},
                                         Systematic{.samples = 700}};
 
 SANTA_SPACE_TEST_CASE("a_cap_within_a_window_matches_the_reference") {

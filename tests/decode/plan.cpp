@@ -23,7 +23,9 @@ std::size_t kernels_of(const AnyMethod& method) {
   switch (method.index()) {
     case 0:
     case 1:
-    case 5: return 1;  // Exact, MassUnit, FixedTileBudget
+    case 5:
+    case 7:
+    case 8: return 1;  // Exact, MassUnit, FixedTileBudget, MassUnit by squares and separate
     case 2:
     case 3: return 2 + prefix;   // Systematic, Stratified
     default: return 3 + prefix;  // Multinomial, ProportionalTileBudget

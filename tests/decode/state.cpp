@@ -39,7 +39,7 @@ SANTA_SPACE_TEST_CASE("first_step_reads_about_the_rows_asked_for_whatever_the_sh
     CAPTURE(shape);
     const auto problem = scores_of_shape<Space>(shape);
     for (const auto draws : {Draws::joint, Draws::separate}) {
-      Runner<Space, float> runner(problem, MassUnit{.rows = 400, .draws = draws});
+      Runner<Space, float> runner(problem, mass_unit(draws, {.rows = 400}));
       const double heads = draws == Draws::joint ? 1. : 4.;  // separate budgets are per query head
       const Result& result = runner.run();
       double samples = 0.;
@@ -70,7 +70,7 @@ SANTA_SPACE_TEST_CASE("carried_state_converges_to_the_budget") {
         CAPTURE(shape);
         CAPTURE(shift);
         const auto problem = scores_of_shape<Space>(shape);
-        Runner<Space, float> runner(problem, MassUnit{.rows = 300, .draws = draws});
+        Runner<Space, float> runner(problem, mass_unit(draws, {.rows = 300}));
         const auto state = runner.state();
         runner.run({.step = 0, .state = state});
         shift_log_delta<Space>(state, shift);
@@ -90,7 +90,7 @@ SANTA_SPACE_TEST_CASE("a_shift_of_all_scores_leaves_the_rows_as_they_are_in_the_
   for (const auto draws : {Draws::joint, Draws::joint_l2, Draws::separate}) {
     std::vector<std::vector<std::int64_t>> rows;
     for (const float shift : {0.F, -10.F, 10.F}) {
-      Runner<Space, float> runner(problem, MassUnit{.rows = 300, .draws = draws, .steered = true});
+      Runner<Space, float> runner(problem, mass_unit(draws, {.rows = 300, .steered = true}));
       const auto state = runner.state();
       set_scores(problem, 1.5F, 0.F);
       runner.run({.step = 0, .state = state});
@@ -113,7 +113,7 @@ SANTA_SPACE_TEST_CASE("a_shift_of_all_scores_leaves_the_rows_as_they_are_in_the_
 SANTA_SPACE_TEST_CASE("a_change_of_shape_is_followed_within_three_steps") {
   Problem<Space, float> problem({.batch = 1, .heads = 4, .kv_heads = 2, .length = 3000, .dim = 64});
   for (const auto draws : {Draws::joint, Draws::joint_l2}) {
-    Runner<Space, float> runner(problem, MassUnit{.rows = 300, .draws = draws, .steered = true});
+    Runner<Space, float> runner(problem, mass_unit(draws, {.rows = 300, .steered = true}));
     const auto state = runner.state();
     std::uint32_t step = 0;
     for (const float sigma : {1.F, 4.F, 0.2F, 2.5F, 0.F}) {
@@ -150,7 +150,7 @@ SANTA_SPACE_TEST_CASE("state_holds_the_log2_sum_and_the_ratio_of_delta_to_it") {
 SANTA_SPACE_TEST_CASE("heads_that_draw_together_share_the_ratio_that_was_carried") {
   const auto problem = scores_of_shape<Space>(1);
   for (const Draws draws : {Draws::joint, Draws::joint_l2, Draws::separate}) {
-    Runner<Space, float> runner(problem, MassUnit{.rows = 300, .draws = draws});
+    Runner<Space, float> runner(problem, mass_unit(draws, {.rows = 300}));
     const auto state = runner.state();
     // The same mean over the four heads of each group.
     const auto second_step = [&](float apart) {
@@ -204,7 +204,7 @@ SANTA_SPACE_TEST_CASE("where_a_used_state_holds_nothing_the_panel_keeps_the_budg
   const auto problem = scores_of_shape<Space>(1);
   const Reference reference = exact_reference(problem);
   for (const Draws draws : {Draws::joint, Draws::joint_l2, Draws::separate}) {
-    Runner<Space, float> runner(problem, MassUnit{.rows = 300, .draws = draws, .steered = true});
+    Runner<Space, float> runner(problem, mass_unit(draws, {.rows = 300, .steered = true}));
     for (const float content : {quiet_nan, infinity, -infinity}) {
       const auto state = runner.state();
       runner.run({.seed = 5, .state = state});
@@ -252,7 +252,7 @@ SANTA_SPACE_TEST_CASE("what_a_used_state_does_not_hold_is_read_once_and_found_ba
   const auto problem = scores_of_shape<Space>(1);
   const Reference reference = exact_reference(problem);
   for (const Draws draws : {Draws::joint, Draws::joint_l2, Draws::separate}) {
-    Runner<Space, float> runner(problem, MassUnit{.rows = 300, .draws = draws});
+    Runner<Space, float> runner(problem, mass_unit(draws, {.rows = 300}));
     for (const float content : {quiet_nan, infinity, -infinity}) {
       const auto state = runner.state();
       runner.run({.seed = 5, .state = state});

@@ -29,7 +29,7 @@ SANTA_SPACE_TEST_CASE("rows_follow_from_the_target_error_after_the_first_step") 
   for (const Draws draws : {Draws::joint, Draws::joint_l2, Draws::separate}) {
     double rows[2] = {0., 0.};
     for (const double target : {0.2, 0.1}) {
-      Runner<Space, float> runner(problem, MassUnit{.rows = 150, .draws = draws, .target_error = target});
+      Runner<Space, float> runner(problem, mass_unit(draws, {.rows = 150, .target_error = target}));
       const auto state = runner.state();
       const std::int64_t first = rows_of(runner.run({.state = state}), 0, 0);
       CHECK(first > 100);
@@ -86,7 +86,7 @@ SANTA_SPACE_TEST_CASE("a_target_below_what_sampling_can_do_reads_nearly_everythi
 SANTA_SPACE_TEST_CASE("there_is_no_error_bar_where_rows_were_left_to_chance_and_none_was_read") {
   const auto problem = some_problem<Space>();
   for (const Draws draws : {Draws::joint, Draws::separate}) {
-    Runner<Space, float> runner(problem, MassUnit{.rows = 150, .draws = draws});
+    Runner<Space, float> runner(problem, mass_unit(draws, {.rows = 150}));
     const auto with_log_delta = [&](float log_delta) {
       const auto state = runner.state();
       set_log_delta<Space>(state, std::vector<float>(16, log_delta));

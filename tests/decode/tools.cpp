@@ -72,7 +72,7 @@ Strings with_prefix(Strings labels) {
 SANTA_SPACE_TEST_CASE("each_method_runs_the_kernels_that_its_name_tells") {
   CHECK(labels_of<Space>(Exact{}) == Strings{"santa::exact"});
   CHECK(labels_of<Space>(MassUnit{.rows = 40}) == Strings{"santa::subset", "santa::delta", "santa::mass_unit"});
-  CHECK(labels_of<Space>(MassUnit{.rows = 40, .draws = Draws::separate}) ==
+  CHECK(labels_of<Space>(MassUnitOf<Draws::separate>{.rows = 40}) ==
         Strings{"santa::subset", "santa::delta", "santa::mass_unit"});
   CHECK(labels_of<Space>(Systematic{.samples = 40}) == with_prefix<Space>({"santa::score", "santa::systematic"}));
   CHECK(labels_of<Space>(Stratified{.samples = 40}) == with_prefix<Space>({"santa::score", "santa::stratified"}));
@@ -124,7 +124,7 @@ SANTA_SPACE_TEST_CASE("everything_happens_on_the_instance_given") {
   };
   check(Exact{});
   check(MassUnit{.rows = 40});
-  check(MassUnit{.rows = 40, .draws = Draws::separate});
+  check(MassUnitOf<Draws::separate>{.rows = 40});
   check(Systematic{.samples = 40});
 }
 

@@ -217,7 +217,7 @@ SANTA_SPACE_TEST_CASE("separate_draws_of_rescored_rows_have_a_bar_or_say_that_th
     with_stale_copies<Space>(
         shape, told, [&](std::int64_t i) { return told(i) + above; },
         [](const auto& problem, const auto& cache) {
-          const MassUnit separate{.rows = 100, .draws = Draws::separate};
+          const MassUnitOf<Draws::separate> separate{.rows = 100};
           const Result result = run_once(separate, problem, rescored(cache), {.seed = 3});
           for (const float bar : result.error) CHECK(bar > 0.F);
           for (const Statistics& s : result.statistics) CHECK((s.flags & Statistics::no_error_bar) == 0);

@@ -71,8 +71,8 @@ int main(int argc, char* argv[]) {
   for (const int keys : {length, long_length}) {
     const Data data(static_cast<std::size_t>(keys));
     print("joint", data, santa::MassUnit{.rows = santa::share(0.1)});
-    print("separate", data, santa::MassUnit{.rows = santa::share(0.1), .draws = santa::Draws::separate});
-    print("joint-l2", data, santa::MassUnit{.rows = santa::share(0.1), .draws = santa::Draws::joint_l2});
+    print("separate", data, santa::MassUnitOf<santa::Draws::separate>{.rows = santa::share(0.1)});
+    print("joint-l2", data, santa::MassUnitOf<santa::Draws::joint_l2>{.rows = santa::share(0.1)});
     print("systematic", data, santa::Systematic{.samples = keys / 8});
     print("stratified", data, santa::Stratified{.samples = keys / 8});
     print("multinomial", data, santa::Multinomial{.samples = keys / 8});

@@ -67,7 +67,7 @@ template <class F>
 void for_each_method(std::int64_t budget, const F& f) {
   const auto rows = static_cast<double>(budget);
   f(MassUnit{.rows = rows}, "MassUnit");
-  f(MassUnit{.rows = rows, .draws = Draws::separate}, "MassUnit, separate");
+  f(MassUnitOf<Draws::separate>{.rows = rows}, "MassUnit, separate");
   f(Systematic{.samples = budget}, "Systematic");
   f(Stratified{.samples = budget}, "Stratified");
   f(Multinomial{.samples = budget}, "Multinomial");

@@ -136,7 +136,7 @@ SANTA_SPACE_TEST_CASE("every_space_draws_the_same_rows") {
   const Weights several = dyadic_log_weights(3, 5000, 21);
   const auto check_several = [&](const auto& method, const std::string& name) { check(method, name, several); };
   check_several(Exact{}, "Exact");
-  check_several(MassUnit{.rows = 300., .draws = Draws::joint_l2}, "MassUnit, joint_l2");
+  check_several(MassUnitOf<Draws::joint_l2>{.rows = 300.}, "MassUnit, joint_l2");
   for_each_method(300, check_several);
   // Many units; references that rise within them.
   const Weights growing = dyadic_log_weights(1, 300000, 23, 0x1p-13F);

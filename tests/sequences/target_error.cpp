@@ -42,14 +42,15 @@ std::pair<double, double> distance(const std::vector<float>& a, const std::vecto
   return {std::sqrt(difference), std::sqrt(norm)};
 }
 
-template <class Space>
-Held held(const example::Capture& capture, double target, Draws draws, std::uint64_t seed = 1) {
+template <class Space, Method M>
+Held held(const example::Capture& capture, const M& method, std::uint64_t seed = 1) {
+  const double target = method.target_error;
   Held result;
   result.target = target;
   std::size_t counted = 0;
   for (const auto& layer : capture.layers) {
     const Sequence<Space> sequence(capture, layer);
-    const auto plan = sequence.plan(MassUnit{.rows = share(0.1), .draws = draws, .target_error = target});
+    const auto plan = sequence.plan(method);
     const auto exact = sequence.plan(Exact{});
     const auto state = sequence.state();
     const auto heads = static_cast<std::size_t>(sequence.shape().heads);
@@ -82,10 +83,11 @@ Held held(const example::Capture& capture, double target, Draws draws, std::uint
 
 SANTA_SPACE_TEST_CASE("errors_stay_below_the_target_in_95_of_100_steps_and_heads_of_a_real_sequence") {
   const auto capture = captured();
-  for (const Draws draws : {Draws::joint, Draws::joint_l2}) {
+  const auto check = [&](auto method) {
     double rows = 0.;
     for (const double target : {0.1, 0.05}) {
-      const Held result = held<Space>(capture, target, draws);
+      method.target_error = target;
+      const Held result = held<Space>(capture, method);
       CHECK(result.errors.size() == 2 * 9 * 31);
       CHECK(result.share() >= 0.95);
       // Not by reading too much: half of the rows would have missed it.
@@ -93,15 +95,18 @@ SANTA_SPACE_TEST_CASE("errors_stay_below_the_target_in_95_of_100_steps_and_heads
       CHECK(result.rows < 0.1);
       rows = result.rows;
     }
-  }
+  };
+  check(MassUnit{.rows = share(0.1)});
+  check(MassUnitOf<Draws::joint_l2>{.rows = share(0.1)});
 }
 
 TEST_CASE("report_of_targets" * doctest::skip()) {
   using Space = Kokkos::DefaultExecutionSpace;
   const auto capture = captured();
-  for (const Draws draws : {Draws::joint, Draws::separate})
+  const auto report = [&](auto method) {
     for (const double target : {0.2, 0.1, 0.05, 0.02}) {
-      const Held result = held<Space>(capture, target, draws);
+      method.target_error = target;
+      const Held result = held<Space>(capture, method);
       double squares = 0.;
       for (const double e : result.errors) squares += e * e / static_cast<double>(result.errors.size());
       std::vector<double> bars = result.bars;
@@ -109,7 +114,10 @@ TEST_CASE("report_of_targets" * doctest::skip()) {
       std::printf(
           "draws %d target %.2f: held in %.4f of %zu, worst head %.3f, RMS error %.4f, rows %.4f; bar / error "
           "%.2f (median), none in %d\n",
-          static_cast<int>(draws), target, result.share(), result.errors.size(), result.worst_head, std::sqrt(squares),
-          result.rows, bars.empty() ? 0. : bars[bars.size() / 2], result.without_bar);
+          static_cast<int>(method.draws), target, result.share(), result.errors.size(), result.worst_head,
+          std::sqrt(squares), result.rows, bars.empty() ? 0. : bars[bars.size() / 2], result.without_bar);
     }
+  };
+  report(MassUnit{.rows = share(0.1)});
+  report(MassUnitOf<Draws::separate>{.rows = share(0.1)});
 }

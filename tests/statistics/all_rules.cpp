@@ -6,7 +6,7 @@ using namespace santa::test;
 
 namespace {
 
-const std::vector<AnyMethod> unbiased = {MassUnit{.rows = 64, .draws = Draws::joint_l2},
+const std::vector<AnyMethod> unbiased = {MassUnitOf<Draws::joint_l2>{.rows = 64},
                                          Stratified{.samples = 64},
                                          Multinomial{.samples = 64},
                                          FixedTileBudget{.samples = 80, .tile = 32},
@@ -35,7 +35,7 @@ SANTA_SPACE_TEST_CASE("the_error_bars_of_independent_draws_are_right") {
     auto problem = shared_problem<Space>(sigma);
     problem.upload();
     for (const AnyMethod& method :
-         {AnyMethod(Multinomial{.samples = 64}), AnyMethod(MassUnit{.rows = 64, .draws = Draws::joint_l2})}) {
+         {AnyMethod(Multinomial{.samples = 64}), AnyMethod(MassUnitOf<Draws::joint_l2>{.rows = 64})}) {
       Runner<Space, float> runner(problem, method);
       const Outcome result = outcome<Space>(runner, problem, {}, nothing);
       CHECK(result.bar == doctest::Approx(result.error).epsilon(0.2));
@@ -46,7 +46,7 @@ SANTA_SPACE_TEST_CASE("the_error_bars_of_independent_draws_are_right") {
 SANTA_SPACE_TEST_CASE("the_root_of_squares_reads_the_rows_asked_for") {
   auto problem = shared_problem<Space>(2.F);
   problem.upload();
-  Runner<Space, float> runner(problem, MassUnit{.rows = 64, .draws = Draws::joint_l2});
+  Runner<Space, float> runner(problem, MassUnitOf<Draws::joint_l2>{.rows = 64});
   const auto state = runner.state();
   const Outcome first = outcome<Space>(runner, problem, {}, nothing);
   CHECK(first.rows == doctest::Approx(64.).epsilon(0.1));

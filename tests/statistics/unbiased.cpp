@@ -20,7 +20,7 @@ SANTA_SPACE_TEST_CASE("mass_unit_separate_is_unbiased_and_knows_its_error") {
   for (const float sigma : {1.F, 3.F}) {
     auto problem = shared_problem<Space>(sigma);
     problem.upload();
-    Runner<Space, float> runner(problem, MassUnit{.rows = 48, .draws = Draws::separate});
+    Runner<Space, float> runner(problem, MassUnitOf<Draws::separate>{.rows = 48});
     const Outcome result = outcome<Space>(runner, problem, {}, nothing);
     check_unbiased(result);
     CHECK(result.bar > 0.8 * result.error);
@@ -68,7 +68,7 @@ SANTA_SPACE_TEST_CASE("mass_unit_is_unbiased_for_any_delta") {
   auto problem = shared_problem<Space>(2.F);
   problem.upload();
   for (const auto draws : {Draws::joint, Draws::separate}) {
-    Runner<Space, float> runner(problem, MassUnit{.rows = 100, .draws = draws});
+    Runner<Space, float> runner(problem, mass_unit(draws, {.rows = 100}));
     const auto state = runner.state();
     double rows[2] = {0., 0.};
     for (const float shift : {-1.5F, 1.F}) {
@@ -122,7 +122,7 @@ SANTA_SPACE_TEST_CASE("mass_unit_is_unbiased_after_steps_that_mislead_it") {
   const auto queries = misleading.queries();
   const auto cache = misleading.cache();
   for (const auto draws : {Draws::joint, Draws::joint_l2, Draws::separate}) {
-    Runner<Space, float> runner(problem, MassUnit{.rows = 60, .draws = draws, .steered = true});
+    Runner<Space, float> runner(problem, mass_unit(draws, {.rows = 60, .steered = true}));
     const auto state = runner.state();
     std::uint32_t step = 0;
     check_unbiased(outcome<Space>(runner, problem, {}, [&](auto& settings) {
@@ -137,7 +137,7 @@ SANTA_SPACE_TEST_CASE("mass_unit_is_unbiased_with_a_target_error") {
   auto problem = shared_problem<Space>(2.F);
   problem.upload();
   for (const auto draws : {Draws::joint, Draws::separate}) {
-    Runner<Space, float> runner(problem, MassUnit{.rows = 60, .draws = draws, .target_error = 0.3});
+    Runner<Space, float> runner(problem, mass_unit(draws, {.rows = 60, .target_error = 0.3}));
     const auto state = runner.state();
     check_unbiased(outcome<Space>(runner, problem, {}, [&](auto& settings) { settings.state = state; }));
   }
@@ -146,9 +146,8 @@ SANTA_SPACE_TEST_CASE("mass_unit_is_unbiased_with_a_target_error") {
 SANTA_SPACE_TEST_CASE("samplers_are_unbiased_within_a_window") {
   auto problem = shared_problem<Space>(2.F, 700);
   problem.upload();
-  for (const AnyMethod& method :
-       {AnyMethod(MassUnit{.rows = 50}), AnyMethod(MassUnit{.rows = 50, .draws = Draws::separate}),
-        AnyMethod(Systematic{.samples = 50})}) {
+  for (const AnyMethod& method : {AnyMethod(MassUnit{.rows = 50}), AnyMethod(MassUnitOf<Draws::separate>{.rows = 50}),
+                                  AnyMethod(Systematic{.samples = 50})}) {
     Runner<Space, float, float, float, Window> runner(problem, method, {}, Window{333});
     check_unbiased(outcome<Space>(runner, problem, {.window = 333}, nothing));
   }

@@ -13,14 +13,24 @@
 
 namespace santa::test {
 
-using AnyMethod =
-    std::variant<Exact, MassUnit, Systematic, Stratified, Multinomial, FixedTileBudget, ProportionalTileBudget>;
+using AnyMethod = std::variant<Exact, MassUnit, Systematic, Stratified, Multinomial, FixedTileBudget,
+                               ProportionalTileBudget, MassUnitOf<Draws::joint_l2>, MassUnitOf<Draws::separate>>;
+
+/// MassUnit that draws as a test says at run time, in all else like the one given.
+inline AnyMethod mass_unit(Draws draws, const MassUnit& like) {
+  const auto as = [&]<Draws form>() { return MassUnitOf<form>{like.rows, like.target_error, like.steered}; };
+  switch (draws) {
+    case Draws::joint_l2: return as.template operator()<Draws::joint_l2>();
+    case Draws::separate: return as.template operator()<Draws::separate>();
+    default: return like;
+  }
+}
 
 /// Every method that samples, in all its forms, with a budget of `rows` rows or samples.
 inline std::vector<AnyMethod> samplers(std::int64_t rows) {
   return {MassUnit{.rows = rows},
-          MassUnit{.rows = rows, .draws = Draws::joint_l2},
-          MassUnit{.rows = rows, .draws = Draws::separate},
+          MassUnitOf<Draws::joint_l2>{.rows = rows},
+          MassUnitOf<Draws::separate>{.rows = rows},
           Systematic{.samples = rows},
           Stratified{.samples = rows},
           Multinomial{.samples = rows},
@@ -92,7 +102,8 @@ class Runner {
   const Data* _problem = nullptr;
   Shape _shape;
   std::variant<Plan<Exact>, Plan<MassUnit>, Plan<Systematic>, Plan<Stratified>, Plan<Multinomial>,
-               Plan<FixedTileBudget>, Plan<ProportionalTileBudget>>
+               Plan<FixedTileBudget>, Plan<ProportionalTileBudget>, Plan<MassUnitOf<Draws::joint_l2>>,
+               Plan<MassUnitOf<Draws::separate>>>
       _plan;
   Kokkos::View<O*, Memory> _out;
   Kokkos::View<float*, Memory> _lse, _error;

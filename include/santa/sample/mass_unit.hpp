@@ -13,7 +13,7 @@
 
 namespace santa {
 
-/// How MassUnit draws for the query heads that share one kv head.
+/// How MassUnit draws for the query heads that share one kv head. A program compiles the kernels of those it names.
 enum class Draws : std::uint8_t {
   joint,     // once for all heads: pi = min(1, max over heads of w / delta)
   joint_l2,  // once for all heads: pi = min(1, root of the sum over heads of (w / delta)^2)
@@ -21,7 +21,7 @@ enum class Draws : std::uint8_t {
 };
 
 /// Draws rows in proportion to their weight, in one pass over the keys and without a sort.
-/// Computes: rows read and weight w_h / pi, with pi = min(1, max_h w_h / delta_h), or as `draws` says; delta_h is fixed
+/// Computes: rows read and weight w_h / pi, with pi = min(1, max_h w_h / delta_h), or as `form` says; delta_h is fixed
 ///           before the draw, from a strided subset of the keys at the first step, from the last step afterwards.
 /// Units:    rows is the number of distinct value rows to read per (batch, kv head), or a share of the visible length;
 ///           with separate draws, per query head.
@@ -38,8 +38,10 @@ enum class Draws : std::uint8_t {
 /// Random:   one 26-bit integer a tile of 32 keys, key (seed; step, stream, request, head, tile):
 ///           the query head, or the first one of heads that draw together.
 /// Unbiased for any delta: a wrong one costs rows or variance only.
-template <Draws draws = Draws::joint>
+template <Draws form = Draws::joint>
 struct MassUnitOf {
+  static constexpr Draws draws = form;
+
   RowBudget rows = share(0.1);
   double target_error = 0.;
   bool steered = false;
@@ -52,7 +54,7 @@ struct MassUnitOf {
     rows.check("MassUnit.rows");
   }
 };
-/// That of most programs: one draw for all heads, by the largest ratio.
+/// MassUnit as it is unless a program says otherwise: one draw for all heads, by the largest ratio.
 using MassUnit = MassUnitOf<>;
 
 namespace detail::inline SANTA_BUILD {
