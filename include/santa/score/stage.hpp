@@ -152,7 +152,7 @@ class Stage {
   const Arguments& _arguments;
   const Addresses& _addresses;
   const Modifier& _modifier;
-  const Unit& _unit;
+  Unit _unit;  // by value: a device keeps it in registers
   Tile _tile;
   ScoredRows _scored;
   Rows _values;
