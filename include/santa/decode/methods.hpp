@@ -85,6 +85,8 @@ template <Draws draws>
 struct Recipe<MassUnitOf<draws>> {
   static constexpr const char* name = "MassUnit";
   using Arguments = MassUnitArguments;
+  template <class Group>
+  using Rule = MassUnitRule<Group, draws>;
   static constexpr bool looks_ahead = false;
 
   static void set(Arguments& a, const MassUnitOf<draws>& method, std::int64_t length) {
@@ -121,10 +123,6 @@ struct Recipe<MassUnitOf<draws>> {
     }
     sweep<Rule>("santa::mass_unit", space, context);
   }
-
- private:
-  template <class Group>
-  using Rule = MassUnitRule<Group, draws>;
 };
 
 /// What the rules have in common that score in a first pass and draw `samples` points a head in a second.
