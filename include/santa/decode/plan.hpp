@@ -186,9 +186,7 @@ class DecodePlan {
     a.split_step = static_cast<std::uint16_t>(division.step);
     a.splits = static_cast<std::int32_t>(division.splits > 0 ? division.splits : 1);
     a.merges_apart = lanes::Seam<Space>::merges_apart(a.splits, a.slice_heads, a.dim);
-    const std::int64_t kv_heads = a.kv_heads, slices = a.slices, splits = a.splits;
-    detail::product("batch * kv_heads * slices * splits", {a.batch, kv_heads, slices, splits}, detail::most_counted,
-                    "less than 2^31: give a larger keys_per_split");
+    detail::require_countable_units(a);
   }
 
   [[nodiscard]] lanes::Division divide(const Space& space, const Options& options) const {

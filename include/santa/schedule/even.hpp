@@ -3,6 +3,7 @@
 
 #include <santa/core/arguments.hpp>
 #include <santa/core/build.hpp>
+#include <santa/core/extent.hpp>
 #include <santa/schedule/unit.hpp>
 
 #include <Kokkos_Core.hpp>
@@ -22,6 +23,12 @@ KOKKOS_INLINE_FUNCTION std::int64_t unit_rank(const Arguments& a, const UnitPlac
 }
 
 KOKKOS_INLINE_FUNCTION std::int64_t all_units(const Arguments& a) { return unit_rank(a, {a.batch, 0, 0, 0}); }
+/// Errors: std::invalid_argument for more units than kernels count.
+inline void require_countable_units(const Arguments& a) {
+  product("batch * kv_heads * slices * splits",
+          {std::int64_t{a.batch}, std::int32_t{a.kv_heads}, std::int32_t{a.slices}, std::int32_t{a.splits}},
+          most_counted, "less than 2^31: give a larger keys_per_split");
+}
 /// Heads of all slices, each counted as full.
 KOKKOS_INLINE_FUNCTION std::int64_t all_heads(const Arguments& a) { return a.slice_rows() * a.slice_heads; }
 
