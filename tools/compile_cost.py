@@ -308,7 +308,7 @@ def measure_cuda(prefix: Path, folder: Path) -> dict[str, Any]:
             for kernel, (method, pattern) in KERNELS.items()
         }
         result.setdefault("kernels_named_extents", len(named["MassUnit"]))
-    # To count them, they need not be assembled, which takes three quarters of the time.
+    # To be counted they need not be assembled, which would take minutes more.
     every = nvcc.compile("MassUnit", next(iter(ARCHITECTURES)), "-ptx")
     count = len(entries(every.read_text(encoding="utf-8")))
     return {"kernels_all_extents": count, **result}
