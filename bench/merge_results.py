@@ -524,7 +524,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--predict-from", metavar="PART", help="part of that device's name (the only one with CUDA)")
     options = parser.parse_args(arguments)
     try:
-        files = options.files or sorted((Path(__file__).resolve().parent / "results").glob("*.json"))
+        results = (Path(__file__).resolve().parent / "results").glob("*.json")
+        files = options.files or sorted(path for path in results if path.name != "compile.json")  # compile_cost.py's
         if not files:
             raise BadResults("no files of results")
         platforms = read_platforms(files)

@@ -52,10 +52,10 @@ OWN = r"Parallel(?:For|Reduce|Scan)I(?:NS\d*_\d+CombinedFunctorReducerI)?Z?NK?5s
 AT_4_128 = r".*ExtentsILi4ELi128E"
 KERNELS = {
     "exact": ("Exact", rf"11SweepKernel{AT_4_128}.*9ExactRule"),
-    "mass_unit": ("MassUnit", rf"11SweepKernel{AT_4_128}.*9JointRule"),
-    "merge": ("MassUnit", rf"11MergeKernel{AT_4_128}"),
+    "mass_unit": ("MassUnit", rf"11SweepKernel{AT_4_128}.*MassUnitOfILNS3_5DrawsE0E"),
+    "merge": ("MassUnit", r"11MergeKernelI.*MassUnitArguments"),
     "subset": ("MassUnit", rf"12SubsetKernel{AT_4_128}.*5DrawsE0E"),
-    "delta": ("MassUnit", rf"11DeltaKernel{AT_4_128}.*5DrawsE0E"),
+    "delta": ("MassUnit", r"11DeltaKernelI.*5DrawsE0E"),
 }
 # sm_90 is the one that all extents are counted for.
 ARCHITECTURES = {"sm_90": "instructions", "sm_89": "instructions_sm_89"}
@@ -80,8 +80,7 @@ int main(int argc, char* argv[]) {{
   const View<float***> query("query", 1, 32, 128), out("out", 1, 32, 128);
   const View<santa::bfloat16****> rows("rows", 1, 1024, 8, 128);
   const santa::ContiguousCache cache{{rows, rows}};
-  const santa::Shape shape = santa::shape_of(query, cache);
-  const santa::DecodePlan plan{{space, santa::{method}{{}}, shape}};
+  const santa::DecodePlan plan{{space, santa::{method}{{}}, query, cache}};
   plan.run(space, query, cache, out);
 }}
 """

@@ -6,6 +6,7 @@
 #include <santa/gather/group_state.hpp>
 #include <santa/lanes/group.hpp>
 #include <santa/schedule/even.hpp>
+#include <santa/score/any_stage.hpp>
 
 #include <Kokkos_Core.hpp>
 
@@ -90,6 +91,11 @@ struct KernelContext {
     return scratch + shared_floats() + group.rank() * group_floats();
   }
 };
+
+/// The context of a host's kernels, for caches of any kind.
+template <class KernelArguments, bool rescored>
+using HostContext =
+    KernelContext<Kokkos::DefaultHostExecutionSpace, KernelArguments, HostExtents, AnyStages<rescored>>;
 
 /// The context of kernels that touch no keys: compiled once for all caches.
 template <class ExecutionSpace, class KernelArguments>

@@ -235,6 +235,12 @@ struct Recipe<FixedTileBudget> {
   }
 };
 
+/// Runs a method: a function of its own, so that a program may have it compiled elsewhere (see kernels/).
+template <class Method, class Space, class Context>
+void run_method(const Space& space, const Context& context, bool first_step) {
+  Recipe<Method>::run(space, context, first_step);
+}
+
 /// Keys of the tiles that a rule draws in; 0 where those are the kernels' own.
 template <class Arguments>
 int draw_tile_of(const Arguments& a) {

@@ -110,12 +110,7 @@ class DecodePlan {
     const detail::CacheStages<Space, Addresses, Modifier> stages{cache.addresses(), _modifier};
     lanes::Seam<Space>::template with_extents<typename Addresses::Element, Build>(
         arguments.slice_heads, arguments.dim, stages.addresses.aligned(), [&](auto extents) {
-          using Extents = std::conditional_t<narrow, lanes::Crowded<decltype(extents)>, decltype(extents)>;
-          if constexpr (lanes::has_calls<Space>)
-            launch<Extents>(space, arguments, detail::AnyStages<Addresses::rescored>(Extents{}, stages),
-                            options.state.is_fresh());
-          else
-            launch<Extents>(space, arguments, stages, options.state.is_fresh());
+          launch(space, arguments, extents, stages, options.state.is_fresh());
         });
     if constexpr (detail::carries_state<M>) options.state.note_step();
   }
@@ -165,9 +160,16 @@ class DecodePlan {
   }
 
   template <class Extents, class Stages>
-  static void launch(const Space& space, const Arguments& arguments, const Stages& stages, bool first_step) {
-    using Context = detail::KernelContext<Space, Arguments, Extents, Stages>;
-    detail::Recipe<M>::run(space, Context{arguments, stages}, first_step);
+  static void launch(const Space& space, const Arguments& arguments, Extents extents, const Stages& stages,
+                     bool first_step) {
+    if constexpr (lanes::has_calls<Space>) {
+      using Any = detail::AnyStages<Addresses::rescored>;
+      detail::run_method<M>(space, detail::KernelContext<Space, Arguments, Extents, Any>{arguments, {extents, stages}},
+                            first_step);
+    } else {
+      using Own = std::conditional_t<narrow, lanes::Crowded<Extents>, Extents>;
+      detail::run_method<M>(space, detail::KernelContext<Space, Arguments, Own, Stages>{arguments, stages}, first_step);
+    }
   }
 
   // Functions with a `Build` are not shared by units that are compiled for different processors.
@@ -308,3 +310,7 @@ class DecodePlan {
 };
 
 }  // namespace santa
+
+#if defined(SANTA_KERNELS)
+#include <santa/kernels/declared.hpp>
+#endif

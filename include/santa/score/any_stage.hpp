@@ -3,6 +3,8 @@
 
 #include <santa/core/arguments.hpp>
 #include <santa/core/build.hpp>
+#include <santa/core/shape.hpp>
+#include <santa/lanes/extents.hpp>
 #include <santa/lanes/host_group.hpp>
 #include <santa/schedule/unit.hpp>
 #include <santa/score/coming_rows.hpp>
@@ -14,6 +16,9 @@
 #include <type_traits>
 
 namespace santa::detail::inline SANTA_BUILD {
+
+/// The extents that a host's kernels are compiled for: all shapes.
+using HostExtents = lanes::Extents<max_heads, max_dim, false>;
 
 /// The members of Stage, called through a table: some nanoseconds a tile of keys, which takes hundreds.
 class StageCalls {

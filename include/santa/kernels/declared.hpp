@@ -1,0 +1,19 @@
+// What the library of kernels has compiled: programs that link santa::kernels leave it out.
+#pragma once
+
+#include <santa/cache/contiguous.hpp>
+#include <santa/cache/narrow_keys.hpp>
+#include <santa/core/build.hpp>
+#include <santa/core/element.hpp>
+#include <santa/core/narrow.hpp>
+#include <santa/decode/methods.hpp>
+#include <santa/kernels/list.hpp>
+#include <santa/lanes/extents.hpp>
+#include <santa/score/any_stage.hpp>
+#include <santa/score/modifiers.hpp>
+#include <santa/score/stage.hpp>
+
+#include <cstdint>
+
+SANTA_KERNELS_METHODS(extern)
+SANTA_KERNELS_STAGES(extern)
