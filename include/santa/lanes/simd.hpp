@@ -48,6 +48,13 @@ SANTA_INLINE constexpr void static_for(F&& f) {
   (std::make_integer_sequence<int, N>{});
 }
 
+/// Makes a compiler take an address as it stands. Otherwise it keeps what it can work out from addresses in registers
+/// that innermost loops lack.
+template <class T>
+SANTA_INLINE void as_it_stands(T*& address) {
+  asm("" : "+r"(address));
+}
+
 /// N lanes of T in native vectors. Operators work lane by lane. Comparisons give a mask: a Simd<int32 or int64, N> of 0
 /// and -1. The order of every sum is fixed by N alone. Builds for different instruction sets still differ in last bits
 /// of what no draw depends on, as compilers contract products and sums in their own ways: see tests/builds.
@@ -91,6 +98,15 @@ struct Simd {
   }
   SANTA_INLINE void store(T* to) const {
     static_for<parts>([&](auto i) SANTA_INLINE_LAMBDA { reinterpret_cast<Unaligned*>(to)[i] = part[i]; });
+  }
+
+  /// The same in registers, where there are 32 of them: a compiler would read it from memory again for each use.
+  SANTA_INLINE Simd in_registers() const {
+    Simd result = *this;
+#if defined(SANTA_AVX512)
+    static_for<parts>([&](auto i) SANTA_INLINE_LAMBDA { asm("" : "+v"(result.part[i])); });
+#endif
+    return result;
   }
 
   SANTA_INLINE T operator[](int lane) const { return part[lane / native][lane % native]; }
