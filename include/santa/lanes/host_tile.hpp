@@ -214,27 +214,28 @@ class HostTile {
   [[gnu::noinline]] void add_heads(const T* const* row, const T* const* next, int count, const float* weight,
                                    int weight_stride, int head) {
     constexpr int most = native_bytes == 64 ? 2 : 1;
+    const int dim = _dim;
+    float* sum[Heads];
+    static_for<Heads>([&](auto h) SANTA_INLINE_LAMBDA { as_it_stands(sum[h] = _sum + (head + h) * _stride); });
     int at = 0;
-    for (; at + most * Block::size <= _dim; at += most * Block::size)
-      add_blocks<Heads, most>(row, next, at, count, weight, weight_stride, head,
+    for (; at + most * Block::size <= dim; at += most * Block::size)
+      add_blocks<Heads, most>(row, next, at, count, weight, weight_stride, sum,
                               [](const T* p) SANTA_INLINE_LAMBDA { return Block::load(p); });
-    for (; at < _dim; at += Block::size) {
-      const int present = _dim - at < Block::size ? _dim - at : Block::size;
-      add_blocks<Heads, 1>(row, next, at, count, weight, weight_stride, head,
+    for (; at < dim; at += Block::size) {
+      const int present = dim - at < Block::size ? dim - at : Block::size;
+      add_blocks<Heads, 1>(row, next, at, count, weight, weight_stride, sum,
                            [present](const T* p) SANTA_INLINE_LAMBDA { return Block::load(p, present); });
     }
   }
 
   /// The same of features from `at` on, of which load(address) reads a block.
   template <int Heads, int blocks, class Load>
-  SANTA_INLINE void add_blocks(const T* const* row, const T* const* next, int at, int count, const float* weight,
-                               int weight_stride, int head, const Load& load) {
+  SANTA_INLINE static void add_blocks(const T* const* row, const T* const* next, int at, int count, const float* weight,
+                                      int weight_stride, float* const (&sum)[Heads], const Load& load) {
     constexpr int parts = 2 * blocks;
-    float* sum = _sum + head * _stride + at;
-    const int stride = _stride;
     Simd<float, 16> total[Heads][parts];
     static_for<Heads * parts>([&](auto k) SANTA_INLINE_LAMBDA {
-      total[k / parts][k % parts] = Simd<float, 16>::load(sum + k / parts * stride + 16 * (k % parts));
+      total[k / parts][k % parts] = Simd<float, 16>::load(sum[k / parts] + at + 16 * (k % parts));
     });
     for (int i = 0; i < count; ++i) {
       HostGroup::prefetch(next[i] + at, blocks * Block::size * int{sizeof(T)});
@@ -247,9 +248,8 @@ class HostTile {
         });
       });
     }
-    static_for<Heads * parts>([&](auto k) SANTA_INLINE_LAMBDA {
-      total[k / parts][k % parts].store(sum + k / parts * stride + 16 * (k % parts));
-    });
+    static_for<Heads * parts>(
+        [&](auto k) SANTA_INLINE_LAMBDA { total[k / parts][k % parts].store(sum[k / parts] + at + 16 * (k % parts)); });
   }
 
   Query _query;
