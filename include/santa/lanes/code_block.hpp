@@ -25,16 +25,6 @@ SANTA_INLINE Simd<std::int16_t, 32> widen_bytes(const void* from) {
   return result;
 }
 
-/// A block whose codes are not all there, padded with zeros: the first `count` features (a multiple of 8); reads
-/// nothing beyond them.
-template <class T>
-SANTA_INLINE FeatureBlock<T> load_some(const T* from, int count) {
-  constexpr int packed = santa::detail::features_per_element<T>;
-  T padded[FeatureBlock<T>::size / packed] = {};
-  for (int i = 0; i < count / packed; ++i) padded[i] = from[i];
-  return FeatureBlock<T>::load(padded);
-}
-
 /// Codes that are integers are multiplied as such. `zero` is what is to be taken from each of them.
 template <>
 struct FeatureBlock<std::int8_t> {
@@ -49,7 +39,6 @@ struct FeatureBlock<std::int8_t> {
   SANTA_INLINE static FeatureBlock load(const std::int8_t* from) {
     return {{widen_bytes<signed char>(from), widen_bytes<signed char>(from + 32)}};
   }
-  SANTA_INLINE static FeatureBlock load(const std::int8_t* from, int count) { return load_some(from, count); }
 };
 
 template <>
@@ -66,7 +55,6 @@ struct FeatureBlock<int4x2> {
     const Part both = widen_bytes<unsigned char>(from);
     return {{both & Part(15), both >> 4}};
   }
-  SANTA_INLINE static FeatureBlock load(const int4x2* from, int count) { return load_some(from, count); }
 };
 
 template <>
@@ -81,12 +69,13 @@ struct FeatureBlock<float8> {
   /// The exponent's bits go to where those of a float lie; their origins differ by 120.
   SANTA_INLINE static FeatureBlock load(const float8* from) {
     using Words = Simd<std::uint32_t, 16>;
-    const Words pairs = Words::load_bytes(widen_bytes<unsigned char>(from).part);
+    const auto bytes = widen_bytes<unsigned char>(from);
+    Words pairs;
+    static_for<Words::parts>([&](auto i) SANTA_INLINE_LAMBDA { pairs.part[i] = (typename Words::Part)bytes.part[i]; });
     const Words even = ((pairs & Words(0x80U)) << 24) | ((pairs & Words(0x7fU)) << 20);
     const Words odd = ((pairs & Words(0x800000U)) << 8) | ((pairs & Words(0x7f0000U)) << 4);
     return {{bit_cast<float>(even) * Part(0x1p120F), bit_cast<float>(odd) * Part(0x1p120F)}};
   }
-  SANTA_INLINE static FeatureBlock load(const float8* from, int count) { return load_some(from, count); }
 };
 
 }  // namespace santa::lanes::inline SANTA_BUILD

@@ -41,9 +41,9 @@ struct FeatureBlock {
     if constexpr (std::is_same_v<T, bfloat16>) {
       unpack(Simd<std::uint32_t, 16>::load_bytes(from, count / 2), block);
     } else if constexpr (std::is_same_v<T, half>) {
-      half padded[size] = {};
-      for (int i = 0; i < count; ++i) padded[i] = from[i];
-      return load(padded);
+      alignas(native_bytes) std::uint32_t padded[size / 2];
+      Simd<std::uint32_t, 16>::load_bytes(from, count / 2).store(padded);
+      return load(reinterpret_cast<const half*>(padded));
     } else {
       block.part[0] = Simd<float, 16>::load_bytes(from, count < 16 ? count : 16);
       block.part[1] = Simd<float, 16>::load_bytes(from + 16, count < 16 ? 0 : count - 16);

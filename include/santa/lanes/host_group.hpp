@@ -212,8 +212,7 @@ struct HostGroup {
     for (int head = 0; head < heads; ++head) f(head);
   }
 
-  /// Calls f(head) for each of `heads` heads. On a device this is unrolled, so that arrays over heads live in
-  /// registers.
+  /// Calls f(head) for each of `heads` heads; unrolled on a device, so that arrays over heads live in registers.
   template <class F>
   SANTA_INLINE static void for_heads(int heads, F&& f) {
     for (int head = 0; head < heads; ++head) f(head);

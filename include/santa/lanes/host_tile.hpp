@@ -64,9 +64,8 @@ class HostTile {
       row[i] = rows[first + step * (i < count ? i : count - 1)];
       next[i] = ahead(i + rows_ahead);
     }
-    specialised([&](auto heads, auto dim, int head) {
-      score_heads_of<heads, dim>(row, head == 0 ? next : row, count, head, scores + head);
-    });
+    specialised(
+        [&](auto heads, int head) { score_heads<heads>(row, head == 0 ? next : row, count, head, scores + head); });
   }
 
   /// The same of rows[first + index[i]], all of which are here.
@@ -75,8 +74,7 @@ class HostTile {
                  Simd<float, 32>* scores) const {
     const T* row[HostGroup::size];
     for (int i = 0; i < HostGroup::size; ++i) row[i] = rows[first + index[i < count ? i : count - 1]];
-    specialised(
-        [&](auto heads, auto dim, int head) { score_heads_of<heads, dim>(row, row, count, head, scores + head); });
+    specialised([&](auto heads, int head) { score_heads<heads>(row, row, count, head, scores + head); });
   }
 
   /// sum[head] += weight[head * weight_stride + i] * rows[first + index[i]] over i < count, which is at most 32.
@@ -90,8 +88,8 @@ class HostTile {
       row[i] = rows[first + index[i]];
       next[i] = ahead(i);
     }
-    specialised([&](auto heads, auto dim, int head) {
-      add_heads_of<heads, dim>(row, head == 0 ? next : row, count, weight + head * weight_stride, weight_stride, head);
+    specialised([&](auto heads, int head) {
+      add_heads<heads>(row, head == 0 ? next : row, count, weight + head * weight_stride, weight_stride, head);
     });
   }
 
@@ -124,121 +122,134 @@ class HostTile {
   }
 
  private:
-  /// Calls f(heads, dim, head) for up to four heads at a time from `head` on, with constants for their number and for
-  /// the usual dimensions (0 for others). What f calls is not inlined and knows rows by their addresses alone: it is
-  /// compiled once a storage type, not once a kernel. It always asks for rows ahead, as a branch would cost more; later
-  /// heads ask for the rows that they are about to read, which are here.
+  static constexpr int block_elements = Block::size / packed;
+  static constexpr int block_bytes = block_elements * int{sizeof(T)};
+
+  /// The last block of some rows where it is a short one, padded with zeros: it is then read as any other.
+  struct LastBlocks {
+    static constexpr int bytes = block_bytes < 64 ? 64 : block_bytes;
+    alignas(64) char data[HostGroup::size][bytes];
+    const T* row[HostGroup::size];
+
+    /// Takes what follows `at` in `count` rows, `present` bytes each (a multiple of 4); reads nothing beyond them.
+    [[gnu::noinline]] const T* const* take(const T* const* from, int at, int count, int present) {
+      using Words = Simd<std::uint32_t, 16>;
+      for (int i = 0; i < count; ++i) {
+        for (int part = 0; part < bytes; part += 64) {
+          const int words = present < part ? 0 : (present - part) / 4;
+          const auto* address = reinterpret_cast<const char*>(from[i] + at) + part;
+          Words::load_bytes(address, words < 16 ? words : 16).store(reinterpret_cast<std::uint32_t*>(data[i] + part));
+        }
+        row[i] = reinterpret_cast<const T*>(data[i]);
+      }
+      return row;
+    }
+  };
+
+  /// Calls f(heads, head) for up to four heads at a time from `head` on, with a constant for their number. What f calls
+  /// is not inlined and knows rows by their addresses alone: it is compiled once a storage type, not once a kernel. It
+  /// always asks for rows ahead, as a branch would cost more; later heads ask for the rows that they are about to read,
+  /// which are here.
   template <class F>
   SANTA_INLINE void specialised(F&& f) const {
-    const auto with_dim = [&](auto heads, int head) {
-      switch (_dim) {
-        case 64: return f(heads, std::integral_constant<int, 64>{}, head);
-        case 80: return f(heads, std::integral_constant<int, 80>{}, head);
-        case 96: return f(heads, std::integral_constant<int, 96>{}, head);
-        case 128: return f(heads, std::integral_constant<int, 128>{}, head);
-        case 256: return f(heads, std::integral_constant<int, 256>{}, head);
-        default: return f(heads, std::integral_constant<int, 0>{}, head);
-      }
-    };
     for (int head = 0; head < _heads; head += 4) switch (_heads - head) {
-        case 1: with_dim(std::integral_constant<int, 1>{}, head); break;
-        case 2: with_dim(std::integral_constant<int, 2>{}, head); break;
-        case 3: with_dim(std::integral_constant<int, 3>{}, head); break;
-        default: with_dim(std::integral_constant<int, 4>{}, head);
+        case 1: f(std::integral_constant<int, 1>{}, head); break;
+        case 2: f(std::integral_constant<int, 2>{}, head); break;
+        case 3: f(std::integral_constant<int, 3>{}, head); break;
+        default: f(std::integral_constant<int, 4>{}, head);
       }
   }
 
-  /// Calls f(at, blocks, load) for the blocks of a row, `most` at a time as long as there are as many, where
-  /// load(address) reads one; the last may be short.
-  template <int most, class F>
-  SANTA_INLINE static void for_each_block(int dim, F&& f) {
-    constexpr auto one = std::integral_constant<int, 1>{};
-    constexpr auto whole = [](const T* p) SANTA_INLINE_LAMBDA { return Block::load(p); };
-    int at = 0;
-    for (; at + most * Block::size <= dim; at += most * Block::size) f(at, std::integral_constant<int, most>{}, whole);
-    if constexpr (most > 1)
-      for (; at + Block::size <= dim; at += Block::size) f(at, one, whole);
-    if (at < dim) f(at, one, [&](const T* p) SANTA_INLINE_LAMBDA { return Block::load(p, dim - at); });
-  }
+  [[nodiscard]] int row_bytes() const { return _dim / packed * int{sizeof(T)}; }
 
   /// Scores of `Heads` heads, 16 / Heads rows at a time: up to 16 running sums in registers, added up together at the
-  /// end.
+  /// end, beside a block of the queries.
   template <int Heads>
-  SANTA_INLINE void score_heads(int dim, int stride, const T* const* row, const T* const* next, int count, int head,
-                                Simd<float, 32>* scores) const {
+  [[gnu::noinline]] void score_heads(const T* const* row, const T* const* next, int count, int head,
+                                     Simd<float, 32>* scores) const {
     constexpr int rows = Heads == 3 ? 4 : 16 / Heads;
     alignas(native_bytes) float out[Heads][HostGroup::size] = {};
+    LastBlocks last;
+    const int whole = _dim / Block::size * Block::size;
+    decltype(_query.row(0)) query[Heads];
+    static_for<Heads>([&](auto h) SANTA_INLINE_LAMBDA { as_it_stands(query[h] = _query.row(head + h)); });
     for (int i = 0; i < count; i += rows) {
       decltype(_query.zero(0)) total[16];  // [head][row]
       static_for<16>([&](auto k)
                          SANTA_INLINE_LAMBDA { total[k] = _query.zero(k < Heads * rows ? head + k / rows : head); });
-      for_each_block<1>(dim, [&](int at, auto /*blocks*/, auto load) SANTA_INLINE_LAMBDA {
-        const auto* query = _query.row(0) + head * stride + at;
-        Block keys[rows];
-        static_for<rows>([&](auto r) SANTA_INLINE_LAMBDA {
-          keys[r] = load(row[i + r] + at / packed);
-          HostGroup::prefetch<key_level>(next[i + r] + at / packed, Block::size / packed * int{sizeof(T)});
+      const T* const* from = row + i;
+      const T* const* coming = next + i;
+      int at = 0;
+      for (int place = 0; place < _stride; place += Block::size, at += block_elements) {
+        if (place == whole) {
+          from = last.take(from, at, rows, row_bytes() % block_bytes);
+          at = 0;
+        }
+        as_it_stands(from);
+        as_it_stands(coming);
+        typename Block::Part q[Heads][2];
+        static_for<2 * Heads>([&](auto k) SANTA_INLINE_LAMBDA {
+          q[k / 2][k % 2] = Block::Part::load(query[k / 2] + place + Block::size / 2 * (k % 2)).in_registers();
         });
-        static_for<2>([&](auto half) SANTA_INLINE_LAMBDA {
-          static_for<Heads>([&](auto h) SANTA_INLINE_LAMBDA {
-            const auto q = Block::Part::load(query + h * stride + Block::size / 2 * half);
-            static_for<rows>([&](auto r) SANTA_INLINE_LAMBDA {
-              total[h * rows + r] = add_products(keys[r].part[half], q, total[h * rows + r]);
-            });
+        static_for<rows>([&](auto r) SANTA_INLINE_LAMBDA {
+          const Block key = Block::load(from[r] + at);
+          HostGroup::prefetch<key_level>(coming[r] + place / packed, block_bytes);
+          static_for<2 * Heads>([&](auto k) SANTA_INLINE_LAMBDA {
+            constexpr int h = k % Heads;
+            constexpr int half = k / Heads;
+            total[h * rows + r] = add_products(key.part[half], q[h][half], total[h * rows + r]);
           });
         });
-      });
+      }
       alignas(native_bytes) float sums[16];
       convert<float>(sum_each(total)).store(sums);
-      static_for<Heads>([&](auto h)
-                            SANTA_INLINE_LAMBDA { std::memcpy(out[h] + i, sums + h * rows, rows * sizeof(float)); });
+      for (int h = 0; h < Heads; ++h) std::memcpy(out[h] + i, sums + h * rows, rows * sizeof(float));
     }
-    static_for<Heads>([&](auto h)
-                          SANTA_INLINE_LAMBDA { scores[h] = _query.scores(head + h, Simd<float, 32>::load(out[h])); });
+    for (int h = 0; h < Heads; ++h) scores[h] = _query.scores(head + h, Simd<float, 32>::load(out[h]));
   }
 
   /// Adds rows to the sums of `Heads` heads, two blocks of features at a time where registers hold their sums: lines
   /// next to each other are then asked for together.
   template <int Heads>
-  SANTA_INLINE void add_heads(int dim, int stride, const T* const* row, const T* const* next, int count,
-                              const float* weight, int weight_stride, int head) {
-    for_each_block<(native_bytes == 64 ? 2 : 1)>(dim, [&](int at, auto blocks, auto load) SANTA_INLINE_LAMBDA {
-      constexpr int parts = 2 * blocks;
-      float* sum = _sum + head * stride + at;
-      Simd<float, 16> total[Heads][parts];
-      static_for<Heads>([&](auto h) SANTA_INLINE_LAMBDA {
-        static_for<parts>([&](auto part) SANTA_INLINE_LAMBDA {
-          total[h][part] = Simd<float, 16>::load(sum + h * stride + 16 * part);
-        });
-      });
-      for (int i = 0; i < count; ++i) {
-        Block values[blocks];
-        static_for<blocks>([&](auto b) SANTA_INLINE_LAMBDA { values[b] = load(row[i] + at + b * Block::size); });
-        HostGroup::prefetch(next[i] + at, blocks * Block::size * int{sizeof(T)});
-        static_for<Heads>([&](auto h) SANTA_INLINE_LAMBDA {
-          const Simd<float, 16> w = weight[h * weight_stride + i];
-          static_for<parts>([&](auto part) SANTA_INLINE_LAMBDA {
-            total[h][part] = fma(values[part / 2].part[part % 2], w, total[h][part]);
-          });
-        });
-      }
-      static_for<Heads>([&](auto h) SANTA_INLINE_LAMBDA {
-        static_for<parts>([&](auto part) SANTA_INLINE_LAMBDA { total[h][part].store(sum + h * stride + 16 * part); });
-      });
-    });
+  [[gnu::noinline]] void add_heads(const T* const* row, const T* const* next, int count, const float* weight,
+                                   int weight_stride, int head) {
+    constexpr int most = native_bytes == 64 ? 2 : 1;
+    const int dim = _dim;
+    float* sum[Heads];
+    static_for<Heads>([&](auto h) SANTA_INLINE_LAMBDA { as_it_stands(sum[h] = _sum + (head + h) * _stride); });
+    int at = 0;
+    for (; at + most * Block::size <= dim; at += most * Block::size)
+      add_blocks<Heads, most>(row, next, at, count, weight, weight_stride, sum,
+                              [](const T* p) SANTA_INLINE_LAMBDA { return Block::load(p); });
+    for (; at < dim; at += Block::size) {
+      const int present = dim - at < Block::size ? dim - at : Block::size;
+      add_blocks<Heads, 1>(row, next, at, count, weight, weight_stride, sum,
+                           [present](const T* p) SANTA_INLINE_LAMBDA { return Block::load(p, present); });
+    }
   }
 
-  // The same for a constant dimension, or with 0 for any, as functions that exist once.
-  template <int Heads, int Dim>
-  [[gnu::noinline]] void score_heads_of(const T* const* row, const T* const* next, int count, int head,
-                                        Simd<float, 32>* scores) const {
-    score_heads<Heads>(Dim != 0 ? Dim : _dim, Dim != 0 ? padded(Dim) : _stride, row, next, count, head, scores);
-  }
-  template <int Heads, int Dim>
-  [[gnu::noinline]] void add_heads_of(const T* const* row, const T* const* next, int count, const float* weight,
-                                      int weight_stride, int head) {
-    add_heads<Heads>(Dim != 0 ? Dim : _dim, Dim != 0 ? padded(Dim) : _stride, row, next, count, weight, weight_stride,
-                     head);
+  /// The same of features from `at` on, of which load(address) reads a block.
+  template <int Heads, int blocks, class Load>
+  SANTA_INLINE static void add_blocks(const T* const* row, const T* const* next, int at, int count, const float* weight,
+                                      int weight_stride, float* const (&sum)[Heads], const Load& load) {
+    constexpr int parts = 2 * blocks;
+    Simd<float, 16> total[Heads][parts];
+    static_for<Heads * parts>([&](auto k) SANTA_INLINE_LAMBDA {
+      total[k / parts][k % parts] = Simd<float, 16>::load(sum[k / parts] + at + 16 * (k % parts));
+    });
+    for (int i = 0; i < count; ++i) {
+      HostGroup::prefetch(next[i] + at, blocks * Block::size * int{sizeof(T)});
+      Block values[blocks];
+      static_for<blocks>([&](auto b) SANTA_INLINE_LAMBDA { values[b] = load(row[i] + at + b * Block::size); });
+      static_for<Heads>([&](auto h) SANTA_INLINE_LAMBDA {
+        const Simd<float, 16> w = weight[h * weight_stride + i];
+        static_for<parts>([&](auto part) SANTA_INLINE_LAMBDA {
+          total[h][part] = fma(values[part / 2].part[part % 2], w, total[h][part]);
+        });
+      });
+    }
+    static_for<Heads * parts>(
+        [&](auto k) SANTA_INLINE_LAMBDA { total[k / parts][k % parts].store(sum[k / parts] + at + 16 * (k % parts)); });
   }
 
   Query _query;
