@@ -47,6 +47,15 @@ function(santa_build target)
   endif()
 endfunction()
 
+# santa_compile_together(<target>): all sources as one, for targets of many small ones: for each alone compilers take
+# longer to read the headers that they share (Kokkos, the parsers) than what it says itself. -D CMAKE_UNITY_BUILD=OFF
+# keeps them apart, for tools that go through files one by one.
+function(santa_compile_together target)
+  if(NOT DEFINED CMAKE_UNITY_BUILD)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 0)
+  endif()
+endfunction()
+
 # santa_only_extents(<target> <heads,dim>... [MISALIGNED <heads,dim>...]): what a device's kernels are compiled for, in
 # all sources of an executable. Each is 15 kernels a file that runs all methods, at 2 to 4 seconds: else there are 12.
 function(santa_only_extents target)

@@ -1,4 +1,4 @@
-// A decoder's plan for features of keys. For the files that instantiate it, one an element type.
+// A decoder's plan for features of keys. For the file that instantiates it.
 #pragma once
 
 #include "decode/decoder.hpp"

@@ -1,4 +1,4 @@
-// A decoder's plan. For the files that instantiate it, one an element type: the library's kernels are compiled there.
+// A decoder's plan. For the file that instantiates it, where the library's kernels are compiled.
 #pragma once
 
 #include "decode/decoder.hpp"

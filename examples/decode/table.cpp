@@ -118,12 +118,12 @@ void print_heading(std::ostream& stream, const Report& report) {
 
 template <class Row>
 void print_rows(std::ostream& stream, const std::vector<Row>& rows) {
-  std::array<std::size_t, std::tuple_size_v<Row>> width{};
+  std::array<std::size_t, std::tuple_size_v<Row>> widths{};
   for (const Row& row : rows)
-    for (std::size_t i = 0; i < row.size(); ++i) width[i] = std::max(width[i], row[i].size());
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
   for (const Row& row : rows) {
-    std::string line = row[0] + std::string(width[0] - row[0].size(), ' ');
-    for (std::size_t i = 1; i < row.size(); ++i) line += "  " + std::string(width[i] - row[i].size(), ' ') + row[i];
+    std::string line = row[0] + std::string(widths[0] - row[0].size(), ' ');
+    for (std::size_t i = 1; i < row.size(); ++i) line += "  " + std::string(widths[i] - row[i].size(), ' ') + row[i];
     line.erase(line.find_last_not_of(' ') + 1);
     stream << line << "\n";
   }

@@ -1,5 +1,0 @@
-#include "decode/planned_decoder.hpp"
-#include <santa/core/element.hpp>
-
-template std::unique_ptr<santa::example::Decoder<santa::half>> santa::example::make_decoder<santa::half>(
-    const Space&, const AnyMethod&, const Shape&, float);

@@ -1,0 +1,13 @@
+#include "decode/feature_decoder.hpp"
+#include <santa/core/element.hpp>
+
+namespace santa::example {
+
+template std::unique_ptr<Decoder<float>> make_feature_decoder<float>(const Space&, const MassUnit&, const Shape&, float,
+                                                                     const Scoring&);
+template std::unique_ptr<Decoder<half>> make_feature_decoder<half>(const Space&, const MassUnit&, const Shape&, float,
+                                                                   const Scoring&);
+template std::unique_ptr<Decoder<bfloat16>> make_feature_decoder<bfloat16>(const Space&, const MassUnit&, const Shape&,
+                                                                           float, const Scoring&);
+
+}  // namespace santa::example
