@@ -84,7 +84,7 @@ void run(benchmark::State& state, const std::string& name, const Case& at, const
   const Space space;
   const auto& problem = CurrentProblem::of<T>(at);
   const santa_bench::Reader& reader = CurrentProblem::reader();
-  const santa::DecodePlan plan(space, method, at.shape);
+  const santa::DecodePlan plan(space, method, problem.query, problem.cache(0));
   const typename decltype(plan)::State carried(space, at.shape);
   const Kokkos::View<santa::Statistics**, Memory> statistics("statistics", static_cast<std::size_t>(at.shape.batch),
                                                              static_cast<std::size_t>(at.shape.kv_heads));

@@ -32,7 +32,7 @@ int main(int argc, char* argv[]) {
   fill(values, 1.F, 1.F, 3);
 
   const santa::ContiguousCache cache{keys, values};
-  const santa::DecodePlan plan{space, santa::MassUnit{.rows = santa::share(0.1)}, santa::shape_of(query, cache)};
+  const santa::DecodePlan plan{space, santa::MassUnit{.rows = santa::share(0.1)}, query, cache};
   const santa::DecodeState<Memory> state(space, plan.shape());
   const View<santa::Statistics**> statistics("statistics", 1, kv_heads);
   for (int step = 0; step < 4; ++step)  // a decoder would append a key and a value each time

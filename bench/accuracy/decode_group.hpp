@@ -42,9 +42,8 @@ template <Method M, class Cache>
 GroupOutcome decode_group(const GroupProblem& group, const M& method, const Cache& cache, bool with_center, int seeds) {
   const Space space;
   const std::int64_t batch = cache.shape().batch;
-  const Shape shape{batch, group.heads, 1, group.length, group.dim};
-  const DecodePlan<Space, M> plan(space, method, shape, {.scale = group.scale});
   const Vectors query = shared_vectors(group.query.data(), group.heads, group.dim, batch);
+  const DecodePlan plan(space, method, query, cache, {.scale = group.scale});
   const Kokkos::View<float***, Kokkos::LayoutRight, Memory> out("santa::accuracy::out", size(seeds), size(group.heads),
                                                                 size(group.dim));
   const Kokkos::View<Statistics**, Kokkos::LayoutRight, Memory> statistics("santa::accuracy::statistics", size(seeds),
@@ -60,7 +59,7 @@ GroupOutcome decode_group(const GroupProblem& group, const M& method, const Cach
     plan.run(space, query, cache, Kokkos::subview(out, requests, Kokkos::ALL, Kokkos::ALL), options);
   };
   if constexpr (requires { M::draws; }) {  // MassUnit's state, in any form
-    options.state = DecodeState<Memory>(space, shape);
+    options.state = DecodeState<Memory>(space, plan.shape());
     for (std::uint32_t step = 1; step <= settling_runs; ++step) run(0, step);
   }
   for (std::int64_t first = 0; first < seeds; first += batch) run(first, 0);

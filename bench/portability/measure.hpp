@@ -75,7 +75,7 @@ Measured measure(const Space& space, const Caches<Space>& caches, const Stage& s
   typename Caches<Space>::Outputs out("out", size(shape.batch), size(shape.heads), size(shape.dim));
   Kokkos::View<santa::Statistics**, Kokkos::LayoutRight, Memory> statistics("statistics", size(shape.batch),
                                                                             size(shape.kv_heads));
-  const santa::DecodePlan plan(space, method, shape);
+  const santa::DecodePlan plan(space, method, caches.query, stage.cache(0));
   std::vector<santa::DecodeState<Memory>> states;
   if (!first_steps)
     for (std::size_t copy = 0; copy < caches.copies(); ++copy) states.emplace_back(space, shape);

@@ -14,22 +14,20 @@
 
 namespace santa::example {
 
-template <class T, AnyMassUnit M, bool again>
+template <class T, AnyMassUnit M, Rescore rescore>
 class FeatureDecoder final : public Decoder<T> {
  public:
+  using ScoredCache = FeatureCache<WholeCache<T>, FeatureKeys<T, Memory>, AnyFeatures, rescore>;
+
   FeatureDecoder(const Space& space, const M& method, const Shape& shape, float scale, const AnyFeatures& choice)
-      : _plan(space, method, shape, {.scale = scale}),
+      : _plan(space, method, shape, cache_of<ScoredCache>, {.scale = scale}),
         _choice(choice),
         _coefficients("santa::example::coefficients", 1, static_cast<std::size_t>(shape.heads),
                       static_cast<std::size_t>(shape.dim)) {}
 
   void run(const Space& space, const QueryView& query, const Step<T>& step, const OutView& out,
            const RunOptions<Memory>& options) const override {
-    const FeatureCache cache{step.whole, *step.features, _choice};
-    if constexpr (again)
-      _plan.run(space, query, santa::rescored(cache), out, options);
-    else
-      _plan.run(space, query, cache, out, options);
+    _plan.run(space, query, ScoredCache(step.whole, *step.features, _choice), out, options);
   }
 
   [[nodiscard]] std::optional<double> features_read(const Space& space, const QueryView& query, const Step<T>& step,
@@ -51,7 +49,7 @@ class FeatureDecoder final : public Decoder<T> {
   }
 
  private:
-  DecodePlan<Space, M> _plan;
+  DecodePlan<Space, M, ScoredCache> _plan;
   AnyFeatures _choice;
   Kokkos::View<float***, Kokkos::LayoutRight, Memory> _coefficients;
 };
@@ -64,8 +62,8 @@ std::unique_ptr<Decoder<T>> make_feature_decoder(const Space& space, const AnyMe
       [&]<class M>(const M& chosen) -> std::unique_ptr<Decoder<T>> {
         if constexpr (AnyMassUnit<M>) {
           if (scoring.rescored)
-            return std::make_unique<FeatureDecoder<T, M, true>>(space, chosen, shape, scale, choice);
-          return std::make_unique<FeatureDecoder<T, M, false>>(space, chosen, shape, scale, choice);
+            return std::make_unique<FeatureDecoder<T, M, Rescore::drawn_rows>>(space, chosen, shape, scale, choice);
+          return std::make_unique<FeatureDecoder<T, M, Rescore::none>>(space, chosen, shape, scale, choice);
         }
         return nullptr;
       },

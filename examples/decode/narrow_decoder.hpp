@@ -10,31 +10,30 @@
 
 namespace santa::example {
 
-template <class T, AnyMassUnit M, class Narrow, bool again>
+template <class T, AnyMassUnit M, class Narrow, Rescore rescore>
 class NarrowDecoder final : public Decoder<T> {
  public:
+  using ScoredCache = NarrowCache<WholeCache<T>, Narrow, rescore>;
+
   NarrowDecoder(const Space& space, const M& method, const Shape& shape, float scale)
-      : _plan(space, method, shape, {.scale = scale}) {}
+      : _plan(space, method, shape, cache_of<ScoredCache>, {.scale = scale}) {}
 
   void run(const Space& space, const QueryView& query, const Step<T>& step, const OutView& out,
            const RunOptions<Memory>& options) const override {
-    const NarrowCache cache{step.whole, std::get<Narrow>(*step.narrow)};
-    if constexpr (again)
-      _plan.run(space, query, santa::rescored(cache), out, options);
-    else
-      _plan.run(space, query, cache, out, options);
+    _plan.run(space, query, ScoredCache(step.whole, std::get<Narrow>(*step.narrow)), out, options);
   }
 
  private:
-  DecodePlan<Space, M> _plan;
+  DecodePlan<Space, M, ScoredCache> _plan;
 };
 
 template <class T, AnyMassUnit M>
 std::unique_ptr<Decoder<T>> plan_narrow_decoder(const Space& space, const M& method, const Shape& shape, float scale,
                                                 const Scoring& scoring) {
   const auto make = [&]<class Narrow>() -> std::unique_ptr<Decoder<T>> {
-    if (scoring.rescored) return std::make_unique<NarrowDecoder<T, M, Narrow, true>>(space, method, shape, scale);
-    return std::make_unique<NarrowDecoder<T, M, Narrow, false>>(space, method, shape, scale);
+    if (scoring.rescored)
+      return std::make_unique<NarrowDecoder<T, M, Narrow, Rescore::drawn_rows>>(space, method, shape, scale);
+    return std::make_unique<NarrowDecoder<T, M, Narrow, Rescore::none>>(space, method, shape, scale);
   };
   switch (scoring.stage) {
     case ScoreStage::int8: return make.template operator()<NarrowKeys<std::int8_t, Memory>>();

@@ -13,7 +13,7 @@ template <class T, Method M>
 class PlannedDecoder final : public Decoder<T> {
  public:
   PlannedDecoder(const Space& space, const M& method, const Shape& shape, float scale)
-      : _plan(space, method, shape, {.scale = scale}) {}
+      : _plan(space, method, shape, cache_of<Cache<T>>, {.scale = scale}) {}
 
   void run(const Space& space, const QueryView& query, const Step<T>& step, const OutView& out,
            const RunOptions<Memory>& options) const override {
@@ -21,7 +21,7 @@ class PlannedDecoder final : public Decoder<T> {
   }
 
  private:
-  DecodePlan<Space, M> _plan;
+  DecodePlan<Space, M, Cache<T>> _plan;
 };
 
 template <class T>

@@ -15,18 +15,18 @@ bool equal(const MassUnit& a, const MassUnit& b) {
 
 /// The plans for one shape, made when they are first asked for.
 struct Plans::Shelf {
-  using Sampled = DecodePlan<Space, MassUnit>;
+  using Sampled = DecodePlan<Space, MassUnit, TextCache>;  // SharedCache has lengths besides
 
   Shape shape;
-  DecodePlan<Space, Exact> exact;
+  DecodePlan<Space, Exact, TextCache> exact;
   std::vector<std::pair<MassUnit, std::unique_ptr<Sampled>>> sampled = {};
 
-  explicit Shelf(const Shape& given) : shape(given), exact(Space(), Exact{}, given) {}
+  explicit Shelf(const Shape& given) : shape(given), exact(Space(), Exact{}, given, cache_of<TextCache>) {}
 
   const Sampled& find(const MassUnit& method) {
     for (const auto& [known, plan] : sampled)
       if (equal(known, method)) return *plan;
-    return *sampled.emplace_back(method, std::make_unique<Sampled>(Space(), method, shape)).second;
+    return *sampled.emplace_back(method, std::make_unique<Sampled>(Space(), method, shape, cache_of<TextCache>)).second;
   }
 
   template <class Cache>

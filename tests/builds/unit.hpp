@@ -15,12 +15,13 @@ using Memory = Space::memory_space;
 /// What units hand to each other: types of the library that programs hold.
 struct Step {
   using Keys = Kokkos::View<bfloat16****, Memory>;
+  using Cache = ContiguousCache<Keys>;
   static constexpr std::size_t heads = 4, kv_heads = 2, dim = 64, length = 3000;
 
   Kokkos::View<float***, Memory> query{"query", 1, heads, dim}, out{"out", 1, heads, dim};
   Keys keys{"keys", 1, length, kv_heads, dim}, values{"values", 1, length, kv_heads, dim};
-  ContiguousCache<Keys, Keys> cache{keys, values};
-  DecodePlan<Space, MassUnit> plan{Space{}, MassUnit{.rows = 200}, shape_of(query, cache)};
+  Cache cache{keys, values};
+  DecodePlan<Space, MassUnit, Cache> plan{Space{}, MassUnit{.rows = 200}, query, cache};
   DecodeState<Memory> state{Space{}, plan.shape()};
 
   Step();

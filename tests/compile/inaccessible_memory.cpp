@@ -3,6 +3,7 @@
 
 using Space = Kokkos::DefaultHostExecutionSpace;
 using Rows = Kokkos::View<float****, Kokkos::HostSpace>;
+using Cache = santa::ContiguousCache<Rows>;
 // A memory space that no execution space on the host can reach.
 using Out = Kokkos::View<float***, Kokkos::HostSpace>;
 
@@ -11,6 +12,6 @@ struct Elsewhere : Kokkos::HostSpace {
 };
 using FarQuery = Kokkos::View<float***, Elsewhere>;
 
-void run(const santa::DecodePlan<Space, santa::Exact>& plan, const FarQuery& query) {
-  plan.run(Space(), query, santa::ContiguousCache{Rows(), Rows()}, Out());
+void run(const santa::DecodePlan<Space, santa::Exact, Cache>& plan, const FarQuery& query) {
+  plan.run(Space(), query, Cache(Rows(), Rows()), Out());
 }

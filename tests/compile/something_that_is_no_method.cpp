@@ -4,4 +4,5 @@
 struct Guess {
   void check() const {}
 };
-using Plan = santa::DecodePlan<Kokkos::DefaultHostExecutionSpace, Guess>;
+using Cache = santa::ContiguousCache<Kokkos::View<float****, Kokkos::HostSpace>>;
+using Plan = santa::DecodePlan<Kokkos::DefaultHostExecutionSpace, Guess, Cache>;

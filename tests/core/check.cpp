@@ -1,8 +1,10 @@
 // Errors have one form: argument, given, accepted.
 #include <santa/core/arguments.hpp>
 #include <santa/core/check.hpp>
+#include <santa/core/lengths.hpp>
 #include <santa/core/shape.hpp>
 #include <santa/core/version.hpp>
+#include <santa/schedule/even.hpp>
 
 #include <doctest/doctest.h>
 
@@ -72,10 +74,6 @@ TEST_CASE("shapes_are_checked_extent_by_extent") {
 }
 
 TEST_CASE("units_cover_every_key_of_every_head_once") {
-  struct From {
-    std::int64_t start;
-    [[nodiscard]] std::int64_t first_key(std::int64_t length) const { return length > start ? length - start : 0; }
-  };
   detail::Arguments a;
   a.batch = 2;
   a.heads = 51;
@@ -88,12 +86,13 @@ TEST_CASE("units_cover_every_key_of_every_head_once") {
   const std::vector<std::int64_t> lengths = {1200, 300};
   a.lengths = {lengths.data(), true};
   for (const std::int64_t window : {0, 1, 31, 100, 256, 700, 5000}) {
+    a.window = window;
     std::vector<int> seen(static_cast<std::size_t>(a.batch * a.heads * a.storage), 0);
-    const std::int64_t units = detail::unit_rank(a, a.batch, 0, 0, 0);
+    const std::int64_t units = detail::all_units(a);
     REQUIRE(units == 2 * 5 * 3 * 2);
     for (std::int64_t rank = 0; rank < units; ++rank) {
-      const detail::Unit unit = detail::unit_of(a, From{window}, rank);
-      CHECK(detail::unit_rank(a, unit.batch, unit.split, unit.kv_head, unit.slice) == rank);
+      const detail::Unit unit = detail::unit_of(a, rank);
+      CHECK(detail::unit_rank(a, {unit.batch, unit.split, unit.kv_head, unit.slice}) == rank);
       CHECK(unit.heads <= 9);
       CHECK(unit.begin % detail::tile_keys == 0);
       for (std::int64_t key = unit.begin; key < unit.end; ++key) {
@@ -117,17 +116,17 @@ TEST_CASE("units_cover_every_key_of_every_head_once") {
 TEST_CASE("lengths_are_read_in_both_widths_and_clamped_to_the_storage") {
   const std::vector<std::int64_t> wide = {5, -1, 1000, std::int64_t{1} << 40};
   const std::vector<std::int32_t> narrow = {5, -1, 1000, 7};
-  detail::Arguments a;
-  a.storage = 100;
-  CHECK(detail::length_of(a, 3) == 100);
-  a.lengths = {wide.data(), true};
-  CHECK(detail::length_of(a, 0) == 5);
-  CHECK(detail::length_of(a, 1) == 0);
-  CHECK(detail::length_of(a, 2) == 100);
-  CHECK(detail::length_of(a, 3) == 100);
-  a.lengths = {narrow.data(), false};
-  CHECK(detail::length_of(a, 0) == 5);
-  CHECK(detail::length_of(a, 1) == 0);
-  CHECK(detail::length_of(a, 2) == 100);
-  CHECK(detail::length_of(a, 3) == 7);
+  constexpr std::int64_t storage = 100;
+  detail::Lengths lengths;
+  CHECK(lengths.clamped(3, storage) == 100);
+  lengths = {wide.data(), true};
+  CHECK(lengths.clamped(0, storage) == 5);
+  CHECK(lengths.clamped(1, storage) == 0);
+  CHECK(lengths.clamped(2, storage) == 100);
+  CHECK(lengths.clamped(3, storage) == 100);
+  lengths = {narrow.data(), false};
+  CHECK(lengths.clamped(0, storage) == 5);
+  CHECK(lengths.clamped(1, storage) == 0);
+  CHECK(lengths.clamped(2, storage) == 100);
+  CHECK(lengths.clamped(3, storage) == 7);
 }

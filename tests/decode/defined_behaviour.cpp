@@ -293,7 +293,7 @@ SANTA_SPACE_TEST_CASE("outputs_are_optional_and_of_any_stride") {
   const Kokkos::View<float****, Kokkos::LayoutRight, Memory> large("test::large", 2, 4, 2, 64);
   Kokkos::deep_copy(large, 7.F);
   const auto out = Kokkos::subview(large, Kokkos::ALL, Kokkos::ALL, 1, std::make_pair(8, 48));
-  const DecodePlan plan(Space{}, MassUnit{.rows = 20}, problem.shape);
+  const DecodePlan plan(Space{}, MassUnit{.rows = 20}, problem.queries(), problem.cache());
   plan.run(Space{}, problem.queries(), problem.cache(), out, {.seed = 1});
   Space{}.fence();
   const auto mirror = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, large);

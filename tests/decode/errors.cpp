@@ -13,6 +13,9 @@ using namespace santa::test;
 
 namespace {
 
+template <class Space>
+using Cache = typename Problem<Space, float>::Cache;
+
 constexpr Shape good{.batch = 2, .heads = 4, .kv_heads = 2, .length = 64, .dim = 32};
 
 template <class F>
@@ -30,7 +33,7 @@ bool starts(const std::string& text, const std::string& start) { return text.rfi
 /// The message of a plan that can't be made. No lambda: nvcc's front end breaks down over its default argument.
 template <class Space, class M>
 std::string plan_error(const Shape& shape, const M& method, const PlanOptions& options = {}) {
-  return message_of([&] { DecodePlan(Space{}, method, shape, options); });
+  return message_of([&] { DecodePlan(Space{}, method, shape, cache_of<Cache<Space>>, options); });
 }
 
 }  // namespace
@@ -70,7 +73,7 @@ SANTA_SPACE_TEST_CASE("plans_reject_bad_shapes_methods_and_options") {
         "santa: keys_per_split is -256; accepted: a multiple of 256 below 2^31, or 0");
   for (const float scale : {quiet_nan, infinity})
     CHECK(starts(plan_error<Space>(good, Exact{}, {.scale = scale}), "santa: scale is "));
-  CHECK(message_of([&] { DecodePlan(Space{}, Exact{}, good, {}, Window{-2}); }) ==
+  CHECK(message_of([&] { DecodePlan(Space{}, Exact{}, good, cache_of<Cache<Space>>, {}, Window{-2}); }) ==
         "santa: Window.size is -2; accepted: 0 or more");
 }
 
@@ -105,7 +108,7 @@ struct Call {
   std::string run() {
     Kokkos::deep_copy(memory, 0.5F);
     Kokkos::deep_copy(lengths, 64);
-    const DecodePlan plan(Space{}, MassUnit{}, good);
+    const DecodePlan plan(Space{}, MassUnit{}, good, cache_of<Cache<Space>>);
     const std::string message = message_of([&] {
       plan.run(Space{}, query, ContiguousCache{keys, values, lengths}, out, options);
     });

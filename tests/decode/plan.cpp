@@ -14,6 +14,9 @@ using namespace santa::test;
 
 namespace {
 
+template <class Space>
+using Cache = typename Problem<Space, float>::Cache;
+
 const std::vector<AnyMethod> methods = exact_and_samplers(40);
 
 /// Kernels of one run that is not the first with a state, but for the one that merges, which small plans don't have.
@@ -92,7 +95,7 @@ SANTA_SPACE_TEST_CASE("delta_takes_kernels_of_its_own_as_far_as_a_state_does_not
 SANTA_SPACE_TEST_CASE("one_allocation_makes_a_plan") {
   const Shape shape{.batch = 2, .heads = 4, .kv_heads = 2, .length = 600, .dim = 64};
   const Events events;
-  const DecodePlan plan(Space{}, MassUnit{}, shape);
+  const DecodePlan plan(Space{}, MassUnit{}, shape, cache_of<Cache<Space>>);
   CHECK(Events::allocations == 1);
   CHECK(plan.workspace_bytes() > 0);
   CHECK(plan.shape() == shape);
@@ -101,10 +104,10 @@ SANTA_SPACE_TEST_CASE("one_allocation_makes_a_plan") {
 SANTA_SPACE_TEST_CASE("plans_describe_their_splits_workspace_and_reads") {
   const Shape shape{.batch = 3, .heads = 34, .kv_heads = 2, .length = 1000, .dim = 64};
   const auto text = [&](const auto& method, std::int64_t keys_per_split) {
-    return DecodePlan(Space{}, method, shape, {.keys_per_split = keys_per_split}).describe();
+    return DecodePlan(Space{}, method, shape, cache_of<Cache<Space>>, {.keys_per_split = keys_per_split}).describe();
   };
   const auto has = [](const std::string& all, const std::string& part) { return all.find(part) != std::string::npos; };
-  const DecodePlan plan(Space{}, MassUnit{.rows = 70}, shape);
+  const DecodePlan plan(Space{}, MassUnit{.rows = 70}, shape, cache_of<Cache<Space>>);
   CHECK(has(plan.describe(), "santa::MassUnit for batch 3, heads 34/2, dim 64, up to 1000 keys"));
   CHECK(has(plan.describe(), "workspace " + std::to_string(plan.workspace_bytes()) + " bytes"));
   CHECK(has(plan.describe(), "slices of 9 heads"));
@@ -125,7 +128,7 @@ SANTA_SPACE_TEST_CASE("one_plan_serves_smaller_batches_and_storages") {
   const Shape most{.batch = 4, .heads = 4, .kv_heads = 2, .length = 1500, .dim = 64};
   using Memory = typename Space::memory_space;
   const auto check = [&](const auto& method) {
-    const DecodePlan plan(Space{}, method, most, {.keys_per_split = 256});
+    const DecodePlan plan(Space{}, method, most, cache_of<Cache<Space>>, {.keys_per_split = 256});
     for (const std::int64_t length : {1500, 1000, 1, 257})
       for (const std::int64_t batch : {1, 4}) {
         Problem<Space, float> problem({.batch = batch, .heads = 4, .kv_heads = 2, .length = length, .dim = 64});
@@ -151,7 +154,7 @@ SANTA_SPACE_TEST_CASE("seed_and_step_may_lie_in_memory") {
   const Kokkos::View<float*, Memory> flat("test::out", 4 * 64);
   const Kokkos::View<float***, Kokkos::LayoutRight, Memory> out(flat.data(), 1, 4, 64);
   const auto check = [&](const auto& method) {
-    const DecodePlan plan(Space{}, method, problem.shape);
+    const DecodePlan plan(Space{}, method, problem.queries(), problem.cache());
     for (const std::uint64_t s : {std::uint64_t{3}, std::uint64_t{1} << 50})
       for (const std::uint32_t t : {0U, 9U}) {
         Kokkos::deep_copy(seed, s);
@@ -178,7 +181,7 @@ SANTA_SPACE_TEST_CASE("error_bars_and_statistics_change_nothing_else") {
         [&](const auto& method) {
           const Kokkos::View<float*, Memory> flat("test::out", 2 * 4 * 64);
           const Kokkos::View<float***, Kokkos::LayoutRight, Memory> out(flat.data(), 2, 4, 64);
-          const DecodePlan plan(Space{}, method, problem.shape);
+          const DecodePlan plan(Space{}, method, problem.queries(), problem.cache());
           plan.run(Space{}, problem.queries(), problem.cache(), out, {.seed = 1});
           Space{}.fence();
           CHECK(same_bits(to_host<float>(flat), expected.out));
@@ -223,7 +226,7 @@ SANTA_SPACE_TEST_CASE("a_workspace_holds_no_more_than_eight_bytes_a_key_and_head
         std::visit(
             [&](const auto& method) {
               CAPTURE(any.index());
-              CHECK(DecodePlan(Space{}, method, shape).workspace_bytes() <= most_bytes(shape));
+              CHECK(DecodePlan(Space{}, method, shape, cache_of<Cache<Space>>).workspace_bytes() <= most_bytes(shape));
             },
             any);
     }

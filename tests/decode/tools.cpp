@@ -50,7 +50,7 @@ template <class Space, class M>
 Strings labels_of(const M& method) {
   const auto problem = small_problem<Space>();
   const Outputs<Space> to;
-  const DecodePlan plan(Space{}, method, problem.shape);
+  const DecodePlan plan(Space{}, method, problem.queries(), problem.cache());
   {
     const Events events;
     plan.run(Space{}, problem.queries(), problem.cache(), to.out);
@@ -86,7 +86,7 @@ SANTA_SPACE_TEST_CASE("each_method_runs_the_kernels_that_its_name_tells") {
 SANTA_SPACE_TEST_CASE("a_run_is_a_region_around_its_kernels") {
   const auto problem = small_problem<Space>();
   const Outputs<Space> to;
-  const DecodePlan plan(Space{}, MassUnit{.rows = 40}, problem.shape);
+  const DecodePlan plan(Space{}, MassUnit{.rows = 40}, problem.queries(), problem.cache());
   {
     const Events events;
     for (int i = 0; i < 2; ++i) plan.run(Space{}, problem.queries(), problem.cache(), to.out);
@@ -104,7 +104,7 @@ SANTA_SPACE_TEST_CASE("everything_happens_on_the_instance_given") {
   const Outputs<Space> to;
   const auto check = [&](const auto& method) {
     std::optional<Events> events(std::in_place);
-    const DecodePlan plan(space, method, problem.shape);
+    const DecodePlan plan(space, method, problem.queries(), problem.cache());
     const DecodeState<typename Space::memory_space> state(space, problem.shape);
     state.reset(space);
     plan.run(space, problem.queries(), problem.cache(), to.out, {.state = state});
@@ -152,7 +152,7 @@ TEST_CASE("kernels_run_on_the_threads_of_the_instance_given") {
   const Outputs<Kokkos::OpenMP> to;
   const auto threads_of = [&](const Kokkos::OpenMP& space) {
     ThreadsSeen::most = 0;
-    const DecodePlan plan(space, Systematic{.samples = 40}, problem.shape, {}, ThreadsSeen{});
+    const DecodePlan plan(space, Systematic{.samples = 40}, problem.queries(), problem.cache(), {}, ThreadsSeen{});
     plan.run(space, problem.queries(), problem.cache(), to.out);
     space.fence("test");
     return ThreadsSeen::most.load();
@@ -179,7 +179,7 @@ SANTA_SPACE_TEST_CASE("even_a_first_run_neither_allocates_nor_fences") {
   const auto problem = small_problem<Space>();
   const Outputs<Space> to;
   const auto check = [&](const auto& method) {
-    const DecodePlan plan(Space{}, method, problem.shape);
+    const DecodePlan plan(Space{}, method, problem.queries(), problem.cache());
     {
       const Events events;
       plan.run(Space{}, problem.queries(), problem.cache(), to.out);

@@ -35,7 +35,7 @@ SANTA_SPACE_TEST_CASE("an_empty_batch_is_decoded") {
   decode(space, Systematic{.samples = 10}, none.query, none.cache(), none.out);
   decode(space, Exact{}, none.query, ContiguousCache{none.rows, none.rows}, none.out);
   validate(space, none.cache());
-  const DecodePlan plan(space, MassUnit{}, none.shape);
+  const DecodePlan plan(space, MassUnit{}, none.query, none.cache());
   CHECK(plan.describe().find("batch 0") != std::string::npos);
   const DecodeState<typename Space::memory_space> state(space, none.shape);
   plan.run(space, none.query, none.cache(), none.out, {.state = state});

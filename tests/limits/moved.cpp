@@ -27,13 +27,18 @@ struct Data {
       matrix{"test::matrix", 40, 32}, sum{"test::sum", 2, 32};
   Kokkos::View<std::int32_t*, Memory> order{"test::order", 2};
 
-  [[nodiscard]] ContiguousCache<Rows> cache() const { return {rows, rows}; }
-  [[nodiscard]] std::string run(const DecodePlan<Space, MassUnit>& plan, const RunOptions<Memory>& options = {}) const {
+  using Cache = ContiguousCache<Rows>;
+  using Plan = DecodePlan<Space, MassUnit, Cache>;
+
+  [[nodiscard]] Cache cache() const { return {rows, rows}; }
+  [[nodiscard]] Plan new_plan() const { return {space, MassUnit{}, query, cache()}; }
+  [[nodiscard]] std::string run(const Plan& plan, const RunOptions<Memory>& options = {}) const {
     return message_of([&] { plan.run(space, query, cache(), out, options); });
   }
   template <class Copy>
   [[nodiscard]] std::string run_by(const Copy& copy) const {
-    return message_of([&] { DecodePlan(space, Exact{}, shape).run(space, query, NarrowCache{cache(), copy}, out); });
+    const DecodePlan plan(space, Exact{}, shape, cache_of<NarrowCache<Cache, Copy>>);
+    return message_of([&] { plan.run(space, query, NarrowCache{cache(), copy}, out); });
   }
   [[nodiscard]] std::string draw(const DrawPlan<Space, MassUnit>& plan, const DrawnRows<Memory>& drawn) const {
     return message_of([&] { plan.run(space, log_weights, drawn); });
@@ -63,7 +68,7 @@ SANTA_SPACE_TEST_CASE("a_state_by_default_is_none") {
         "santa: order.extent(0) is 2; accepted: the state's batch (0)");
   none.permute(data.space, {});
   CHECK(none.is_fresh());
-  CHECK(data.run(DecodePlan(data.space, MassUnit{}, shape), {.state = none}) == "");
+  CHECK(data.run(data.new_plan(), {.state = none}) == "");
   const DecodeState<Memory> state(data.space, shape);
   state.reset(data.space, 1);
   CHECK(message_of([&] { state.reset(data.space, 2); }) == "santa: request is 2; accepted: 0 to 1");
@@ -106,14 +111,14 @@ SANTA_SPACE_TEST_CASE("what_was_moved_from_is_named_and_what_it_went_to_works") 
   using Memory = typename Space::memory_space;
   const Data<Space> data;
 
-  DecodePlan plan(data.space, MassUnit{}, shape);
+  DecodePlan plan = data.new_plan();
   DecodePlan other = std::move(plan);
   CHECK(data.run(plan) == moved("DecodePlan"));  // NOLINT(bugprone-use-after-move)
   CHECK(data.run(other) == "");
   plan = std::move(other);
   CHECK(data.run(other) == moved("DecodePlan"));  // NOLINT(bugprone-use-after-move)
   CHECK(data.run(plan) == "");
-  plan = DecodePlan(data.space, MassUnit{}, shape);
+  plan = data.new_plan();
   CHECK(data.run(plan) == "");
 
   DecodeState<Memory> state(data.space, shape);

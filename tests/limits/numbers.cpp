@@ -21,6 +21,8 @@ namespace {
 
 using Space = Kokkos::DefaultExecutionSpace;
 using Memory = Space::memory_space;
+using Rows = Kokkos::View<float****, Kokkos::LayoutRight, Memory>;
+using Cache = ContiguousCache<Rows>;
 using Matrix = Kokkos::View<float**, Kokkos::LayoutRight, Memory>;
 
 /// Every stage that draws, by the same seed, step and stream; the message of the first that refuses them, which the
@@ -28,12 +30,11 @@ using Matrix = Kokkos::View<float**, Kokkos::LayoutRight, Memory>;
 struct Stages {
   Space space;
   Kokkos::View<float***, Kokkos::LayoutRight, Memory> query{"test::query", 1, 1, 8}, out{"test::out", 1, 1, 8};
-  Kokkos::View<float****, Kokkos::LayoutRight, Memory> rows{"test::rows", 1, 40, 1, 8};
-  ContiguousCache<decltype(rows)> cache{rows, rows};
-  DecodePlan<Space, Exact> plan{space, Exact{}, {.batch = 1, .length = 40, .dim = 8}};
+  Rows rows{"test::rows", 1, 40, 1, 8};
+  Cache cache{rows, rows};
+  DecodePlan<Space, Exact, Cache> plan{space, Exact{}, query, cache};
   FeatureKeys<float, Memory> copy{space, {.batch = 1, .length = 40, .dim = 8}};
-  FeatureCache<ContiguousCache<decltype(rows)>, FeatureKeys<float, Memory>, TopFeatures> by_features{
-      cache, copy, TopFeatures{.features = 4}};
+  FeatureCache<Cache, FeatureKeys<float, Memory>, TopFeatures> by_features{cache, copy, TopFeatures{.features = 4}};
   Matrix log_weights{"test::log_weights", 1, 40}, hidden{"test::hidden", 1, 8}, head{"test::head", 40, 8};
   DrawnRows<Memory> drawn{space, 1, 40};
   Kokkos::View<std::int64_t*, Memory> tokens{"test::tokens", 1};

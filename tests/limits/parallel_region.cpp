@@ -18,6 +18,8 @@ namespace {
 
 using Space = Kokkos::OpenMP;
 using Memory = Space::memory_space;
+using Rows = Kokkos::View<float****, Kokkos::LayoutRight, Memory>;
+using Cache = ContiguousCache<Rows>;
 using Matrix = Kokkos::View<float**, Kokkos::LayoutRight, Memory>;
 
 constexpr Shape shape{.batch = 1, .heads = 1, .kv_heads = 1, .length = 40, .dim = 8};
@@ -26,9 +28,9 @@ constexpr Shape shape{.batch = 1, .heads = 1, .kv_heads = 1, .length = 40, .dim 
 struct Calls {
   Space space;
   Kokkos::View<float***, Kokkos::LayoutRight, Memory> query{"test::query", 1, 1, 8}, out{"test::out", 1, 1, 8};
-  Kokkos::View<float****, Kokkos::LayoutRight, Memory> rows{"test::rows", 1, 40, 1, 8};
-  ContiguousCache<decltype(rows)> cache{rows, rows};
-  DecodePlan<Space, Exact> plan{space, Exact{}, shape};
+  Rows rows{"test::rows", 1, 40, 1, 8};
+  Cache cache{rows, rows};
+  DecodePlan<Space, Exact, Cache> plan{space, Exact{}, query, cache};
   DecodeState<Memory> state{space, shape};
   NarrowKeys<std::int8_t, Memory> narrow{space, shape};
   LowRankKeys<float, Memory> low_rank{space, shape, 8};
@@ -40,7 +42,7 @@ struct Calls {
   Kokkos::View<std::int32_t*, Memory> tokens{"test::tokens", 1};
 
   [[nodiscard]] std::vector<std::function<void()>> all() const {
-    return {[this] { DecodePlan(space, Exact{}, shape); },
+    return {[this] { DecodePlan(space, Exact{}, query, cache); },
             [this] { plan.run(space, query, cache, out); },
             [this] { decode(space, Exact{}, query, cache, out); },
             [this] { validate(space, cache); },

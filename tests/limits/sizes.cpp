@@ -18,6 +18,9 @@ extern "C" const char* __asan_default_options() { return "allocator_may_return_n
 
 namespace {
 
+template <class Space>
+using Cache = ContiguousCache<Kokkos::View<float****, Kokkos::LayoutRight, typename Space::memory_space>>;
+
 constexpr std::int64_t cut_to_one = (std::int64_t{1} << 32) + 1;  // 1 in 32 bits
 constexpr std::int64_t largest = std::numeric_limits<std::int64_t>::max();
 
@@ -73,8 +76,8 @@ SANTA_SPACE_TEST_CASE("bad_shapes_are_named_wherever_one_is_given") {
   const Space space;
   for (const auto& [shape, sentence] : bad_shapes()) {
     CAPTURE(sentence);
-    CHECK(message_of([&] { DecodePlan(space, Exact{}, shape); }) == sentence);
-    CHECK(message_of([&] { DecodePlan(space, Systematic{.samples = 10}, shape); }) == sentence);
+    CHECK(message_of([&] { DecodePlan(space, Exact{}, shape, cache_of<Cache<Space>>); }) == sentence);
+    CHECK(message_of([&] { DecodePlan(space, Systematic{.samples = 10}, shape, cache_of<Cache<Space>>); }) == sentence);
     CHECK(message_of([&] { NarrowKeys<std::int8_t, Memory>(space, shape); }) == sentence);
     CHECK(message_of([&] { NarrowKeys<int4x2, Memory>(space, shape); }) == sentence);
     CHECK(message_of([&] { FeatureKeys<float, Memory>(space, shape); }) == sentence);
@@ -83,16 +86,20 @@ SANTA_SPACE_TEST_CASE("bad_shapes_are_named_wherever_one_is_given") {
     if (shape.batch < 0 || shape.batch >= two_to(32))  // of a shape it looks at batch and heads
       CHECK(message_of([&] { DecodeState<Memory>(space, shape); }) == sentence);
   }
-  CHECK(message_of([&] { DecodePlan(space, Exact{}, {.batch = two_to(20), .heads = 256, .kv_heads = 1, .dim = 8}); }) ==
-        "santa: batch * heads is 1048576 * 256; accepted: 2^27 or less");
+  CHECK(message_of([&] {
+          DecodePlan(space, Exact{}, {.batch = two_to(20), .heads = 256, .kv_heads = 1, .dim = 8},
+                     cache_of<Cache<Space>>);
+        }) == "santa: batch * heads is 1048576 * 256; accepted: 2^27 or less");
   CHECK(message_of([&] {
           DecodePlan(space, Exact{}, {.batch = two_to(20), .heads = 64, .kv_heads = 64, .length = two_to(20), .dim = 8},
-                     {.keys_per_split = 256});
+                     cache_of<Cache<Space>>, {.keys_per_split = 256});
         }) ==
         "santa: batch * kv_heads * slices * splits is 1048576 * 64 * 1 * 4096; accepted: less than 2^31: give a "
         "larger keys_per_split");
-  CHECK(message_of([&] { DecodePlan(space, Exact{}, {.length = 64, .dim = 8}, {.keys_per_split = largest - 255}); }) ==
-        "santa: keys_per_split is 9223372036854775552; accepted: a multiple of 256 below 2^31, or 0");
+  CHECK(message_of([&] {
+          DecodePlan(space, Exact{}, {.length = 64, .dim = 8}, cache_of<Cache<Space>>,
+                     {.keys_per_split = largest - 255});
+        }) == "santa: keys_per_split is 9223372036854775552; accepted: a multiple of 256 below 2^31, or 0");
 }
 
 SANTA_SPACE_TEST_CASE("lists_and_samplers_name_what_is_too_large") {
@@ -137,7 +144,8 @@ SANTA_SPACE_TEST_CASE("memory_that_cannot_be_had_is_named_with_its_bytes") {
   check_no_memory(message_of([&] { DrawnRows<Memory>(space, 1024, two_to(40)); }), "santa::drawn::rows");
   check_no_memory(message_of([&] { DrawPlan(space, Systematic{.samples = 10}, 1024, two_to(36)); }),
                   "santa::workspace");
-  check_no_memory(message_of([&] { DecodePlan(space, Systematic{.samples = 10}, too_large); }), "santa::workspace");
+  check_no_memory(message_of([&] { DecodePlan(space, Systematic{.samples = 10}, too_large, cache_of<Cache<Space>>); }),
+                  "santa::workspace");
 }
 
 SANTA_SPACE_TEST_CASE("views_of_too_many_rows_are_refused_before_a_launch") {

@@ -47,7 +47,7 @@ template <class Method>
 void print(const char* name, const Data& data, const Method& method) {
   const Space space;
   const santa::ContiguousCache cache{data.keys, data.values};
-  const santa::DecodePlan plan(space, method, santa::shape_of(data.query, cache));
+  const santa::DecodePlan plan(space, method, data.query, cache);
   const santa::DecodeState<Memory> state(space, plan.shape());
   for (int step = 0; step < 6; ++step) {
     plan.run(space, data.query, cache, data.out,

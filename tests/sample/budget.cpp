@@ -2,9 +2,11 @@
 #include "support/statistics.hpp"
 #include <santa/decode/methods.hpp>
 #include <santa/lanes/host_group.hpp>
-#include <santa/sample/mass_unit/carried_delta.hpp>
 #include <santa/sample/fixed_tile_budget.hpp>
 #include <santa/sample/mass_unit.hpp>
+#include <santa/sample/mass_unit/carry.hpp>
+#include <santa/sample/mass_unit/solve_delta.hpp>
+#include <santa/sample/mass_unit/subset.hpp>
 #include <santa/sample/points/multinomial.hpp>
 #include <santa/sample/points/proportional_tile_budget.hpp>
 #include <santa/sample/points/stratified.hpp>
@@ -154,7 +156,9 @@ TEST_CASE("corrections_of_delta_go_the_right_way_and_no_further_than_a_factor_of
 
 TEST_CASE("row_budgets_are_numbers_or_shares") {
   const auto rows_of = [](const RowBudget& rows) {
-    return detail::Recipe<MassUnit>::budget({.rows = rows}, 1000).rows_of(1000);
+    detail::MassUnitArguments arguments;
+    detail::Recipe<MassUnit>::set(arguments, {.rows = rows}, 1000);
+    return arguments.rows_of(1000);
   };
   CHECK(rows_of(7) == 7.);
   CHECK(rows_of(1.5) == 1.5);

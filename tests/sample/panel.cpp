@@ -1,5 +1,6 @@
 // The panel: which keys every step scores before it draws.
 #include <santa/lanes/host_group.hpp>
+#include <santa/sample/mass_unit/carry.hpp>
 #include <santa/sample/mass_unit/panel.hpp>
 
 #include <doctest/doctest.h>

@@ -212,7 +212,7 @@ namespace {
 /// Two heads of one tile, drawn by the rule itself.
 template <Draws draws>
 struct Rule {
-  detail::Arguments arguments;
+  detail::MassUnitArguments arguments;
   detail::Unit unit{};
   std::vector<float> log_delta;
   std::vector<Float> score, weight;
@@ -220,7 +220,7 @@ struct Rule {
   explicit Rule(const std::vector<std::vector<float>>& scores) : log_delta(scores.size(), 0.F) {
     arguments.batch = arguments.kv_heads = 1;
     arguments.heads = static_cast<std::int32_t>(scores.size());
-    arguments.work.log_delta = log_delta.data();
+    arguments.log_delta = log_delta.data();
     unit.heads = arguments.heads;
     for (const auto& row : scores) {
       score.push_back(Float::load(row.data()));
@@ -229,7 +229,7 @@ struct Rule {
   }
 
   detail::Drawn<Group> draw(std::uint64_t seed) {
-    arguments.seed.value = seed;
+    arguments.chance.seed.value = seed;
     const Group group(Team{});
     detail::MassUnitRule<Group, draws> rule(group, arguments, unit);
     rule.open(arguments, unit);

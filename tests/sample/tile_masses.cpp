@@ -19,7 +19,7 @@ struct Team {};
 
 /// One head's tiles.
 struct Tiles {
-  detail::Arguments arguments;
+  detail::PointArguments arguments;
   detail::Unit unit{};
   std::vector<float> references, reference = {0.F};
   std::vector<std::uint32_t> masses;
@@ -34,11 +34,11 @@ struct Tiles {
     references.assign(stride, 90.F);  // what another run may have left
     masses.assign(stride, (std::uint32_t{1} << 31) - 1);
     sums.assign(stride, 1);
-    arguments.work.tile_reference = references.data();
-    arguments.work.tile_mass = masses.data();
-    arguments.work.tile_prefix = sums.data();
-    arguments.work.reference = reference.data();
-    arguments.work.total = total.data();
+    arguments.tile_reference = references.data();
+    arguments.tile_mass = masses.data();
+    arguments.tile_prefix = sums.data();
+    arguments.reference = reference.data();
+    arguments.total = total.data();
   }
   void sum() { detail::sum_tiles(Group(Team{}), arguments, unit, 0); }
 };

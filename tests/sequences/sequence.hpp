@@ -45,7 +45,7 @@ class Sequence {
 
   template <class M>
   [[nodiscard]] auto plan(const M& method) const {
-    return DecodePlan<Space, M>(Space{}, method, _shape, {.scale = _scale});
+    return DecodePlan(Space{}, method, _shape, cache_of<Cache>, {.scale = _scale});
   }
   [[nodiscard]] State state() const { return State(Space{}, _shape); }
 
@@ -56,7 +56,7 @@ class Sequence {
     const Kokkos::View<const bfloat16***, Kokkos::LayoutRight, Memory> query(_query.data() + offset, 1,
                                                                              size(_shape.heads), size(_shape.dim));
     const Rows keys = rows(_keys), values = rows(_values);
-    plan.run(Space{}, query, ContiguousCache{keys, values, _length}, _out,
+    plan.run(Space{}, query, Cache{keys, values, _length}, _out,
              {.seed = seed,
               .step = static_cast<std::uint32_t>(step),
               .error = _error,
@@ -77,6 +77,8 @@ class Sequence {
 
  private:
   using Rows = Kokkos::View<const bfloat16****, Kokkos::LayoutRight, Memory>;
+  using Length = Kokkos::View<std::int64_t*, Memory>;
+  using Cache = ContiguousCache<Rows, Rows, Length>;
   using Elements = Kokkos::View<bfloat16*, Memory>;
 
   static std::size_t size(std::int64_t n) { return static_cast<std::size_t>(n); }
@@ -98,7 +100,7 @@ class Sequence {
   float _scale;
   std::vector<std::int64_t> _positions;
   Elements _query, _keys, _values;
-  Kokkos::View<std::int64_t*, Memory> _length;
+  Length _length;
   Kokkos::View<float***, Kokkos::LayoutRight, Memory> _out;
   Kokkos::View<float**, Kokkos::LayoutRight, Memory> _error;
   Kokkos::View<Statistics**, Kokkos::LayoutRight, Memory> _statistics;

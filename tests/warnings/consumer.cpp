@@ -16,8 +16,8 @@ using Cache = santa::ContiguousCache<View<T****>, View<T****>, View<std::int64_t
 template <class T, class M, class AnyCache>
 void decode_step(const M& method, const AnyCache& cache) {
   const View<T***> query, out;
-  const santa::DecodePlan<Space, M, santa::Then<santa::SoftCap, santa::Window>> plan(Space{}, method, {}, {},
-                                                                                     {{50.F}, {64}});
+  using Modifier = santa::Then<santa::SoftCap, santa::Window>;
+  const santa::DecodePlan plan(Space{}, method, query, cache, {}, Modifier{{50.F}, {64}});
   const santa::DecodeState<Memory> state(Space{}, plan.shape());
   state.reset(Space{}, 0);
   state.permute(Space{}, Kokkos::View<const std::int32_t*, Memory>{});
