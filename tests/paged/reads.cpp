@@ -4,6 +4,9 @@
 #include "support/run_once.hpp"
 #include "support/statistics.hpp"
 
+#include <cstddef>
+#include <cstdint>
+#include <utility>
 #include <vector>
 
 using namespace santa;
@@ -89,16 +92,18 @@ SANTA_SPACE_TEST_CASE("windows_and_soft_caps_in_pages") {
   check_same(run(MassUnit{.rows = 100}, paged.by_list()), run(MassUnit{.rows = 100}, problem.cache()));
 }
 
-SANTA_SPACE_TEST_CASE("lengths_of_32_bits_and_views_to_be_written") {
+SANTA_SPACE_TEST_CASE("lengths_of_32_bits_and_pools_of_different_strides_that_may_be_written") {
   const auto problem = ragged<Space, float>();
   const PagedProblem paged(problem, 16);
   using Memory = typename Space::memory_space;
+  using Pool = Kokkos::View<float****, Kokkos::LayoutRight, Memory>;
   const auto n = [](std::int64_t extent) { return static_cast<std::size_t>(extent); };
   const Shape& shape = problem.shape;
-  const Kokkos::View<float****, Kokkos::LayoutRight, Memory> keys("keys", n(paged.pages), 16, n(shape.kv_heads),
-                                                                  n(shape.dim));
-  const Kokkos::View<float****, Kokkos::LayoutRight, Memory> values("values", n(paged.pages), 16, n(shape.kv_heads),
-                                                                    n(shape.dim));
+  const Pool keys("keys", n(paged.pages), 16, n(shape.kv_heads), n(shape.dim));
+  const Pool wide("values", n(paged.pages), 17, n(shape.kv_heads + 1), n(shape.dim + 8));
+  const auto first = [&](std::int64_t extent) { return std::pair<std::size_t, std::size_t>(0, n(extent)); };
+  const auto values = Kokkos::subview(wide, Kokkos::ALL, first(16), first(shape.kv_heads), first(shape.dim));
+  Kokkos::deep_copy(wide, quiet_nan);
   Kokkos::deep_copy(keys, paged.keys());
   Kokkos::deep_copy(values, paged.values());
   const Kokkos::View<std::int32_t**, Memory> table("table", n(shape.batch), n(shape.length / 16));
