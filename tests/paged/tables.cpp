@@ -181,27 +181,36 @@ SANTA_SPACE_TEST_CASE("batches_of_none_and_pools_of_none") {
 
 SANTA_SPACE_TEST_CASE("entries_beyond_those_that_a_length_needs_are_never_read") {
   if constexpr (std::is_same_v<typename Space::memory_space, Kokkos::HostSpace>) {
-    // Those of the last request that its length needs end where memory does.
     Problem<Space, float> problem({.batch = 2, .heads = 4, .kv_heads = 2, .length = 400, .dim = 64});
     const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
-    for (const std::int64_t length : {0, 1, 20, 333}) {
+    void* const memory = mmap(nullptr, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    REQUIRE(memory != MAP_FAILED);
+    REQUIRE(mprotect(static_cast<char*>(memory) + page, page, PROT_NONE) == 0);
+    for (const std::int64_t length : {0, 1, 20, 333, 400}) {
       CAPTURE(length);
       problem.fill(8).set_lengths({40, length}).upload();
       const PagedProblem paged(problem, 1);
-      void* const memory = mmap(nullptr, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-      REQUIRE(memory != MAP_FAILED);
-      REQUIRE(mprotect(static_cast<char*>(memory) + page, page, PROT_NONE) == 0);
+      // The last request's that its length needs end where memory does.
       auto* const end = reinterpret_cast<std::int32_t*>(static_cast<char*>(memory) + page);
-      std::copy_n(paged.entries.data(), 40, end - length - 50);
-      std::copy_n(paged.entries.data() + 40, length, end - length);
+      const std::int32_t* const begin = std::copy_n(paged.entries.data(), 40 + length, end - 40 - length) - 40 - length;
       const Kokkos::View<const std::int32_t**, Kokkos::LayoutStride, Kokkos::HostSpace> table(
-          end - length - 50, Kokkos::LayoutStride(2, 50, 400, 1));
-      const PagedCache cache{paged.keys(), paged.values(), PageTable{table, paged.table().lengths()}};
-      for (const std::int64_t rows : {50, 400})
-        CHECK(same_bits(run_once(MassUnit{.rows = rows}, problem, cache).out,
-                        run_once(MassUnit{.rows = rows}, problem, problem.cache()).out));
-      CHECK(validation(cache).empty());
-      munmap(memory, 2 * page);
+          begin, Kokkos::LayoutStride(2, 40, 400, 1));
+      const Kokkos::View<const std::int32_t*, Kokkos::HostSpace> indices(begin, static_cast<std::size_t>(40 + length));
+      const auto check = [&](const auto& entries) {
+        const PagedCache cache{paged.keys(), paged.values(), entries};
+        for (const std::int64_t rows : {50, 400})
+          CHECK(same_bits(run_once(MassUnit{.rows = rows}, problem, cache).out,
+                          run_once(MassUnit{.rows = rows}, problem, problem.cache()).out));
+        return validation(cache);
+      };
+      CHECK(check(PageTable{table, paged.table().lengths()}).empty());
+      CHECK(check(PageList{paged.list().indptr(), indices, paged.list().last_page_length(), 400}).empty());
+      if (length < 400) continue;
+      // Nor those beyond the table, whatever the length.
+      CHECK_FALSE(check(PageTable{table, to_space<Space>(std::vector<std::int64_t>{40, 5000}, "lengths")}).empty());
+      const auto beyond = to_space<Space>(std::vector<std::int32_t>{0, 40, 1 << 30}, "indptr");
+      CHECK_FALSE(check(PageList{beyond, indices, paged.list().last_page_length(), 400}).empty());
     }
+    munmap(memory, 2 * page);
   }
 }
