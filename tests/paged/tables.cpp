@@ -205,6 +205,9 @@ SANTA_SPACE_TEST_CASE("entries_beyond_those_that_a_length_needs_are_never_read")
       };
       CHECK(check(PageTable{table, paged.table().lengths()}).empty());
       CHECK(check(PageList{paged.list().indptr(), indices, paged.list().last_page_length(), 400}).empty());
+      // A length below 0 is none, also where its lower half says 400.
+      const auto below = to_space<Space>(std::vector<std::int64_t>{40, 400 - (std::int64_t{1} << 32)}, "lengths");
+      if (length == 0) CHECK_FALSE(check(PageTable{table, below}).empty());
       if (length < 400) continue;
       // Nor those beyond the table, whatever the length.
       CHECK_FALSE(check(PageTable{table, to_space<Space>(std::vector<std::int64_t>{40, 5000}, "lengths")}).empty());
