@@ -58,8 +58,8 @@ void check_element() {
 }  // namespace
 
 SANTA_SPACE_TEST_CASE("float_rows_in_pages") { check_element<Space, float, float>(); }
-SANTA_SPACE_TEST_CASE("half_rows_in_pages") { check_element<Space, half, float>(); }
-SANTA_SPACE_TEST_CASE("bfloat16_rows_in_pages") { check_element<Space, bfloat16, bfloat16>(); }
+SANTA_SPACE_TEST_CASE("half_rows_in_pages") { check_element<Space, santa::half, float>(); }
+SANTA_SPACE_TEST_CASE("bfloat16_rows_in_pages") { check_element<Space, santa::bfloat16, santa::bfloat16>(); }
 
 SANTA_SPACE_TEST_CASE("pools_and_tables_of_every_form") {
   const auto problem = ragged<Space, float>();
