@@ -7,6 +7,8 @@
 #include <santa/cache/feature_keys.hpp>
 #include <santa/cache/low_rank_keys.hpp>
 #include <santa/cache/narrow_keys.hpp>
+#include <santa/cache/page_table.hpp>
+#include <santa/cache/paged.hpp>
 #include <santa/cache/principal_directions.hpp>
 #include <santa/cache/sparse_keys.hpp>
 #include <santa/cache/transpose_keys.hpp>
@@ -22,6 +24,7 @@
 #include <santa/decode/options.hpp>
 #include <santa/decode/plan.hpp>
 #include <santa/decode/validate.hpp>
+#include <santa/decode/validate_pages.hpp>
 #include <santa/random/philox.hpp>
 #include <santa/random/stream_key.hpp>
 #include <santa/rows/draw_rows.hpp>

@@ -38,6 +38,14 @@ void every_method() {
   decode_step<T>(santa::ProportionalTileBudget{}, cache);
 }
 
+template <class T>
+void every_table() {
+  const View<T****> pool;
+  const View<std::int32_t*> list;
+  decode_step<T>(santa::MassUnit{}, santa::PagedCache{pool, pool, santa::PageTable{View<std::int32_t**>{}, list}});
+  decode_step<T>(santa::MassUnit{}, santa::PagedCache{pool, pool, santa::PageList{list, list, list, 64}});
+}
+
 template <class T, class Copy>
 void decode_copy(const Copy& copy) {
   const Cache<T> cache{View<T****>{}, View<T****>{}, View<std::int64_t*>{}};
@@ -91,6 +99,7 @@ void every_stage() {
 template <class T>
 void everything() {
   every_method<T>();
+  every_table<T>();
   every_copy<T>();
   every_choice_of_features<T>();
   every_stage<T>();

@@ -85,6 +85,13 @@ void require_extent(const View& view, const std::string& name, std::size_t i, st
           meaning + " (" + std::to_string(expected) + ")");
 }
 
+/// Checks that values have the extents of keys.
+template <class KeyView, class ValueView>
+void require_same_extents(const KeyView& keys, const ValueView& values) {
+  for (std::size_t i = 0; i < KeyView::rank(); ++i)
+    require_extent(values, "values", i, static_cast<std::int64_t>(keys.extent(i)), "the same as keys");
+}
+
 /// The shape of a cache whose rows of `dim` features are kept as those of a view; heads are kv_heads.
 template <class View>
 Shape shape_of_rows(const View& view, CacheLayout layout, std::int64_t dim) {
@@ -151,11 +158,7 @@ class ContiguousCache {
     _kept.require("cache");
     const bool token_major = _layout == CacheLayout::token_major;
     const auto extent = [&](int i) { return static_cast<std::int64_t>(_keys.extent(static_cast<std::size_t>(i))); };
-    for (int i = 0; i < 4; ++i)
-      detail::require(static_cast<std::int64_t>(_values.extent(static_cast<std::size_t>(i))) == extent(i),
-                      "values.extent(" + std::to_string(i) + ")",
-                      static_cast<std::int64_t>(_values.extent(static_cast<std::size_t>(i))),
-                      "the same as keys (" + std::to_string(extent(i)) + ")");
+    detail::require_same_extents(_keys, _values);
     if (has_lengths())
       detail::require(static_cast<std::int64_t>(_lengths.extent(0)) == extent(0), "lengths.extent(0)",
                       static_cast<std::int64_t>(_lengths.extent(0)),

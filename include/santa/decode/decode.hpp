@@ -4,6 +4,7 @@
 #include <santa/core/check.hpp>
 #include <santa/decode/plan.hpp>
 #include <santa/decode/validate.hpp>
+#include <santa/decode/validate_pages.hpp>
 #include <santa/lanes/extents.hpp>
 
 #include <Kokkos_Core.hpp>

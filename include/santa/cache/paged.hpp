@@ -1,0 +1,171 @@
+// A cache whose rows lie in pages of a pool.
+#pragma once
+
+#include <santa/cache/contiguous.hpp>
+#include <santa/cache/page_table.hpp>
+#include <santa/core/build.hpp>
+#include <santa/core/check.hpp>
+#include <santa/core/divisor.hpp>
+#include <santa/core/element.hpp>
+#include <santa/core/extent.hpp>
+#include <santa/core/kept.hpp>
+#include <santa/core/shape.hpp>
+#include <santa/lanes/extents.hpp>
+
+#include <Kokkos_Core.hpp>
+
+#include <concepts>
+#include <cstdint>
+#include <string>
+#include <utility>
+
+namespace santa {
+namespace detail::inline SANTA_BUILD {
+
+/// Rows of one (batch, kv head): row i lies in page entries[i / page_size], slot i % page_size. A row beyond the last
+/// is taken for the last, as hints name such rows and entries beyond it may be anything; an entry that is no page of
+/// the pool is taken for page 0.
+template <class T>
+struct PagedRows {
+  const T* base;
+  const std::int32_t* entries;
+  std::int64_t entry_stride, page_stride, row_stride;
+  std::int32_t last;  // -1: there is no row
+  std::uint32_t pages;
+  Divisor page_size;
+
+  KOKKOS_FUNCTION const T* operator[](std::int64_t row) const {
+    if (last < 0) return base;
+    const auto at = static_cast<std::uint32_t>(row < last ? row : last);
+    const std::uint32_t n = page_size.quotient(at);
+    const std::uint32_t slot = at - n * static_cast<std::uint32_t>(page_size);
+    const auto entry = static_cast<std::uint32_t>(entries[n * entry_stride]);
+    return base + (entry < pages ? entry : 0U) * page_stride + slot * row_stride;
+  }
+};
+
+/// Where the rows lie, as kernels see it: the same for tables of either form.
+template <class T>
+struct PagedAddresses {
+  using Element = T;
+  using ScoredElement = T;
+  static constexpr bool rescored = false;
+  const T* key_data;
+  const T* value_data;
+  std::int64_t key_stride[3], value_stride[3];  // page, row, head
+  PageEntries table;
+  std::uint32_t pages;
+  Divisor page_size;
+
+  /// True if every row begins at a multiple of 16 bytes, which loads of 16 bytes need.
+  [[nodiscard]] bool aligned() const {
+    return ContiguousAddresses<T>{key_data,
+                                  value_data,
+                                  {key_stride[0], key_stride[1], key_stride[2]},
+                                  {value_stride[0], value_stride[1], value_stride[2]}}
+        .aligned();
+  }
+
+  [[nodiscard]] KOKKOS_FUNCTION PagedRows<T> keys(std::int64_t batch, std::int64_t head) const {
+    return rows(key_data, key_stride, batch, head);
+  }
+  [[nodiscard]] KOKKOS_FUNCTION PagedRows<T> scored(std::int64_t batch, std::int64_t head) const {
+    return keys(batch, head);
+  }
+  [[nodiscard]] KOKKOS_FUNCTION PagedRows<T> values(std::int64_t batch, std::int64_t head) const {
+    return rows(value_data, value_stride, batch, head);
+  }
+
+ private:
+  KOKKOS_FUNCTION PagedRows<T> rows(const T* data, const std::int64_t (&stride)[3], std::int64_t batch,
+                                    std::int64_t head) const {
+    const RequestPages request = table.of(batch);
+    const std::int32_t last = table.rows(batch, page_size) - 1;
+    return {data + head * stride[2], request.data, request.stride, stride[0], stride[1], last, pages, page_size};
+  }
+};
+
+}  // namespace detail::inline SANTA_BUILD
+
+/// Keys and values of a batch of requests in pages of two pools, which a table shares out.
+/// Shapes:   keys, values [pages, page_size, kv_heads, dim] or, with CacheLayout::head_major,
+///           [pages, kv_heads, page_size, dim]; any strides, but the last extent is contiguous: the pools may be halves
+///           of one block. table: PageTable or PageList. Slots beyond a request's length are never read, nor are pages
+///           that no request has.
+/// Requires: keys and values of one element type (float, half, bfloat16 or an equivalent 2-byte type). Entries of the
+///           table from 0 to pages - 1: kernels take page 0 for others, which gives wrong results; see `validate`.
+/// Errors:   std::invalid_argument from `shape` and `addresses`: name, given, accepted.
+/// Bytes:    those of the rows, and an entry of the table for each row of a tile.
+template <class KeyView, class ValueView, PageTablePolicy Table>
+class PagedCache {
+ public:
+  static_assert(Kokkos::is_view_v<KeyView> && Kokkos::is_view_v<ValueView>,
+                "santa::PagedCache: keys and values must be Kokkos views");
+  static_assert(KeyView::rank() == 4 && ValueView::rank() == 4,
+                "santa::PagedCache: keys and values must have rank 4: [pages, page_size, kv_heads, dim] or "
+                "[pages, kv_heads, page_size, dim]");
+  static_assert(Element<typename KeyView::value_type> && Element<typename ValueView::value_type>,
+                "santa::PagedCache: keys and values must be float, santa::half, santa::bfloat16 or an equivalent "
+                "2-byte type");
+  using Storage = storage_t<typename KeyView::value_type>;
+  static_assert(std::same_as<Storage, storage_t<typename ValueView::value_type>>,
+                "santa::PagedCache: keys and values must have the same element type");
+
+  using key_view = KeyView;
+  using value_view = ValueView;
+  using length_view = typename Table::length_view;
+  using Addresses = detail::PagedAddresses<Storage>;
+
+  PagedCache(KeyView keys, ValueView values, Table table, CacheLayout layout = CacheLayout::token_major)
+      : _keys(std::move(keys)), _values(std::move(values)), _table(std::move(table)), _layout(layout) {}
+
+  [[nodiscard]] const Table& table() const { return _table; }
+  [[nodiscard]] std::int64_t pages() const { return static_cast<std::int64_t>(_keys.extent(0)); }
+  [[nodiscard]] std::int64_t page_size() const { return static_cast<std::int64_t>(_keys.extent(row_extent())); }
+
+  /// Extents of the cache, checked; `heads` is kv_heads, `length` the largest that the table may hold.
+  [[nodiscard]] Shape shape() const {
+    _kept.require("cache");
+    detail::require_same_extents(_keys, _values);
+    detail::require(page_size() >= 1 && page_size() <= detail::most_counted,
+                    "keys.extent(" + std::to_string(row_extent()) + ")", page_size(), "1 or more slots of a page");
+    _table.check();
+    const std::int64_t length = _table.largest_length(pages(), static_cast<std::int32_t>(page_size()));
+    detail::require(pages() <= detail::most_counted && (pages() >= 1 || length == 0 || _table.batch() == 0),
+                    "keys.extent(0)", pages(), "1 or more pages");
+    const auto kv_heads = static_cast<std::int64_t>(_keys.extent(3 - row_extent()));
+    return {_table.batch(), kv_heads, kv_heads, length, static_cast<std::int64_t>(_keys.extent(3))};
+  }
+
+  /// What kernels need, checked.
+  template <class Build = lanes::Build>
+  [[nodiscard]] Addresses addresses() const {
+    static_cast<void>(shape());
+    const auto size = static_cast<std::int32_t>(page_size());
+    Addresses result{reinterpret_cast<const Storage*>(_keys.data()),
+                     reinterpret_cast<const Storage*>(_values.data()),
+                     {},
+                     {},
+                     _table.entries(size),
+                     static_cast<std::uint32_t>(pages()),
+                     size};
+    detail::note_strides(_keys, _layout, "keys", result.key_stride);
+    detail::note_strides(_values, _layout, "values", result.value_stride);
+    return result;
+  }
+
+  [[nodiscard]] detail::Lengths length_data() const {
+    return _table.entries(static_cast<std::int32_t>(page_size())).lengths;
+  }
+
+ private:
+  [[nodiscard]] std::size_t row_extent() const { return _layout == CacheLayout::token_major ? 1 : 2; }
+
+  KeyView _keys;
+  ValueView _values;
+  Table _table;
+  CacheLayout _layout;
+  detail::Kept _kept;
+};
+
+}  // namespace santa
