@@ -56,6 +56,17 @@ function(santa_compile_together target)
   endif()
 endfunction()
 
+# The library of kernels is compiled as this project's own programs are.
+if(TARGET santa_kernels)
+  target_link_libraries(santa_kernels PRIVATE $<BUILD_INTERFACE:santa_project_options>)
+endif()
+# santa_link_kernels(<target>): leaves the kernels that the library has to it, where it is built.
+function(santa_link_kernels target)
+  if(TARGET santa_kernels)
+    target_link_libraries(${target} PRIVATE santa::kernels)
+  endif()
+endfunction()
+
 # santa_only_extents(<target> <heads,dim>... [MISALIGNED <heads,dim>...]): what a device's kernels are compiled for, in
 # all sources of an executable. Each is 15 kernels a file that runs all methods, at 2 to 4 seconds: else there are 12.
 function(santa_only_extents target)
