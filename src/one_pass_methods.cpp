@@ -1,7 +1,6 @@
 // Kernels of the methods that read keys once, on hosts.
-#include <santa/santa.hpp>
-
 #include <santa/kernels/list.hpp>
+#include <santa/santa.hpp>
 
 #include <Kokkos_Core.hpp>
 

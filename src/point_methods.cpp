@@ -1,7 +1,6 @@
 // Kernels of the methods that draw by points in a cumulative sum, on hosts.
-#include <santa/santa.hpp>
-
 #include <santa/kernels/list.hpp>
+#include <santa/santa.hpp>
 
 #include <Kokkos_Core.hpp>
 

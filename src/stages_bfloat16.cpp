@@ -1,7 +1,6 @@
 // Stages of caches of bfloat16 rows, on hosts.
-#include <santa/santa.hpp>
-
 #include <santa/kernels/list.hpp>
+#include <santa/santa.hpp>
 
 #include <Kokkos_Core.hpp>
 

@@ -68,7 +68,7 @@ struct ContiguousAddresses {
 
 /// Checks one of the two views and notes its strides in the order batch, row, head.
 template <class View>
-void note_strides(const View& view, CacheLayout layout, const std::string& name, std::int64_t (&stride)[3]) {
+void note_strides(const View& view, CacheLayout layout, std::string_view name, std::int64_t (&stride)[3]) {
   require_rows(name, view);
   const std::size_t row = layout == CacheLayout::token_major ? 1 : 2;
   stride[0] = static_cast<std::int64_t>(view.stride(0));
@@ -78,11 +78,9 @@ void note_strides(const View& view, CacheLayout layout, const std::string& name,
 
 /// Checks an extent of a view of what is kept beside the rows.
 template <class View>
-void require_extent(const View& view, const std::string& name, std::size_t i, std::int64_t expected,
-                    const std::string& meaning) {
-  const auto given = static_cast<std::int64_t>(view.extent(i));
-  require(given == expected, name + ".extent(" + std::to_string(i) + ")", given,
-          meaning + " (" + std::to_string(expected) + ")");
+void require_extent(const View& view, std::string_view name, std::size_t i, std::int64_t expected,
+                    std::string_view meaning) {
+  santa::detail::require_extent(array_of(name, view), static_cast<int>(i), expected, meaning);
 }
 
 /// Checks that values have the extents of keys.
@@ -159,10 +157,7 @@ class ContiguousCache {
     const bool token_major = _layout == CacheLayout::token_major;
     const auto extent = [&](int i) { return static_cast<std::int64_t>(_keys.extent(static_cast<std::size_t>(i))); };
     detail::require_same_extents(_keys, _values);
-    if (has_lengths())
-      detail::require(static_cast<std::int64_t>(_lengths.extent(0)) == extent(0), "lengths.extent(0)",
-                      static_cast<std::int64_t>(_lengths.extent(0)),
-                      "the batch of keys (" + std::to_string(extent(0)) + ")");
+    if (has_lengths()) detail::require_extent(_lengths, "lengths", 0, extent(0), "the batch of keys");
     const std::int64_t kv_heads = extent(token_major ? 2 : 1);
     return {extent(0), kv_heads, kv_heads, extent(token_major ? 1 : 2), extent(3)};
   }

@@ -1,10 +1,10 @@
 // Which pages of a pool hold the rows of each request: tables, in the two forms in which serving engines keep them.
 #pragma once
 
-#include <santa/core/lengths.hpp>
 #include <santa/core/build.hpp>
 #include <santa/core/check.hpp>
 #include <santa/core/extent.hpp>
+#include <santa/core/lengths.hpp>
 #include <santa/lanes/extents.hpp>
 
 #include <Kokkos_Core.hpp>

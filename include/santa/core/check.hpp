@@ -48,14 +48,48 @@ inline void require_pointer(const void* data, std::string_view argument) {
   if (data == nullptr) reject(argument, "null", "a view with data");
 }
 
-/// Rows along the last extent lie without gaps, and there is data.
+/// A view as checks see it, whatever its type: they are compiled once.
+struct Array {
+  std::string_view name;
+  const void* data;
+  int rank;  // up to 4
+  std::int64_t extent[4], stride[4];
+};
 template <class View>
-void require_rows(const std::string& name, const View& view) {
-  constexpr std::size_t last = View::rank() - 1;
-  const auto stride = static_cast<std::int64_t>(view.stride(last));
-  require(stride == 1 || view.extent(last) <= 1, name + ".stride(" + std::to_string(last) + ")", stride,
-          "1: the head dimension is contiguous");
-  if (has_elements(view)) require_pointer(view.data(), name + ".data()");
+Array array_of(std::string_view name, const View& view) {
+  static_assert(View::rank() <= 4);
+  Array array{name, view.data(), static_cast<int>(View::rank()), {}, {}};
+  for (std::size_t i = 0; i < View::rank(); ++i) {
+    array.extent[i] = static_cast<std::int64_t>(view.extent(i));
+    array.stride[i] = static_cast<std::int64_t>(view.stride(i));
+  }
+  return array;
+}
+
+[[noreturn, gnu::cold, gnu::noinline]] inline void reject_extent(const Array& array, int i, const char* what,
+                                                                 std::int64_t given, std::string_view accepted) {
+  reject(std::string(array.name) + what + std::to_string(i) + ")", std::to_string(given), accepted);
+}
+/// Extent i is what is expected, which `meaning` says in words, if there are any.
+[[gnu::noinline]] inline void require_extent(const Array& array, int i, std::int64_t expected,
+                                             std::string_view meaning = {}) {
+  if (array.extent[i] == expected) return;
+  const std::string number = std::to_string(expected);
+  reject_extent(array, i, ".extent(", array.extent[i],
+                meaning.empty() ? number : std::string(meaning) + " (" + number + ")");
+}
+/// Rows along the last extent lie without gaps, and there is data.
+[[gnu::noinline]] inline void require_rows(const Array& array) {
+  const int last = array.rank - 1;
+  if (array.stride[last] != 1 && array.extent[last] > 1)
+    reject_extent(array, last, ".stride(", array.stride[last], "1: the head dimension is contiguous");
+  bool elements = true;
+  for (int i = 0; i < array.rank; ++i) elements = elements && array.extent[i] != 0;
+  if (elements && array.data == nullptr) reject(std::string(array.name) + ".data()", "null", "a view with data");
+}
+template <class View>
+void require_rows(std::string_view name, const View& view) {
+  require_rows(array_of(name, view));
 }
 
 inline void require_initialized() {

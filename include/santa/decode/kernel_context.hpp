@@ -16,8 +16,8 @@
 
 namespace santa::detail::inline SANTA_BUILD {
 
-/// What the kernels of one method share that touch a cache: their arguments, the stages of its units, and the group that
-/// works on them.
+/// What the kernels of one method share that touch a cache: their arguments, the stages of its units, and the group
+/// that works on them.
 template <class ExecutionSpace, class KernelArguments, class KernelExtents, class KernelStages>
 struct KernelContext {
   using Space = ExecutionSpace;
@@ -70,7 +70,8 @@ struct KernelContext {
   /// one, which sees what the others wrote.
   template <class F>
   KOKKOS_FORCEINLINE_FUNCTION void when_all_arrived(const Group& group, const Unit& unit, F&& f) const {
-    std::int32_t& arrived = arguments.arrived[static_cast<std::int64_t>(unit.batch) * arguments.kv_heads + unit.kv_head];
+    std::int32_t& arrived =
+        arguments.arrived[static_cast<std::int64_t>(unit.batch) * arguments.kv_heads + unit.kv_head];
     if (group.last_of(arrived, units_of_kv_head(arguments))) for_each_slice(arguments, unit, f);
   }
 
@@ -94,8 +95,7 @@ struct KernelContext {
 
 /// The context of a host's kernels, for caches of any kind.
 template <class KernelArguments, bool rescored>
-using HostContext =
-    KernelContext<Kokkos::DefaultHostExecutionSpace, KernelArguments, HostExtents, AnyStages<rescored>>;
+using HostContext = KernelContext<Kokkos::DefaultHostExecutionSpace, KernelArguments, HostExtents, AnyStages<rescored>>;
 
 /// The context of kernels that touch no keys: compiled once for all caches.
 template <class ExecutionSpace, class KernelArguments>

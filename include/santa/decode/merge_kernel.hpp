@@ -43,7 +43,8 @@ struct MergeKernel : Context {
     group.team_barrier();
     if (group.rank() == 0) {
       float* result = states + Group::groups_per_team * stride;
-      write_head(group, a, unit, head, SplitStates<apart>{states, stride, Group::groups_per_team}, result, *reinterpret_cast<HeadSample*>(result + a.dim));
+      write_head(group, a, unit, head, SplitStates<apart>{states, stride, Group::groups_per_team}, result,
+                 *reinterpret_cast<HeadSample*>(result + a.dim));
     }
     if (a.statistics && unit.slice == 0 && head == 0)
       write_statistics(group, unit, reinterpret_cast<HeadSample*>(states));

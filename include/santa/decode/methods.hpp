@@ -99,7 +99,8 @@ struct Recipe<MassUnitOf<draws>> {
     a.tiles = (length + tile_keys - 1) / tile_keys;
   }
   static std::string rows_read(const MassUnitOf<draws>& method, std::int64_t length) {
-    if (method.target_error > 0.) return "as many as an error of " + std::to_string(method.target_error) + " takes of the";
+    if (method.target_error > 0.)
+      return "as many as an error of " + std::to_string(method.target_error) + " takes of the";
     const double rows = method.rows.of(length);
     if (rows >= static_cast<double>(length)) return "all";
     return "about " + std::to_string(static_cast<std::int64_t>(rows)) + " a kv head of the";
@@ -249,7 +250,9 @@ int draw_tile_of(const Arguments& a) {
 }
 /// Whether a method carries a DecodeState.
 template <class Method>
-inline constexpr bool carries_state = requires(typename Recipe<Method>::Arguments& a) { a.state; };
+inline constexpr bool carries_state = requires(typename Recipe<Method>::Arguments& a) {
+  a.state;
+};
 
 }  // namespace santa::detail::inline SANTA_BUILD
 

@@ -6,7 +6,7 @@
 #include <santa/core/extent.hpp>
 #include <santa/core/kept.hpp>
 #include <santa/core/shape.hpp>
-#include <santa/decode/chance.hpp>
+#include <santa/decode/bind.hpp>
 #include <santa/decode/methods.hpp>
 #include <santa/decode/options.hpp>
 #include <santa/decode/workspace.hpp>
@@ -66,247 +66,178 @@ class DecodePlan {
 
   /// For steps as large as this one, at most.
   template <class QueryView, class Build = lanes::Build>
-    requires Kokkos::is_view_v<QueryView>
-  DecodePlan(const Space& space, const M& method, const QueryView& query, const Cache& cache,
-             const Options& options = {}, const Modifier& modifier = {})
-      : DecodePlan(space, method, shape_of(query, cache), CacheOf<Cache>{}, options, modifier) {}
+    requires Kokkos::is_view_v<QueryView> DecodePlan(const Space& space, const M& method, const QueryView& query,
+                                                     const Cache& cache, const Options& options = {},
+                                                     const Modifier& modifier = {})
+        : DecodePlan(space, method, shape_of(query, cache), CacheOf<Cache>{}, options, modifier) {}
 
-  /// For shapes up to this one, before there is a cache.
-  template <class Build = lanes::Build>
-  DecodePlan(const Space& space, const M& method, const Shape& shape, CacheOf<Cache> /*cache*/,
-             const Options& options = {}, const Modifier& modifier = {})
-      : _method(method), _modifier(modifier), _shape(shape) {
-    lanes::require_launchable(space);
-    method.check();
-    modifier.check();
-    detail::check_shape(shape);
-    detail::require(options.keys_per_split >= 0 && options.keys_per_split % detail::split_keys == 0 &&
-                        options.keys_per_split <= detail::most_counted,
-                    "keys_per_split", options.keys_per_split, "a multiple of 256 below 2^31, or 0");
-    if (!std::isfinite(options.scale)) detail::reject("scale", std::to_string(options.scale), "a finite number");
-    lay_out<Build>(space, options);
-    _workspace.template allocate<Build>(space, _arguments);
-  }
-
-  [[nodiscard]] const Shape& shape() const { return _shape; }
-  [[nodiscard]] std::size_t workspace_bytes() const { return _workspace.bytes(); }
-
-  /// Decodes one step.
-  /// Shapes:  query [batch, heads, dim]; out [batch, heads, dim], float or the query's type; last extents contiguous.
-  ///          Batch and storage length may be smaller than the plan's, the other extents must be equal.
-  /// Cache:   of the plan's type, or another whose rows are addressed alike (with lengths or without, views of const
-  ///          elements or of others).
-  /// Errors:  std::invalid_argument before anything is launched or written. Lengths in device memory are not looked at:
-  ///          out of range they are clamped and flagged in the statistics; see `validate`.
-  template <class QueryView, class AnyCache, class OutView, class Build = lanes::Build>
-  void run(const Space& space, const QueryView& query, const AnyCache& cache, const OutView& out,
-           const Run& options = {}) const {
-    check_types<QueryView, AnyCache, OutView>();
-    lanes::require_launchable(space);
-    Arguments arguments = bind<Build>(query, cache, out);
-    bind<Build>(arguments, options);
-    if (arguments.batch == 0) return;
-    const Kokkos::Profiling::ScopedRegion region("santa::decode");
-    const detail::CacheStages<Space, Addresses, Modifier> stages{cache.addresses(), _modifier};
-    lanes::Seam<Space>::template with_extents<typename Addresses::Element, Build>(
-        arguments.slice_heads, arguments.dim, stages.addresses.aligned(), [&](auto extents) {
-          launch(space, arguments, extents, stages, options.state.is_fresh());
-        });
-    if constexpr (detail::carries_state<M>) options.state.note_step();
-  }
-
-  /// What the plan does and costs, in a few lines for people.
-  [[nodiscard]] std::string describe() const {
-    const auto number = [](std::int64_t value) { return std::to_string(value); };
-    return std::string("santa::") + detail::Recipe<M>::name + " for batch " + number(_shape.batch) + ", heads " +
-           number(_shape.heads) + "/" + number(_shape.kv_heads) + ", dim " + number(_shape.dim) + ", up to " +
-           number(_shape.length) + " keys\n  tiles of " + number(detail::tile_keys) + " keys, " +
-           number(_arguments.splits) + " splits of " + number(keys_per_split()) + " keys, slices of " +
-           number(_arguments.slice_heads) + " heads\n  workspace " +
-           number(static_cast<std::int64_t>(_workspace.bytes())) + " bytes\n  reads all " +
-           number(_shape.batch * _shape.kv_heads * _shape.length * _shape.dim) + " key elements and " +
-           detail::Recipe<M>::rows_read(_method, _shape.length) + " value rows of " + number(_shape.dim) + " elements\n";
-  }
-
- private:
-  using Arguments = typename detail::Recipe<M>::Arguments;
-  /// Scores are made from something narrower than keys.
-  static constexpr bool narrow = !std::same_as<typename Addresses::Element, typename Addresses::ScoredElement>;
-
-  template <class QueryView, class AnyCache, class OutView>
-  static constexpr void check_types() {
-    static_assert(Kokkos::is_view_v<QueryView> && Kokkos::is_view_v<OutView>,
-                  "santa::DecodePlan::run: query and out must be Kokkos views");
-    static_assert(QueryView::rank() == 3 && OutView::rank() == 3,
-                  "santa::DecodePlan::run: query and out must have rank 3: [batch, heads, dim]");
-    static_assert(
-        Element<typename QueryView::value_type>,
-        "santa::DecodePlan::run: query must be float, santa::half, santa::bfloat16 or an equivalent 2-byte type");
-    static_assert(Element<typename OutView::value_type>,
-                  "santa::DecodePlan::run: out must be float or the type of query");
-    static_assert(std::same_as<storage_t<typename OutView::value_type>, float> ||
-                      std::same_as<storage_t<typename OutView::value_type>, storage_t<typename QueryView::value_type>>,
-                  "santa::DecodePlan::run: out must be float or the type of query");
-    static_assert(!std::is_const_v<typename OutView::value_type>, "santa::DecodePlan::run: out must not be const");
-    static_assert(Kokkos::SpaceAccessibility<Space, typename QueryView::memory_space>::accessible &&
-                      Kokkos::SpaceAccessibility<Space, typename OutView::memory_space>::accessible &&
-                      Kokkos::SpaceAccessibility<Space, typename AnyCache::key_view::memory_space>::accessible &&
-                      Kokkos::SpaceAccessibility<Space, typename AnyCache::value_view::memory_space>::accessible &&
-                      (std::same_as<typename AnyCache::length_view, NoLengths> ||
-                       Kokkos::SpaceAccessibility<Space, typename AnyCache::length_view::memory_space>::accessible),
-                  "santa::DecodePlan::run: views must be accessible from the execution space");
-    static_assert(std::same_as<typename AnyCache::Addresses, Addresses>,
-                  "santa::DecodePlan::run: the cache must be of the type that the plan was made for");
-  }
-
-  template <class Extents, class Stages>
-  static void launch(const Space& space, const Arguments& arguments, Extents extents, const Stages& stages,
-                     bool first_step) {
-    if constexpr (lanes::has_calls<Space>) {
-      using Any = detail::AnyStages<Addresses::rescored>;
-      detail::run_method<M>(space, detail::KernelContext<Space, Arguments, Extents, Any>{arguments, {extents, stages}},
-                            first_step);
-    } else {
-      using Own = std::conditional_t<narrow, lanes::Crowded<Extents>, Extents>;
-      detail::run_method<M>(space, detail::KernelContext<Space, Arguments, Own, Stages>{arguments, stages}, first_step);
+    /// For shapes up to this one, before there is a cache.
+    template <class Build = lanes::Build>
+    DecodePlan(const Space& space, const M& method, const Shape& shape, CacheOf<Cache> /*cache*/,
+               const Options& options = {}, const Modifier& modifier = {})
+        : _method(method), _modifier(modifier), _shape(shape) {
+      lanes::require_launchable(space);
+      method.check();
+      modifier.check();
+      detail::check_shape(shape);
+      detail::require(options.keys_per_split >= 0 && options.keys_per_split % detail::split_keys == 0 &&
+                          options.keys_per_split <= detail::most_counted,
+                      "keys_per_split", options.keys_per_split, "a multiple of 256 below 2^31, or 0");
+      if (!std::isfinite(options.scale)) detail::reject("scale", std::to_string(options.scale), "a finite number");
+      lay_out<Build>(space, options);
+      _workspace.template allocate<Build>(space, _arguments);
     }
-  }
 
-  // Functions with a `Build` are not shared by units that are compiled for different processors.
-  template <class Build>
-  void lay_out(const Space& space, const Options& options) {
-    Arguments& a = _arguments;
-    detail::set_heads(a, _shape, lanes::Seam<Space>::most_heads(static_cast<int>(_shape.dim)));
-    a.storage = _shape.length;
-    a.window = _modifier.window();
-    a.self_normalised = Addresses::rescored;
-    const float scale = options.scale != 0.F ? options.scale : 1.F / std::sqrt(static_cast<float>(_shape.dim));
-    a.score_factor = scale * lanes::log2_of_e;
-    detail::Recipe<M>::set(a, _method, _shape.length);
-    const lanes::Division division = divide(space, options);
-    a.keys_per_split = division.keys_per_split;
-    a.split_step = static_cast<std::uint16_t>(division.step);
-    a.splits = static_cast<std::int32_t>(division.splits > 0 ? division.splits : 1);
-    a.merges_apart = lanes::Seam<Space>::merges_apart(a.splits, a.slice_heads, a.dim);
-    detail::require_countable_units(a);
-  }
+    [[nodiscard]] const Shape& shape() const { return _shape; }
+    [[nodiscard]] std::size_t workspace_bytes() const { return _workspace.bytes(); }
 
-  [[nodiscard]] lanes::Division divide(const Space& space, const Options& options) const {
-    const Arguments& a = _arguments;
-    lanes::Division division =
-        lanes::Seam<Space>::divide(space, {.rows = std::max(a.slice_rows(), std::int64_t{1}),
-                                           .heads = a.slice_heads,
-                                           .dim = a.dim,
-                                           .length = _shape.length,
-                                           .tile = detail::draw_tile_of(a),
-                                           .looks_ahead = detail::Recipe<M>::looks_ahead,
-                                           .narrow_keys = narrow});
-    if (options.keys_per_split > 0) {
-      division.keys_per_split = options.keys_per_split;
-      division.splits = (_shape.length + options.keys_per_split - 1) / options.keys_per_split;
+    /// Decodes one step.
+    /// Shapes:  query [batch, heads, dim]; out [batch, heads, dim], float or the query's type; last extents contiguous.
+    ///          Batch and storage length may be smaller than the plan's, the other extents must be equal.
+    /// Cache:   of the plan's type, or another whose rows are addressed alike (with lengths or without, views of const
+    ///          elements or of others).
+    /// Errors:  std::invalid_argument before anything is launched or written. Lengths in device memory are not looked
+    /// at:
+    ///          out of range they are clamped and flagged in the statistics; see `validate`.
+    template <class QueryView, class AnyCache, class OutView, class Build = lanes::Build>
+    void run(const Space& space, const QueryView& query, const AnyCache& cache, const OutView& out,
+             const Run& options = {}) const {
+      check_types<QueryView, AnyCache, OutView>();
+      lanes::require_launchable(space);
+      const Arguments arguments = bind<Build>(query, cache, out, options);
+      if (arguments.batch == 0) return;
+      const Kokkos::Profiling::ScopedRegion region("santa::decode");
+      const detail::CacheStages<Space, Addresses, Modifier> stages{cache.addresses(), _modifier};
+      lanes::Seam<Space>::template with_extents<typename Addresses::Element, Build>(
+          arguments.slice_heads, arguments.dim, stages.addresses.aligned(),
+          [&](auto extents) { launch(space, arguments, extents, stages, options.state.is_fresh()); });
+      if constexpr (detail::carries_state<M>) options.state.note_step();
     }
-    return division;
-  }
 
-  template <class Build, class QueryView, class AnyCache, class OutView>
-  Arguments bind(const QueryView& query, const AnyCache& cache, const OutView& out) const {
-    _kept.require("DecodePlan");
-    const Shape given = shape_of(query, cache);
-    require_extents("query", query, given.batch, _shape.heads);
-    require_extents("out", out, given.batch, _shape.heads);
-    detail::require(given.batch <= _shape.batch, "batch", given.batch,
-                    "at most the plan's " + std::to_string(_shape.batch));
-    detail::require(given.length <= _shape.length, "length", given.length,
-                    "at most the plan's " + std::to_string(_shape.length));
-    detail::require(given.kv_heads == _shape.kv_heads, "kv_heads", given.kv_heads,
-                    "the plan's " + std::to_string(_shape.kv_heads));
-    detail::require(given.dim == _shape.dim, "dim", given.dim, "the plan's " + std::to_string(_shape.dim));
-    Arguments a = _arguments;
-    a.batch = static_cast<std::int32_t>(given.batch);
-    a.storage = given.length;
-    using QueryElement = typename QueryView::value_type;
-    using OutElement = typename OutView::value_type;
-    a.query = {query.data(), element_type_of<QueryElement>};
-    a.out = {out.data(), element_type_of<OutElement>};
-    for (std::size_t i = 0; i < 2; ++i) {
-      a.query_stride[i] = static_cast<std::int64_t>(query.stride(i));
-      a.out_stride[i] = static_cast<std::int64_t>(out.stride(i));
+    /// What the plan does and costs, in a few lines for people.
+    [[nodiscard]] std::string describe() const {
+      const auto number = [](std::int64_t value) { return std::to_string(value); };
+      return std::string("santa::") + detail::Recipe<M>::name + " for batch " + number(_shape.batch) + ", heads " +
+             number(_shape.heads) + "/" + number(_shape.kv_heads) + ", dim " + number(_shape.dim) + ", up to " +
+             number(_shape.length) + " keys\n  tiles of " + number(detail::tile_keys) + " keys, " +
+             number(_arguments.splits) + " splits of " + number(keys_per_split()) + " keys, slices of " +
+             number(_arguments.slice_heads) + " heads\n  workspace " +
+             number(static_cast<std::int64_t>(_workspace.bytes())) + " bytes\n  reads all " +
+             number(_shape.batch * _shape.kv_heads * _shape.length * _shape.dim) + " key elements and " +
+             detail::Recipe<M>::rows_read(_method, _shape.length) + " value rows of " + number(_shape.dim) +
+             " elements\n";
     }
-    a.lengths = cache.length_data();
-    return a;
-  }
 
-  template <class Build>
-  void bind(Arguments& a, const Run& options) const {
-    a.chance = detail::bind_chance(options, a.batch);
-    a.lse = optional("lse", options.lse, a.batch, _shape.heads);
-    a.error = optional("error", options.error, a.batch, _shape.heads);
-    a.with_spread = static_cast<bool>(a.error);
-    if constexpr (requires { a.target_error; }) a.with_spread = a.with_spread || a.target_error > 0.F;
-    a.statistics = optional("statistics", options.statistics, a.batch, _shape.kv_heads);
-    bind_state(a, options.state);
-    if (options.center.data() != nullptr) {
-      detail::require(static_cast<std::int64_t>(options.center.extent(2)) == _shape.dim, "center.extent(2)",
-                      static_cast<std::int64_t>(options.center.extent(2)), "dim (" + std::to_string(_shape.dim) + ")");
-      detail::require(options.center.stride(2) == 1, "center.stride(2)",
-                      static_cast<std::int64_t>(options.center.stride(2)), "1");
-      a.center = optional("center", options.center, a.batch, _shape.kv_heads);
+   private:
+    using Arguments = typename detail::Recipe<M>::Arguments;
+    /// Scores are made from something narrower than keys.
+    static constexpr bool narrow = !std::same_as<typename Addresses::Element, typename Addresses::ScoredElement>;
+
+    template <class QueryView, class AnyCache, class OutView>
+    static constexpr void check_types() {
+      static_assert(Kokkos::is_view_v<QueryView> && Kokkos::is_view_v<OutView>,
+                    "santa::DecodePlan::run: query and out must be Kokkos views");
+      static_assert(QueryView::rank() == 3 && OutView::rank() == 3,
+                    "santa::DecodePlan::run: query and out must have rank 3: [batch, heads, dim]");
+      static_assert(
+          Element<typename QueryView::value_type>,
+          "santa::DecodePlan::run: query must be float, santa::half, santa::bfloat16 or an equivalent 2-byte type");
+      static_assert(Element<typename OutView::value_type>,
+                    "santa::DecodePlan::run: out must be float or the type of query");
+      static_assert(
+          std::same_as<storage_t<typename OutView::value_type>, float> ||
+              std::same_as<storage_t<typename OutView::value_type>, storage_t<typename QueryView::value_type>>,
+          "santa::DecodePlan::run: out must be float or the type of query");
+      static_assert(!std::is_const_v<typename OutView::value_type>, "santa::DecodePlan::run: out must not be const");
+      static_assert(Kokkos::SpaceAccessibility<Space, typename QueryView::memory_space>::accessible &&
+                        Kokkos::SpaceAccessibility<Space, typename OutView::memory_space>::accessible &&
+                        Kokkos::SpaceAccessibility<Space, typename AnyCache::key_view::memory_space>::accessible &&
+                        Kokkos::SpaceAccessibility<Space, typename AnyCache::value_view::memory_space>::accessible &&
+                        (std::same_as<typename AnyCache::length_view, NoLengths> ||
+                         Kokkos::SpaceAccessibility<Space, typename AnyCache::length_view::memory_space>::accessible),
+                    "santa::DecodePlan::run: views must be accessible from the execution space");
+      static_assert(std::same_as<typename AnyCache::Addresses, Addresses>,
+                    "santa::DecodePlan::run: the cache must be of the type that the plan was made for");
     }
-  }
 
-  /// The state as one array, for methods that carry one.
-  void bind_state(Arguments& a, const State& state) const {
-    state.require_kept();
-    optional("state", state.log_ratio, a.batch, _shape.heads);
-    if constexpr (detail::carries_state<M>) {
-      a.state = state.data();
-      a.state_stride = state.stride();
+    template <class Extents, class Stages>
+    static void launch(const Space& space, const Arguments& arguments, Extents extents, const Stages& stages,
+                       bool first_step) {
+      if constexpr (lanes::has_calls<Space>) {
+        using Any = detail::AnyStages<Addresses::rescored>;
+        detail::run_method<M>(
+            space, detail::KernelContext<Space, Arguments, Extents, Any>{arguments, {extents, stages}}, first_step);
+      } else {
+        using Own = std::conditional_t<narrow, lanes::Crowded<Extents>, Extents>;
+        detail::run_method<M>(space, detail::KernelContext<Space, Arguments, Own, Stages>{arguments, stages},
+                              first_step);
+      }
     }
-  }
 
-  template <class View>
-  static void require_at_least(const std::string& name, const View& view, std::int64_t extent) {
-    detail::require(static_cast<std::int64_t>(view.extent(0)) >= extent, name + ".extent(0)",
-                    static_cast<std::int64_t>(view.extent(0)), "the batch (" + std::to_string(extent) + ") or more");
-  }
-
-  /// The first two extents of an optional view as a matrix; a view without data is absent.
-  template <class View>
-  static auto optional(const std::string& name, const View& view, std::int64_t rows, std::int64_t columns) {
-    detail::Matrix<typename View::value_type> result;
-    if (view.data() == nullptr) return result;
-    require_at_least(name, view, rows);
-    detail::require(static_cast<std::int64_t>(view.extent(1)) == columns, name + ".extent(1)",
-                    static_cast<std::int64_t>(view.extent(1)), std::to_string(columns));
-    result.data = view.data();
-    for (std::size_t i = 0; i < 2; ++i) result.stride[i] = static_cast<std::int64_t>(view.stride(i));
-    return result;
-  }
-
-  template <class View>
-  void require_extents(const std::string& name, const View& view, std::int64_t batch, std::int64_t heads) const {
-    const std::int64_t expected[3] = {batch, heads, _shape.dim};
-    const char* const meaning[3] = {"the batch of keys", "the plan's heads", "the plan's dim"};
-    for (int i = 0; i < 3; ++i) {
-      const auto extent = static_cast<std::int64_t>(view.extent(static_cast<std::size_t>(i)));
-      detail::require(extent == expected[i], name + ".extent(" + std::to_string(i) + ")", extent,
-                      std::string(meaning[i]) + " (" + std::to_string(expected[i]) + ")");
+    // Functions with a `Build` are not shared by units that are compiled for different processors.
+    template <class Build>
+    void lay_out(const Space& space, const Options& options) {
+      Arguments& a = _arguments;
+      detail::set_heads(a, _shape, lanes::Seam<Space>::most_heads(static_cast<int>(_shape.dim)));
+      a.storage = _shape.length;
+      a.window = _modifier.window();
+      a.self_normalised = Addresses::rescored;
+      const float scale = options.scale != 0.F ? options.scale : 1.F / std::sqrt(static_cast<float>(_shape.dim));
+      a.score_factor = scale * lanes::log2_of_e;
+      detail::Recipe<M>::set(a, _method, _shape.length);
+      const lanes::Division division = divide(space, options);
+      a.keys_per_split = division.keys_per_split;
+      a.split_step = static_cast<std::uint16_t>(division.step);
+      a.splits = static_cast<std::int32_t>(division.splits > 0 ? division.splits : 1);
+      a.merges_apart = lanes::Seam<Space>::merges_apart(a.splits, a.slice_heads, a.dim);
+      detail::require_countable_units(a);
     }
-    detail::require_rows(name, view);
-  }
 
-  [[nodiscard]] std::int64_t keys_per_split() const {
-    return _arguments.keys_per_split > 0
-               ? _arguments.keys_per_split
-               : detail::keys_of_share(_shape.length, _arguments.splits, _arguments.split_step);
-  }
+    [[nodiscard]] lanes::Division divide(const Space& space, const Options& options) const {
+      const Arguments& a = _arguments;
+      lanes::Division division = lanes::Seam<Space>::divide(space, {.rows = std::max(a.slice_rows(), std::int64_t{1}),
+                                                                    .heads = a.slice_heads,
+                                                                    .dim = a.dim,
+                                                                    .length = _shape.length,
+                                                                    .tile = detail::draw_tile_of(a),
+                                                                    .looks_ahead = detail::Recipe<M>::looks_ahead,
+                                                                    .narrow_keys = narrow});
+      if (options.keys_per_split > 0) {
+        division.keys_per_split = options.keys_per_split;
+        division.splits = (_shape.length + options.keys_per_split - 1) / options.keys_per_split;
+      }
+      return division;
+    }
 
-  M _method;
-  Modifier _modifier;
-  Shape _shape;
-  Arguments _arguments;
-  detail::Workspace<Space> _workspace;
-  detail::Kept _kept;
+    template <class Build, class QueryView, class AnyCache, class OutView>
+    Arguments bind(const QueryView& query, const AnyCache& cache, const OutView& out, const Run& options) const {
+      _kept.require("DecodePlan");
+      Arguments a = _arguments;
+      detail::bind_step(a, _shape, shape_of(query, cache), detail::array_of("query", query),
+                        element_type_of<typename QueryView::value_type>, detail::array_of("out", out), out.data(),
+                        element_type_of<typename OutView::value_type>);
+      a.lengths = cache.length_data();
+      detail::bind_options(a, _shape, options);
+      if constexpr (detail::carries_state<M>) {
+        a.state = options.state.data();
+        a.state_stride = options.state.stride();
+        a.with_spread = a.with_spread || a.target_error > 0.F;
+      }
+      return a;
+    }
+
+    [[nodiscard]] std::int64_t keys_per_split() const {
+      return _arguments.keys_per_split > 0
+                 ? _arguments.keys_per_split
+                 : detail::keys_of_share(_shape.length, _arguments.splits, _arguments.split_step);
+    }
+
+    M _method;
+    Modifier _modifier;
+    Shape _shape;
+    Arguments _arguments;
+    detail::Workspace<Space> _workspace;
+    detail::Kept _kept;
 };
 
 }  // namespace santa

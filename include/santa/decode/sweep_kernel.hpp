@@ -15,9 +15,9 @@
 namespace santa::detail::inline SANTA_BUILD {
 
 /// The main kernel: a lane group scores its tiles (or loads their scores), has the rule draw rows, gathers and adds
-/// them; the last unit of a kv head to finish merges. Reads: the keys of the unit (or 4 bytes a key and head), the drawn
-/// value rows. Writes: a state per head and unit. Order: fixed by the unit, never by threads: `out` has the same bits in
-/// every run.
+/// them; the last unit of a kv head to finish merges. Reads: the keys of the unit (or 4 bytes a key and head), the
+/// drawn value rows. Writes: a state per head and unit. Order: fixed by the unit, never by threads: `out` has the same
+/// bits in every run.
 template <class Context, template <class> class RuleOf, bool stored_scores>
 struct SweepKernel : Context {
   using typename Context::Arguments;
@@ -46,9 +46,8 @@ struct SweepKernel : Context {
     float* scratch = group.template scratch<float>(member, scratch_floats(a.slice_heads, a.dim));
     sweep(group, unit, scratch);
     if (a.merges_apart) return;
-    this->when_all_arrived(group, unit, [&](const Unit& slice) {
-      write_outputs<State::rescored>(group, a, slice, scratch);
-    });
+    this->when_all_arrived(group, unit,
+                           [&](const Unit& slice) { write_outputs<State::rescored>(group, a, slice, scratch); });
   }
 
  private:

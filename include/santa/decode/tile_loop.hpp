@@ -11,7 +11,8 @@
 
 namespace santa::detail::inline SANTA_BUILD {
 
-/// The loop of the main kernel, in its three forms. `source` gives scores: the stage, or what an earlier pass has stored.
+/// The loop of the main kernel, in its three forms. `source` gives scores: the stage, or what an earlier pass has
+/// stored.
 template <class Group, class Source, class Rule, class State>
 class TileLoop {
   using Float = typename Group::template Vector<float>;

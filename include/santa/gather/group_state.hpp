@@ -15,10 +15,10 @@
 
 namespace santa::detail::inline SANTA_BUILD {
 
-/// Sums of one unit of work: masses by lane, the queue of drawn rows, and (in the stage) the weighted sum of value rows.
-/// Weights are relative to a reference exponent per head, an integer in log2 units, so that changing it is exact. It is
-/// raised when a score exceeds it by more than 2^8 and never lowered: nothing overflows, and what is lost below 2^-126
-/// of the largest weight does not show.
+/// Sums of one unit of work: masses by lane, the queue of drawn rows, and (in the stage) the weighted sum of value
+/// rows. Weights are relative to a reference exponent per head, an integer in log2 units, so that changing it is exact.
+/// It is raised when a score exceeds it by more than 2^8 and never lowered: nothing overflows, and what is lost below
+/// 2^-126 of the largest weight does not show.
 ///
 /// Where drawn rows are scored again by their keys, those in the queue wait with a weight per unit of their own weight
 /// (1 / inclusion probability), which becomes a weight when they are gathered. What they add up to has a reference of

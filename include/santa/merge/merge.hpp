@@ -1,9 +1,9 @@
 // Merging partial states.
 #pragma once
 
+#include <santa/core/build.hpp>
 #include <santa/core/head_state.hpp>
 #include <santa/core/shape.hpp>
-#include <santa/core/build.hpp>
 #include <santa/lanes/math.hpp>
 
 #include <Kokkos_Core.hpp>

@@ -153,8 +153,7 @@ template <bool apart, class Group, class Args>
 KOKKOS_FUNCTION void write_outputs(const Group& group, const Args& a, const Unit& unit, float* scratch) {
   auto* samples = reinterpret_cast<HeadSample*>(scratch + unit.heads * a.dim);
   for (int head = group.rank(); head < unit.heads; head += Group::groups_per_team)
-    write_head(group, a, unit, head, states_of<apart>(a, unit, head), scratch + head * a.dim,
-               samples[head]);
+    write_head(group, a, unit, head, states_of<apart>(a, unit, head), scratch + head * a.dim, samples[head]);
   group.team_barrier();  // also before scratch is used for the next slice
   if (a.statistics && group.rank() == 0) add_statistics(group, a, unit, samples);
   group.team_barrier();

@@ -97,8 +97,8 @@ class DrawPlan {
     whole.splits = 1;
     whole.keys_per_split = places();
     const auto context = bind<Build>(log_weights, drawn, options, whole);
-    return TeamDraw<M, std::remove_const_t<decltype(context)>>(
-        context, pointers(drawn, options), _scratch.data(), static_cast<std::int64_t>(_scratch.extent(1)));
+    return TeamDraw<M, std::remove_const_t<decltype(context)>>(context, pointers(drawn, options), _scratch.data(),
+                                                               static_cast<std::int64_t>(_scratch.extent(1)));
   }
 
   [[nodiscard]] std::size_t workspace_bytes() const {

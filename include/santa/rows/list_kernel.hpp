@@ -88,7 +88,8 @@ struct ListKernel : Context {
 template <class M, class Teams, class Context>
 void draw_lists(const Teams& teams, const Context& context, const ListPointers& list) {
   const std::int64_t units = all_units(context.arguments);
-  if constexpr (decltype(context.stages)::of_doubles) launch("santa::largest", teams, units, LargestKernel<Context>(context));
+  if constexpr (decltype(context.stages)::of_doubles)
+    launch("santa::largest", teams, units, LargestKernel<Context>(context));
   Recipe<M>::run(teams, context, true);
   launch("santa::list", teams, units, ListKernel<Context>(context, list));
 }

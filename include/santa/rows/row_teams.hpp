@@ -1,8 +1,8 @@
 // Teams of one lane group each, for draws whose rows are listed in order.
 #pragma once
 
-#include <santa/core/shape.hpp>
 #include <santa/core/build.hpp>
+#include <santa/core/shape.hpp>
 #include <santa/lanes/group.hpp>
 
 #include <Kokkos_Core.hpp>

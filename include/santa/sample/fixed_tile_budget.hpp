@@ -81,7 +81,8 @@ class FixedTileRule {
     return static_cast<std::size_t>(Group::padded(a.slice_heads)) * static_cast<std::size_t>(a.draw_tile);
   }
 
-  KOKKOS_FUNCTION FixedTileRule(const Group& group, const FixedTileArguments& arguments, const Unit& unit, float* scratch)
+  KOKKOS_FUNCTION FixedTileRule(const Group& group, const FixedTileArguments& arguments, const Unit& unit,
+                                float* scratch)
       : _group(group),
         _unit(unit),
         _arguments(arguments),
@@ -98,7 +99,8 @@ class FixedTileRule {
     const std::int64_t keys = end - (begin > _unit.start ? begin : _unit.start);
     const std::int64_t number = begin / _arguments.draw_tile;
     _number = static_cast<std::uint32_t>(number);
-    _share = static_cast<std::int32_t>((number + 1) * _arguments.samples / _arguments.draw_tiles - number * _arguments.samples / _arguments.draw_tiles);
+    _share = static_cast<std::int32_t>((number + 1) * _arguments.samples / _arguments.draw_tiles -
+                                       number * _arguments.samples / _arguments.draw_tiles);
     _every_row = _share >= keys;
     _group.for_all_heads(_unit.heads, [&](int head) { _reference.set(head, empty_reference); });
   }

@@ -62,7 +62,8 @@ class StageBehindCalls final : public StageCalls {
   void clear() override { _stage.clear(); }
   void gather(const std::int32_t* index, int count, const std::int32_t* ahead, const float* weight,
               int weight_stride) override {
-    _stage.gather(index, count, [ahead](int i) { return ahead[i]; }, weight, weight_stride);
+    _stage.gather(
+        index, count, [ahead](int i) { return ahead[i]; }, weight, weight_stride);
   }
   void ask_row(std::int32_t index) const override { _stage.ask_row(index); }
   [[nodiscard]] float squared_distance(std::int32_t index, const float* center) const override {
@@ -149,7 +150,7 @@ class AnyStages {
  private:
   static constexpr std::size_t line = 64;
   template <class Object>
-  static constexpr std::size_t object_floats = (sizeof(Object) + line - 1) / line * line / sizeof(float);
+  static constexpr std::size_t object_floats = (sizeof(Object) + line - 1) / line* line / sizeof(float);
 
   // Scratch of a group: what aligns the stage, the stage, what it uses itself.
   template <class Extents, class Stages>
@@ -169,7 +170,8 @@ class AnyStages {
     const auto* const stages = std::launder(reinterpret_cast<const Stages*>(bytes));
     const auto at = reinterpret_cast<std::uintptr_t>(own);
     float* const place = own + (line - at % line) % line / sizeof(float);
-    return new (place) Object(group, a, stages->addresses, stages->modifier, unit, shared, place + object_floats<Object>);
+    return new (place)
+        Object(group, a, stages->addresses, stages->modifier, unit, shared, place + object_floats<Object>);
   }
 
   StageCalls* (*_make)(const std::byte*, const Group&, const Arguments&, const Unit&, float*, float*);

@@ -20,8 +20,8 @@
 namespace santa::detail::inline SANTA_BUILD {
 
 /// Scores are the products of query and rows (keys, or a narrow copy), then the modifier; `Tile` holds the query, and
-/// the sums of value rows. Drawn rows are named by their distance from the unit's first key. Bytes: `count` rows a tile,
-/// and their scales; the value rows that are gathered.
+/// the sums of value rows. Drawn rows are named by their distance from the unit's first key. Bytes: `count` rows a
+/// tile, and their scales; the value rows that are gathered.
 ///
 /// The members are what kernels know of a unit's data; a stage of one's own has them too (LogWeightStage).
 template <class Group, class Tile, class Addresses, class Modifier>
@@ -70,8 +70,8 @@ class Stage {
       _tile.begin(FoldedQueryRows{query, _scored.center, _scored.spread}, a.score_factor, meanwhile);
     } else if constexpr (requires { _addresses.choice; }) {
       using Choice = decltype(_addresses.choice);
-      const ChosenQueryRows<Choice> chosen{query,           _addresses.choice,     _scored.mean, _scored.deviation,
-                                           stream_key(a, _unit), _unit.kv_head};
+      const ChosenQueryRows<Choice> chosen{
+          query, _addresses.choice, _scored.mean, _scored.deviation, stream_key(a, _unit), _unit.kv_head};
       _tile.begin(chosen, a.score_factor, meanwhile);
     } else {
       _tile.begin(query, a.score_factor, meanwhile);
@@ -118,8 +118,8 @@ class Stage {
   template <class Ahead>
   KOKKOS_FORCEINLINE_FUNCTION void gather(const std::int32_t* index, int count, const Ahead& ahead, const float* weight,
                                           int weight_stride) {
-    _tile.add_rows(_values, _unit.begin, index, count, [&](int i) { return value_row(ahead(i)); }, weight,
-                   weight_stride);
+    _tile.add_rows(
+        _values, _unit.begin, index, count, [&](int i) { return value_row(ahead(i)); }, weight, weight_stride);
   }
   /// Where drawn rows lie.
   [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION auto value_row(std::int32_t index) const {

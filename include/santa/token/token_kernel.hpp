@@ -1,8 +1,8 @@
 // The kernels of the token sampler: vectors arranged for the products, and the best row of each part of the vocabulary.
 #pragma once
 
-#include <santa/core/element.hpp>
 #include <santa/core/build.hpp>
+#include <santa/core/element.hpp>
 #include <santa/lanes/group.hpp>
 #include <santa/random/chance.hpp>
 #include <santa/token/gumbel.hpp>
@@ -28,9 +28,9 @@ struct TokenArguments {
   bool with_lse = false;
   float temperature = 1.F;
   Chance chance;
-  float* vectors = nullptr;                 // [batch, padded][dim, padded], arranged for the products
-  float* factors = nullptr;                 // [batch, padded]: what arranged vectors were divided by
-  TokenArrays best;                         // of parts
+  float* vectors = nullptr;  // [batch, padded][dim, padded], arranged for the products
+  float* factors = nullptr;  // [batch, padded]: what arranged vectors were divided by
+  TokenArrays best;          // of parts
 
   [[nodiscard]] KOKKOS_FUNCTION std::int32_t padded_dim() const { return (dim + 31) / 32 * 32; }
 };

@@ -55,7 +55,8 @@ KOKKOS_INLINE_FUNCTION float shared_log_delta(const MassUnitArguments& a, std::i
 /// much as the panel's has moved since, so that scores that have shifted or have another shape are met in the step
 /// itself. The panel's own where nothing was left, or a target error is aimed at; everything is read (-infinity) where
 /// it has none.
-KOKKOS_INLINE_FUNCTION float steered_log_delta(const MassUnitArguments& a, std::int64_t row, float panel, float carried) {
+KOKKOS_INLINE_FUNCTION float steered_log_delta(const MassUnitArguments& a, std::int64_t row, float panel,
+                                               float carried) {
   if (a.target_error > 0.F || !is_finite(carried)) return is_finite(panel) ? panel : -lanes::infinity;
   const float moved = panel - a.carried_number(StateArray::panel, row);
   return is_finite(moved) ? carried + moved : carried;

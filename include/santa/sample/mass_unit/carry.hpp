@@ -69,9 +69,8 @@ class DeltaCarry {
  private:
   /// Without a panel to start from, a delta that gives at most the rows asked for.
   [[nodiscard]] KOKKOS_FUNCTION float anew() const {
-    return _arguments.steered
-               ? lanes::not_a_number
-               : lanes::log2(static_cast<float>(_unit.heads / _arguments.rows_of(_unit.visible())));
+    return _arguments.steered ? lanes::not_a_number
+                              : lanes::log2(static_cast<float>(_unit.heads / _arguments.rows_of(_unit.visible())));
   }
 
   const MassUnitArguments& _arguments;

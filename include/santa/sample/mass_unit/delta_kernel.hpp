@@ -46,8 +46,7 @@ struct DeltaKernel : Context {
       const std::int64_t row = unit.head_row(a, head);
       const float panel = a.steered ? a.panel_log_delta(row) : lanes::not_a_number;
       set(group, unit, head,
-          reads_all(a, unit) ? -lanes::infinity
-                                     : steered_log_delta(a, row, panel, evened_log_delta(a, row, ratio)));
+          reads_all(a, unit) ? -lanes::infinity : steered_log_delta(a, row, panel, evened_log_delta(a, row, ratio)));
     }
   }
 

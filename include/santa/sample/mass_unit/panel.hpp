@@ -2,8 +2,8 @@
 #pragma once
 
 #include <santa/core/build.hpp>
-#include <santa/lanes/math.hpp>
 #include <santa/core/shape.hpp>
+#include <santa/lanes/math.hpp>
 #include <santa/sample/mass_unit/subset.hpp>
 
 #include <Kokkos_Core.hpp>

@@ -3,9 +3,9 @@
 
 #include <santa/core/build.hpp>
 #include <santa/lanes/math.hpp>
-#include <santa/sample/mass_unit/solve_delta.hpp>
 #include <santa/sample/mass_unit.hpp>
 #include <santa/sample/mass_unit/panel.hpp>
+#include <santa/sample/mass_unit/solve_delta.hpp>
 #include <santa/sample/mass_unit/target_error.hpp>
 #include <santa/score/coming_rows.hpp>
 
@@ -43,7 +43,8 @@ class PanelScores {
       const bool follows = now.count > 0 && k + 1 < own_tiles && next.step == now.step;
       Float score[Group::max_heads];
       NoDrawnRows none;
-      if (now.count > 0) stage.scores(now.first, now.step, now.count, score, next.first, follows ? next.count : 0, none);
+      if (now.count > 0)
+        stage.scores(now.first, now.step, now.count, score, next.first, follows ? next.count : 0, none);
       _weight[k] = _panel.weights(_group, i);
       _group.for_all_heads(_heads,
                            [&](int head) { _score[k][head] = now.count > 0 ? score[head] : Float(-lanes::infinity); });
@@ -96,7 +97,8 @@ class PanelScores {
     return Inclusion<Group>::template of_heads<Draws::joint_l2>(_group, _heads, ratio).probability;
   }
 
-  KOKKOS_FUNCTION float lambda_for_rows(const MassUnitArguments& a, const Unit& unit, int head, std::uint64_t* exchange) const {
+  KOKKOS_FUNCTION float lambda_for_rows(const MassUnitArguments& a, const Unit& unit, int head,
+                                        std::uint64_t* exchange) const {
     const auto each = [&](float lambda, const auto& add) {
       for_own([&](int k) { add(inclusion(k, head, lambda), _weight[k]); });
     };

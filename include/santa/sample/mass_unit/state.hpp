@@ -2,7 +2,6 @@
 #pragma once
 
 #include <santa/cache/allocate.hpp>
-#include <santa/sample/mass_unit/arguments.hpp>
 #include <santa/core/check.hpp>
 #include <santa/core/extent.hpp>
 #include <santa/core/kept.hpp>
@@ -10,6 +9,7 @@
 #include <santa/lanes/extents.hpp>
 #include <santa/lanes/launchable.hpp>
 #include <santa/lanes/math.hpp>
+#include <santa/sample/mass_unit/arguments.hpp>
 
 #include <Kokkos_Core.hpp>
 

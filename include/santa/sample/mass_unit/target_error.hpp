@@ -29,7 +29,7 @@ KOKKOS_INLINE_FUNCTION float log_squared_goal(const MassUnitArguments& a) {
 /// log2 of a head's scale, where this step's rows are to follow from it; else no finite number.
 KOKKOS_INLINE_FUNCTION float carried_error_scale(const MassUnitArguments& a, std::int64_t row) {
   return a.state != nullptr && a.target_error > 0.F ? a.carried_number(StateArray::error_scale, row)
-                                                           : lanes::not_a_number;
+                                                    : lanes::not_a_number;
 }
 
 /// Whether the rows of this step follow from the target and what is carried: for all heads that draw together.

@@ -10,9 +10,9 @@ namespace santa::detail {
 /// The rules that score in a first pass and draw `samples` points a head in a second.
 struct PointArguments : Arguments {
   std::int64_t samples = 0;
-  std::int32_t draw_tile = 0;         // keys of a tile that gets samples of its own
-  std::int64_t tiles = 0;             // of the plan's storage
-  std::int64_t points_of_head = 0;    // entries of `points`
+  std::int32_t draw_tile = 0;       // keys of a tile that gets samples of its own
+  std::int64_t tiles = 0;           // of the plan's storage
+  std::int64_t points_of_head = 0;  // entries of `points`
 
   float* scores = nullptr;               // [batch][heads][tiles * tile_keys], log2
   float* tile_reference = nullptr;       // [batch][heads][tile_stride]

@@ -3,9 +3,9 @@
 
 #include <santa/core/build.hpp>
 #include <santa/core/check.hpp>
+#include <santa/sample/points/arguments.hpp>
 #include <santa/sample/points/rule.hpp>
 #include <santa/sample/points/strata.hpp>
-#include <santa/sample/points/arguments.hpp>
 #include <santa/schedule/unit.hpp>
 
 #include <Kokkos_Core.hpp>

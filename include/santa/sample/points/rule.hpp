@@ -5,9 +5,9 @@
 #include <santa/core/drawn.hpp>
 #include <santa/lanes/math.hpp>
 #include <santa/sample/exact.hpp>
+#include <santa/sample/points/arguments.hpp>
 #include <santa/sample/points/places.hpp>
 #include <santa/sample/points/tile_masses.hpp>
-#include <santa/sample/points/arguments.hpp>
 #include <santa/schedule/unit.hpp>
 
 #include <cstdint>

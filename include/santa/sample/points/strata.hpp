@@ -3,8 +3,8 @@
 
 #include <santa/core/build.hpp>
 #include <santa/lanes/math.hpp>
-#include <santa/sample/points/places.hpp>
 #include <santa/sample/points/arguments.hpp>
+#include <santa/sample/points/places.hpp>
 #include <santa/schedule/unit.hpp>
 
 #include <Kokkos_Core.hpp>

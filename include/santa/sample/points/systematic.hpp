@@ -3,8 +3,8 @@
 
 #include <santa/core/build.hpp>
 #include <santa/core/check.hpp>
-#include <santa/sample/points/rule.hpp>
 #include <santa/sample/points/arguments.hpp>
+#include <santa/sample/points/rule.hpp>
 #include <santa/schedule/unit.hpp>
 
 #include <cstdint>

@@ -1,0 +1,91 @@
+// Notes what a step is given in what its kernels are given, and checks it.
+#pragma once
+
+#include <santa/core/arguments.hpp>
+#include <santa/core/build.hpp>
+#include <santa/core/check.hpp>
+#include <santa/core/element.hpp>
+#include <santa/core/matrix.hpp>
+#include <santa/core/shape.hpp>
+#include <santa/decode/chance.hpp>
+#include <santa/decode/options.hpp>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace santa::detail::inline SANTA_BUILD {
+
+/// Checks query or output against the batch of a cache and the plan.
+inline void require_query_extents(const Array& view, std::int64_t batch, const Shape& plan) {
+  require_extent(view, 0, batch, "the batch of keys");
+  require_extent(view, 1, plan.heads, "the plan's heads");
+  require_extent(view, 2, plan.dim, "the plan's dim");
+  require_rows(view);
+}
+
+/// Checks that a step of this shape fits a plan of that one.
+inline void require_fit(const Shape& given, const Shape& plan) {
+  const auto at_most = [](std::string_view name, std::int64_t value, std::int64_t most) {
+    if (value > most) reject(name, std::to_string(value), "at most the plan's " + std::to_string(most));
+  };
+  const auto equal = [](std::string_view name, std::int64_t value, std::int64_t expected) {
+    if (value != expected) reject(name, std::to_string(value), "the plan's " + std::to_string(expected));
+  };
+  at_most("batch", given.batch, plan.batch);
+  at_most("length", given.length, plan.length);
+  equal("kv_heads", given.kv_heads, plan.kv_heads);
+  equal("dim", given.dim, plan.dim);
+}
+
+/// Query, output and shape of a step. Errors: std::invalid_argument: name, given, accepted.
+inline void bind_step(Arguments& a, const Shape& plan, const Shape& given, const Array& query, ElementType query_type,
+                      const Array& out, void* to, ElementType out_type) {
+  require_query_extents(query, given.batch, plan);
+  require_query_extents(out, given.batch, plan);
+  require_fit(given, plan);
+  a.batch = static_cast<std::int32_t>(given.batch);
+  a.storage = given.length;
+  a.query = {query.data, query_type};
+  a.out = {to, out_type};
+  for (int i = 0; i < 2; ++i) {
+    a.query_stride[i] = query.stride[i];
+    a.out_stride[i] = out.stride[i];
+  }
+}
+
+/// Checks the first two extents of an optional view; false for one without data, which is absent.
+inline bool is_given(const Array& view, std::int64_t rows, std::int64_t columns) {
+  if (view.data == nullptr) return false;
+  if (view.extent[0] < rows)
+    reject_extent(view, 0, ".extent(", view.extent[0], "the batch (" + std::to_string(rows) + ") or more");
+  require_extent(view, 1, columns);
+  return true;
+}
+/// The same as a matrix.
+template <class View>
+auto optional_matrix(std::string_view name, const View& view, std::int64_t rows, std::int64_t columns) {
+  Matrix<typename View::value_type> result;
+  const Array array = array_of(name, view);
+  if (is_given(array, rows, columns)) result = {view.data(), {array.stride[0], array.stride[1]}};
+  return result;
+}
+
+/// The options of a run that all methods have. Errors: std::invalid_argument: name, given, accepted.
+template <class MemorySpace>
+void bind_options(Arguments& a, const Shape& plan, const RunOptions<MemorySpace>& options) {
+  a.chance = bind_chance(options, a.batch);
+  a.lse = optional_matrix("lse", options.lse, a.batch, plan.heads);
+  a.error = optional_matrix("error", options.error, a.batch, plan.heads);
+  a.with_spread = static_cast<bool>(a.error);
+  a.statistics = optional_matrix("statistics", options.statistics, a.batch, plan.kv_heads);
+  options.state.require_kept();
+  is_given(array_of("state", options.state.log_ratio), a.batch, plan.heads);
+  if (options.center.data() == nullptr) return;
+  const Array center = array_of("center", options.center);
+  require_extent(center, 2, plan.dim, "dim");
+  if (center.stride[2] != 1) reject_extent(center, 2, ".stride(", center.stride[2], "1");
+  a.center = optional_matrix("center", options.center, a.batch, plan.kv_heads);
+}
+
+}  // namespace santa::detail::inline SANTA_BUILD
