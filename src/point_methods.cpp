@@ -1,5 +1,5 @@
 // Kernels of the methods that draw by points in a cumulative sum, on hosts.
-#include <santa/kernels/list.hpp>
+#include <santa/decode/kernel_list.hpp>
 #include <santa/santa.hpp>
 
 #include <Kokkos_Core.hpp>

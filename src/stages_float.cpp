@@ -1,5 +1,5 @@
 // Stages of caches of float rows, on hosts.
-#include <santa/kernels/list.hpp>
+#include <santa/decode/kernel_list.hpp>
 #include <santa/santa.hpp>
 
 #include <Kokkos_Core.hpp>

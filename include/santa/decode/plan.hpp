@@ -243,5 +243,5 @@ class DecodePlan {
 }  // namespace santa
 
 #if defined(SANTA_KERNELS)
-#include <santa/kernels/declared.hpp>
+#include <santa/decode/compiled_kernels.hpp>
 #endif

@@ -6,6 +6,7 @@
 #include <santa/decode/tile_loop.hpp>
 #include <santa/merge/outputs.hpp>
 #include <santa/sample/points/stored_scores.hpp>
+#include <santa/schedule/tiles.hpp>
 
 #include <Kokkos_Core.hpp>
 

@@ -4,6 +4,7 @@
 #include <santa/core/build.hpp>
 #include <santa/core/drawn.hpp>
 #include <santa/decode/kernel_context.hpp>
+#include <santa/schedule/tiles.hpp>
 
 #include <Kokkos_Core.hpp>
 

@@ -2,34 +2,16 @@
 #pragma once
 
 #include <santa/core/build.hpp>
-#include <santa/core/check.hpp>
 #include <santa/core/piece_rows.hpp>
-#include <santa/lanes/division.hpp>
+#include <santa/lanes/cuda_seam.hpp>
 #include <santa/lanes/extents.hpp>
-#include <santa/lanes/feature_host_tile.hpp>
-#include <santa/lanes/feature_plain_tile.hpp>
-#include <santa/lanes/host_dots.hpp>
-#include <santa/lanes/host_group.hpp>
-#include <santa/lanes/host_tile.hpp>
-#include <santa/lanes/mma_code_scores.hpp>
-#include <santa/lanes/mma_copy_tile.hpp>
-#include <santa/lanes/mma_dots.hpp>
-#include <santa/lanes/mma_feature_scores.hpp>
-#include <santa/lanes/mma_tile.hpp>
-#include <santa/lanes/narrow_host_tile.hpp>
-#include <santa/lanes/narrow_plain_tile.hpp>
+#include <santa/lanes/host_seam.hpp>
 #include <santa/lanes/piece_tile.hpp>
-#include <santa/lanes/plain_dots.hpp>
-#include <santa/lanes/plain_tile.hpp>
 #include <santa/lanes/team_seam.hpp>
-#include <santa/lanes/warp_group.hpp>
 
 #include <Kokkos_Core.hpp>
 
-#include <cstdint>
-#include <string>
 #include <type_traits>
-#include <utility>
 
 namespace santa::lanes::inline SANTA_BUILD {
 
@@ -48,246 +30,15 @@ template <class Space>
 concept GenericSpace = Kokkos::is_execution_space_v<Space> && !is_host_space<Space>;
 #endif
 
-/// The seam of an execution space; the general one is the host's.
-///   Group<Extents>                     lane group
-///   Tile<T, Extents, Scored, rescored> its products: sums of rows of T, scores of rows of Scored (T; or a narrow type
-///                                      or FeatureMajor<T>, with drawn rows `rescored` by rows of T or not)
-///   Dots<T, Extents>                 products of rows with many vectors of any dimension
-///   calls_stages (if true)             whether stages are called through tables, so that kernels fit all caches
-///   many_groups                        whether a team's or a kernel's many groups share what one thread would do last
-///   most_heads(dim)                    query heads that a group works on together
-///   with_extents(...)                  calls f with the extents that a shape's kernels are compiled for
-///   with_vectors(...)                  the same with extents for so many vectors
-///   policy(...)                        a league of `units` teams
-///   divide(...)                        how many units a plan makes
-///   merges_apart(...)                  whether states of splits are merged by a kernel of their own
-template <class Space>
-struct Seam {
-  template <class Extents>
-  using Group = HostGroup;
-  static constexpr bool many_groups = false;
-  template <class T, class Extents, class Scored = T, bool rescored = false>
-  using Tile = std::conditional_t<
-      std::is_same_v<T, Scored>, HostTile<T>,
-      std::conditional_t<std::is_same_v<Scored, FeatureMajor<T>>, FeatureHostTile<T>, NarrowHostTile<T, Scored>>>;
-  template <class T, class Extents>
-  using Dots = HostDots<T>;
-
-  static constexpr bool calls_stages = true;
-  static constexpr int most_heads(int /*dim*/) { return max_heads; }
-
-  template <class T, class Build, class F>
-  static void with_extents(int /*heads*/, int /*dim*/, bool /*aligned*/, F&& f) {
-    f(Extents<max_heads, max_dim, false>{});
-  }
-  template <class T, class F>
-  static void with_vectors(int /*vectors*/, bool /*aligned*/, F&& f) {
-    f(Products<64, false>{});
-  }
-
-  template <class Extents>
-  static auto policy(const Space& space, std::int64_t units, std::size_t scratch_floats) {
-    using Policy = Kokkos::TeamPolicy<Space, Kokkos::Schedule<Kokkos::Dynamic>>;
-    const std::size_t bytes = scratch_floats * sizeof(float) + native_bytes;
-    return Policy(space, static_cast<int>(units), 1, 1)
-        .set_scratch_size(HostGroup::scratch_level, Kokkos::PerTeam(bytes));
-  }
-
-  /// Few enough keys a unit that the rows of all kv heads of a token-major cache, read one head after the other, stay
-  /// within the reach of the address translation, and independent of the number of threads.
-  static Division divide(const Space& /*space*/, const Work& work) {
-    std::int64_t keys = 256;
-    while (work.length / keys > 1024) keys *= 2;
-    return {keys, (work.length + keys - 1) / keys};
-  }
-  /// The last thread to finish merges: no other has to be waited for.
-  static constexpr bool merges_apart(std::int64_t /*splits*/, int /*heads*/, int /*dim*/) { return false; }
-};
-
-/// Any device but those below.
+/// Any device but CUDA's.
 template <GenericSpace Space>
 struct Seam<Space> : TeamSeam<Space> {};
 
-#if defined(KOKKOS_ENABLE_CUDA) && !defined(SANTA_GENERIC_DEVICE)
-
-template <>
-struct Seam<Kokkos::Cuda> {
-  /// Warps a team: as many as 48 KiB of scratch, all that Kokkos gives a team, have room for.
-  static constexpr int warps(int heads, int dim, bool roomy) {
-    const int most = heads * dim > 1024 ? 1 : heads * dim > 512 ? 2 : 4;
-    return roomy && most > 1 ? most / 2 : most;
-  }
-  template <class Extents>
-  static constexpr int warps_of = Extents::groups > 0 ? Extents::groups
-                                                      : warps(Extents::heads, Extents::dim, Extents::roomy);
-
-  /// Warps that a multiprocessor holds: with two panels on their way to each, as many as it takes to keep the memory
-  /// busy. Measured at 4 heads of 128: 12 are slower, and leave each thread fewer registers. At 4 heads of 64, whose
-  /// panels are half as large, 12 are faster, even where they leave too few registers.
-  static constexpr int resident_warps = 8;
-  /// With narrow keys the memory is not what is waited for: as many as leave each thread 168 registers.
-  static constexpr int crowded_warps = 12;
-  static constexpr int resident(int warps, int heads, int dim, bool narrow_keys) {
-    return warps == 4 && (narrow_keys || (heads <= 4 && dim == 64)) ? crowded_warps : resident_warps;
-  }
-
-  /// States of 128 features that a warp merges in the time that another kernel takes to begin.
-  static constexpr int few_states = 16;
-
-  /// Query heads of a slice at most: scores of a tile and queries must fit in scratch.
-  static constexpr int most_heads(int dim) { return dim > 128 ? 8 : 16; }
-
-  static constexpr bool many_groups = true;
-  template <class Extents>
-  using Group = WarpGroup<Extents::heads, warps_of<Extents>>;
-  template <class T, class Extents, class Scored = T, bool rescored = false, class G = Group<Extents>,
-            int dim = Extents::dim, bool fast = Extents::tensor_cores>
-  using Tile = std::conditional_t<
-      std::is_same_v<T, Scored>, std::conditional_t<fast, MmaTile<G, T, dim>, PlainTile<G, T, dim>>,
-      std::conditional_t<std::is_same_v<Scored, FeatureMajor<T>>,
-                         std::conditional_t<fast, MmaCopyTile<G, T, MmaFeatureScores, Scored, dim, rescored>,
-                                            FeaturePlainTile<G, T, dim, rescored>>,
-                         std::conditional_t<fast, MmaCopyTile<G, T, MmaCodeScores, Scored, dim, rescored>,
-                                            NarrowPlainTile<G, T, Scored, dim, rescored>>>>;
-  template <class T, class Extents>
-  using Dots = std::conditional_t<Extents::tensor_cores, MmaDots<Group<Extents>, T>, PlainDots<Group<Extents>, T>>;
-
-  /// Those that the build names, or all that there are.
-  template <class T, class Build, class F>
-  static void with_extents(int heads, int dim, bool aligned, F&& f) {
-    constexpr bool fast = sizeof(T) == 2;  // where rows are aligned
-    if constexpr (!Build::Extents::any) {
-      with_any<T>(heads, dim, aligned, f);
-    } else if (aligned || !fast) {
-      with_first<fast>(typename Build::Extents{}, heads, dim, f);
-    } else if constexpr (Build::MisalignedExtents::any) {
-      with_first<false>(typename Build::MisalignedExtents{}, heads, dim, f);
-    } else {
-      santa::detail::reject("alignment of rows", "0", "16 bytes with SANTA_ONLY_EXTENTS");
-    }
-  }
-
-  template <class T, class F>
-  static void with_vectors(int vectors, bool aligned, F&& f) {
-    if constexpr (sizeof(T) == 2)
-      if (aligned) {
-        if (vectors <= 8) return f(Products<8, true>{});
-        if (vectors <= 16) return f(Products<16, true>{});
-        if (vectors <= 32) return f(Products<32, true>{});
-        return f(Products<64, true>{});
-      }
-    f(Products<64, false>{});
-  }
-
-  template <class Extents>
-  static auto policy(const Kokkos::Cuda& space, std::int64_t units, std::size_t scratch_floats) {
-    constexpr int warps = warps_of<Extents>;
-    // Kokkos refuses a team of which not as many find room as are named here: 4 do, whatever their scratch. Eight warps
-    // may have all registers that a thread can name, so that fewer teams cost none.
-    constexpr int most = resident(warps, Extents::heads, Extents::dim, Extents::crowded);
-    constexpr int teams = warps > most ? 1 : most / warps < 4 ? most / warps : 4;
-    using Bounds = Kokkos::LaunchBounds<32 * warps, teams>;
-    const std::size_t bytes = scratch_floats * sizeof(float) + Group<Extents>::scratch_alignment;
-    return Kokkos::TeamPolicy<Kokkos::Cuda, Bounds>(space, static_cast<int>(units), warps, 32)
-        .set_scratch_size(0, Kokkos::PerTeam(bytes));
-  }
-
-  /// At most as many units as run at once, so that all begin and end together; up to 4 splits more where the last of
-  /// several rounds would be a small one. No fewer keys a split than give each of its warps a tile.
-  static Division divide(const Kokkos::Cuda& space, const Work& work) {
-    const int heads = padded_heads(work.heads);
-    const int dim = padded_dim(work.dim);
-    const auto [rows, length] = std::pair{work.rows, work.length};
-    const std::int64_t resident = resident_teams(space, heads, dim, work);
-    const int own = 32 * warps(heads, dim, work.looks_ahead);
-    const int step = work.tile > own ? work.tile : own;
-    const std::int64_t pieces = length > 0 ? (length + step - 1) / step : 1;
-    const std::int64_t least = resident < rows ? 1 : resident / rows;
-    const auto fullness = [&](std::int64_t splits) {
-      const std::int64_t waves = (splits * rows + resident - 1) / resident;
-      return static_cast<double>(splits * rows) / static_cast<double>(waves * resident);
-    };
-    std::int64_t best = least;
-    for (std::int64_t splits = least + 1; splits <= least + 4 && splits * 1024 <= length; ++splits)
-      if (fullness(splits) > fullness(best) + 0.02) best = splits;
-    return {0, best < pieces ? best : pieces, step};
-  }
-
-  /// By a kernel of its own where one team would have to read more than a few states a warp, one after the other.
-  static constexpr bool merges_apart(std::int64_t splits, int heads, int dim) {
-    const int most = warps(padded_heads(heads), padded_dim(dim), false);
-    return splits * ((heads + most - 1) / most) * ((dim + 127) / 128) > few_states;
-  }
-
- private:
-  /// The extents of the kernel that a shape takes, if none are left out.
-  static constexpr int padded_heads(int heads) { return heads <= 4 ? 4 : heads <= 8 ? 8 : 16; }
-  static constexpr int padded_dim(int dim) { return dim <= 64 ? 64 : dim <= 128 ? 128 : 256; }
-
-  /// Shared memory of a team.
-  template <int heads, int dim>
-  static constexpr std::size_t team_bytes() {
-    using E = Extents<heads, dim, true>;
-    constexpr std::size_t queue = Group<E>::queue_capacity * (1 + heads);
-    return sizeof(float) * (Tile<bfloat16, E>::shared_floats(heads, dim) +
-                            warps_of<E> * (Tile<bfloat16, E>::scratch_floats(heads, dim) + queue));
-  }
-  static constexpr std::size_t team_bytes(int heads, int dim) {
-    if (dim == 64) return heads == 4 ? team_bytes<4, 64>() : heads == 8 ? team_bytes<8, 64>() : team_bytes<16, 64>();
-    if (dim == 128)
-      return heads == 4 ? team_bytes<4, 128>() : heads == 8 ? team_bytes<8, 128>() : team_bytes<16, 128>();
-    return heads == 4 ? team_bytes<4, 256>() : team_bytes<8, 256>();
-  }
-
-  /// Teams that all multiprocessors hold, by their warps and their shared memory.
-  static std::int64_t resident_teams(const Kokkos::Cuda& space, int heads, int dim, const Work& work) {
-    const auto& device = space.cuda_device_prop();
-    constexpr std::size_t kept_by_the_system = 1024;  // of each team
-    const auto by_memory =
-        static_cast<std::int64_t>(device.sharedMemPerMultiprocessor / (team_bytes(heads, dim) + kept_by_the_system));
-    const int own = warps(heads, dim, work.looks_ahead);
-    const std::int64_t by_warps = resident(own, heads, dim, work.narrow_keys) / own;
-    return (by_memory < by_warps ? by_memory : by_warps) * device.multiProcessorCount;
-  }
-
-  template <class T, class F>
-  static void with_any(int heads, int dim, bool aligned, F&& f) {
-    const auto with_heads = [&](auto padded_dim, auto tensor_cores) {
-      constexpr int d = decltype(padded_dim)::value;
-      constexpr bool fast = decltype(tensor_cores)::value;
-      if (heads <= 4) return f(Extents<4, d, fast>{});
-      if (heads <= 8 || (fast && d > 128)) return f(Extents<8, d, fast>{});
-      if constexpr (!fast || d <= 128) return f(Extents<16, d, fast>{});
-    };
-    using std::integral_constant, std::bool_constant;
-    if constexpr (sizeof(T) == 2) {
-      if (aligned) {
-        if (dim <= 64) return with_heads(integral_constant<int, 64>{}, bool_constant<true>{});
-        if (dim <= 128) return with_heads(integral_constant<int, 128>{}, bool_constant<true>{});
-        return with_heads(integral_constant<int, 256>{}, bool_constant<true>{});
-      }
-    }
-    with_heads(integral_constant<int, 256>{}, bool_constant<false>{});
-  }
-
-  /// Calls f with the first pair that holds a shape.
-  template <bool tensor_cores, int most_heads, int most_dim, int... more, class F>
-  static void with_first(Named<most_heads, most_dim, more...>, int heads, int dim, F&& f) {
-    if (heads <= most_heads && dim <= most_dim) return f(Extents<most_heads, most_dim, tensor_cores>{});
-    if constexpr (sizeof...(more) > 0) {
-      with_first<tensor_cores>(Named<more...>{}, heads, dim, f);
-    } else {
-      santa::detail::require(heads <= most_heads, "heads / kv_heads", heads, "at most what SANTA_ONLY_EXTENTS says");
-      santa::detail::reject("dim", std::to_string(dim), "at most what SANTA_ONLY_EXTENTS says");
-    }
-  }
-};
-
-#endif
-
 /// Whether kernels of a space call the stages of caches through tables.
 template <class Space>
-inline constexpr bool has_calls = requires { Seam<Space>::calls_stages; };
+inline constexpr bool has_calls = requires {
+  Seam<Space>::calls_stages;
+};
 
 /// The lane group of an execution space: the threads that work on one tile together.
 template <class Space, class Extents = Extents<max_heads, max_dim, false>>

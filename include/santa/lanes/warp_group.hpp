@@ -3,12 +3,12 @@
 
 #include <santa/core/build.hpp>
 #include <santa/lanes/math.hpp>
+#include <santa/lanes/warp_lanes.hpp>
 
 #include <Kokkos_Core.hpp>
 
 #include <cstdint>
 #include <cstring>
-#include <type_traits>
 
 #if defined(KOKKOS_ENABLE_CUDA)
 
@@ -17,18 +17,13 @@ namespace santa::lanes::inline SANTA_BUILD {
 /// 32 threads of a warp that work through tiles of 32 keys together; lane i owns key i of the tile. The same members as
 /// HostGroup, with a plain T for a Vector<T>. `Heads` is the largest number of heads, by which arrays are sized.
 template <int Heads, int Groups>
-struct WarpGroup {
-  static constexpr int size = 32;
+struct WarpGroup : WarpLanes {
   static constexpr int max_heads = Heads;
   static constexpr int groups_per_team = Groups;
   static constexpr int scratch_level = 0;
   static constexpr int scratch_alignment = 128;
   static constexpr int queue_capacity = 80;
   static constexpr int newest_kept = 0;  // drawn rows are gathered as soon as a batch is full
-
-  template <class T>
-  using Vector = T;
-  using Mask = bool;
 
   template <class Member>
   KOKKOS_FUNCTION explicit WarpGroup(const Member& /*team*/) {}
@@ -41,12 +36,8 @@ struct WarpGroup {
     return static_cast<T*>(team.team_scratch(int{scratch_level}).get_shmem_aligned(bytes, int{scratch_alignment}));
   }
 
-  static constexpr unsigned everyone = 0xffffffffU;
-
   /// Which group of the team this is.
   __device__ static int rank() { return static_cast<int>(threadIdx.y); }
-  /// A lane's number, of which the compiler sees that it is no less than 0: divisions of it are shifts then.
-  __device__ static std::int32_t lane() { return static_cast<std::int32_t>(threadIdx.x % size); }
   /// Makes memory written by one lane seen by the others of the group.
   __device__ static void sync() { __syncwarp(); }
   __device__ static void team_barrier() { __syncthreads(); }
@@ -80,54 +71,6 @@ struct WarpGroup {
     return __syncthreads_or(last) != 0;
   }
 
-  __device__ static bool lanes_between(std::int32_t begin, std::int32_t end) { return lane() >= begin && lane() < end; }
-
-  template <class T>
-  __device__ static T sum(T value) {
-#if __CUDA_ARCH__ >= 800
-    if constexpr (std::is_same_v<T, std::uint32_t> || std::is_same_v<T, std::int32_t>)
-      return __reduce_add_sync(everyone, value);
-    else
-#endif
-      return butterfly(value);
-  }
-
-  template <class T>
-  __device__ static T butterfly(T value) {
-#pragma unroll
-    for (int width = size / 2; width > 0; width /= 2) value += __shfl_xor_sync(everyone, value, width);
-    return value;
-  }
-
-  __device__ static float max(float value) {
-#if __CUDA_ARCH__ >= 800
-    // Floats in the order of integers.
-    const auto ordered = [](std::int32_t bits) { return bits ^ ((bits >> 31) & 0x7fffffff); };
-    return __int_as_float(ordered(__reduce_max_sync(everyone, ordered(__float_as_int(value)))));
-#else
-#pragma unroll
-    for (int width = size / 2; width > 0; width /= 2) {
-      const float other = __shfl_xor_sync(everyone, value, width);
-      value = other > value ? other : value;
-    }
-    return value;
-#endif
-  }
-
-  __device__ static std::uint32_t ballot(bool mask) { return __ballot_sync(everyone, mask); }
-  __device__ static bool lanes_of(std::uint32_t bits) { return ((bits >> threadIdx.x) & 1U) != 0; }
-  __device__ static bool any(bool mask) { return __any_sync(everyone, mask) != 0; }
-
-  template <class Integer>
-  __device__ static Integer inclusive_scan(Integer value) {
-#pragma unroll
-    for (int width = 1; width < size; width *= 2) {
-      const Integer below = __shfl_up_sync(everyone, value, width);
-      if (lane() >= width) value += below;
-    }
-    return value;
-  }
-
   static constexpr bool heads_side_by_side = true;
   template <class Integer, class Wanted>
   __device__ static void for_all_scans(int /*heads*/, Integer (&values)[Heads], const Wanted& /*wanted*/) {
@@ -140,37 +83,6 @@ struct WarpGroup {
       }
   }
 
-  template <class T>
-  __device__ static T previous(T value, T first) {
-    const T below = __shfl_up_sync(everyone, value, 1);
-    return lane() == 0 ? first : below;
-  }
-
-  template <class T>
-  __device__ static T last(T value) {
-    return __shfl_sync(everyone, value, size - 1);
-  }
-
-  template <class T>
-  __device__ static T value_of(T value, int lane) {
-    return __shfl_sync(everyone, value, lane);
-  }
-
-  template <class T>
-  __device__ static T load(const T* from) {
-    return from[lane()];
-  }
-  template <class T>
-  __device__ static T load(const T* from, int count, T rest) {
-    return lane() < count ? from[lane()] : rest;
-  }
-  template <class T>
-  __device__ static T load_strided(const T* from, std::int64_t stride, int count, T rest) {
-    return lane() < count ? from[lane() * stride] : rest;
-  }
-  __device__ static std::uint32_t load_words(const std::uint16_t* from, std::int64_t stride, int count) {
-    return lane() < count ? from[lane() * stride] : 0U;
-  }
   /// States of 128 features whose loads are on their way together.
   static constexpr int states_at_once = 4;
   /// Four numbers a lane of one piece of memory: lane i has those from 4 i on, which are 0 from `count` on.

@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <type_traits>
 
 namespace santa {
@@ -31,8 +32,7 @@ struct GatherOptions {
 namespace detail::inline SANTA_BUILD {
 
 template <class Space, class Rows, class Sum>
-auto bind_gather(const DrawnRows<typename Space::memory_space>& drawn, const Rows& rows, const Sum& sum,
-                 const GatherOptions<typename Space::memory_space>& options) {
+constexpr void check_gather_types() {
   static_assert(Kokkos::is_view_v<Rows> && Kokkos::is_view_v<Sum>,
                 "santa::gather_add: rows and sum must be Kokkos views");
   static_assert(
@@ -46,50 +46,62 @@ auto bind_gather(const DrawnRows<typename Space::memory_space>& drawn, const Row
   static_assert(Kokkos::SpaceAccessibility<Space, typename Rows::memory_space>::accessible &&
                     Kokkos::SpaceAccessibility<Space, typename Sum::memory_space>::accessible,
                 "santa::gather_add: rows and sum must be accessible from the execution space");
-  const auto extent = [](const auto& view, std::size_t i) { return static_cast<std::int64_t>(view.extent(i)); };
-  const auto stride = [](const auto& view, std::size_t i) { return static_cast<std::int64_t>(view.stride(i)); };
-  constexpr std::size_t dim_of_rows = Rows::rank() - 1;
-  constexpr std::size_t dim_of_sum = Sum::rank() - 1;
+}
+
+/// Where the drawn rows of a matrix lie, and where their sum goes.
+template <class Rows, class Sum>
+auto bind_matrices(const Rows& rows, const Sum& sum) {
+  const Array from = array_of("rows", rows), to = array_of("sum", sum);
+  const int last = from.rank - 1;
   GatherPointers<storage_t<typename Rows::value_type>> p{};
-  p.batch = dim_of_sum == 1 ? extent(sum, 0) : 1;
-  p.dim = extent(sum, dim_of_sum);
-  require_rows("rows", rows);
-  require_rows("sum", sum);
-  require(extent(rows, dim_of_rows) == p.dim, "rows.extent(" + std::to_string(dim_of_rows) + ")",
-          extent(rows, dim_of_rows), "the dim of sum (" + std::to_string(p.dim) + ")");
-  if constexpr (Rows::rank() == 3)
-    require(extent(rows, 0) == p.batch, "rows.extent(0)", extent(rows, 0),
-            "the batch of sum (" + std::to_string(p.batch) + ")");
+  p.batch = to.rank == 2 ? to.extent[0] : 1;
+  p.dim = to.extent[to.rank - 1];
+  require_rows(from);
+  require_rows(to);
+  require_extent(from, last, p.dim, "the dim of sum");
+  if (from.rank == 3) require_extent(from, 0, p.batch, "the batch of sum");
+  p.rows = reinterpret_cast<const storage_t<typename Rows::value_type>*>(rows.data());
+  p.row_count = from.extent[last - 1];
+  p.row_stride = from.stride[last - 1];
+  p.batch_stride = from.rank == 3 ? from.stride[0] : 0;
+  p.sum = {sum.data(), {to.rank == 2 ? to.stride[0] : 0, 1}};
+  return p;
+}
+
+/// Checks a view that has something for each vector of the batch.
+inline void require_vectors(const Array& view, std::int64_t batch) {
+  if (view.extent[0] < batch)
+    reject_extent(view, 0, ".extent(", view.extent[0], "the batch of sum (" + std::to_string(batch) + ") or more");
+  bool elements = true;
+  for (int i = 0; i < view.rank; ++i) elements = elements && view.extent[i] != 0;
+  if (elements && view.data == nullptr) require_pointer(view.data, std::string(view.name) + ".data()");
+}
+
+template <class Space, class Rows, class Sum>
+auto bind_gather(const DrawnRows<typename Space::memory_space>& drawn, const Rows& rows, const Sum& sum,
+                 const GatherOptions<typename Space::memory_space>& options) {
+  check_gather_types<Space, Rows, Sum>();
+  auto p = bind_matrices(rows, sum);
   drawn.require_kept();
-  const auto require_vectors = [&](const auto& view, const std::string& name) {
-    require(extent(view, 0) >= p.batch, name + ".extent(0)", extent(view, 0),
-            "the batch of sum (" + std::to_string(p.batch) + ") or more");
-    if (has_elements(view)) require_pointer(view.data(), name + ".data()");
-  };
-  require_vectors(drawn.count, "drawn.count");
-  require_vectors(drawn.rows, "drawn.rows");
-  require_vectors(drawn.weights, "drawn.weights");
-  require(extent(drawn.weights, 1) == extent(drawn.rows, 1), "drawn.weights.extent(1)", extent(drawn.weights, 1),
-          "that of drawn.rows (" + std::to_string(extent(drawn.rows, 1)) + ")");
-  const auto matrix = [&](const auto& view, const std::string& name) {
+  require_vectors(array_of("drawn.count", drawn.count), p.batch);
+  require_vectors(array_of("drawn.rows", drawn.rows), p.batch);
+  const Array weights = array_of("drawn.weights", drawn.weights);
+  require_vectors(weights, p.batch);
+  require_extent(weights, 1, static_cast<std::int64_t>(drawn.rows.extent(1)), "that of drawn.rows");
+  const auto matrix = [&](std::string_view name, const auto& view) {
     Matrix<typename std::remove_reference_t<decltype(view)>::value_type> result;
-    if (view.data() == nullptr) return result;
-    require_vectors(view, name);
-    require(extent(view, 1) == p.dim, name + ".extent(1)", extent(view, 1),
-            "the dim of sum (" + std::to_string(p.dim) + ")");
-    require_rows(name, view);
+    const Array array = array_of(name, view);
+    if (array.data == nullptr) return result;
+    require_vectors(array, p.batch);
+    require_extent(array, 1, p.dim, "the dim of sum");
+    require_rows(array);
     result.data = view.data();
-    for (std::size_t i = 0; i < 2; ++i) result.stride[i] = stride(view, i);
+    for (int i = 0; i < 2; ++i) result.stride[i] = array.stride[i];
     return result;
   };
-  p.center = matrix(options.center, "center");
-  p.error = matrix(options.error, "error");
+  p.center = matrix("center", options.center);
+  p.error = matrix("error", options.error);
   if (p.error) require_pointer(drawn.spreads.data(), "drawn.spreads.data()");
-  p.rows = reinterpret_cast<const storage_t<typename Rows::value_type>*>(rows.data());
-  p.row_count = extent(rows, dim_of_rows - 1);
-  p.row_stride = stride(rows, dim_of_rows - 1);
-  p.batch_stride = Rows::rank() == 3 ? stride(rows, 0) : 0;
-  p.sum = {sum.data(), {dim_of_sum == 1 ? stride(sum, 0) : 0, 1}};
   return p;
 }
 

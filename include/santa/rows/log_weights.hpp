@@ -7,6 +7,7 @@
 #include <santa/lanes/math.hpp>
 #include <santa/rows/row_teams.hpp>
 #include <santa/schedule/even.hpp>
+#include <santa/schedule/tiles.hpp>
 
 #include <Kokkos_Core.hpp>
 

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <santa/core/build.hpp>
-#include <santa/decode/kernel_context.hpp>
+#include <santa/lanes/group.hpp>
 #include <santa/sample/points/stored_scores.hpp>
 #include <santa/sample/points/tile_masses.hpp>
+#include <santa/schedule/even.hpp>
+#include <santa/schedule/tiles.hpp>
 #include <santa/score/coming_rows.hpp>
 
 #include <Kokkos_Core.hpp>

@@ -56,83 +56,126 @@ KOKKOS_FORCEINLINE_FUNCTION auto tile_masses(const typename Group::template Vect
 
 /// Turns the tiles' masses of one head into prefixes: exact, so that they don't depend on who adds them up. The one
 /// after the last tile is the whole mass. Also finds the head's reference: NaN where a score is. The groups of a team
-/// share the tiles; `exchange` is room for two numbers of each. Work: vectors of tiles, several at a time so that their
-/// loads are on their way together, three times over the visible tiles.
+/// share the tiles. Work: vectors of tiles, several at a time so that their loads are on their way together, three
+/// times over the visible tiles.
 template <class Group>
-KOKKOS_FUNCTION void sum_tiles(const Group& group, const PointArguments& a, const Unit& unit, int head,
-                               std::uint64_t* exchange = nullptr) {
+class TileSums {
   using Float = typename Group::template Vector<float>;
   using Word = typename Group::template Vector<std::uint32_t>;
   using Mass = typename Group::template Vector<std::uint64_t>;
-  constexpr int together = 4;
-  constexpr int turn = together * Group::size;
-  const std::int64_t row = unit.head_row(a, head);
-  const float* references = a.tile_reference + row * a.tile_stride();
-  const std::uint32_t* masses = a.tile_mass + row * a.tile_stride();
-  std::uint64_t* prefixes = a.tile_prefix + row * a.tile_stride();
-  const std::int64_t begin = unit.start / tile_keys;
-  const std::int64_t end = unit.visible() > 0 ? (unit.length + tile_keys - 1) / tile_keys : begin;
-  // Whole turns for each group, from a whole vector on to the prefix after the last tile.
-  const std::int64_t origin = begin / Group::size * Group::size;
-  const std::int64_t turns = (end - origin) / turn + 1;
-  const std::int64_t own_turns = (turns + Group::groups_per_team - 1) / Group::groups_per_team;
-  const std::int64_t own_begin = origin + group.rank() * own_turns * turn;
-  const std::int64_t own_end = own_begin + own_turns * turn < end + 1 ? own_begin + own_turns * turn : end + 1;
-  // -infinity outside of the visible tiles, where other runs' masses may be.
-  const auto reference_at = [&](std::int64_t first) {
-    const auto inside =
-        group.lanes_between(static_cast<std::int32_t>(begin > first ? begin - first : 0),
-                            static_cast<std::int32_t>(end - first < Group::size ? end - first : Group::size));
-    return first < end ? lanes::select(inside, group.load(references + first), Float(-lanes::infinity))
-                       : Float(-lanes::infinity);
-  };
-  Float largest = empty_reference;
-  typename Group::Mask broken(0);
-  for (std::int64_t first = own_begin; first < own_end; first += turn) {
-    Float own[together];
-    for (int k = 0; k < together; ++k) own[k] = reference_at(first + k * Group::size);
-    for (const Float& part : own) {
-      largest = lanes::max(largest, part);
-      broken = broken | (part != part);
-    }
+  static constexpr int together = 4;
+  static constexpr int turn = together * Group::size;
+
+ public:
+  /// `exchange` is room for two numbers of each group.
+  KOKKOS_FUNCTION TileSums(const Group& group, const PointArguments& a, const Unit& unit, int head,
+                           std::uint64_t* exchange)
+      : _group(group),
+        _arguments(a),
+        _row(unit.head_row(a, head)),
+        _exchange(exchange),
+        _begin(unit.start / tile_keys),
+        _end(unit.visible() > 0 ? (unit.length + tile_keys - 1) / tile_keys : _begin),
+        _bits(position_bits(unit.visible())) {
+    // Whole turns for each group, from a whole vector on to the prefix after the last tile.
+    const std::int64_t origin = _begin / Group::size * Group::size;
+    const std::int64_t turns = (_end - origin) / turn + 1;
+    const std::int64_t own_turns = (turns + Group::groups_per_team - 1) / Group::groups_per_team;
+    _own_begin = origin + group.rank() * own_turns * turn;
+    _own_limit = _own_begin + own_turns * turn;
+    _own_end = _own_limit < _end + 1 ? _own_limit : _end + 1;
   }
-  float most[2] = {group.max(largest), group.any(broken) ? 1.F : 0.F};
-  group.team_max(most, 2, reinterpret_cast<float*>(exchange));
-  const float reference = most[0];
-  const bool has_nan = most[1] > 0.F;
-  const int bits = position_bits(unit.visible());
-  const auto load_masses = [&](std::int64_t first, Mass(&own)[together]) {
+
+  KOKKOS_FUNCTION void find() {
+    find_reference();
+    write_prefixes(mass_before());
+  }
+
+ private:
+  /// -infinity outside of the visible tiles, where other runs' masses may be.
+  [[nodiscard]] KOKKOS_FUNCTION Float references(std::int64_t first) const {
+    const auto inside =
+        _group.lanes_between(static_cast<std::int32_t>(_begin > first ? _begin - first : 0),
+                             static_cast<std::int32_t>(_end - first < Group::size ? _end - first : Group::size));
+    if (first >= _end) return Float(-lanes::infinity);
+    const float* from = _arguments.tile_reference + _row * _arguments.tile_stride();
+    return lanes::select(inside, _group.load(from + first), Float(-lanes::infinity));
+  }
+  KOKKOS_FUNCTION void load_masses(std::int64_t first, Mass (&own)[together]) const {
+    const std::uint32_t* from = _arguments.tile_mass + _row * _arguments.tile_stride();
     for (int k = 0; k < together; ++k) {
       const std::int64_t at = first + k * Group::size;
-      const Word mass = at < end ? group.load(masses + at) : Word(0U);
-      own[k] = tile_masses<Group>(mass, Float(reference) - reference_at(at), bits);
+      const Word mass = at < _end ? _group.load(from + at) : Word(0U);
+      own[k] = tile_masses<Group>(mass, Float(_reference) - references(at), _bits);
     }
-  };
-  std::uint64_t sum = 0;
-  if constexpr (Group::groups_per_team > 1) {
-    Mass mine(0U);
-    for (std::int64_t first = own_begin; first < own_end; first += turn) {
-      Mass own[together];
+  }
+
+  KOKKOS_FUNCTION void find_reference() {
+    Float largest = empty_reference;
+    typename Group::Mask broken(0);
+    for (std::int64_t first = _own_begin; first < _own_end; first += turn) {
+      Float own[together];
+      for (int k = 0; k < together; ++k) own[k] = references(first + k * Group::size);
+      for (const Float& part : own) {
+        largest = lanes::max(largest, part);
+        broken = broken | (part != part);
+      }
+    }
+    float most[2] = {_group.max(largest), _group.any(broken) ? 1.F : 0.F};
+    _group.team_max(most, 2, reinterpret_cast<float*>(_exchange));
+    _reference = most[0];
+    _has_nan = most[1] > 0.F;
+  }
+
+  /// What the groups before have.
+  [[nodiscard]] KOKKOS_FUNCTION std::uint64_t mass_before() const {
+    if constexpr (Group::groups_per_team == 1) {
+      return 0;
+    } else {
+      Mass mine(0U);
+      for (std::int64_t first = _own_begin; first < _own_end; first += turn) {
+        Mass own[together];
+        load_masses(first, own);
+        for (const Mass& part : own) mine += part;
+      }
+      return _group.team_sum_before(_group.sum(mine), _exchange);
+    }
+  }
+
+  KOKKOS_FUNCTION void write_prefixes(std::uint64_t sum) const {
+    std::uint64_t* to = _arguments.tile_prefix + _row * _arguments.tile_stride();
+    for (std::int64_t first = _own_begin; first < _own_end; first += turn) {
+      Mass own[together], after[together];
       load_masses(first, own);
-      for (const Mass& part : own) mine += part;
+      for (int k = 0; k < together; ++k) after[k] = _group.inclusive_scan(own[k]);
+      for (int k = 0; k < together; ++k) {
+        after[k] += Mass(sum);
+        if (first + k * Group::size <= _end) _group.store(after[k] - own[k], to + first + k * Group::size);
+        sum = _group.last(after[k]);
+      }
     }
-    sum = group.team_sum_before(group.sum(mine), exchange);
+    if (_own_begin <= _end && _end < _own_limit)
+      _group.single([&] {
+        _arguments.reference[_row] = _has_nan ? lanes::not_a_number : _reference;
+        _arguments.total[_row] = sum;
+      });
   }
-  for (std::int64_t first = own_begin; first < own_end; first += turn) {
-    Mass own[together], after[together];
-    load_masses(first, own);
-    for (int k = 0; k < together; ++k) after[k] = group.inclusive_scan(own[k]);
-    for (int k = 0; k < together; ++k) {
-      after[k] += Mass(sum);
-      if (first + k * Group::size <= end) group.store(after[k] - own[k], prefixes + first + k * Group::size);
-      sum = group.last(after[k]);
-    }
-  }
-  if (own_begin <= end && end < own_begin + own_turns * turn)
-    group.single([&] {
-      a.reference[row] = has_nan ? lanes::not_a_number : reference;
-      a.total[row] = sum;
-    });
+
+  const Group& _group;
+  const PointArguments& _arguments;
+  std::int64_t _row;
+  std::uint64_t* _exchange;
+  std::int64_t _begin, _end;                                  // visible tiles
+  std::int64_t _own_begin = 0, _own_end = 0, _own_limit = 0;  // the group's, and where whole turns of it end
+  int _bits;
+  float _reference = 0.F;
+  bool _has_nan = false;
+};
+
+template <class Group>
+KOKKOS_FUNCTION void sum_tiles(const Group& group, const PointArguments& a, const Unit& unit, int head,
+                               std::uint64_t* exchange = nullptr) {
+  TileSums<Group>(group, a, unit, head, exchange).find();
 }
 
 }  // namespace santa::detail::inline SANTA_BUILD

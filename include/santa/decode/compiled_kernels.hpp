@@ -6,8 +6,8 @@
 #include <santa/core/build.hpp>
 #include <santa/core/element.hpp>
 #include <santa/core/narrow.hpp>
+#include <santa/decode/kernel_list.hpp>
 #include <santa/decode/methods.hpp>
-#include <santa/kernels/list.hpp>
 #include <santa/lanes/extents.hpp>
 #include <santa/score/any_stage.hpp>
 #include <santa/score/modifiers.hpp>

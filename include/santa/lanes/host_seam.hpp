@@ -1,0 +1,78 @@
+// The seam of hosts, and what every seam has.
+#pragma once
+
+#include <santa/core/build.hpp>
+#include <santa/core/shape.hpp>
+#include <santa/lanes/division.hpp>
+#include <santa/lanes/extents.hpp>
+#include <santa/lanes/feature_host_tile.hpp>
+#include <santa/lanes/host_dots.hpp>
+#include <santa/lanes/host_group.hpp>
+#include <santa/lanes/host_tile.hpp>
+#include <santa/lanes/narrow_host_tile.hpp>
+
+#include <Kokkos_Core.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+namespace santa::lanes::inline SANTA_BUILD {
+
+/// The seam of an execution space; the general one is the host's.
+///   Group<Extents>                     lane group
+///   Tile<T, Extents, Scored, rescored> its products: sums of rows of T, scores of rows of Scored (T; or a narrow type
+///                                      or FeatureMajor<T>, with drawn rows `rescored` by rows of T or not)
+///   Dots<T, Extents>                 products of rows with many vectors of any dimension
+///   calls_stages (if true)             whether stages are called through tables, so that kernels fit all caches
+///   many_groups                        whether a team's or a kernel's many groups share what one thread would do last
+///   most_heads(dim)                    query heads that a group works on together
+///   with_extents(...)                  calls f with the extents that a shape's kernels are compiled for
+///   with_vectors(...)                  the same with extents for so many vectors
+///   policy(...)                        a league of `units` teams
+///   divide(...)                        how many units a plan makes
+///   merges_apart(...)                  whether states of splits are merged by a kernel of their own
+template <class Space>
+struct Seam {
+  template <class Extents>
+  using Group = HostGroup;
+  static constexpr bool many_groups = false;
+  template <class T, class Extents, class Scored = T, bool rescored = false>
+  using Tile = std::conditional_t<
+      std::is_same_v<T, Scored>, HostTile<T>,
+      std::conditional_t<std::is_same_v<Scored, FeatureMajor<T>>, FeatureHostTile<T>, NarrowHostTile<T, Scored>>>;
+  template <class T, class Extents>
+  using Dots = HostDots<T>;
+
+  static constexpr bool calls_stages = true;
+  static constexpr int most_heads(int /*dim*/) { return max_heads; }
+
+  template <class T, class Build, class F>
+  static void with_extents(int /*heads*/, int /*dim*/, bool /*aligned*/, F&& f) {
+    f(Extents<max_heads, max_dim, false>{});
+  }
+  template <class T, class F>
+  static void with_vectors(int /*vectors*/, bool /*aligned*/, F&& f) {
+    f(Products<64, false>{});
+  }
+
+  template <class Extents>
+  static auto policy(const Space& space, std::int64_t units, std::size_t scratch_floats) {
+    using Policy = Kokkos::TeamPolicy<Space, Kokkos::Schedule<Kokkos::Dynamic>>;
+    const std::size_t bytes = scratch_floats * sizeof(float) + native_bytes;
+    return Policy(space, static_cast<int>(units), 1, 1)
+        .set_scratch_size(HostGroup::scratch_level, Kokkos::PerTeam(bytes));
+  }
+
+  /// Few enough keys a unit that the rows of all kv heads of a token-major cache, read one head after the other, stay
+  /// within the reach of the address translation, and independent of the number of threads.
+  static Division divide(const Space& /*space*/, const Work& work) {
+    std::int64_t keys = 256;
+    while (work.length / keys > 1024) keys *= 2;
+    return {keys, (work.length + keys - 1) / keys};
+  }
+  /// The last thread to finish merges: no other has to be waited for.
+  static constexpr bool merges_apart(std::int64_t /*splits*/, int /*heads*/, int /*dim*/) { return false; }
+};
+
+}  // namespace santa::lanes::inline SANTA_BUILD
