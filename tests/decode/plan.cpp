@@ -145,6 +145,24 @@ SANTA_SPACE_TEST_CASE("one_plan_serves_smaller_batches_and_storages") {
   for (const AnyMethod& any : samplers(1500)) std::visit(check, any);
 }
 
+SANTA_SPACE_TEST_CASE("one_plan_serves_caches_with_lengths_and_without") {
+  Problem<Space, float> problem({.batch = 2, .heads = 4, .kv_heads = 2, .length = 600, .dim = 64});
+  problem.fill(1).upload();
+  const Kokkos::View<float*, typename Space::memory_space> flat("test::out", 2 * 4 * 64);
+  const Kokkos::View<float***, Kokkos::LayoutRight, typename Space::memory_space> out(flat.data(), 2, 4, 64);
+  const ContiguousCache full{problem.key_view(), problem.value_view()};
+  const DecodePlan plan(Space{}, MassUnit{.rows = 40}, problem.queries(), full);
+  const auto outputs_on = [&](const auto& cache) {
+    plan.run(Space{}, problem.queries(), cache, out, {.seed = 1});
+    Space{}.fence();
+    return to_host<float>(flat);
+  };
+  const auto expected = outputs_on(full);
+  CHECK(same_bits(outputs_on(problem.cache()), expected));
+  problem.replace_lengths({600, 599});
+  CHECK(!same_bits(outputs_on(problem.cache()), expected));
+}
+
 SANTA_SPACE_TEST_CASE("seed_and_step_may_lie_in_memory") {
   Problem<Space, float> problem({.batch = 1, .heads = 4, .kv_heads = 2, .length = 600, .dim = 64});
   problem.fill(1).upload();

@@ -28,7 +28,8 @@ Runner<Space, T, Q, O, Modifier>::Runner(const Shape& shape, const AnyMethod& me
     : _shape(shape),
       _plan(std::visit(
           [&](const auto& m) -> decltype(_plan) {
-            return Plan<std::decay_t<decltype(m)>>(Space{}, m, shape, cache_of<typename Data::Cache>, options, modifier);
+            return Plan<std::decay_t<decltype(m)>>(Space{}, m, shape, cache_of<typename Data::Cache>, options,
+                                                   modifier);
           },
           method)) {
   const auto count = [](std::int64_t n) { return static_cast<std::size_t>(n); };
