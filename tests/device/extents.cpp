@@ -37,10 +37,10 @@ TEST_CASE("a_shape_gets_the_first_extents_named_that_hold_it") {
 
 TEST_CASE("a_shape_that_no_extents_named_hold_is_refused") {
   CHECK_THROWS_WITH_AS(extents_of<bfloat16>(9, 64, true),
-                       "santa: heads / kv_heads is 9; accepted: at most what SANTA_ONLY_EXTENTS says",
+                       "santa: heads / kv_heads is 9; accepted: at most what the named kernels take",
                        std::invalid_argument);
   CHECK_THROWS_WITH_AS(extents_of<bfloat16>(8, 72, true),
-                       "santa: dim is 72; accepted: at most what SANTA_ONLY_EXTENTS says", std::invalid_argument);
+                       "santa: dim is 72; accepted: at most what the named kernels take", std::invalid_argument);
   CHECK_THROWS_AS(extents_of<float>(4, 136, true), std::invalid_argument);
   CHECK_THROWS_AS(extents_of<santa::half>(4, 136, false), std::invalid_argument);
 }

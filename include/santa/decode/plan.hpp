@@ -30,6 +30,7 @@ namespace santa {
 /// The shape of a decode step of `query` [batch, heads, dim] against `cache`.
 template <class QueryView, class Cache>
 Shape shape_of(const QueryView& query, const Cache& cache) {
+  static_assert(Kokkos::is_view_v<QueryView>, "santa::DecodePlan: query must be a Kokkos view");
   Shape shape = cache.shape();
   shape.heads = static_cast<std::int64_t>(query.extent(1));
   return shape;
@@ -42,8 +43,15 @@ struct CacheOf {};
 template <class Cache>
 inline constexpr CacheOf<Cache> cache_of{};
 
-/// Decode attention by one method, for one type of cache and shapes up to the one given.
-/// Computes: out[b, h] = sum_i a_i v_i over the visible keys of request b, a = softmax(modifier(scale <q, k_i>)),
+/// The kernels that a plan has for a device: of at most so many query heads a kv head and features, in pairs from small
+/// to large: KernelSet<4, 64, 4, 128>. A shape takes the first pair that holds it; a run with another is an error that
+/// names what is missing, as is one with rows that don't begin at multiples of 16 bytes. Heads are 4, 8 or 16, features
+/// 64, 128 or 256. Hosts have one kernel for all.
+template <int... heads_and_dim>
+using KernelSet = lanes::Named<heads_and_dim...>;
+
+/// Decode attention by one method, for one type of cache and shapes up to the one given. `Kernels`: a KernelSet, or
+/// all. Computes: out[b, h] = sum_i a_i v_i over the visible keys of request b, a = softmax(modifier(scale <q, k_i>)),
 /// exactly or
 ///           by an unbiased sample of the rows.
 /// Memory:   allocated here, once; `run` allocates nothing, does not fence and can be captured in a graph. Of the query
@@ -52,7 +60,7 @@ inline constexpr CacheOf<Cache> cache_of{};
 ///           share its memory. It is gone before Kokkos::finalize, as all views are.
 /// Errors:   std::invalid_argument for bad method, shape, options: name, given, accepted; AllocationError;
 ///           std::runtime_error where Kokkos launches nothing: not initialized, or in an OpenMP parallel region.
-template <class Space, Method M, class Cache, ScoreModifier Modifier = Identity>
+template <class Space, Method M, class Cache, ScoreModifier Modifier = Identity, class Kernels = KernelSet<>>
 class DecodePlan {
   static_assert(Kokkos::is_execution_space_v<Space>,
                 "santa::DecodePlan: the first argument must be an execution space");
@@ -66,178 +74,176 @@ class DecodePlan {
 
   /// For steps as large as this one, at most.
   template <class QueryView, class Build = lanes::Build>
-    requires Kokkos::is_view_v<QueryView> DecodePlan(const Space& space, const M& method, const QueryView& query,
-                                                     const Cache& cache, const Options& options = {},
-                                                     const Modifier& modifier = {})
-        : DecodePlan(space, method, shape_of(query, cache), CacheOf<Cache>{}, options, modifier) {}
+  DecodePlan(const Space& space, const M& method, const QueryView& query, const Cache& cache,
+             const Options& options = {}, const Modifier& modifier = {}, Kernels kernels = {})
+      : DecodePlan(space, method, shape_of(query, cache), CacheOf<Cache>{}, options, modifier, kernels) {}
 
-    /// For shapes up to this one, before there is a cache.
-    template <class Build = lanes::Build>
-    DecodePlan(const Space& space, const M& method, const Shape& shape, CacheOf<Cache> /*cache*/,
-               const Options& options = {}, const Modifier& modifier = {})
-        : _method(method), _modifier(modifier), _shape(shape) {
-      lanes::require_launchable(space);
-      method.check();
-      modifier.check();
-      detail::check_shape(shape);
-      detail::require(options.keys_per_split >= 0 && options.keys_per_split % detail::split_keys == 0 &&
-                          options.keys_per_split <= detail::most_counted,
-                      "keys_per_split", options.keys_per_split, "a multiple of 256 below 2^31, or 0");
-      if (!std::isfinite(options.scale)) detail::reject("scale", std::to_string(options.scale), "a finite number");
-      lay_out<Build>(space, options);
-      _workspace.template allocate<Build>(space, _arguments);
+  /// For shapes up to this one, before there is a cache.
+  template <class Build = lanes::Build>
+  DecodePlan(const Space& space, const M& method, const Shape& shape, CacheOf<Cache> /*cache*/,
+             const Options& options = {}, const Modifier& modifier = {}, Kernels /*kernels*/ = {})
+      : _method(method), _modifier(modifier), _shape(shape) {
+    lanes::require_launchable(space);
+    method.check();
+    modifier.check();
+    detail::check_shape(shape);
+    detail::require(options.keys_per_split >= 0 && options.keys_per_split % detail::split_keys == 0 &&
+                        options.keys_per_split <= detail::most_counted,
+                    "keys_per_split", options.keys_per_split, "a multiple of 256 below 2^31, or 0");
+    if (!std::isfinite(options.scale)) detail::reject("scale", std::to_string(options.scale), "a finite number");
+    lay_out<Build>(space, options);
+    _workspace.template allocate<Build>(space, _arguments);
+  }
+
+  [[nodiscard]] const Shape& shape() const { return _shape; }
+  [[nodiscard]] std::size_t workspace_bytes() const { return _workspace.bytes(); }
+
+  /// Decodes one step.
+  /// Shapes:  query [batch, heads, dim]; out [batch, heads, dim], float or the query's type; last extents contiguous.
+  ///          Batch and storage length may be smaller than the plan's, the other extents must be equal.
+  /// Cache:   of the plan's type, or another whose rows are addressed alike (with lengths or without, views of const
+  ///          elements or of others).
+  /// Errors:  std::invalid_argument before anything is launched or written. Lengths in device memory are not looked
+  /// at:
+  ///          out of range they are clamped and flagged in the statistics; see `validate`.
+  template <class QueryView, class AnyCache, class OutView, class Build = lanes::Build>
+  void run(const Space& space, const QueryView& query, const AnyCache& cache, const OutView& out,
+           const Run& options = {}) const {
+    check_types<QueryView, AnyCache, OutView>();
+    lanes::require_launchable(space);
+    const Arguments arguments = bind<Build>(query, cache, out, options);
+    if (arguments.batch == 0) return;
+    const Kokkos::Profiling::ScopedRegion region("santa::decode");
+    const detail::CacheStages<Space, Addresses, Modifier> stages{cache.addresses(), _modifier};
+    using Compiled = std::conditional_t<Kernels::any, lanes::BuildFor<Kernels, KernelSet<>>, Build>;
+    lanes::Seam<Space>::template with_extents<typename Addresses::Element, Compiled>(
+        arguments.slice_heads, arguments.dim, stages.addresses.aligned(),
+        [&](auto extents) { launch(space, arguments, extents, stages, options.state.is_fresh()); });
+    if constexpr (detail::carries_state<M>) options.state.note_step();
+  }
+
+  /// What the plan does and costs, in a few lines for people.
+  [[nodiscard]] std::string describe() const {
+    const auto number = [](std::int64_t value) { return std::to_string(value); };
+    return std::string("santa::") + detail::Recipe<M>::name + " for batch " + number(_shape.batch) + ", heads " +
+           number(_shape.heads) + "/" + number(_shape.kv_heads) + ", dim " + number(_shape.dim) + ", up to " +
+           number(_shape.length) + " keys\n  tiles of " + number(detail::tile_keys) + " keys, " +
+           number(_arguments.splits) + " splits of " + number(keys_per_split()) + " keys, slices of " +
+           number(_arguments.slice_heads) + " heads\n  workspace " +
+           number(static_cast<std::int64_t>(_workspace.bytes())) + " bytes\n  reads all " +
+           number(_shape.batch * _shape.kv_heads * _shape.length * _shape.dim) + " key elements and " +
+           detail::Recipe<M>::rows_read(_method, _shape.length) + " value rows of " + number(_shape.dim) +
+           " elements\n";
+  }
+
+ private:
+  using Arguments = typename detail::Recipe<M>::Arguments;
+  /// Scores are made from something narrower than keys.
+  static constexpr bool narrow = !std::same_as<typename Addresses::Element, typename Addresses::ScoredElement>;
+
+  template <class QueryView, class AnyCache, class OutView>
+  static constexpr void check_types() {
+    static_assert(Kokkos::is_view_v<QueryView> && Kokkos::is_view_v<OutView>,
+                  "santa::DecodePlan::run: query and out must be Kokkos views");
+    static_assert(QueryView::rank() == 3 && OutView::rank() == 3,
+                  "santa::DecodePlan::run: query and out must have rank 3: [batch, heads, dim]");
+    static_assert(
+        Element<typename QueryView::value_type>,
+        "santa::DecodePlan::run: query must be float, santa::half, santa::bfloat16 or an equivalent 2-byte type");
+    static_assert(Element<typename OutView::value_type>,
+                  "santa::DecodePlan::run: out must be float or the type of query");
+    static_assert(std::same_as<storage_t<typename OutView::value_type>, float> ||
+                      std::same_as<storage_t<typename OutView::value_type>, storage_t<typename QueryView::value_type>>,
+                  "santa::DecodePlan::run: out must be float or the type of query");
+    static_assert(!std::is_const_v<typename OutView::value_type>, "santa::DecodePlan::run: out must not be const");
+    static_assert(Kokkos::SpaceAccessibility<Space, typename QueryView::memory_space>::accessible &&
+                      Kokkos::SpaceAccessibility<Space, typename OutView::memory_space>::accessible &&
+                      Kokkos::SpaceAccessibility<Space, typename AnyCache::key_view::memory_space>::accessible &&
+                      Kokkos::SpaceAccessibility<Space, typename AnyCache::value_view::memory_space>::accessible &&
+                      (std::same_as<typename AnyCache::length_view, NoLengths> ||
+                       Kokkos::SpaceAccessibility<Space, typename AnyCache::length_view::memory_space>::accessible),
+                  "santa::DecodePlan::run: views must be accessible from the execution space");
+    static_assert(std::same_as<typename AnyCache::Addresses, Addresses>,
+                  "santa::DecodePlan::run: the cache must be of the type that the plan was made for");
+  }
+
+  template <class Extents, class Stages>
+  static void launch(const Space& space, const Arguments& arguments, Extents extents, const Stages& stages,
+                     bool first_step) {
+    if constexpr (lanes::has_calls<Space>) {
+      using Any = detail::AnyStages<Addresses::rescored>;
+      detail::run_method<M>(space, detail::KernelContext<Space, Arguments, Extents, Any>{arguments, {extents, stages}},
+                            first_step);
+    } else {
+      using Own = std::conditional_t<narrow, lanes::Crowded<Extents>, Extents>;
+      detail::run_method<M>(space, detail::KernelContext<Space, Arguments, Own, Stages>{arguments, stages}, first_step);
     }
+  }
 
-    [[nodiscard]] const Shape& shape() const { return _shape; }
-    [[nodiscard]] std::size_t workspace_bytes() const { return _workspace.bytes(); }
+  // Functions with a `Build` are not shared by units that are compiled for different processors.
+  template <class Build>
+  void lay_out(const Space& space, const Options& options) {
+    Arguments& a = _arguments;
+    detail::set_heads(a, _shape, lanes::Seam<Space>::most_heads(static_cast<int>(_shape.dim)));
+    a.storage = _shape.length;
+    a.window = _modifier.window();
+    a.self_normalised = Addresses::rescored;
+    const float scale = options.scale != 0.F ? options.scale : 1.F / std::sqrt(static_cast<float>(_shape.dim));
+    a.score_factor = scale * lanes::log2_of_e;
+    detail::Recipe<M>::set(a, _method, _shape.length);
+    const lanes::Division division = divide(space, options);
+    a.keys_per_split = division.keys_per_split;
+    a.split_step = static_cast<std::uint16_t>(division.step);
+    a.splits = static_cast<std::int32_t>(division.splits > 0 ? division.splits : 1);
+    a.merges_apart = lanes::Seam<Space>::merges_apart(a.splits, a.slice_heads, a.dim);
+    detail::require_countable_units(a);
+  }
 
-    /// Decodes one step.
-    /// Shapes:  query [batch, heads, dim]; out [batch, heads, dim], float or the query's type; last extents contiguous.
-    ///          Batch and storage length may be smaller than the plan's, the other extents must be equal.
-    /// Cache:   of the plan's type, or another whose rows are addressed alike (with lengths or without, views of const
-    ///          elements or of others).
-    /// Errors:  std::invalid_argument before anything is launched or written. Lengths in device memory are not looked
-    /// at:
-    ///          out of range they are clamped and flagged in the statistics; see `validate`.
-    template <class QueryView, class AnyCache, class OutView, class Build = lanes::Build>
-    void run(const Space& space, const QueryView& query, const AnyCache& cache, const OutView& out,
-             const Run& options = {}) const {
-      check_types<QueryView, AnyCache, OutView>();
-      lanes::require_launchable(space);
-      const Arguments arguments = bind<Build>(query, cache, out, options);
-      if (arguments.batch == 0) return;
-      const Kokkos::Profiling::ScopedRegion region("santa::decode");
-      const detail::CacheStages<Space, Addresses, Modifier> stages{cache.addresses(), _modifier};
-      lanes::Seam<Space>::template with_extents<typename Addresses::Element, Build>(
-          arguments.slice_heads, arguments.dim, stages.addresses.aligned(),
-          [&](auto extents) { launch(space, arguments, extents, stages, options.state.is_fresh()); });
-      if constexpr (detail::carries_state<M>) options.state.note_step();
+  [[nodiscard]] lanes::Division divide(const Space& space, const Options& options) const {
+    const Arguments& a = _arguments;
+    lanes::Division division = lanes::Seam<Space>::divide(space, {.rows = std::max(a.slice_rows(), std::int64_t{1}),
+                                                                  .heads = a.slice_heads,
+                                                                  .dim = a.dim,
+                                                                  .length = _shape.length,
+                                                                  .tile = detail::draw_tile_of(a),
+                                                                  .looks_ahead = detail::Recipe<M>::looks_ahead,
+                                                                  .narrow_keys = narrow});
+    if (options.keys_per_split > 0) {
+      division.keys_per_split = options.keys_per_split;
+      division.splits = (_shape.length + options.keys_per_split - 1) / options.keys_per_split;
     }
+    return division;
+  }
 
-    /// What the plan does and costs, in a few lines for people.
-    [[nodiscard]] std::string describe() const {
-      const auto number = [](std::int64_t value) { return std::to_string(value); };
-      return std::string("santa::") + detail::Recipe<M>::name + " for batch " + number(_shape.batch) + ", heads " +
-             number(_shape.heads) + "/" + number(_shape.kv_heads) + ", dim " + number(_shape.dim) + ", up to " +
-             number(_shape.length) + " keys\n  tiles of " + number(detail::tile_keys) + " keys, " +
-             number(_arguments.splits) + " splits of " + number(keys_per_split()) + " keys, slices of " +
-             number(_arguments.slice_heads) + " heads\n  workspace " +
-             number(static_cast<std::int64_t>(_workspace.bytes())) + " bytes\n  reads all " +
-             number(_shape.batch * _shape.kv_heads * _shape.length * _shape.dim) + " key elements and " +
-             detail::Recipe<M>::rows_read(_method, _shape.length) + " value rows of " + number(_shape.dim) +
-             " elements\n";
+  template <class Build, class QueryView, class AnyCache, class OutView>
+  Arguments bind(const QueryView& query, const AnyCache& cache, const OutView& out, const Run& options) const {
+    _kept.require("DecodePlan");
+    Arguments a = _arguments;
+    detail::bind_step(a, _shape, shape_of(query, cache), detail::array_of("query", query),
+                      element_type_of<typename QueryView::value_type>, detail::array_of("out", out), out.data(),
+                      element_type_of<typename OutView::value_type>);
+    a.lengths = cache.length_data();
+    detail::bind_options(a, _shape, options);
+    if constexpr (detail::carries_state<M>) {
+      a.state = options.state.data();
+      a.state_stride = options.state.stride();
+      a.with_spread = a.with_spread || a.target_error > 0.F;
     }
+    return a;
+  }
 
-   private:
-    using Arguments = typename detail::Recipe<M>::Arguments;
-    /// Scores are made from something narrower than keys.
-    static constexpr bool narrow = !std::same_as<typename Addresses::Element, typename Addresses::ScoredElement>;
+  [[nodiscard]] std::int64_t keys_per_split() const {
+    return _arguments.keys_per_split > 0
+               ? _arguments.keys_per_split
+               : detail::keys_of_share(_shape.length, _arguments.splits, _arguments.split_step);
+  }
 
-    template <class QueryView, class AnyCache, class OutView>
-    static constexpr void check_types() {
-      static_assert(Kokkos::is_view_v<QueryView> && Kokkos::is_view_v<OutView>,
-                    "santa::DecodePlan::run: query and out must be Kokkos views");
-      static_assert(QueryView::rank() == 3 && OutView::rank() == 3,
-                    "santa::DecodePlan::run: query and out must have rank 3: [batch, heads, dim]");
-      static_assert(
-          Element<typename QueryView::value_type>,
-          "santa::DecodePlan::run: query must be float, santa::half, santa::bfloat16 or an equivalent 2-byte type");
-      static_assert(Element<typename OutView::value_type>,
-                    "santa::DecodePlan::run: out must be float or the type of query");
-      static_assert(
-          std::same_as<storage_t<typename OutView::value_type>, float> ||
-              std::same_as<storage_t<typename OutView::value_type>, storage_t<typename QueryView::value_type>>,
-          "santa::DecodePlan::run: out must be float or the type of query");
-      static_assert(!std::is_const_v<typename OutView::value_type>, "santa::DecodePlan::run: out must not be const");
-      static_assert(Kokkos::SpaceAccessibility<Space, typename QueryView::memory_space>::accessible &&
-                        Kokkos::SpaceAccessibility<Space, typename OutView::memory_space>::accessible &&
-                        Kokkos::SpaceAccessibility<Space, typename AnyCache::key_view::memory_space>::accessible &&
-                        Kokkos::SpaceAccessibility<Space, typename AnyCache::value_view::memory_space>::accessible &&
-                        (std::same_as<typename AnyCache::length_view, NoLengths> ||
-                         Kokkos::SpaceAccessibility<Space, typename AnyCache::length_view::memory_space>::accessible),
-                    "santa::DecodePlan::run: views must be accessible from the execution space");
-      static_assert(std::same_as<typename AnyCache::Addresses, Addresses>,
-                    "santa::DecodePlan::run: the cache must be of the type that the plan was made for");
-    }
-
-    template <class Extents, class Stages>
-    static void launch(const Space& space, const Arguments& arguments, Extents extents, const Stages& stages,
-                       bool first_step) {
-      if constexpr (lanes::has_calls<Space>) {
-        using Any = detail::AnyStages<Addresses::rescored>;
-        detail::run_method<M>(
-            space, detail::KernelContext<Space, Arguments, Extents, Any>{arguments, {extents, stages}}, first_step);
-      } else {
-        using Own = std::conditional_t<narrow, lanes::Crowded<Extents>, Extents>;
-        detail::run_method<M>(space, detail::KernelContext<Space, Arguments, Own, Stages>{arguments, stages},
-                              first_step);
-      }
-    }
-
-    // Functions with a `Build` are not shared by units that are compiled for different processors.
-    template <class Build>
-    void lay_out(const Space& space, const Options& options) {
-      Arguments& a = _arguments;
-      detail::set_heads(a, _shape, lanes::Seam<Space>::most_heads(static_cast<int>(_shape.dim)));
-      a.storage = _shape.length;
-      a.window = _modifier.window();
-      a.self_normalised = Addresses::rescored;
-      const float scale = options.scale != 0.F ? options.scale : 1.F / std::sqrt(static_cast<float>(_shape.dim));
-      a.score_factor = scale * lanes::log2_of_e;
-      detail::Recipe<M>::set(a, _method, _shape.length);
-      const lanes::Division division = divide(space, options);
-      a.keys_per_split = division.keys_per_split;
-      a.split_step = static_cast<std::uint16_t>(division.step);
-      a.splits = static_cast<std::int32_t>(division.splits > 0 ? division.splits : 1);
-      a.merges_apart = lanes::Seam<Space>::merges_apart(a.splits, a.slice_heads, a.dim);
-      detail::require_countable_units(a);
-    }
-
-    [[nodiscard]] lanes::Division divide(const Space& space, const Options& options) const {
-      const Arguments& a = _arguments;
-      lanes::Division division = lanes::Seam<Space>::divide(space, {.rows = std::max(a.slice_rows(), std::int64_t{1}),
-                                                                    .heads = a.slice_heads,
-                                                                    .dim = a.dim,
-                                                                    .length = _shape.length,
-                                                                    .tile = detail::draw_tile_of(a),
-                                                                    .looks_ahead = detail::Recipe<M>::looks_ahead,
-                                                                    .narrow_keys = narrow});
-      if (options.keys_per_split > 0) {
-        division.keys_per_split = options.keys_per_split;
-        division.splits = (_shape.length + options.keys_per_split - 1) / options.keys_per_split;
-      }
-      return division;
-    }
-
-    template <class Build, class QueryView, class AnyCache, class OutView>
-    Arguments bind(const QueryView& query, const AnyCache& cache, const OutView& out, const Run& options) const {
-      _kept.require("DecodePlan");
-      Arguments a = _arguments;
-      detail::bind_step(a, _shape, shape_of(query, cache), detail::array_of("query", query),
-                        element_type_of<typename QueryView::value_type>, detail::array_of("out", out), out.data(),
-                        element_type_of<typename OutView::value_type>);
-      a.lengths = cache.length_data();
-      detail::bind_options(a, _shape, options);
-      if constexpr (detail::carries_state<M>) {
-        a.state = options.state.data();
-        a.state_stride = options.state.stride();
-        a.with_spread = a.with_spread || a.target_error > 0.F;
-      }
-      return a;
-    }
-
-    [[nodiscard]] std::int64_t keys_per_split() const {
-      return _arguments.keys_per_split > 0
-                 ? _arguments.keys_per_split
-                 : detail::keys_of_share(_shape.length, _arguments.splits, _arguments.split_step);
-    }
-
-    M _method;
-    Modifier _modifier;
-    Shape _shape;
-    Arguments _arguments;
-    detail::Workspace<Space> _workspace;
-    detail::Kept _kept;
+  M _method;
+  Modifier _modifier;
+  Shape _shape;
+  Arguments _arguments;
+  detail::Workspace<Space> _workspace;
+  detail::Kept _kept;
 };
 
 }  // namespace santa

@@ -82,7 +82,7 @@ struct Seam<Kokkos::Cuda> {
     } else if constexpr (Build::MisalignedExtents::any) {
       with_first<false>(typename Build::MisalignedExtents{}, heads, dim, f);
     } else {
-      santa::detail::reject("alignment of rows", "0", "16 bytes with SANTA_ONLY_EXTENTS");
+      santa::detail::reject("alignment of rows", "0", "16 bytes, where extents of kernels are named");
     }
   }
 
@@ -196,8 +196,8 @@ struct Seam<Kokkos::Cuda> {
     if constexpr (sizeof...(more) > 0) {
       with_first<tensor_cores>(Named<more...>{}, heads, dim, f);
     } else {
-      santa::detail::require(heads <= most_heads, "heads / kv_heads", heads, "at most what SANTA_ONLY_EXTENTS says");
-      santa::detail::reject("dim", std::to_string(dim), "at most what SANTA_ONLY_EXTENTS says");
+      santa::detail::require(heads <= most_heads, "heads / kv_heads", heads, "at most what the named kernels take");
+      santa::detail::reject("dim", std::to_string(dim), "at most what the named kernels take");
     }
   }
 };
