@@ -128,7 +128,8 @@ class AnyStages {
   template <class Extents, class Stages>
   AnyStages(Extents /*extents*/, const Stages& stages)
       : _make(make<Extents, Stages>), _shared(shared<Extents, Stages>), _own(own<Extents, Stages>) {
-    static_assert(sizeof(Stages) <= sizeof(_bytes), "santa: addresses and modifier must be at most 2 KiB");
+    static_assert(sizeof(Stages) <= sizeof(_bytes) && alignof(Stages) <= bytes_alignment,
+                  "santa: addresses and modifier must be at most 2 KiB, and aligned to at most 16 bytes");
     static_assert(std::is_trivially_copyable_v<Stages>, "santa: addresses and modifier must be copyable as bytes");
     std::memcpy(_bytes, &stages, sizeof(Stages));
   }
@@ -149,6 +150,7 @@ class AnyStages {
 
  private:
   static constexpr std::size_t line = 64;
+  static constexpr std::size_t bytes_alignment = 16;
   template <class Object>
   static constexpr std::size_t object_floats = (sizeof(Object) + line - 1) / line* line / sizeof(float);
 
@@ -177,7 +179,7 @@ class AnyStages {
   StageCalls* (*_make)(const std::byte*, const Group&, const Arguments&, const Unit&, float*, float*);
   std::size_t (*_shared)(int, int);
   std::size_t (*_own)(int, int);
-  alignas(16) std::byte _bytes[2048];
+  alignas(bytes_alignment) std::byte _bytes[2048];
 };
 
 }  // namespace santa::detail::inline SANTA_BUILD
