@@ -46,13 +46,12 @@ concept CacheAddresses = requires(const A& addresses, std::int64_t batch, std::i
 /// Keys and values of a batch of requests, wherever they lie: ContiguousCache, PagedCache, NarrowCache, FeatureCache,
 /// and types of a user's own (examples/your_own_cache.cpp).
 ///   key_view, value_view  Kokkos views in the memory that rows lie in: what a plan's execution space must reach
-///   length_view           the same of lengths; NoLengths where there are none
+///   length_view           the same of lengths, a list of int32 or int64; NoLengths where there are none
 ///   Addresses             CacheAddresses; a plan is for these: it takes any cache that has the same
 ///   shape()               extents, checked: std::invalid_argument says what is wrong. `heads` is kv_heads, `length`
 ///                         rows that a request may have. Called by plans when made and at each step
 ///   addresses()           for kernels, checked likewise; at each step
-///   length_data()         RequestLengths; at each step
-/// `validate` takes caches that have lengths() and has_lengths() besides, as ContiguousCache does.
+///   length_data()         RequestLengths; at each step, and by `validate`
 template <class C>
 concept AddressedCache = requires(const C& cache) {
   typename C::key_view::memory_space;
