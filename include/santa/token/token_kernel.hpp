@@ -1,10 +1,10 @@
 // The kernels of the token sampler: vectors arranged for the products, and the best row of each part of the vocabulary.
 #pragma once
 
-#include <santa/core/element.hpp>
 #include <santa/core/build.hpp>
+#include <santa/core/chance.hpp>
+#include <santa/core/element.hpp>
 #include <santa/lanes/group.hpp>
-#include <santa/random/chance.hpp>
 #include <santa/token/gumbel.hpp>
 #include <santa/token/token_state.hpp>
 
