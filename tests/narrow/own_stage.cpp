@@ -40,13 +40,20 @@ struct SignKeys {
     }
   };
 
-  KOKKOS_FUNCTION Rows rows(std::int64_t batch, std::int64_t kv_head) const {
-    const auto kv_heads = static_cast<std::int64_t>(signs.extent(2)),
-               bytes = static_cast<std::int64_t>(signs.extent(3));
-    const std::int64_t first = batch * static_cast<std::int64_t>(signs.extent(1)) * kv_heads + kv_head;
-    return {signs.data() + first * bytes, magnitudes.data() + first, kv_heads, static_cast<int>(8 * bytes)};
+  struct Addresses {  // what kernels get: numbers and pointers, copied as bytes
+    std::uint8_t* signs;
+    float* magnitudes;
+    std::int64_t length, kv_heads, dim;
+
+    KOKKOS_FUNCTION Rows rows(std::int64_t batch, std::int64_t kv_head) const {
+      const std::int64_t first = batch * length * kv_heads + kv_head;
+      return {signs + first * (dim / 8), magnitudes + first, kv_heads, static_cast<int>(dim)};
+    }
+  };
+  Addresses addresses() const {
+    const santa::Shape s = shape();
+    return {signs.data(), magnitudes.data(), s.length, s.kv_heads, s.dim};
   }
-  const SignKeys& addresses() const { return *this; }  // what kernels get
   santa::Shape shape() const {
     const auto n = [&](int i) { return static_cast<std::int64_t>(signs.extent(i)); };
     return {.batch = n(0), .heads = n(2), .kv_heads = n(2), .length = n(1), .dim = 8 * n(3)};
