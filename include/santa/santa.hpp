@@ -1,6 +1,7 @@
 // santa: decode attention that samples instead of reading everything. In the order of the data's path.
 #pragma once
 
+#include <santa/cache/addressed_cache.hpp>
 #include <santa/cache/allocate.hpp>
 #include <santa/cache/contiguous.hpp>
 #include <santa/cache/encode_keys.hpp>

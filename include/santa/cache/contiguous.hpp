@@ -35,10 +35,7 @@ struct ContiguousRows {
   KOKKOS_FUNCTION const T* operator[](std::int64_t row) const { return base + row * stride; }
 };
 
-/// Where the rows lie, as kernels see it. A cache policy has `Element`, `keys(batch, kv_head)` and
-/// `values(batch, kv_head)`, which give something that maps a row number to the address of its `dim` elements;
-/// `scored(batch, kv_head)` is what scores are made from: the keys, or a narrow copy, rows of `ScoredElement`
-/// (PieceRows are that themselves); `rescored` says whether drawn rows are scored again by their keys.
+/// Where the rows lie, as kernels see it: the CacheAddresses of two views.
 template <class T>
 struct ContiguousAddresses {
   using Element = T;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <santa/core/build.hpp>
+#include <santa/core/chance.hpp>
 #include <santa/core/divisor.hpp>
 #include <santa/core/element.hpp>
 #include <santa/core/head_state.hpp>
@@ -9,7 +10,6 @@
 #include <santa/core/matrix.hpp>
 #include <santa/core/shape.hpp>
 #include <santa/core/statistics.hpp>
-#include <santa/random/chance.hpp>
 
 #include <cstdint>
 

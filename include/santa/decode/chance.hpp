@@ -2,9 +2,9 @@
 #pragma once
 
 #include <santa/core/build.hpp>
+#include <santa/core/chance.hpp>
 #include <santa/core/check.hpp>
 #include <santa/decode/options.hpp>
-#include <santa/random/chance.hpp>
 
 #include <Kokkos_Core.hpp>
 

@@ -5,8 +5,10 @@
 #include <santa/core/head_state.hpp>
 #include <santa/gather/group_state.hpp>
 #include <santa/lanes/group.hpp>
+#include <santa/lanes/lane_group.hpp>
 #include <santa/schedule/even.hpp>
 #include <santa/score/any_stage.hpp>
+#include <santa/score/score_stage.hpp>
 
 #include <Kokkos_Core.hpp>
 
@@ -24,6 +26,10 @@ struct KernelContext {
   using Arguments = KernelArguments;
   using Extents = KernelExtents;
   using Group = lanes::GroupOf<Space, Extents>;
+  static_assert(lanes::LaneGroup<Group>,
+                "santa: the lane group lacks a member of LaneGroup: see santa/lanes/lane_group.hpp");
+  static_assert(ScoreStages<KernelStages, Extents, Group>,
+                "santa: the stage lacks a member of ScoreStage: see santa/score/score_stage.hpp");
   using Stage = typename KernelStages::template Stage<Extents>;
   using State = GroupState<Group, Stage>;
 

@@ -1,6 +1,7 @@
 // DecodePlan: decode attention for one shape, with all memory owned.
 #pragma once
 
+#include <santa/cache/addressed_cache.hpp>
 #include <santa/cache/contiguous.hpp>
 #include <santa/core/check.hpp>
 #include <santa/core/extent.hpp>
@@ -64,6 +65,8 @@ template <class Space, Method M, class Cache, ScoreModifier Modifier = Identity,
 class DecodePlan {
   static_assert(Kokkos::is_execution_space_v<Space>,
                 "santa::DecodePlan: the first argument must be an execution space");
+  static_assert(AddressedCache<Cache>,
+                "santa::DecodePlan: the cache lacks a member of AddressedCache: see santa/cache/addressed_cache.hpp");
 
  public:
   using MemorySpace = typename Space::memory_space;

@@ -5,6 +5,7 @@
 #include <santa/decode/kernel_context.hpp>
 #include <santa/decode/tile_loop.hpp>
 #include <santa/merge/outputs.hpp>
+#include <santa/sample/draw_rule.hpp>
 #include <santa/sample/points/stored_scores.hpp>
 #include <santa/schedule/tiles.hpp>
 
@@ -28,7 +29,10 @@ struct SweepKernel : Context {
   using Rule = RuleOf<Group>;
 
   /// Whether the rule sees all of a tile of its own, several of the kernel's, before it draws.
-  static constexpr bool looks_ahead = requires(const Arguments& a) { Rule::scratch_floats(a); };
+  static constexpr bool looks_ahead = !stored_scores && LookAheadRule<Rule, Group, Arguments>;
+  static_assert(looks_ahead ||
+                    (stored_scores ? StoredScoreRule<Rule, Group, Arguments> : DrawRule<Rule, Group, Arguments>),
+                "santa: the rule lacks a member of DrawRule, or of the kind it is of: see santa/sample/draw_rule.hpp");
 
   explicit SweepKernel(const Context& context) : Context(context) {}
 
@@ -61,7 +65,7 @@ struct SweepKernel : Context {
         if constexpr (!looks_ahead && !stored_scores) ask_first_tile(group, stage, unit);
       });
     stage.clear();
-    if constexpr (requires { rule.open(a, unit); }) rule.open(a, unit);
+    if constexpr (OpenedRule<Rule, Arguments>) rule.open(a, unit);
     State state = this->state(group, stage, scratch, unit);
     if constexpr (stored_scores) {
       StoredScores<Group> stored(group, a, unit);

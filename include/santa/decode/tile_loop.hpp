@@ -4,6 +4,7 @@
 #include <santa/core/build.hpp>
 #include <santa/core/drawn.hpp>
 #include <santa/decode/kernel_context.hpp>
+#include <santa/sample/draw_rule.hpp>
 #include <santa/schedule/tiles.hpp>
 
 #include <Kokkos_Core.hpp>
@@ -102,7 +103,7 @@ class TileLoop {
   /// Has the rule draw from the tile at hand; its rows are queued, and summed in their turn.
   KOKKOS_FORCEINLINE_FUNCTION void draw(std::int64_t first) {
     _rule.draw({number(first), _unit.heads, _score, _weight}, _state.with_spread(), _drawn);
-    if constexpr (State::rescored && requires { _rule.reads_weights(); })
+    if constexpr (State::rescored && ReadsWeightsAtTimes<Rule>)
       if (!_rule.reads_weights()) _state.make_relative(_weight, _drawn);
     _state.add(first, _drawn);
   }

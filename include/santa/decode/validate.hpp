@@ -27,8 +27,8 @@ template <class Space, class Cache, class Build = lanes::Build>
 void validate(const Space& space, const Cache& cache) {
   lanes::require_launchable(space);
   const Shape shape = cache.shape();
-  if (!cache.has_lengths()) return;
   const detail::Lengths lengths = cache.length_data();
+  if (lengths.data == nullptr) return;
   std::int64_t bad = shape.batch;
   Kokkos::parallel_reduce(
       "santa::validate", detail::Range<Space>(space, 0, shape.batch),
@@ -39,9 +39,11 @@ void validate(const Space& space, const Cache& cache) {
       Kokkos::Min<std::int64_t>(bad));
   space.fence("santa::validate");
   if (bad >= shape.batch) return;
-  const auto row = Kokkos::subview(cache.lengths(), static_cast<std::size_t>(bad));
-  typename Cache::length_view::non_const_value_type given{};
-  Kokkos::deep_copy(given, row);
+  using Length = typename Cache::length_view::non_const_value_type;
+  Length given{};
+  Kokkos::deep_copy(given, Kokkos::View<const Length, typename Cache::length_view::memory_space,
+                                        Kokkos::MemoryTraits<Kokkos::Unmanaged>>(
+                               static_cast<const Length*>(lengths.data) + bad));
   detail::reject("lengths(" + std::to_string(bad) + ")", std::to_string(given),
                  "0 to the storage length (" + std::to_string(shape.length) + ")");
 }

@@ -102,7 +102,10 @@ struct Simd {
   SANTA_INLINE Simd in_registers() const {
     Simd result = *this;
 #if defined(SANTA_AVX512)
-    static_for<parts>([&](auto i) SANTA_INLINE_LAMBDA { asm("" : "+v"(result.part[i])); });
+    static_for<parts>([&](auto i) SANTA_INLINE_LAMBDA {
+      auto& each = result.part[i];  // clang 14 does not see what asm names
+      asm("" : "+v"(each));
+    });
 #endif
     return result;
   }

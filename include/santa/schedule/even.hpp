@@ -10,6 +10,18 @@
 
 #include <cstdint>
 
+// A schedule cuts a step into units of work and numbers them, by `a`, the Arguments of the kernels, alone. Free
+// functions, as one schedule serves a program; another one would be a header in this place that says, to
+//   plans        all_units(a): the league of a kernel over units; all_heads(a): of one over heads;
+//                require_countable_units(a)
+//   kernels      unit_of(a, rank): the unit that a team works on, every rank below all_units(a) another;
+//                whole_unit_of(a, row): one for each slice row, of which batch, heads, length and start are looked at;
+//                for_head(a, rank, f), for_each_slice(a, unit, f): the like for heads and for slices
+//   hosts        unit_after(a, unit): the one that likely follows, as a hint
+//   those who merge  units_of_kv_head(a): arrivals to wait for; state_of_unit(a, unit), states_of_slice(a, unit): where
+//                units' states lie, those of a slice side by side in the order in which they merge
+// The units of a (request, kv head, slice) have each of its visible keys once. They begin at whole tiles, so that no
+// draw depends on how keys are cut, and may be empty.
 namespace santa::detail::inline SANTA_BUILD {
 
 /// Which unit of a step.

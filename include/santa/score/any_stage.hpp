@@ -20,7 +20,7 @@ namespace santa::detail::inline SANTA_BUILD {
 /// The extents that a host's kernels are compiled for: all shapes.
 using HostExtents = lanes::Extents<max_heads, max_dim, false>;
 
-/// The members of Stage, called through a table: some nanoseconds a tile of keys, which takes hundreds.
+/// The members of a ScoreStage, called through a table: some nanoseconds a tile of keys, which takes hundreds.
 class StageCalls {
  public:
   using Float = lanes::HostGroup::Vector<float>;

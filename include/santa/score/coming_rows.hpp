@@ -43,9 +43,9 @@ class UnitAfter {
   KOKKOS_FUNCTION UnitAfter(const Rows& /*rows*/, const Arguments& /*a*/, const Addresses& /*addresses*/,
                             const Unit& /*unit*/) {}
 
-  /// The row of a key of the unit, or of one that may come after it.
-  KOKKOS_FORCEINLINE_FUNCTION static auto row(const Rows& rows, const Unit& /*unit*/, std::int64_t key,
-                                              std::int64_t /*step*/) {
+  /// The row of a key of the unit, or of one that may come after it. A template, as not all rows have addresses.
+  template <class Key>
+  KOKKOS_FORCEINLINE_FUNCTION static auto row(const Rows& rows, const Unit& /*unit*/, Key key, std::int64_t /*step*/) {
     return rows[key];
   }
 };
@@ -60,7 +60,8 @@ class UnitAfter<Tile, Rows> {
     _rows = addresses.scored(after.batch, after.kv_head);
     _begin = after.begin;
   }
-  KOKKOS_FORCEINLINE_FUNCTION auto row(const Rows& rows, const Unit& unit, std::int64_t key, std::int64_t step) const {
+  template <class Key>
+  KOKKOS_FORCEINLINE_FUNCTION auto row(const Rows& rows, const Unit& unit, Key key, std::int64_t step) const {
     return key < unit.end ? rows[key] : _rows[_begin + (key - unit.end) / step];
   }
 

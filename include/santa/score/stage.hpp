@@ -23,7 +23,7 @@ namespace santa::detail::inline SANTA_BUILD {
 /// the sums of value rows. Drawn rows are named by their distance from the unit's first key. Bytes: `count` rows a
 /// tile, and their scales; the value rows that are gathered.
 ///
-/// The members are what kernels know of a unit's data; a stage of one's own has them too (LogWeightStage).
+/// The members are those of a ScoreStage, which says when they are called; LogWeightStage has them too.
 template <class Group, class Tile, class Addresses, class Modifier>
 class Stage {
   using Float = typename Group::template Vector<float>;

@@ -2,9 +2,9 @@
 #pragma once
 
 #include <santa/core/build.hpp>
+#include <santa/core/chance.hpp>
 #include <santa/core/element.hpp>
 #include <santa/lanes/group.hpp>
-#include <santa/random/chance.hpp>
 #include <santa/token/gumbel.hpp>
 #include <santa/token/token_state.hpp>
 
