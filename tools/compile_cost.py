@@ -10,7 +10,8 @@ there as it was.
 
     host
       kokkos_seconds         a file that includes Kokkos and starts it: processor time of
-                             the compiler, -O3, no linking, median of three
+                             the compiler, -O3 for this machine's processor (--march), no
+                             linking, median of three
       include                as many times that: santa.hpp as well, nothing of it used
       quickstart             examples/quickstart.cpp
       quickstart_linked      the same for linking compiled kernels (-DSANTA_KERNELS);
@@ -145,7 +146,9 @@ def knows_compiled_kernels() -> bool:
     return any("SANTA_KERNELS" in path.read_text(encoding="utf-8") for path in headers)
 
 
-def measure_host(compiler: str, kokkos: Path, folder: Path) -> dict[str, Any]:
+def measure_host(
+    compiler: str, march: str, kokkos: Path, folder: Path
+) -> dict[str, Any]:
     """Rounds of all files, so that what else the machine does meets each alike."""
     start, include = folder / "start.cpp", folder / "include.cpp"
     start.write_text(START.format(include=""), encoding="utf-8")
@@ -161,6 +164,8 @@ def measure_host(compiler: str, kokkos: Path, folder: Path) -> dict[str, Any]:
         files["quickstart_linked"] = (quickstart, ["-DSANTA_KERNELS"])
 
     common = [compiler, "-std=c++20", "-O3", "-DNDEBUG", "-fopenmp"]
+    if march:
+        common.append(f"-march={march}")
     common += ["-I", str(ROOT / "include"), "-isystem", str(kokkos_includes(kokkos))]
     times: dict[str, list[float]] = {name: [] for name in files}
     for _ in range(REPEATS):
@@ -342,7 +347,7 @@ def read_results(path: Path) -> dict[str, Any]:
 def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     prefix = arguments.prefix or ROOT / ".deps" / "kokkos"
     print("host:", flush=True)
-    host = measure_host(arguments.compiler, prefix, folder)
+    host = measure_host(arguments.compiler, arguments.march, prefix, folder)
     if arguments.demo:
         seconds = demo_seconds(arguments.compiler, arguments.prefix, folder)
         host["demo"] = multiple(seconds, host["kokkos_seconds"])
@@ -365,6 +370,12 @@ def main() -> int:
         help="an installed Kokkos for the host (default: the one in .deps)",
     )
     parser.add_argument("--compiler", default="g++", help="for the host (default: g++)")
+    parser.add_argument(
+        "--march",
+        default="native",
+        help="instruction set for the host, as the project's own programs have it"
+        " (default: native; '': the compiler's own)",
+    )
     parser.add_argument("--demo", action="store_true", help="measure the demo as well")
     parser.add_argument(
         "--cuda",
