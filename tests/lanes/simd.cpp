@@ -117,6 +117,36 @@ TEST_CASE("fma_rounds_once") {
   CHECK(lanes::fma(1. + 0x1p-30, 1. - 0x1p-30, -1.) == -0x1p-60);
 }
 
+TEST_CASE("fma_of_vectors_has_the_bits_of_fma_of_lanes") {
+  // Few bits and exponents next to each other, so that many sums lie halfway between floats or a little beside that;
+  // then any bits at all: subnormal, infinite and NaN too.
+  std::mt19937 random(5);
+  const auto bits = [&] { return static_cast<std::uint32_t>(random()); };
+  const auto near = [&] {
+    const std::uint32_t fraction = bits() & (0x7fffffU << (bits() % 23)) & 0x7fffffU;
+    return std::bit_cast<float>((bits() & 0x80000000U) | ((117U + bits() % 20) << 23) | fraction);
+  };
+  const auto any = [&] { return std::bit_cast<float>(bits()); };
+  const auto small = [&] { return std::bit_cast<float>(bits() & 0x9fffffffU); };
+  int wrong = 0;
+  for (int turn = 0; turn < 30000; ++turn) {
+    float a[16], b[16], c[16], given[16];
+    for (int i = 0; i < 16; ++i) {
+      a[i] = turn % 3 == 0 ? near() : turn % 3 == 1 ? any() : small();
+      b[i] = turn % 3 == 0 ? near() : turn % 3 == 1 ? any() : small();
+      c[i] = turn % 3 == 0 ? near() : turn % 3 == 1 ? any() : std::ldexp(small(), -60);
+    }
+    using Floats = Simd<float, 16>;
+    lanes::fma(Floats::load(a), Floats::load(b), Floats::load(c)).store(given);
+    for (int i = 0; i < 16; ++i) {
+      const float expected = std::fma(a[i], b[i], c[i]);
+      const bool same = std::bit_cast<std::uint32_t>(given[i]) == std::bit_cast<std::uint32_t>(expected);
+      if (!same && !(std::isnan(given[i]) && std::isnan(expected))) ++wrong;
+    }
+  }
+  CHECK(wrong == 0);
+}
+
 TEST_CASE("partial_loads_fill_with_zero_and_read_nothing_beyond") {
   for (int count = 0; count <= 16; ++count) {
     const auto exact = std::make_unique<float[]>(static_cast<std::size_t>(count));  // its end is the allocation's end

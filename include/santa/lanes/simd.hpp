@@ -3,6 +3,7 @@
 
 #include <santa/core/build.hpp>
 #include <santa/lanes/scalar.hpp>
+#include <santa/lanes/simd_fma.hpp>
 #include <santa/lanes/simd_type.hpp>
 
 #include <cmath>
@@ -91,6 +92,14 @@ template <class T, int N>
 SANTA_INLINE Simd<T, N> fma(const Simd<T, N>& a, const std::type_identity_t<Simd<T, N>>& b,
                             const std::type_identity_t<Simd<T, N>>& c) {
   using Part = typename Simd<T, N>::Part;
+#if defined(__SSE2__) && !defined(__FMA__)
+  if constexpr (std::is_same_v<T, float> && sizeof(Part) == 16) {
+    Simd<T, N> result;
+    fma_parts<Simd<T, N>::parts>((const __m128*)a.part, (const __m128*)b.part, (const __m128*)c.part,
+                                 (__m128*)result.part);
+    return result;
+  }
+#endif
   return Simd<T, N>::map(
       [](Part x, Part y, Part z) SANTA_INLINE_LAMBDA {
 #if defined(SANTA_AVX512)
