@@ -44,10 +44,9 @@ int main(int argc, char* argv[]) {
   const Problem problem(8192, 16.F, 0.9F);
   const santa::ContiguousCache cache{problem.keys, problem.values};
   const santa::MassUnit method{.rows = santa::share(0.2)};
-  const auto error = [&](const auto& method, int features, bool rescored) {
+  const auto error = [&](const auto& by, int features, bool again) {
     const santa::NarrowCache narrow{cache, LeadingFeatures{problem.keys, features}};
-    return rescored ? problem.error_of_mean(method, santa::rescored(narrow), 8)
-                    : problem.error_of_mean(method, narrow, 8);
+    return again ? problem.error_of_mean(by, santa::rescored(narrow), 8) : problem.error_of_mean(by, narrow, 8);
   };
   const double whole = error(santa::Exact{}, 64, false);
   const double alone = error(method, 8, false), rescored = error(method, 8, true);

@@ -27,8 +27,8 @@ def kernel(name: str, heads: int, dim: int, rest: str) -> str:
 
 
 EXACT = kernel("11SweepKernel", 4, 128, "NS5_9ExactRuleELb0ELb0E")
-JOINT = kernel("11SweepKernel", 4, 128, "NS5_9JointRuleELb0ELb0E")
-JOINT_8 = kernel("11SweepKernel", 8, 128, "NS5_9JointRuleELb0ELb0E")
+JOINT = kernel("11SweepKernel", 4, 128, "NS5_6RecipeINS3_10MassUnitOfILNS3_5DrawsE0EEEE4RuleELb0E")
+JOINT_8 = kernel("11SweepKernel", 8, 128, "NS5_6RecipeINS3_10MassUnitOfILNS3_5DrawsE0EEEE4RuleELb0E")
 DELTA = kernel("11DeltaKernel", 4, 128, "LNS3_5DrawsE0EE")
 DELTA_L2 = kernel("11DeltaKernel", 4, 128, "LNS3_5DrawsE1EE")
 
