@@ -41,9 +41,10 @@ void validate(const Space& space, const Cache& cache) {
   if (bad >= shape.batch) return;
   using Length = typename Cache::length_view::non_const_value_type;
   Length given{};
-  Kokkos::deep_copy(given, Kokkos::View<const Length, typename Cache::length_view::memory_space,
-                                        Kokkos::MemoryTraits<Kokkos::Unmanaged>>(
-                               static_cast<const Length*>(lengths.data) + bad));
+  Kokkos::deep_copy(
+      given,
+      Kokkos::View<const Length, typename Cache::length_view::memory_space, Kokkos::MemoryTraits<Kokkos::Unmanaged>>(
+          static_cast<const Length*>(lengths.data) + bad));
   detail::reject("lengths(" + std::to_string(bad) + ")", std::to_string(given),
                  "0 to the storage length (" + std::to_string(shape.length) + ")");
 }
