@@ -6,7 +6,8 @@ install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/" DESTINATION "${CMAKE_INSTALL_
 install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION "${CMAKE_INSTALL_DOCDIR}")
 install(TARGETS santa EXPORT santaTargets)
 set(santa_any_architecture ARCH_INDEPENDENT)
-if(TARGET santa_kernels)
+# Not one for this machine alone, nor one with sanitizers in it.
+if(TARGET santa_kernels AND NOT santa_kernels_march STREQUAL "native" AND NOT SANTA_SANITIZE)
   install(TARGETS santa_kernels EXPORT santaTargets ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}")
   set(santa_any_architecture "")
 endif()

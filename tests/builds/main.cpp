@@ -56,7 +56,7 @@ int main(int argc, char* argv[]) {
   const Kokkos::View<float***, Memory> exact("exact", 1, Step::heads, Step::dim);
   const Step step;
   for (int number = 0; number < 4; ++number) {
-    run_plain(step, number, exact);
+    run_plain(step, step.plan, number, exact);
     std::printf("%016" PRIx64 " %016" PRIx64 "\n", digest(step.out), digest(exact));
   }
 #if defined(SANTA_TEST_BESIDE)
@@ -64,8 +64,8 @@ int main(int argc, char* argv[]) {
   const Step first, second;
   const Kokkos::View<float***, Memory> other("other", 1, Step::heads, Step::dim);
   for (int number = 0; number < 4; ++number) {
-    (number % 2 == 0 ? run_native : run_plain)(first, number, exact);
-    run_plain(second, number, other);
+    (number % 2 == 0 ? run_native : run_plain)(first, first.plan, number, exact);
+    run_plain(second, second.plan, number, other);
     const double sampled = difference(first.out, second.out), whole = difference(exact, other);
     if (!(sampled < 2e-6 && whole < 2e-6)) {
       std::printf("step %d by units in turn differs by %g, exact attention by %g\n", number, sampled, whole);
@@ -73,8 +73,8 @@ int main(int argc, char* argv[]) {
     }
   }
   if (argc < 0) {  // there, but not for this processor to run
-    run_for_avx512(step, 0, exact);
-    run_generic(step, 0, exact);
+    run_for_avx512(step, step.plan, 0, exact);
+    run_generic(step, step.plan, 0, exact);
   }
 #endif
 }

@@ -34,12 +34,13 @@ void run_the_rest(const Step& step, const Kokkos::View<float***, Memory>& out) {
 }  // namespace
 #endif
 
-void SANTA_TEST_UNIT(const Step& step, int number, const Kokkos::View<float***, Memory>& exact) {
+void SANTA_TEST_UNIT(const Step& step, const Step::Plan& plan, int number,
+                     const Kokkos::View<float***, Memory>& exact) {
   const Space space;
 #if !defined(SANTA_GENERIC_DEVICE)
   if (number < 0) return run_the_rest(step, exact);
 #endif
-  step.plan.run(space, step.query, step.cache, step.out, {.seed = 3U, .step = number, .state = step.state});
+  plan.run(space, step.query, step.cache, step.out, {.seed = 3U, .step = number, .state = step.state});
   decode(space, Exact{}, step.query, step.cache, exact);
 }
 

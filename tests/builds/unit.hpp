@@ -21,14 +21,15 @@ struct Step {
   Kokkos::View<float***, Memory> query{"query", 1, heads, dim}, out{"out", 1, heads, dim};
   Keys keys{"keys", 1, length, kv_heads, dim}, values{"values", 1, length, kv_heads, dim};
   Cache cache{keys, values};
-  DecodePlan<Space, MassUnit, Cache> plan{Space{}, MassUnit{.rows = 200}, query, cache};
+  using Plan = DecodePlan<Space, MassUnit, Cache>;
+  Plan plan{Space{}, MassUnit{.rows = 200}, query, cache};
   DecodeState<Memory> state{Space{}, plan.shape()};
 
   Step();
 };
 
-// Each runs the plan for one step, and exact attention into `exact`.
-using Unit = void(const Step& step, int number, const Kokkos::View<float***, Memory>& exact);
+// Each runs the plan (a type by itself, which is the same for all) for one step, and exact attention into `exact`.
+using Unit = void(const Step& step, const Step::Plan& plan, int number, const Kokkos::View<float***, Memory>& exact);
 Unit run_plain, run_native, run_for_avx512, run_generic;
 
 }  // namespace santa::test

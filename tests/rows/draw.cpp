@@ -189,7 +189,8 @@ TEST_CASE("a_team_of_ones_own_draws_the_same_rows") {
     const Drawn drawn(HostSpace{}, batch, rows);
     const Drawn inside(HostSpace{}, batch, rows);
     plan.run(HostSpace{}, log_weights, drawn, {.seed = 9});
-    const auto draw = plan.on_team(log_weights, inside, {.seed = 9});
+    const DrawPlan fresh(HostSpace{}, method, batch, rows);  // has nothing of a run's
+    const auto draw = fresh.on_team(log_weights, inside, {.seed = 9});
     for (const int team_size :
          {1, Kokkos::TeamPolicy<HostSpace>(batch, 1).team_size_recommended(
                  [](const Kokkos::TeamPolicy<HostSpace>::member_type&) {}, Kokkos::ParallelForTag{})}) {

@@ -44,13 +44,6 @@ struct CacheOf {};
 template <class Cache>
 inline constexpr CacheOf<Cache> cache_of{};
 
-/// The kernels that a plan has for a device: of at most so many query heads a kv head and features, in pairs from small
-/// to large: KernelSet<4, 64, 4, 128>. A shape takes the first pair that holds it; a run with another is an error that
-/// names what is missing, as is one with rows that don't begin at multiples of 16 bytes. Heads are 4, 8 or 16, features
-/// 64, 128 or 256. Hosts have one kernel for all.
-template <int... heads_and_dim>
-using KernelSet = lanes::Named<heads_and_dim...>;
-
 /// Decode attention by one method, for one type of cache and shapes up to the one given. `Kernels`: a KernelSet, or
 /// all. Computes: out[b, h] = sum_i a_i v_i over the visible keys of request b, a = softmax(modifier(scale <q, k_i>)),
 /// exactly or

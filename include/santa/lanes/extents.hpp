@@ -3,13 +3,24 @@
 
 #include <santa/core/build.hpp>
 
+namespace santa {
+
+/// The kernels that a plan has for a device: of at most so many query heads a kv head and features, in pairs from small
+/// to large: KernelSet<4, 64, 4, 128>; without any, all. A shape takes the first pair that holds it; a run with another
+/// is an error that names what is missing, as is one with rows that don't begin at multiples of 16 bytes. Heads are 4,
+/// 8 or 16, features 64, 128 or 256. Hosts have one kernel for all. Part of a plan's type, hence no build's own.
+template <int... heads_and_dim>
+struct KernelSet {
+  static constexpr bool any = sizeof...(heads_and_dim) > 0;
+};
+
+}  // namespace santa
+
 namespace santa::lanes::inline SANTA_BUILD {
 
 /// Heads and dimensions, in turn, that kernels are compiled for; none: all.
 template <int... heads_and_dim>
-struct Named {
-  static constexpr bool any = sizeof...(heads_and_dim) > 0;
-};
+using Named = KernelSet<heads_and_dim...>;
 
 /// What a translation unit compiles. Each combination of extents is a kernel for CUDA. A program that knows its models
 /// saves most of the time that takes by naming what it needs, -DSANTA_ONLY_EXTENTS=<heads>,<dim>[,<heads>,<dim>...] (4,

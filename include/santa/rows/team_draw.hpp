@@ -47,10 +47,11 @@ struct LocalTeam {
   [[nodiscard]] Scratch team_scratch(int /*level*/) const { return {memory, floats}; }
 };
 
-/// Found where a method's recipe launches.
+/// Found where a method's recipe launches: the units of the team's own vector, one after the other.
 template <class Kernel>
-void launch(const char* /*label*/, const LocalTeam& team, std::int64_t /*units*/, const Kernel& kernel) {
-  kernel(team);
+void launch(const char* /*label*/, const LocalTeam& team, std::int64_t units, const Kernel& kernel) {
+  const auto own = static_cast<int>(units / kernel.arguments.batch);
+  for (int i = 0; i < own; ++i) kernel(LocalTeam{team.rank * own + i, team.memory, team.floats});
 }
 
 }  // namespace detail::inline SANTA_BUILD

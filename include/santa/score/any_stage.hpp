@@ -145,6 +145,7 @@ class AnyStages {
   template <class Extents>
   [[nodiscard]] AnyStage<is_rescored> stage(const Group& group, const Arguments& a, const Unit& unit, float* shared,
                                             float* own) const {
+    static_assert(Group::groups_per_team == 1);  // the stage lies in scratch that several would reuse for states
     return AnyStage<is_rescored>(_make(_bytes, group, a, unit, shared, own));
   }
 
