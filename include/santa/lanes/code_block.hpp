@@ -66,14 +66,16 @@ struct FeatureBlock<float8> {
 
   static constexpr int feature(int h, int lane) { return 2 * lane + h; }
 
+  static constexpr auto sign_and_number = static_cast<std::int32_t>(0x87f00000U);
+
   /// The exponent's bits go to where those of a float lie; their origins differ by 120.
   SANTA_INLINE static FeatureBlock load(const float8* from) {
-    using Words = Simd<std::uint32_t, 16>;
+    using Words = Simd<std::int32_t, 16>;
     const auto bytes = widen_bytes<unsigned char>(from);
     Words pairs;
     static_for<Words::parts>([&](auto i) SANTA_INLINE_LAMBDA { pairs.part[i] = (typename Words::Part)bytes.part[i]; });
-    const Words even = ((pairs & Words(0x80U)) << 24) | ((pairs & Words(0x7fU)) << 20);
-    const Words odd = ((pairs & Words(0x800000U)) << 8) | ((pairs & Words(0x7f0000U)) << 4);
+    const Words even = ((pairs << 24) >> 4) & Words(sign_and_number);
+    const Words odd = ((pairs << 8) >> 4) & Words(sign_and_number);
     return {{bit_cast<float>(even) * Part(0x1p120F), bit_cast<float>(odd) * Part(0x1p120F)}};
   }
 };

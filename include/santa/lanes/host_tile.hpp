@@ -213,10 +213,10 @@ class HostTile {
   template <int Heads>
   [[gnu::noinline]] void add_heads(const T* const* row, const T* const* next, int count, const float* weight,
                                    int weight_stride, int head) {
-    constexpr int most = native_bytes == 64 ? 2 : 1;
+    constexpr int most = native_bytes == 64 || (native_bytes == 32 && Heads == 1) ? 2 : 1;
     const int dim = _dim;
     float* sum[Heads];
-    static_for<Heads>([&](auto h) SANTA_INLINE_LAMBDA { as_it_stands(sum[h] = _sum + (head + h) * _stride); });
+    static_for<Heads>([&](auto h) SANTA_INLINE_LAMBDA { sum[h] = _sum + (head + h) * _stride; });
     int at = 0;
     for (; at + most * Block::size <= dim; at += most * Block::size)
       add_blocks<Heads, most>(row, next, at, count, weight, weight_stride, sum,

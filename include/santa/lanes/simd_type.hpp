@@ -89,6 +89,16 @@ struct Simd {
       result.part[0] = (Part)_mm512_maskz_loadu_epi32(wanted, from);
       return result;
     }
+#elif defined(__AVX2__)
+    if constexpr (sizeof(T) == 4 && native == 8) {
+      const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+      Simd result;
+      static_for<parts>([&](auto i) SANTA_INLINE_LAMBDA {
+        const __m256i wanted = _mm256_cmpgt_epi32(_mm256_set1_epi32(count - 8 * i), lane);
+        result.part[i] = (Part)_mm256_maskload_epi32(static_cast<const int*>(from) + 8 * i, wanted);
+      });
+      return result;
+    }
 #endif
     T each[N] = {};
     std::memcpy(each, from, static_cast<std::size_t>(count) * sizeof(T));
