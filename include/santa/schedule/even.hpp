@@ -9,7 +9,6 @@
 #include <Kokkos_Core.hpp>
 
 #include <cstdint>
-#include <string_view>
 
 // A schedule cuts a step into units of work and numbers them, by `a`, the Arguments of the kernels, alone. Free
 // functions, as one schedule serves a program; another one would be a header in this place that says, to
@@ -37,11 +36,14 @@ KOKKOS_INLINE_FUNCTION std::int64_t unit_rank(const Arguments& a, const UnitPlac
 
 KOKKOS_INLINE_FUNCTION std::int64_t all_units(const Arguments& a) { return unit_rank(a, {a.batch, 0, 0, 0}); }
 /// Errors: std::invalid_argument for more units than kernels count.
-inline void require_countable_units(const Arguments& a,
-                                    std::string_view accepted = "less than 2^31: give a larger keys_per_split") {
+inline void require_countable_units(const Arguments& a) {
   product("batch * kv_heads * slices * splits",
           {std::int64_t{a.batch}, std::int32_t{a.kv_heads}, std::int32_t{a.slices}, std::int32_t{a.splits}},
-          most_counted, accepted);
+          most_counted, "less than 2^31: give a larger keys_per_split");
+}
+/// The same where there is one head.
+inline void require_countable_splits(const Arguments& a) {
+  product("batch * splits", {std::int64_t{a.batch}, std::int32_t{a.splits}}, most_counted, "less than 2^31");
 }
 /// Heads of all slices, each counted as full.
 KOKKOS_INLINE_FUNCTION std::int64_t all_heads(const Arguments& a) { return a.slice_rows() * a.slice_heads; }
