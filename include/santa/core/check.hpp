@@ -78,14 +78,18 @@ Array array_of(std::string_view name, const View& view) {
   reject_extent(array, i, ".extent(", array.extent[i],
                 meaning.empty() ? number : std::string(meaning) + " (" + number + ")");
 }
+/// There is data, unless an extent is 0.
+[[gnu::noinline]] inline void require_data(const Array& array) {
+  bool elements = true;
+  for (int i = 0; i < array.rank; ++i) elements = elements && array.extent[i] != 0;
+  if (elements) require_pointer(array.data, std::string(array.name) + ".data()");
+}
 /// Rows along the last extent lie without gaps, and there is data.
 [[gnu::noinline]] inline void require_rows(const Array& array) {
   const int last = array.rank - 1;
   if (array.stride[last] != 1 && array.extent[last] > 1)
     reject_extent(array, last, ".stride(", array.stride[last], "1: the head dimension is contiguous");
-  bool elements = true;
-  for (int i = 0; i < array.rank; ++i) elements = elements && array.extent[i] != 0;
-  if (elements && array.data == nullptr) reject(std::string(array.name) + ".data()", "null", "a view with data");
+  require_data(array);
 }
 template <class View>
 void require_rows(std::string_view name, const View& view) {

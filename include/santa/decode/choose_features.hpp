@@ -18,7 +18,7 @@
 
 #include <cmath>
 #include <cstdint>
-#include <string>
+#include <string_view>
 
 namespace santa {
 
@@ -118,12 +118,10 @@ void choose_features(const Space& space, const QueryView& query, const FeatureCa
   Shape shape = cache.shape();
   shape.heads = static_cast<std::int64_t>(query.extent(1));
   detail::check_shape(shape);
-  const auto require_extents = [&](const std::string& name, const auto& view) {
+  const auto require_extents = [&](std::string_view name, const auto& view) {
     const std::int64_t expected[3] = {shape.batch, shape.heads, shape.dim};
-    for (std::size_t i = 0; i < std::decay_t<decltype(view)>::rank(); ++i)
-      detail::require(static_cast<std::int64_t>(view.extent(i)) == expected[i],
-                      name + ".extent(" + std::to_string(i) + ")", static_cast<std::int64_t>(view.extent(i)),
-                      std::to_string(expected[i]));
+    const detail::Array array = detail::array_of(name, view);
+    for (int i = 0; i < array.rank; ++i) detail::require_extent(array, i, expected[i]);
   };
   require_extents("query", query);
   detail::require_rows("query", query);

@@ -112,8 +112,10 @@ struct KeylessContext {
   Arguments arguments;
 };
 template <class Context>
-[[nodiscard]] auto keyless(const Context& context) {
-  return KeylessContext<typename Context::Space, typename Context::Arguments>{context.arguments};
+using KeylessOf = KeylessContext<typename Context::Space, typename Context::Arguments>;
+template <class Context>
+[[nodiscard]] KeylessOf<Context> keyless(const Context& context) {
+  return {context.arguments};
 }
 
 }  // namespace santa::detail::inline SANTA_BUILD

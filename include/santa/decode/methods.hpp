@@ -49,9 +49,8 @@ void sweep(const char* label, const Space& space, const Context& context) {
   launch(label, space, all_units(context.arguments), SweepKernel<Context, Rule, stored_scores>(context));
   if constexpr (lanes::Seam<typename Context::Space>::many_groups)
     if (context.arguments.merges_apart) {
-      const auto keyless = detail::keyless(context);
       launch("santa::merge", space, all_heads(context.arguments),
-             MergeKernel<std::remove_const_t<decltype(keyless)>, Context::State::rescored>(keyless));
+             MergeKernel<KeylessOf<Context>, Context::State::rescored>(keyless(context)));
     }
 }
 
@@ -118,9 +117,8 @@ struct Recipe<MassUnitOf<draws>> {
       a.log_delta = nullptr;  // carried
     }
     if (first_step) {
-      const auto keyless = detail::keyless(context);
       launch("santa::delta", space, a.slice_rows(),
-             DeltaKernel<std::remove_const_t<decltype(keyless)>, draws, Context::Group::max_heads>(keyless));
+             DeltaKernel<KeylessOf<Context>, draws, Context::Group::max_heads>(keyless(context)));
     }
     sweep<Rule>("santa::mass_unit", space, context);
   }
@@ -145,16 +143,12 @@ struct PointRecipe {
   static void score(const Space& space, const Context& context) {
     launch("santa::score", space, all_units(context.arguments), ScoreKernel<Context>(context));
     if constexpr (lanes::Seam<typename Context::Space>::many_groups) {
-      const auto keyless = detail::keyless(context);
-      launch("santa::prefix", space, all_heads(context.arguments),
-             PrefixKernel<std::remove_const_t<decltype(keyless)>>(keyless));
+      launch("santa::prefix", space, all_heads(context.arguments), PrefixKernel<KeylessOf<Context>>(keyless(context)));
     }
   }
   template <class Work, class Space, class Context>
   static void for_each_head(const char* label, const Space& space, const Context& context) {
-    const auto keyless = detail::keyless(context);
-    launch(label, space, context.arguments.slice_rows(),
-           HeadKernel<std::remove_const_t<decltype(keyless)>, Work>(keyless));
+    launch(label, space, context.arguments.slice_rows(), HeadKernel<KeylessOf<Context>, Work>(keyless(context)));
   }
 };
 

@@ -72,9 +72,7 @@ auto bind_matrices(const Rows& rows, const Sum& sum) {
 inline void require_vectors(const Array& view, std::int64_t batch) {
   if (view.extent[0] < batch)
     reject_extent(view, 0, ".extent(", view.extent[0], "the batch of sum (" + std::to_string(batch) + ") or more");
-  bool elements = true;
-  for (int i = 0; i < view.rank; ++i) elements = elements && view.extent[i] != 0;
-  if (elements && view.data == nullptr) require_pointer(view.data, std::string(view.name) + ".data()");
+  require_data(view);
 }
 
 template <class Space, class Rows, class Sum>
