@@ -22,7 +22,8 @@ struct ScoredTile {
   const Vector<float>* weight;  // [heads]: exp2(score - reference of the head), 0 for -infinity
 };
 
-/// The rows that a rule reads of a tile: lane i of `weight` belongs to row i where bit i of `rows` is set.
+/// The rows that a rule reads of a tile: lane i of `weight` belongs to row i if lane i is in the set
+/// `rows`, of those that a group's ballot gives.
 template <class Group>
 struct Drawn {
   template <class T>

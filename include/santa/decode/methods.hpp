@@ -43,15 +43,13 @@ void launch(const char* label, const Space& space, std::int64_t units, const Ker
       label, Kokkos::Experimental::require(policy, Kokkos::Experimental::WorkItemProperty::HintLightWeight), kernel);
 }
 
-/// Launches the main kernel of a method, and the one that merges where the plan has one.
+/// Launches the main kernel of a method, and the one that merges where many groups share that.
 template <template <class> class Rule, bool stored_scores = false, class Space, class Context>
 void sweep(const char* label, const Space& space, const Context& context) {
   launch(label, space, all_units(context.arguments), SweepKernel<Context, Rule, stored_scores>(context));
   if constexpr (lanes::Seam<typename Context::Space>::many_groups)
-    if (context.arguments.merges_apart) {
-      launch("santa::merge", space, all_heads(context.arguments),
-             MergeKernel<KeylessOf<Context>, Context::State::rescored>(keyless(context)));
-    }
+    launch("santa::merge", space, all_heads(context.arguments),
+           MergeKernel<KeylessOf<Context>, Context::State::rescored>(keyless(context)));
 }
 
 /// A method's recipe: what its kernels are given besides the common, and how it runs; `first_step` where nothing can

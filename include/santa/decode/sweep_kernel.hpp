@@ -50,9 +50,9 @@ struct SweepKernel : Context {
     const Group group(member);
     float* scratch = group.template scratch<float>(member, scratch_floats(a.slice_heads, a.dim));
     sweep(group, unit, scratch);
-    if (a.merges_apart) return;
-    this->when_all_arrived(group, unit,
-                           [&](const Unit& slice) { write_outputs<State::rescored>(group, a, slice, scratch); });
+    if constexpr (!lanes::Seam<typename Context::Space>::many_groups)
+      this->when_all_arrived(group, unit,
+                             [&](const Unit& slice) { write_outputs<State::rescored>(group, a, slice, scratch); });
   }
 
  private:

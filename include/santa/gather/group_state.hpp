@@ -125,8 +125,8 @@ class GroupState {
   // How an asynchronous stage sees the rows that wait: those it has not asked for yet, the oldest first.
   [[nodiscard]] KOKKOS_FUNCTION int size() const { return _queue.size(); }
   [[nodiscard]] KOKKOS_FUNCTION int unasked() const { return _queue.size() - _queue.asked(); }
-  [[nodiscard]] KOKKOS_FUNCTION auto unasked_row(int i) const { return _stage.value_row(_queue.unasked(i)); }
-  [[nodiscard]] KOKKOS_FUNCTION auto unasked_key(int i) const { return _stage.key_row(_queue.unasked(i)); }
+  [[nodiscard]] KOKKOS_FUNCTION auto unasked_row(int i) const { return _stage.value_row(_queue.unasked_batch()[i]); }
+  [[nodiscard]] KOKKOS_FUNCTION auto unasked_key(int i) const { return _stage.key_row(_queue.unasked_batch()[i]); }
   KOKKOS_FUNCTION void asked(int count) { _queue.ask(count); }
 
   /// Gathers the oldest rows: a batch, or what there is.

@@ -56,6 +56,8 @@ class RowQueue {
   /// How many of the oldest rows have been asked for, and the row that comes i later than those.
   [[nodiscard]] KOKKOS_FUNCTION int asked() const { return _asked; }
   [[nodiscard]] KOKKOS_FUNCTION std::int32_t unasked(int i) const { return _index[place(_asked + i)]; }
+  /// The same of 16 of them side by side, where whole batches alone have been asked for.
+  [[nodiscard]] KOKKOS_FUNCTION const std::int32_t* unasked_batch() const { return _index + place(_asked); }
   KOKKOS_FUNCTION void ask(int count) { _asked = _asked + count < _size ? _asked + count : _size; }
 
   /// Drops the oldest rows: a batch, or fewer if they are all that is left.

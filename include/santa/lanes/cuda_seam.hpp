@@ -50,15 +50,13 @@ struct Seam<Kokkos::Cuda> {
     return warps == 4 && (narrow_keys || (heads <= 4 && dim == 64)) ? crowded_warps : resident_warps;
   }
 
-  /// States of 128 features that a warp merges in the time that another kernel takes to begin.
-  static constexpr int few_states = 16;
-
   /// Query heads of a slice at most: scores of a tile and queries must fit in scratch.
   static constexpr int most_heads(int dim) { return dim > 128 ? 8 : 16; }
 
   static constexpr bool many_groups = true;
   template <class Extents>
-  using Group = WarpGroup<Extents::heads, warps_of<Extents>>;
+  using Group = WarpGroup<Extents::heads, warps_of<Extents>,
+                          std::conditional_t<Extents::product_order, ProductOrder, PlainOrder>>;
   template <class T, class Extents, class Scored = T, bool rescored = false, class G = Group<Extents>,
             int dim = Extents::dim, bool fast = Extents::tensor_cores>
   using Tile = std::conditional_t<
@@ -130,12 +128,6 @@ struct Seam<Kokkos::Cuda> {
     for (std::int64_t splits = least + 1; splits <= least + 4 && splits * 1024 <= length; ++splits)
       if (fullness(splits) > fullness(best) + 0.02) best = splits;
     return {0, best < pieces ? best : pieces, step};
-  }
-
-  /// By a kernel of its own where one team would have to read more than a few states a warp, one after the other.
-  static constexpr bool merges_apart(std::int64_t splits, int heads, int dim) {
-    const int most = warps(padded_heads(heads), padded_dim(dim), false);
-    return splits * ((heads + most - 1) / most) * ((dim + 127) / 128) > few_states;
   }
 
  private:

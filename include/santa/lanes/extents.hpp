@@ -52,6 +52,7 @@ struct Extents {
   static constexpr int heads = Heads;
   static constexpr int dim = Dim;
   static constexpr bool tensor_cores = TensorCores;
+  static constexpr bool product_order = TensorCores;  // of lanes: that in which a product leaves a tile's rows
   static constexpr bool roomy = false;
   static constexpr bool crowded = false;
   static constexpr int groups = 0;  // of a team; 0: as scratch allows
@@ -84,6 +85,7 @@ struct Teams : Extents<Heads, 32, false> {
 /// For products of rows with many vectors of any dimension: at most so many at a time, in the place of heads.
 template <int Vectors, bool TensorCores>
 struct Products : Extents<Vectors, 32, TensorCores> {
+  static constexpr bool product_order = false;
   static constexpr int groups = 4;
 };
 

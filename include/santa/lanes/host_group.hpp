@@ -103,7 +103,7 @@ struct HostGroup {
     return ((Vector<std::int32_t>(static_cast<std::int32_t>(bits)) >> lane()) & Vector<std::int32_t>(1)) !=
            Vector<std::int32_t>(0);
   }
-
+  SANTA_INLINE static bool holds(std::uint32_t bits, int lane) { return ((bits >> lane) & 1U) != 0; }
   SANTA_INLINE static bool any(const Mask& mask) { return ballot(mask) != 0; }
 
   /// Sums over lanes 0 to i, in integers: no rounding, hence no order.

@@ -31,7 +31,6 @@ namespace santa::lanes::inline SANTA_BUILD {
 ///   with_vectors(...)                  the same with extents for so many vectors
 ///   policy(...)                        a league of `units` teams
 ///   divide(...)                        how many units a plan makes
-///   merges_apart(...)                  whether states of splits are merged by a kernel of their own
 template <class Space>
 struct Seam {
   template <class Extents>
@@ -72,7 +71,6 @@ struct Seam {
     return {keys, (work.length + keys - 1) / keys};
   }
   /// The last thread to finish merges: no other has to be waited for.
-  static constexpr bool merges_apart(std::int64_t /*splits*/, int /*heads*/, int /*dim*/) { return false; }
 };
 
 }  // namespace santa::lanes::inline SANTA_BUILD

@@ -38,8 +38,8 @@ concept LaneGroupShape = requires {
 /// What all lanes do together: every lane comes to these, and gets the same answer, or its own of a vector.
 ///   sync()                          memory that one lane wrote is seen by the others
 ///   sum(v), max(v)                  over lanes; sums of floats by halving, in one order on all backends
-///   ballot(mask) -> bits            bit i is set where lane i is: rows of a tile in the order of its keys
-///   lanes_of(bits), any(mask)       the mask of such bits; whether there is any lane
+///   ballot(mask) -> bits            a set of lanes, a bit each; whose bit is which is the group's own affair
+///   lanes_of(bits), holds(bits, lane), any(mask)  the mask of such bits; whether a lane is of them; whether any is
 ///   lanes_between(begin, end)       the mask of lanes from begin to end - 1
 ///   inclusive_scan(v)               integer sums over lanes 0 to i
 ///   for_all_scans(heads, v, wanted) the same of a vector of each head, of those wanted(head) at least, in their place
@@ -59,6 +59,7 @@ concept JoinsLanes = LaneGroupShape<G> &&
   { group.ballot(mask) } -> std::same_as<std::uint32_t>;
   { group.lanes_of(bits) } -> std::convertible_to<typename G::Mask>;
   { group.lanes_between(i, i) } -> std::convertible_to<typename G::Mask>;
+  { group.holds(bits, i) } -> std::same_as<bool>;
   { group.any(mask) } -> std::same_as<bool>;
   { group.inclusive_scan(number) } -> std::convertible_to<typename G::template Vector<std::uint32_t>>;
   group.for_all_scans(i, of_head, wanted);

@@ -53,6 +53,10 @@ __device__ __forceinline__ void copy_piece(std::uint32_t to, const void* from, b
   else
     asm volatile("cp.async.cg.shared.global [%0],[%1],16,%2;" ::"r"(to), "l"(from), "r"(present ? 16 : 0));
 }
+/// The same of a piece that is there.
+__device__ __forceinline__ void copy_piece(std::uint32_t to, const void* from) {
+  asm volatile("cp.async.cg.shared.global [%0],[%1],16;" ::"r"(to), "l"(from));
+}
 /// Makes all copies since the last call one set.
 __device__ __forceinline__ void close_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 /// Waits until this lane's copies are here, but for the newest `sets` sets.

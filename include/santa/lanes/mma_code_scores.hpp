@@ -56,7 +56,7 @@ class MmaCodeScores {
   __device__ __forceinline__ void products(const Ring& ring, int panel, float* scores, const Done& done) const {
 #pragma unroll
     for (int part = 0; part < rows; part += 16) {
-      const std::uint32_t row = ring.template row<row_bytes>(part + Group::lane() % 16);
+      const std::uint32_t row = ring.template row<row_bytes>(part + warp_lane() % 16);
       _query.products(pieces_on(row, Operand::lane_piece()), scores + (panel * rows + part) * Group::max_heads, [&] {
         if (part + 16 == rows) done();
       });

@@ -114,7 +114,7 @@ class MmaCopyTile {
   __device__ __forceinline__ void scores_of(const Rows& /*rows*/, std::int64_t /*first*/, const std::int32_t* /*index*/,
                                             int count, float* scores) {
     _ring.wait();
-    const std::uint32_t row = _ring.template row<row_bytes>(Group::lane() % 16);
+    const std::uint32_t row = _ring.template row<row_bytes>(warp_lane() % 16);
     float* to = _scores + 32 * heads_max;
     _keys.products(pieces_on(row, MmaOperand<T>::lane_piece()), to,
                    [&] { pop(Ring::units_of(drawn_rows, row_bytes)); });

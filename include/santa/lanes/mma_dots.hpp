@@ -62,8 +62,8 @@ class MmaDots {
     const T* row[4];
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
-      const int wanted = 8 * i + Group::lane() / 4;
-      row[i] = rows + stride * (wanted < count ? wanted : count - 1) + Group::lane() % 4 * piece_features;
+      const int wanted = 8 * i + warp_lane() / 4;
+      row[i] = rows + stride * (wanted < count ? wanted : count - 1) + warp_lane() % 4 * piece_features;
     }
     float sum[blocks][2][4] = {};
     const int steps = steps_of(_dim);
@@ -87,7 +87,7 @@ class MmaDots {
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
         const int feature = (first + s) * 32;
-        const bool present = feature + Group::lane() % 4 * piece_features < _dim;
+        const bool present = feature + warp_lane() % 4 * piece_features < _dim;
         piece[s][i] = present ? __ldcs(reinterpret_cast<const uint4*>(row[i] + feature)) : uint4{0, 0, 0, 0};
       }
 #pragma unroll
@@ -96,7 +96,7 @@ class MmaDots {
         for (int part = 0; part < _parts; ++part)
 #pragma unroll
           for (int b = 0; b < blocks; ++b) {
-            const uint4 q = __ldg(_vectors + ((part * blocks + b) * steps + first + s) * 32 + Group::lane());
+            const uint4 q = __ldg(_vectors + ((part * blocks + b) * steps + first + s) * 32 + warp_lane());
 #pragma unroll
             for (int m = 0; m < 2; ++m) {
               const uint4& upper = piece[s][2 * m];
@@ -109,8 +109,8 @@ class MmaDots {
 
   /// To scratch, [vector][row].
   __device__ __forceinline__ void store(const float (&sum)[blocks][2][4]) const {
-    const int vector = Group::lane() % 4 * 2;
-    const int row = Group::lane() / 4;
+    const int vector = warp_lane() % 4 * 2;
+    const int row = warp_lane() / 4;
 #pragma unroll
     for (int b = 0; b < blocks; ++b)
 #pragma unroll

@@ -71,7 +71,7 @@ class MmaFeatureScores<Group, FeatureMajor<T>, Dim, unit_bytes> {
       ring.template ask_some<Dim, row_bytes>([&](int i) { return from + std::uint64_t{list[i]} * stride; }, _rows,
                                              _count, count * int{sizeof(T)});
     } else {
-      const T* const from = keys[first + step * (Group::lane() < count ? Group::lane() : count - 1)];
+      const T* const from = keys[first + step * (warp_lane() < count ? warp_lane() : count - 1)];
       ring.ask_elements([&](int i) { return from[list[i] * keys.stride].bits; }, _rows, _count);
     }
   }
@@ -84,8 +84,8 @@ class MmaFeatureScores<Group, FeatureMajor<T>, Dim, unit_bytes> {
       if (first >= _rows) break;
 #pragma unroll
       for (int at = first; at < first + 32; at += 16) {
-        const std::uint32_t row = ring.template row<row_bytes>(at, Group::lane() % 8 + Group::lane() / 16 * 8);
-        add(sum, pieces_on(row, Group::lane() / 8 % 2), _fragments + at / 16 * 32 + Group::lane());
+        const std::uint32_t row = ring.template row<row_bytes>(at, warp_lane() % 8 + warp_lane() / 16 * 8);
+        add(sum, pieces_on(row, warp_lane() / 8 % 2), _fragments + at / 16 * 32 + warp_lane());
       }
     }
     done();
@@ -98,8 +98,8 @@ class MmaFeatureScores<Group, FeatureMajor<T>, Dim, unit_bytes> {
   }
 
  private:
-  __device__ static int column() { return Group::lane() / 4; }   // g
-  __device__ static int quarter() { return Group::lane() % 4; }  // t
+  __device__ static int column() { return warp_lane() / 4; }   // g
+  __device__ static int quarter() { return warp_lane() % 4; }  // t
 
   /// 16 features, of which the lane's piece of the first half of the keys lies at `from`.
   __device__ __forceinline__ static void add(float (&sum)[2][blocks][4], std::uint32_t from, const uint2* fragment) {
@@ -132,7 +132,7 @@ class MmaFeatureScores<Group, FeatureMajor<T>, Dim, unit_bytes> {
     }
     const uint2 first = {rounded[0], rounded[1]};
     const uint2 second = {rest[0], rest[1]};
-    uint2* const to = _fragments + (block * parts * steps + step) * 32 + Group::lane();
+    uint2* const to = _fragments + (block * parts * steps + step) * 32 + warp_lane();
     to[0] = !packed || column() < 4 ? first : second;
     if constexpr (!packed) to[steps * 32] = second;
   }
@@ -142,13 +142,13 @@ class MmaFeatureScores<Group, FeatureMajor<T>, Dim, unit_bytes> {
     _features.for_own_heads([&](int head) {
       float* const row = _features.of(head);
       float largest = 0.F;
-      for (int d = Group::lane(); d < _features.dim(); d += Group::size) {
+      for (int d = warp_lane(); d < _features.dim(); d += Group::size) {
         const float size = Kokkos::fabs(row[d]);
         largest = size > largest && size < infinity ? size : largest;
       }
       largest = Group::max(largest);
       const int exponent = largest > 0.F ? ilogbf(largest) : 0;
-      for (int d = Group::lane(); d < _features.dim(); d += Group::size) row[d] = ldexpf(row[d], -exponent);
+      for (int d = warp_lane(); d < _features.dim(); d += Group::size) row[d] = ldexpf(row[d], -exponent);
       Group::single([&] { _features.scale(head) = ldexpf(_features.scale(head), exponent); });
     });
     Group::team_barrier();

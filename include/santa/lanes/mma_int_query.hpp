@@ -76,7 +76,7 @@ class MmaIntQuery {
     for (int i = Group::rank(); i < blocks * steps; i += Group::groups_per_team) take(query, i);
     Group::team_barrier();
     find_zeros();
-    if (Group::rank() == 0 && Group::lane() < _heads) _factor[Group::lane()] = factor / _factor[Group::lane()];
+    if (Group::rank() == 0 && warp_lane() < _heads) _factor[warp_lane()] = factor / _factor[warp_lane()];
     Group::team_barrier();
   }
 
@@ -123,11 +123,11 @@ class MmaIntQuery {
   }
 
  private:
-  __device__ static int column() { return Group::lane() / 4; }   // g
-  __device__ static int quarter() { return Group::lane() % 4; }  // t
+  __device__ static int column() { return warp_lane() / 4; }   // g
+  __device__ static int quarter() { return warp_lane() % 4; }  // t
   /// Where a lane's words of accumulator k (its block and part) lie.
   __device__ static int fragment(int k, int i) {
-    return ((k % parts * blocks + k / parts) * steps + i) * 32 + Group::lane();
+    return ((k % parts * blocks + k / parts) * steps + i) * 32 + warp_lane();
   }
 
   /// Makes the i-th fragments, of 32 features.
@@ -150,10 +150,10 @@ class MmaIntQuery {
     const uint2 first = {high[0], high[1]};
     const uint2 second = {low[0], low[1]};
     if constexpr (packed) {
-      _query[i * 32 + Group::lane()] = column() < 4 ? first : second;
+      _query[i * 32 + warp_lane()] = column() < 4 ? first : second;
     } else {
-      _query[i * 32 + Group::lane()] = first;
-      _query[(blocks * steps + i) * 32 + Group::lane()] = second;
+      _query[i * 32 + warp_lane()] = first;
+      _query[(blocks * steps + i) * 32 + warp_lane()] = second;
     }
   }
 
@@ -170,7 +170,7 @@ class MmaIntQuery {
       });
       most = Group::max(most);
       offset = Group::sum(offset) * factor;
-      if (Group::lane() == 0) {
+      if (warp_lane() == 0) {
         _factor[head] = most > 0.F ? largest / most : 1.F;
         _factor[16 + head] = offset;
       }

@@ -29,8 +29,8 @@ struct MmaColumns {
 /// Stores products of 16 rows, to scores[row][head].
 template <class Group, int blocks>
 __device__ __forceinline__ void store_products(float (&c)[blocks][4], float* scores) {
-  const int column = Group::lane() / 4;
-  const int quarter = Group::lane() % 4;
+  const int column = warp_lane() / 4;
+  const int quarter = warp_lane() % 4;
 #pragma unroll
   for (int b = 0; b < blocks; ++b) {
     if constexpr (MmaColumns<Group::max_heads>::packed)
@@ -68,13 +68,13 @@ struct QueryRow {
 
   __device__ __forceinline__ QueryRow(const QueryFeatures<Query>& features) : _dim(features.dim) {
 #pragma unroll
-    for (int i = 0; i < count; ++i) _loaded[i] = features.load(i * Group::size + Group::lane());
+    for (int i = 0; i < count; ++i) _loaded[i] = features.load(i * Group::size + warp_lane());
   }
   template <class F>
   __device__ __forceinline__ void for_each(F&& f) const {
 #pragma unroll
     for (int i = 0; i < count; ++i)
-      if (i * Group::size + Group::lane() < _dim) f(_loaded[i]);
+      if (i * Group::size + warp_lane() < _dim) f(_loaded[i]);
   }
 
  private:
@@ -109,6 +109,8 @@ class MmaQuery {
   static constexpr int steps = Dim / 16;             // of 16 features
   static constexpr int shares = blocks * steps / 2;  // of 32 features of a block of heads
   static constexpr int fragments = parts * shares;
+  /// Few fragments stay in registers; many would push out what is on its way.
+  static constexpr bool held = fragments <= 4;
   /// Halves have little range: the query is first brought into it.
   static constexpr bool scaled = std::is_same_v<Factor, half>;
 
@@ -131,42 +133,64 @@ class MmaQuery {
       i += Group::groups_per_team;
       if (i < shares) loaded = load(query, i);
     }
+    _plain_factor = factor;
     Group::team_barrier();
+    if constexpr (held)
+#pragma unroll
+      for (int k = 0; k < fragments; ++k) _own[k] = _query[k * 32 + warp_lane()];
     if (scaled) {
-      if (Group::rank() == 0 && Group::lane() < _heads)
-        _factor[Group::lane()] = factor * Operand::unit / _factor[Group::lane()];
+      if (Group::rank() == 0 && warp_lane() < _heads)
+        _factor[warp_lane()] = factor * Operand::unit / _factor[warp_lane()];
       Group::team_barrier();
     }
   }
 
   /// What products of a head are multiplied by, and what is added to its scores.
-  [[nodiscard]] __device__ float factor(int head) const { return _factor[head]; }
+  [[nodiscard]] __device__ float factor(int head) const { return scaled ? _factor[head] : _plain_factor; }
   [[nodiscard]] __device__ float offset(int head) const { return _factor[16 + head]; }
 
-  /// Products of 16 rows, to scores[row][head]; `from` is where piece Operand::lane_piece() of row lane % 16 lies.
-  /// `done()` is called when rows have been read.
+  /// Products of 16 rows: c[block of heads], as a product leaves them. `from` is where piece Operand::lane_piece() of
+  /// row lane % 16 lies. `done()` is called when rows have been read.
   template <class Done>
-  __device__ __forceinline__ void products(std::uint32_t from, float* scores, const Done& done) const {
-    float c[blocks][4] = {};
+  __device__ __forceinline__ void products(std::uint32_t from, float (&c)[blocks][4], const Done& done) const {
+    float odd[blocks][4] = {};  // of every other 16 features: two sums that don't wait for each other
+#pragma unroll
+    for (int b = 0; b < blocks; ++b)
+#pragma unroll
+      for (float& sum : c[b]) sum = 0.F;
 #pragma unroll
     for (int i = 0; i < steps / 2; ++i) {
       std::uint32_t a[2][4];
       Operand::load(from, i, a);
 #pragma unroll
       for (int k = 0; k < blocks * parts; ++k) {
-        const int part = k % parts;
-        const uint4 q = load_shared(_query + ((part * blocks + k / parts) * steps / 2 + i) * 32 + Group::lane());
+        const uint4 q = fragment((k % parts * blocks + k / parts) * steps / 2 + i);
         mma<Factor>(c[k / parts], a[0], q.x, q.y);
-        mma<Factor>(c[k / parts], a[1], q.z, q.w);
+        mma<Factor>(odd[k / parts], a[1], q.z, q.w);
       }
     }
     done();
+#pragma unroll
+    for (int b = 0; b < blocks; ++b)
+#pragma unroll
+      for (int k = 0; k < 4; ++k) c[b][k] += odd[b][k];
+  }
+  /// The same, to scores[row][head].
+  template <class Done>
+  __device__ __forceinline__ void products(std::uint32_t from, float* scores, const Done& done) const {
+    float c[blocks][4];
+    products(from, c, done);
     store_products<Group>(c, scores);
   }
 
  private:
-  __device__ static int column() { return Group::lane() / 4; }   // g
-  __device__ static int quarter() { return Group::lane() % 4; }  // t
+  __device__ static int column() { return warp_lane() / 4; }   // g
+  __device__ static int quarter() { return warp_lane() % 4; }  // t
+
+  [[nodiscard]] __device__ __forceinline__ uint4 fragment(int k) const {
+    if constexpr (held) return _own[k];
+    return load_shared(_query + k * 32 + warp_lane());
+  }
 
   /// What a lane holds of 32 features, in pairs.
   template <class Query>
@@ -209,10 +233,10 @@ class MmaQuery {
     const uint4 first = {rounded[0], rounded[1], rounded[2], rounded[3]};
     const uint4 second = {rest[0], rest[1], rest[2], rest[3]};
     if constexpr (packed) {
-      _query[i * 32 + Group::lane()] = column() < 4 ? first : second;
+      _query[i * 32 + warp_lane()] = column() < 4 ? first : second;
     } else {
-      _query[i * 32 + Group::lane()] = first;
-      _query[(shares + i) * 32 + Group::lane()] = second;
+      _query[i * 32 + warp_lane()] = first;
+      _query[(shares + i) * 32 + warp_lane()] = second;
     }
   }
 
@@ -222,7 +246,7 @@ class MmaQuery {
   __device__ __forceinline__ void set_factors(const Query& query, float factor, const Meanwhile& meanwhile) {
     if constexpr (!scaled) {
       meanwhile();
-      if (Group::rank() == 0 && Group::lane() < _heads) _factor[Group::lane()] = factor;
+      if (Group::rank() == 0 && warp_lane() < _heads) _factor[warp_lane()] = factor;
     } else {
       for_own_heads<Group, Dim>(query, _heads, _dim, meanwhile, [&](int head, const auto& row) {
         float largest = 0.F;
@@ -237,7 +261,7 @@ class MmaQuery {
         const int raised = largest > 0.F ? ilogbf(largest) : 0;
         const int exponent = raised > most ? most : (raised < -most ? -most : raised);
         if constexpr (!std::is_same_v<Factor, Key>) offset = Group::sum(offset) * factor;
-        if (Group::lane() == 0) {
+        if (warp_lane() == 0) {
           _factor[head] = exp2(static_cast<float>(-exponent));
           _factor[16 + head] = offset;
         }
@@ -246,8 +270,10 @@ class MmaQuery {
     }
   }
 
-  uint4* _query;   // [part][block of heads][two steps][lane]
-  float* _factor;  // [head], and offsets of scores from the 16th on
+  uint4* _query;  // [part][block of heads][two steps][lane]
+  uint4 _own[held ? fragments : 1];
+  float* _factor;             // [head], and offsets of scores from the 16th on
+  float _plain_factor = 0.F;  // of all heads, where queries need not be brought into range
   int _heads;
   int _dim;
 };

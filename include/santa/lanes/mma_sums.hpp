@@ -45,8 +45,8 @@ class MmaSums {
   }
 
   /// Which row and piece of it a lane gives the address of.
-  __device__ static int lane_row() { return Group::lane() % 8 + Group::lane() / 16 * 8; }
-  __device__ static int lane_piece() { return Group::lane() / 8 % 2; }
+  __device__ static int lane_row() { return warp_lane() % 8 + warp_lane() / 16 * 8; }
+  __device__ static int lane_piece() { return warp_lane() / 8 % 2; }
 
   /// sum[head] += weight[head * weight_stride + i] * row i, over i < count <= 16; `from` is where a lane's piece lies.
   __device__ __forceinline__ void add(std::uint32_t from, int count, const float* weight, int weight_stride) {
@@ -122,8 +122,8 @@ class MmaSums {
   }
 
  private:
-  __device__ static int column() { return Group::lane() / 4; }   // g
-  __device__ static int quarter() { return Group::lane() % 4; }  // t
+  __device__ static int column() { return warp_lane() / 4; }   // g
+  __device__ static int quarter() { return warp_lane() % 4; }  // t
 
   /// What the lanes of a head's column have.
   __device__ static float of_head(float value, int head) {
@@ -160,7 +160,7 @@ class MmaSums {
 template <class Group, class T>
 __device__ float squared_distance_of(const T* row, const float* center, int dim) {
   float total = 0.F;
-  for (int d = Group::lane(); d < dim; d += Group::size) {
+  for (int d = warp_lane(); d < dim; d += Group::size) {
     const float difference = static_cast<float>(row[d]) - (center != nullptr ? center[d] : 0.F);
     total = fma(difference, difference, total);
   }

@@ -6,6 +6,7 @@
 #include <santa/lanes/mma_query.hpp>
 #include <santa/lanes/mma_sums.hpp>
 #include <santa/lanes/panel_ring.hpp>
+#include <santa/lanes/product_lanes.hpp>
 
 #include <Kokkos_Core.hpp>
 
@@ -24,6 +25,7 @@ class MmaTile {
   using Ring = PanelRing<row_bytes>;
   using Query = MmaQuery<Group, T, Dim>;
   using Sums = MmaSums<Group, T, Dim>;
+  static constexpr int blocks = MmaColumns<heads_max>::blocks;
 
  public:
   using Element = T;
@@ -34,18 +36,22 @@ class MmaTile {
   KOKKOS_FUNCTION static constexpr std::size_t shared_floats(int /*heads*/, int /*dim*/) {
     return Query::shared_floats;
   }
-  /// Scratch of each group: panels, and scores of a tile.
+  /// Scratch of each group: panels.
   KOKKOS_FUNCTION static constexpr std::size_t scratch_floats(int /*heads*/, int /*dim*/) {
-    return Ring::scratch_floats + 32 * heads_max;
+    return Ring::scratch_floats;
   }
 
   __device__ MmaTile(const Group& /*group*/, float* shared, float* scratch, int heads, int dim)
-      : _query(shared, heads, dim), _scores(scratch + Ring::scratch_floats), _ring(scratch), _heads(heads), _dim(dim) {}
+      : _query(shared, heads, dim), _ring(scratch), _heads(heads), _dim(dim) {}
 
   /// Asks for the first rows of the first tile, ahead of `scores`.
   template <class Rows>
   __device__ __forceinline__ void ask(const Rows& rows, std::int64_t first, std::int64_t step, int count) {
-    while (_ring.waiting() < Ring::slots && ask_keys(rows, first, step, count)) {
+    OwnRows from;
+    while (_ring.waiting() < Ring::slots) {
+      const int present = find_keys(rows, first, step, count, from);
+      if (present == 0) break;
+      _ring.ask(from, present, _dim * int{sizeof(T)});
     }
   }
 
@@ -64,28 +70,30 @@ class MmaTile {
   template <class Rows, class Coming, class DrawnRows>
   __device__ __forceinline__ void scores(const Rows& rows, std::int64_t first, std::int64_t step, int count,
                                          const Coming& coming, float* scores, DrawnRows& drawn) {
-    const auto ask_next = [&] {
-      return _keys_asked < 2 ? ask_keys(rows, first, step, count) : ask_keys(rows, coming.first, step, coming.count);
-    };
+    float half[2][blocks][4];  // products of the tile's rows, the newest half first
 #pragma unroll 1
-    for (int half = 0;;) {
-      while (_ring.waiting() < Ring::slots && (ask_values(drawn, Ring::rows) || ask_next())) {
+    for (int done = 0;;) {
+      while (_ring.waiting() < Ring::slots && ask_next(rows, first, step, count, coming, drawn)) {
       }
-      if (half == 2) break;
+      if (done == 2) break;
       if ((_values & 1U) != 0) {
         drawn.take();
-      } else {
-        const std::uint32_t row = _ring.front() + row_place<row_bytes>(Group::lane() % 16);
-        _query.products(pieces_on(row, MmaOperand<T>::lane_piece()), _scores + 16 * half * heads_max, [&] { pop(); });
-        ++half;
+        continue;
       }
+#pragma unroll
+      for (int b = 0; b < blocks; ++b)
+#pragma unroll
+        for (int k = 0; k < 4; ++k) half[1][b][k] = half[0][b][k];
+      const std::uint32_t row = _ring.front() + row_place<row_bytes>(warp_lane() % 16);
+      _query.products(pieces_on(row, MmaOperand<T>::lane_piece()), half[0], [&] { pop(); });
+      ++done;
     }
     _keys_asked -= 2;
-    Group::sync();
+    float own[heads_max];
+    take_own_row(half[1], half[0], own);
 #pragma unroll
     for (int head = 0; head < heads_max; ++head)
-      scores[head] = head < _heads ? _scores[Group::lane() * heads_max + head] * _query.factor(head) : -infinity;
-    Group::sync();
+      scores[head] = head < _heads ? own[head] * _query.factor(head) : -infinity;
   }
 
   /// Has drawn rows asked for and taken until at most `most` are left; the last ones asked for may be fewer than a
@@ -120,28 +128,66 @@ class MmaTile {
   __device__ void store_sums(float* to, int head_stride) const { _sums.store(to, head_stride, _heads, _dim); }
 
  private:
-  /// Asks for the next 16 rows of a tile, if it has any: always two panels a tile, as the second of a short one is
-  /// empty but for a row.
-  template <class Rows>
-  __device__ __forceinline__ bool ask_keys(const Rows& rows, std::int64_t first, std::int64_t step, int count) {
-    if (count <= 0 || _keys_asked == 4) return false;
-    const int at = 16 * (_keys_asked % 2);
-    const int left = count - at;
-    const std::int64_t from = first + step * (left > 0 ? at : 0);
-    _ring.ask([&](int i) { return rows[from + step * i]; }, left < 1 ? 1 : left, _dim * int{sizeof(T)});
-    ++_keys_asked;
+  /// Where the rows lie of which a lane asks for pieces.
+  using OwnRows = const T * [Ring::own_rows];
+
+  /// Asks for what comes next: drawn rows if a panel of them waits, else keys.
+  template <class Rows, class Coming, class DrawnRows>
+  __device__ __forceinline__ bool ask_next(const Rows& rows, std::int64_t first, std::int64_t step, int count,
+                                           const Coming& coming, DrawnRows& drawn) {
+    OwnRows from;
+    int present = Ring::rows;
+    if (drawn.unasked() >= Ring::rows) {
+      find_values(drawn, present, from);
+    } else {
+      const bool here = _keys_asked < 2;
+      present = find_keys(rows, here ? first : coming.first, step, here ? count : coming.count, from);
+      if (present == 0) return false;
+    }
+    _ring.ask(from, present, _dim * int{sizeof(T)});
     return true;
   }
 
+  /// The next 16 rows of a tile: always two panels a tile, as the second of a short one is empty but for a row. Returns
+  /// how many there are; none where two tiles are on their way.
+  template <class Rows>
+  __device__ __forceinline__ int find_keys(const Rows& rows, std::int64_t first, std::int64_t step, int count,
+                                           OwnRows& from) {
+    if (count <= 0 || _keys_asked == 4) return 0;
+    const int at = 16 * (_keys_asked % 2);
+    const int present = count - at > 0 ? count - at : 1;
+    const std::int64_t begin = first + step * (count > at ? at : 0);
+#pragma unroll
+    for (int j = 0; j < Ring::own_rows; ++j) {
+      const int row = Ring::lane_row() + Ring::row_step * j;
+      if constexpr (requires { rows.stride; })
+        from[j] = rows[begin + step * Ring::lane_row()] + j * Ring::row_step * step * rows.stride;
+      else
+        from[j] = rows[begin + step * (row < present ? row : 0)];
+    }
+    ++_keys_asked;
+    return present;
+  }
+
+  /// The next `count` drawn rows.
+  template <class DrawnRows>
+  __device__ __forceinline__ void find_values(DrawnRows& drawn, int count, OwnRows& from) {
+#pragma unroll
+    for (int j = 0; j < Ring::own_rows; ++j) {
+      const int row = Ring::lane_row() + Ring::row_step * j;
+      from[j] = static_cast<const T*>(drawn.unasked_row(row < count ? row : 0));
+    }
+    _values |= 1U << _ring.waiting();
+    drawn.asked(count);
+  }
   /// Asks for drawn rows if at least so many wait.
   template <class DrawnRows>
   __device__ __forceinline__ bool ask_values(DrawnRows& drawn, int least) {
-    const int waiting = drawn.unasked();
-    if (waiting < least) return false;
-    const int count = waiting < Ring::rows ? waiting : Ring::rows;
-    _values |= 1U << _ring.waiting();
-    _ring.ask([&](int i) { return drawn.unasked_row(i); }, count, _dim * int{sizeof(T)});
-    drawn.asked(count);
+    if (drawn.unasked() < least) return false;
+    const int count = drawn.unasked() < Ring::rows ? drawn.unasked() : int{Ring::rows};
+    OwnRows from;
+    find_values(drawn, count, from);
+    _ring.ask(from, count, _dim * int{sizeof(T)});
     return true;
   }
 
@@ -151,7 +197,6 @@ class MmaTile {
   }
 
   Query _query;
-  float* _scores;  // [row of the tile][head]
   Ring _ring;
   std::uint32_t _values = 0;  // which panels of the ring are drawn rows, the oldest first
   int _keys_asked = 0;        // panels of this tile and the next

@@ -34,22 +34,31 @@ class PanelRing {
   /// Panels that were asked for and not taken yet.
   [[nodiscard]] __device__ int waiting() const { return _waiting; }
 
-  /// Asks for `count` rows (at least one): row_at(i) is where row i lies, `bytes` of it are copied, the rest is zero.
-  template <class RowAt>
-  __device__ __forceinline__ void ask(const RowAt& row_at, int count, int bytes) {
-    const int lane = warp_lane();
-    const int piece = lane % 8;
+  /// Rows of a panel of which a lane copies pieces: lane_row() + row_step j.
+  static constexpr int own_rows = 4;
+  static constexpr int row_step = rows / own_rows;
+  __device__ static int lane_row() { return warp_lane() / 8; }
+
+  /// Asks for `count` rows (at least one): from[j] is where row lane_row() + row_step j lies, or any other from `count`
+  /// on; `bytes` of each are copied, the rest is zero.
+  template <class T>
+  __device__ __forceinline__ void ask(const T* const (&from)[own_rows], int count, int bytes) {
+    const int piece = warp_lane() % 8;
     const std::uint32_t slot = place(_next);
+    const bool whole = count >= rows && bytes == row_bytes;
 #pragma unroll
-    for (int j = 0; j < 4; ++j) {
-      const int row = lane / 8 + 4 * j;
-      const char* from = reinterpret_cast<const char*>(row_at(row < count ? row : 0)) + piece * 16;
+    for (int j = 0; j < own_rows; ++j) {
+      const int row = lane_row() + row_step * j;
+      const char* at = reinterpret_cast<const char*>(from[j]) + piece * 16;
       const std::uint32_t to =
           slot + static_cast<std::uint32_t>(row * row_bytes) + static_cast<std::uint32_t>((piece ^ (row % 8)) * 16);
+      const int left = row < count ? bytes - piece * 16 : 0;
 #pragma unroll
       for (int i = 0; i < row_bytes / 128; ++i) {
-        const bool present = row < count && piece * 16 + 128 * i < bytes;
-        copy_piece(to + 128U * static_cast<std::uint32_t>(i), from + 128 * i, present);
+        if (whole)
+          copy_piece(to + 128U * static_cast<std::uint32_t>(i), at + 128 * i);
+        else
+          copy_piece(to + 128U * static_cast<std::uint32_t>(i), at + 128 * i, left > 128 * i);
       }
     }
     close_copies();

@@ -103,6 +103,7 @@ class TeamGroup {
     });
   }
   [[nodiscard]] KOKKOS_FUNCTION bool lanes_of(std::uint32_t bits) const { return ((bits >> _lane) & 1U) != 0; }
+  KOKKOS_FUNCTION static bool holds(std::uint32_t bits, int lane) { return ((bits >> lane) & 1U) != 0; }
   [[nodiscard]] KOKKOS_FUNCTION bool any(bool mask) const { return ballot(mask) != 0; }
 
   template <class Integer>

@@ -66,7 +66,6 @@ struct TeamSeam {
     const std::int64_t splits = share < pieces ? share : pieces;
     return {0, splits > 1 ? splits : 1};
   }
-  static constexpr bool merges_apart(std::int64_t /*splits*/, int /*heads*/, int /*dim*/) { return false; }
 };
 
 }  // namespace santa::lanes::inline SANTA_BUILD

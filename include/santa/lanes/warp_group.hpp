@@ -16,8 +16,10 @@ namespace santa::lanes::inline SANTA_BUILD {
 
 /// 32 threads of a warp that work through tiles of 32 keys together; lane i owns key i of the tile. The same members as
 /// HostGroup, with a plain T for a Vector<T>. `Heads` is the largest number of heads, by which arrays are sized.
-template <int Heads, int Groups>
-struct WarpGroup : WarpLanes {
+template <int Heads, int Groups, class Order = PlainOrder>
+struct WarpGroup : WarpLanes<Order> {
+  using WarpLanes<Order>::everyone, WarpLanes<Order>::size, WarpLanes<Order>::lane, WarpLanes<Order>::lanes_of;
+  using WarpLanes<Order>::value_of;
   static constexpr int max_heads = Heads;
   static constexpr int groups_per_team = Groups;
   static constexpr int scratch_level = 0;
@@ -74,13 +76,7 @@ struct WarpGroup : WarpLanes {
   static constexpr bool heads_side_by_side = true;
   template <class Integer, class Wanted>
   __device__ static void for_all_scans(int /*heads*/, Integer (&values)[Heads], const Wanted& /*wanted*/) {
-#pragma unroll
-    for (int width = 1; width < size; width *= 2)
-#pragma unroll
-      for (int head = 0; head < Heads; ++head) {
-        const Integer below = __shfl_up_sync(everyone, values[head], width);
-        if (lane() >= width) values[head] += below;
-      }
+    Order::scan(values);
   }
 
   /// States of 128 features whose loads are on their way together.
@@ -167,7 +163,7 @@ struct WarpGroup : WarpLanes {
       std::uint32_t words[sizeof(T) / 4];
       memcpy(words, &_of_lane, sizeof(T));
 #pragma unroll
-      for (std::uint32_t& word : words) word = __shfl_sync(everyone, word, head);
+      for (std::uint32_t& word : words) word = value_of(word, head);
       T result;
       memcpy(&result, words, sizeof(T));
       return result;
@@ -186,7 +182,7 @@ struct WarpGroup : WarpLanes {
     template <class F>
     __device__ T get(std::uint32_t tile, F&& f) {
       if (_next == 0) _ahead = f(coming_tiles(tile));
-      const T result = __shfl_sync(everyone, _ahead, _next);
+      const T result = value_of(_ahead, _next);
       _next = (_next + 1) % size;
       return result;
     }

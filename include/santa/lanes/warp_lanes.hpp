@@ -2,6 +2,7 @@
 #pragma once
 
 #include <santa/core/build.hpp>
+#include <santa/lanes/mma.hpp>
 
 #include <Kokkos_Core.hpp>
 
@@ -12,7 +13,54 @@
 
 namespace santa::lanes::inline SANTA_BUILD {
 
-/// Sums, scans and votes of a warp, and loads and stores of a number a lane. Members as HostGroup's.
+/// Threads in their own order.
+struct PlainOrder {
+  __device__ static int lane(int thread) { return thread; }
+  __device__ static int thread(int lane) { return lane; }
+
+  /// Inclusive sums over lanes.
+  template <class Integer, int N>
+  __device__ static void scan(Integer (&values)[N]) {
+#pragma unroll
+    for (int width = 1; width < 32; width *= 2)
+#pragma unroll
+      for (Integer& value : values) {
+        const Integer below = __shfl_up_sync(0xffffffffU, value, width);
+        if (warp_lane() >= width) value += below;
+      }
+  }
+};
+
+/// The order in which a product on tensor cores leaves 32 rows: thread 4 g + t is lane 8 t + g (see mma.hpp), so that
+/// each has a row of its own with few exchanges.
+struct ProductOrder {
+  __device__ static int lane(int thread) { return thread % 4 * 8 + thread / 4; }
+  __device__ static int thread(int lane) { return lane % 8 * 4 + lane / 8; }
+
+  template <class Integer, int N>
+  __device__ static void scan(Integer (&values)[N]) {
+#pragma unroll
+    for (int width = 4; width < 32; width *= 2)
+#pragma unroll
+      for (Integer& value : values) {
+        const Integer below = __shfl_up_sync(0xffffffffU, value, width);
+        if (warp_lane() >= width) value += below;
+      }
+    const int eighth = warp_lane() % 4;
+#pragma unroll
+    for (Integer& value : values) {  // sums of whole eighths, side by side
+      Integer whole[3];
+#pragma unroll
+      for (int t = 0; t < 3; ++t) whole[t] = __shfl_sync(0xffffffffU, value, 28 + t);
+#pragma unroll
+      for (int t = 0; t < 3; ++t) value += eighth > t ? whole[t] : Integer{0};
+    }
+  }
+};
+
+/// Sums, scans and votes of a warp, and loads and stores of a number a lane. Members as HostGroup's. `Order` says which
+/// lane a thread is. What a vote returns has a bit for each thread: a set of lanes.
+template <class Order>
 struct WarpLanes {
   static constexpr int size = 32;
 
@@ -22,8 +70,8 @@ struct WarpLanes {
 
   static constexpr unsigned everyone = 0xffffffffU;
 
-  /// A lane's number, of which the compiler sees that it is no less than 0: divisions of it are shifts then.
-  __device__ static std::int32_t lane() { return static_cast<std::int32_t>(threadIdx.x % size); }
+  /// A lane's number.
+  __device__ static std::int32_t lane() { return Order::lane(warp_lane()); }
 
   __device__ static bool lanes_between(std::int32_t begin, std::int32_t end) { return lane() >= begin && lane() < end; }
 
@@ -37,10 +85,12 @@ struct WarpLanes {
       return butterfly(value);
   }
 
+  /// By halving lanes; an order's bits are those of threads in another order, so that lanes `width` apart are threads
+  /// as far apart everywhere.
   template <class T>
   __device__ static T butterfly(T value) {
 #pragma unroll
-    for (int width = size / 2; width > 0; width /= 2) value += __shfl_xor_sync(everyone, value, width);
+    for (int width = size / 2; width > 0; width /= 2) value += __shfl_xor_sync(everyone, value, Order::thread(width));
     return value;
   }
 
@@ -61,21 +111,19 @@ struct WarpLanes {
 
   __device__ static std::uint32_t ballot(bool mask) { return __ballot_sync(everyone, mask); }
   __device__ static bool lanes_of(std::uint32_t bits) { return ((bits >> threadIdx.x) & 1U) != 0; }
+  __device__ static bool holds(std::uint32_t bits, int lane) { return ((bits >> Order::thread(lane)) & 1U) != 0; }
   __device__ static bool any(bool mask) { return __any_sync(everyone, mask) != 0; }
 
   template <class Integer>
   __device__ static Integer inclusive_scan(Integer value) {
-#pragma unroll
-    for (int width = 1; width < size; width *= 2) {
-      const Integer below = __shfl_up_sync(everyone, value, width);
-      if (lane() >= width) value += below;
-    }
-    return value;
+    Integer values[1] = {value};
+    Order::scan(values);
+    return values[0];
   }
 
   template <class T>
   __device__ static T previous(T value, T first) {
-    const T below = __shfl_up_sync(everyone, value, 1);
+    const T below = value_of(value, lane() > 0 ? lane() - 1 : 0);
     return lane() == 0 ? first : below;
   }
 
@@ -86,7 +134,7 @@ struct WarpLanes {
 
   template <class T>
   __device__ static T value_of(T value, int lane) {
-    return __shfl_sync(everyone, value, lane);
+    return __shfl_sync(everyone, value, Order::thread(lane));
   }
 
   template <class T>

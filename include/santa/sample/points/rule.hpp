@@ -145,7 +145,7 @@ class PointRule {
     return _group.value_of(by_lane, Ahead::lane(head, _at));
   }
   [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION bool has_points(int head) const {
-    return ((tiles(head).with_points >> Ahead::lane(head, _at)) & 1U) != 0;
+    return _group.holds(tiles(head).with_points, Ahead::lane(head, _at));
   }
 
   /// Whether this tile's counts of a head are looked for: not where none fall into it. A device works on all heads side
