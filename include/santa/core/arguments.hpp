@@ -49,6 +49,7 @@ struct Arguments {
   Matrix<float> lse, error;
   Matrix<Statistics> statistics;
   Matrix<const float> center;    // the row of (batch, kv head), contiguous
+  const float* sinks = nullptr;  // [heads], in natural units
   std::int64_t equal_draws = 0;  // draws of one weight that error bars are of; 0: rows have weights of their own
 
   /// Requests times kv heads times slices.

@@ -71,10 +71,18 @@ auto optional_matrix(std::string_view name, const View& view, std::int64_t rows,
   return result;
 }
 
+/// Sink logits of a plan's heads, or null where none are given.
+template <class View>
+const float* bind_sinks(const View& sinks, std::int64_t heads) {
+  if (sinks.data() != nullptr) require_extent(array_of("sinks", sinks), 0, heads, "the plan's heads");
+  return sinks.data();
+}
+
 /// The options of a run that all methods have. Errors: std::invalid_argument: name, given, accepted.
 template <class MemorySpace>
 void bind_options(Arguments& a, const Shape& plan, const RunOptions<MemorySpace>& options) {
   a.chance = bind_chance(options, a.batch);
+  a.sinks = bind_sinks(options.sinks, plan.heads);
   a.lse = optional_matrix("lse", options.lse, a.batch, plan.heads);
   a.error = optional_matrix("error", options.error, a.batch, plan.heads);
   a.with_spread = static_cast<bool>(a.error);

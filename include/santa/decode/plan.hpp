@@ -81,8 +81,8 @@ class DecodePlan {
       : _method(method), _modifier(modifier), _shape(shape) {
     lanes::require_launchable(space);
     method.check();
-    modifier.check();
     detail::check_shape(shape);
+    detail::check_modifier(modifier, shape);
     detail::require(options.keys_per_split >= 0 && options.keys_per_split % detail::split_keys == 0 &&
                         options.keys_per_split <= detail::most_counted,
                     "keys_per_split", options.keys_per_split, "a multiple of 256 below 2^31, or 0");

@@ -26,15 +26,16 @@ KOKKOS_INLINE_FUNCTION bool has_no_bar(const Arguments& a, const Unit& unit, con
   return static_cast<float>(rows) <= total.certain;
 }
 
-/// The estimated square of the L2 norm of a head's error.
-KOKKOS_INLINE_FUNCTION float squared_error_bar(const Arguments& a, const HeadState& total, const float* center,
-                                               const float* out) {
+/// The estimated square of the L2 norm of a head's error. `sink` is what of the mass is no key's.
+KOKKOS_INLINE_FUNCTION float squared_error_bar(const Arguments& a, const HeadState& total, float sink,
+                                               const float* center, const float* out) {
   if (total.mass == 0.F) return 0.F;
   float variance = total.variance / (total.mass * total.mass);
-  if (a.equal_draws > 0 && !a.self_normalised) {  // E|v - c|^2 / S - |o - c|^2 / S
+  if (a.equal_draws > 0 && !a.self_normalised) {  // E|v - c|^2 / S - |o - c|^2 / S, both in units of the keys' share
+    const float keys = sink > 0.F ? 1.F - sink * lanes::inverse_near(total.mass) : 1.F;
     float shift = 0.F;
     for (int d = 0; d < a.dim; ++d) {
-      const float difference = out[d] - (center != nullptr ? center[d] : 0.F);
+      const float difference = out[d] - (center != nullptr ? keys * center[d] : 0.F);
       shift = lanes::fma(difference, difference, shift);
     }
     variance -= variance > 0.F ? shift / static_cast<float>(a.equal_draws) : 0.F;
@@ -128,18 +129,19 @@ KOKKOS_FUNCTION void write_head(const Group& group, const Args& a, const Unit& u
     total.mass = merged.mass != merged.mass ? merged.mass : merged.used;  // a NaN that no row read has shows as well
     total.mass_reference = merged.reference;
   }
+  const std::int64_t query_head = unit.first_head + head;
+  const float sink = a.sinks != nullptr ? add_sink(total, a.sinks[query_head] * lanes::log2_of_e) : 0.F;
   for_each_feature_block(group, states, a.dim, first, [&](int begin, int end, StateBatch<Group>& batch) {
     merge_output(group, states, total, begin, end, batch, center, result);
   });
   group.sync();
-  const std::int64_t query_head = unit.first_head + head;
   const std::int64_t offset = unit.batch * a.out_stride[0] + query_head * a.out_stride[1];
   group.for_each(a.dim, [&](int d) { a.out.store(offset + d, result[d]); });
   const float norm = carry.wants_norm() ? squared_norm(group, result, a.dim) : 0.F;
   group.single([&] {
     const float log2_sum = log2_mass(total);
     if (a.lse) a.lse(unit.batch, query_head) = log2_sum * lanes::ln_of_2;
-    const float bar = a.with_spread ? squared_error_bar(a, total, center, result) : 0.F;
+    const float bar = a.with_spread ? squared_error_bar(a, total, sink, center, result) : 0.F;
     sample = sample_of(a, unit, merged);
     const bool no_bar = sample.flags != 0;
     if (a.error) a.error(unit.batch, query_head) = no_bar ? lanes::not_a_number : Kokkos::sqrt(bar);
