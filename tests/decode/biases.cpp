@@ -134,6 +134,18 @@ SANTA_SPACE_TEST_CASE("drawn_rows_that_are_scored_again_have_their_biases") {
   CHECK(relative_error(by_code_alone.out, exact_reference(problem, with_slopes()).out) < 0.05);
 }
 
+SANTA_SPACE_TEST_CASE("a_first_step_scores_its_strided_subset_with_the_biases_of_its_keys") {
+  // Old keys count, for which the subset is 16 keys apart: their weights fall by e every 100 keys.
+  Problem<Space, float> problem({.batch = 1, .heads = 2, .kv_heads = 1, .length = 8192, .dim = 16});
+  problem.fill(3, 1.F).upload();
+  const auto memory = slopes_of<Space>({-0.01F, -0.01F});
+  double rows = 0.;
+  for (std::uint64_t seed = 0; seed < 10; ++seed)
+    rows += 0.1 * static_cast<double>(
+                      run(problem, MassUnit{.rows = 200}, Alibi(memory), {.seed = seed}).statistics[0].rows_read);
+  CHECK(rows == doctest::Approx(200.).epsilon(0.15));
+}
+
 SANTA_SPACE_TEST_CASE("slopes_of_no_use_are_named") {
   const auto problem = problem_of_lengths<Space>();
   const auto complaint = [&](const auto& modifier) -> std::string {

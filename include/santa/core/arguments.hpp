@@ -27,7 +27,6 @@ struct Arguments {
   std::uint16_t split_step = split_keys;  // even shares are multiples of so many keys
   bool merges_apart = false;              // states of splits are merged by a kernel of their own
   bool separate = false;                  // heads draw by themselves
-  bool self_normalised = false;           // outputs are over the weights of rows read, not over the mass of all keys
   bool with_spread = false;               // error-bar sums are made: for `error`, or a target error
   Lengths lengths;
   std::int64_t storage = 0;

@@ -183,7 +183,6 @@ class DecodePlan {
     detail::set_heads(a, _shape, lanes::Seam<Space>::most_heads(static_cast<int>(_shape.dim)));
     a.storage = _shape.length;
     a.window = _modifier.window();
-    a.self_normalised = Addresses::rescored;
     const float scale = options.scale != 0.F ? options.scale : 1.F / std::sqrt(static_cast<float>(_shape.dim));
     a.score_factor = scale * lanes::log2_of_e;
     detail::Recipe<M>::set(a, _method, _shape.length);

@@ -22,16 +22,19 @@ KOKKOS_INLINE_FUNCTION bool has_no_bar(const Arguments& a, const Unit& unit, con
   }
   const auto [first, count] = states_of_slice(a, unit);
   std::int64_t rows = 0;
+  SANTA_UNROLL(1)  // rare: kept small
   for (std::int32_t i = 0; i < count; ++i) rows += a.counts[first + i].rows;
   return static_cast<float>(rows) <= total.certain;
 }
 
-/// The estimated square of the L2 norm of a head's error. `sink` is what of the mass is no key's.
+/// The estimated square of the L2 norm of a head's error. `sink` is what of the mass is no key's; `self_normalised`:
+/// see write_head.
+template <bool self_normalised>
 KOKKOS_INLINE_FUNCTION float squared_error_bar(const Arguments& a, const HeadState& total, float sink,
                                                const float* center, const float* out) {
   if (total.mass == 0.F) return 0.F;
   float variance = total.variance / (total.mass * total.mass);
-  if (a.equal_draws > 0 && !a.self_normalised) {  // E|v - c|^2 / S - |o - c|^2 / S, both in units of the keys' share
+  if (!self_normalised && a.equal_draws > 0) {  // E|v - c|^2 / S - |o - c|^2 / S, both in units of the keys' share
     const float keys = sink > 0.F ? 1.F - sink * lanes::inverse_near(total.mass) : 1.F;
     float shift = 0.F;
     for (int d = 0; d < a.dim; ++d) {
@@ -115,7 +118,8 @@ KOKKOS_INLINE_FUNCTION HeadSample sample_of(const Arguments& a, const Unit& unit
   return {effective_samples(total), has_no_bar(a, unit, total) ? std::uint32_t{Statistics::no_error_bar} : 0U};
 }
 
-/// Writes the outputs of one head from the states of its splits. `result` is room for [dim] floats.
+/// Writes the outputs of one head from the states of its splits. `result` is room for [dim] floats. Where drawn rows
+/// were scored again (`apart`), outputs are over the weights of rows read, not over the mass of all keys.
 template <class Group, class Args, bool apart>
 KOKKOS_FUNCTION void write_head(const Group& group, const Args& a, const Unit& unit, int head,
                                 const SplitStates<apart>& states, float* result, HeadSample& sample) {
@@ -125,7 +129,7 @@ KOKKOS_FUNCTION void write_head(const Group& group, const Args& a, const Unit& u
   StateBatch<Group> first(group, states, 0, 0, a.dim);
   const HeadState merged = merge_heads(group, states);
   HeadState total = merged;
-  if (a.self_normalised) {
+  if constexpr (apart) {
     total.mass = merged.mass != merged.mass ? merged.mass : merged.used;  // a NaN that no row read has shows as well
     total.mass_reference = merged.reference;
   }
@@ -141,7 +145,7 @@ KOKKOS_FUNCTION void write_head(const Group& group, const Args& a, const Unit& u
   group.single([&] {
     const float log2_sum = log2_mass(total);
     if (a.lse) a.lse(unit.batch, query_head) = log2_sum * lanes::ln_of_2;
-    const float bar = a.with_spread ? squared_error_bar(a, total, sink, center, result) : 0.F;
+    const float bar = a.with_spread ? squared_error_bar<apart>(a, total, sink, center, result) : 0.F;
     sample = sample_of(a, unit, merged);
     const bool no_bar = sample.flags != 0;
     if (a.error) a.error(unit.batch, query_head) = no_bar ? lanes::not_a_number : Kokkos::sqrt(bar);
