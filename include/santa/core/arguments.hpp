@@ -26,6 +26,7 @@ struct Arguments {
   Divisor splits;
   std::uint16_t split_step = split_keys;  // even shares are multiples of so many keys
   bool merges_apart = false;              // states of splits are merged by a kernel of their own
+  bool keeps_states = false;              // they are not merged, but kept for others: see PartKernel
   bool separate = false;                  // heads draw by themselves
   bool with_spread = false;               // error-bar sums are made: for `error`, or a target error
   Lengths lengths;

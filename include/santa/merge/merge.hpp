@@ -176,6 +176,13 @@ KOKKOS_FUNCTION void merge_output(const Group& group, const SplitStates<apart>& 
   store_vectors(group, sum, to + begin, end - begin);
 }
 
+/// Where drawn rows were scored again: outputs are over the weights of rows read, not over the mass of all keys. A NaN
+/// that no row read has shows as well.
+KOKKOS_INLINE_FUNCTION void normalise_by_rows_read(HeadState& total) {
+  total.mass = total.mass != total.mass ? total.mass : total.used;
+  total.mass_reference = total.reference;
+}
+
 /// Adds a sink to a head's whole state: a key that is read with certainty and whose value row is 0. Its weight is
 /// 2^log2_weight, 0 for -infinity, which leaves the bits as they are; infinity leaves nothing of the rest. Returns its
 /// mass in the state's units. Requires: one reference for the mass and all else. N follows by its reference.
