@@ -22,10 +22,12 @@
 #include <santa/core/whole_number.hpp>
 #include <santa/decode/choose_features.hpp>
 #include <santa/decode/decode.hpp>
+#include <santa/decode/merge_attention.hpp>
 #include <santa/decode/options.hpp>
 #include <santa/decode/plan.hpp>
 #include <santa/decode/validate.hpp>
 #include <santa/decode/validate_pages.hpp>
+#include <santa/merge/attention_states.hpp>
 #include <santa/random/philox.hpp>
 #include <santa/random/stream_key.hpp>
 #include <santa/rows/draw_rows.hpp>

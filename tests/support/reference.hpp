@@ -11,10 +11,13 @@ namespace santa::test {
 
 /// What a reference does to scores.
 struct ReferenceOptions {
-  double scale = 0.;         // 0: 1 / sqrt(dim)
-  double cap = 0.;           // 0: none
-  double second_cap = 0.;    // 0: none; after the first
-  std::int64_t window = -1;  // -1: none
+  double scale = 0.;                // 0: 1 / sqrt(dim)
+  double cap = 0.;                  // 0: none
+  double second_cap = 0.;           // 0: none; after the first
+  std::int64_t window = -1;         // -1: none
+  std::vector<double> slopes = {};  // [heads]: linear biases, after the caps; none if empty
+  double growth = 0.;               // of a bias growth (1 + b) (1 + h) i
+  std::vector<double> sinks = {};   // [heads]: none if empty
 };
 
 struct Reference {
@@ -37,6 +40,10 @@ std::vector<double> reference_scores(const Problem& problem, std::int64_t b, std
     double score = dot * scale;
     for (const double cap : {options.cap, options.second_cap})
       if (cap > 0.) score = cap * std::tanh(score / cap);
+    if (!options.slopes.empty())
+      score += options.slopes[static_cast<std::size_t>(h)] *
+               static_cast<double>(i - (problem.lengths[static_cast<std::size_t>(b)] - 1));
+    score += options.growth * static_cast<double>((1 + b) * (1 + h) * i);
     scores.push_back(score);
   }
   return scores;
@@ -47,15 +54,16 @@ inline std::int64_t reference_start(std::int64_t length, const ReferenceOptions&
   return options.window >= 0 && length > options.window ? length - options.window : 0;
 }
 
-/// Softmax probabilities of one head, 0 outside the window; `lse` gets the log-sum-exp.
+/// Softmax probabilities of one head, 0 outside the window; `lse` gets the log-sum-exp, that of a sink included.
 template <class Problem>
 std::vector<double> reference_probabilities(const Problem& problem, std::int64_t b, std::int64_t h,
                                             const ReferenceOptions& options, double& lse) {
   std::vector<double> a = reference_scores(problem, b, h, options);
   const auto start = static_cast<std::size_t>(reference_start(static_cast<std::int64_t>(a.size()), options));
-  double largest = -HUGE_VAL;
+  const double sink = options.sinks.empty() ? -HUGE_VAL : options.sinks[static_cast<std::size_t>(h)];
+  double largest = sink;
   for (std::size_t i = start; i < a.size(); ++i) largest = std::fmax(largest, a[i]);
-  double sum = 0.;
+  double sum = sink > -HUGE_VAL ? std::exp(sink - largest) : 0.;
   for (std::size_t i = 0; i < a.size(); ++i) {
     a[i] = i < start ? 0. : std::exp(a[i] - largest);
     sum += a[i];

@@ -26,10 +26,13 @@ Result run_once(const M& method, const Problem<Space, T, Q>& problem, const Cach
   const Kokkos::View<float**, Kokkos::LayoutRight, Memory> error("test::error", n(shape.batch), n(shape.heads));
   const Kokkos::View<Statistics**, Kokkos::LayoutRight, Memory> statistics("test::statistics", n(shape.batch),
                                                                            n(shape.kv_heads));
+  Kokkos::View<float*, Memory> sinks;
+  if (!settings.sinks.empty()) sinks = to_space<Space>(settings.sinks, "test::sinks");
   const DecodePlan plan(Space{}, method, shape, cache_of<Cache>, options, modifier);
   plan.run(Space{}, problem.queries(), cache, out,
            {.seed = settings.seed,
             .step = settings.step,
+            .sinks = sinks,
             .lse = lse,
             .error = error,
             .statistics = statistics,

@@ -54,6 +54,7 @@ struct Settings {
   std::uint16_t stream = 0;
   std::vector<std::uint32_t> requests = {};
   std::vector<float> center = {};  // [batch][kv_heads][dim]
+  std::vector<float> sinks = {};   // [heads]
   DecodeState<typename Space::memory_space> state = {};
   Space space = {};
   // In place of `seed` and `step`, where they have data.

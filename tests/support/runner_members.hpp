@@ -69,8 +69,14 @@ void Runner<Space, T, Q, O, Modifier>::launch(const Settings<Space>& settings, c
         center.data(), Kokkos::LayoutStride(count(shape.batch), count(shape.kv_heads * shape.dim),
                                             count(shape.kv_heads), count(shape.dim), count(shape.dim), 1));
   }
+  Kokkos::View<float*, Memory> sinks;
+  if (!settings.sinks.empty()) {
+    sinks = to_space<Space>(settings.sinks, "test::sinks");
+    options.sinks = sinks;
+  }
   std::visit([&](const auto& plan) { plan.run(settings.space, queries, cache, out, options); }, _plan);
-  if (!settings.requests.empty() || !settings.center.empty()) settings.space.fence();  // they go out of scope
+  if (!settings.requests.empty() || !settings.center.empty() || !settings.sinks.empty())
+    settings.space.fence();  // they go out of scope
 }
 
 template <class Space, class T, class Q, class O, class Modifier>

@@ -23,6 +23,10 @@ void decode_step(const M& method, const AnyCache& cache) {
   state.permute(Space{}, Kokkos::View<const std::int32_t*, Memory>{});
   plan.run(Space{}, query, cache, out, {.seed = 1, .state = state});
   santa::decode(Space{}, method, query, cache, out);
+  const santa::Alibi biases(View<const float*>{});
+  const santa::DecodePlan biased(Space{}, method, query, cache, {},
+                                 santa::Then<santa::SoftCap, santa::Alibi>{{}, biases});
+  biased.run(Space{}, query, cache, out, {.sinks = View<const float*>{}});
   static_cast<void>(plan.describe());
 }
 

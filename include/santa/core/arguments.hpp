@@ -25,8 +25,8 @@ struct Arguments {
   Divisor kv_heads, slices, slice_heads;  // a group's heads, in slices that a lane group works on
   Divisor splits;
   std::uint16_t split_step = split_keys;  // even shares are multiples of so many keys
+  bool keeps_states = false;              // they are not merged, but kept for others: see PartKernel
   bool separate = false;                  // heads draw by themselves
-  bool self_normalised = false;           // outputs are over the weights of rows read, not over the mass of all keys
   bool with_spread = false;               // error-bar sums are made: for `error`, or a target error
   Lengths lengths;
   std::int64_t storage = 0;
@@ -48,6 +48,7 @@ struct Arguments {
   Matrix<float> lse, error;
   Matrix<Statistics> statistics;
   Matrix<const float> center;    // the row of (batch, kv head), contiguous
+  const float* sinks = nullptr;  // [heads], in natural units
   std::int64_t equal_draws = 0;  // draws of one weight that error bars are of; 0: rows have weights of their own
 
   /// Requests times kv heads times slices.

@@ -9,6 +9,7 @@
 #include <santa/core/shape.hpp>
 #include <santa/decode/chance.hpp>
 #include <santa/decode/options.hpp>
+#include <santa/merge/attention_states.hpp>
 
 #include <cstdint>
 #include <string>
@@ -38,20 +39,36 @@ inline void require_fit(const Shape& given, const Shape& plan) {
   equal("dim", given.dim, plan.dim);
 }
 
-/// Query, output and shape of a step. Errors: std::invalid_argument: name, given, accepted.
-inline void bind_step(Arguments& a, const Shape& plan, const Shape& given, const Array& query, ElementType query_type,
-                      const Array& out, void* to, ElementType out_type) {
+/// Query and shape of a step. Errors: std::invalid_argument: name, given, accepted.
+inline void bind_step(Arguments& a, const Shape& plan, const Shape& given, const Array& query, ElementType type) {
   require_query_extents(query, given.batch, plan);
-  require_query_extents(out, given.batch, plan);
   require_fit(given, plan);
   a.batch = static_cast<std::int32_t>(given.batch);
   a.storage = given.length;
-  a.query = {query.data, query_type};
-  a.out = {to, out_type};
-  for (int i = 0; i < 2; ++i) {
-    a.query_stride[i] = query.stride[i];
-    a.out_stride[i] = out.stride[i];
-  }
+  a.query = {query.data, type};
+  for (int i = 0; i < 2; ++i) a.query_stride[i] = query.stride[i];
+}
+/// The output of a step of the shape's batch.
+inline void bind_out(Arguments& a, const Shape& shape, const Array& out, void* to, ElementType type) {
+  require_query_extents(out, a.batch, shape);
+  a.out = {to, type};
+  for (int i = 0; i < 2; ++i) a.out_stride[i] = out.stride[i];
+}
+
+/// That a part of `states` has room for a step's heads, whose bars it may want.
+template <class MemorySpace>
+void bind_part(Arguments& a, const Shape& plan, const AttentionStates<MemorySpace>& states) {
+  const Shape& shape = states.shape();
+  const auto require_equal = [](std::string_view name, std::int64_t value, std::int64_t expected) {
+    if (value != expected) reject(name, std::to_string(value), "the plan's " + std::to_string(expected));
+  };
+  require(shape.batch >= a.batch, "states.shape().batch", shape.batch,
+          "the batch (" + std::to_string(a.batch) + ") or more");
+  require_equal("states.shape().heads", shape.heads, plan.heads);
+  require_equal("states.shape().kv_heads", shape.kv_heads, plan.kv_heads);
+  require_equal("states.shape().dim", shape.dim, plan.dim);
+  if (a.sinks != nullptr) reject("sinks", "given", "none: merge adds them, once");
+  a.with_spread = a.with_spread || states.error_bars();
 }
 
 /// Checks the first two extents of an optional view; false for one without data, which is absent.
@@ -71,21 +88,35 @@ auto optional_matrix(std::string_view name, const View& view, std::int64_t rows,
   return result;
 }
 
-/// The options of a run that all methods have. Errors: std::invalid_argument: name, given, accepted.
-template <class MemorySpace>
-void bind_options(Arguments& a, const Shape& plan, const RunOptions<MemorySpace>& options) {
-  a.chance = bind_chance(options, a.batch);
+/// Sink logits of a plan's heads, or null where none are given.
+template <class View>
+const float* bind_sinks(const View& sinks, std::int64_t heads) {
+  if (sinks.data() != nullptr) require_extent(array_of("sinks", sinks), 0, heads, "the plan's heads");
+  return sinks.data();
+}
+
+/// The outputs beside `out`, and what they depend on besides the states. Errors: std::invalid_argument: name, given,
+/// accepted.
+template <class Options>
+void bind_outputs(Arguments& a, const Shape& plan, const Options& options) {
+  a.sinks = bind_sinks(options.sinks, plan.heads);
   a.lse = optional_matrix("lse", options.lse, a.batch, plan.heads);
   a.error = optional_matrix("error", options.error, a.batch, plan.heads);
   a.with_spread = static_cast<bool>(a.error);
   a.statistics = optional_matrix("statistics", options.statistics, a.batch, plan.kv_heads);
-  options.state.require_kept();
-  is_given(array_of("state", options.state.log_ratio), a.batch, plan.heads);
   if (options.center.data() == nullptr) return;
   const Array center = array_of("center", options.center);
   require_extent(center, 2, plan.dim, "dim");
   if (center.stride[2] != 1) reject_extent(center, 2, ".stride(", center.stride[2], "1");
   a.center = optional_matrix("center", options.center, a.batch, plan.kv_heads);
+}
+/// The options of a run that all methods have. Errors: std::invalid_argument: name, given, accepted.
+template <class MemorySpace>
+void bind_options(Arguments& a, const Shape& plan, const RunOptions<MemorySpace>& options) {
+  a.chance = bind_chance(options, a.batch);
+  options.state.require_kept();
+  is_given(array_of("state", options.state.log_ratio), a.batch, plan.heads);
+  bind_outputs(a, plan, options);
 }
 
 }  // namespace santa::detail::inline SANTA_BUILD

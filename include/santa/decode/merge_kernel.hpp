@@ -31,25 +31,31 @@ struct MergeKernel : Context {
   KOKKOS_FUNCTION void operator()(const Member& member) const {
     const Group group(member);
     float* states = group.template scratch<float>(member, scratch_floats(1, this->arguments.dim));
-    for_head(this->arguments, member.league_rank(),
-             [&](const Unit& unit, int head) { merge(group, unit, head, states); });
+    for_head(this->arguments, member.league_rank(), [&](const Unit& unit, int head) {
+      merge(group, unit, head, states, [](const SplitStates<apart>&, const float*, const HeadSample&) {});
+    });
   }
 
- private:
-  KOKKOS_FUNCTION void merge(const Group& group, const Unit& unit, int head, float* states) const {
+ protected:
+  /// Calls then(shares, output, sample) by the first group, when a head's outputs are written.
+  template <class Then>
+  KOKKOS_FUNCTION void merge(const Group& group, const Unit& unit, int head, float* states, const Then& then) const {
     const Arguments& a = this->arguments;
     const std::int64_t stride = state_floats(a.dim);
     merge_into(group, share_of(states_of<apart>(a, unit, head), group.rank()), a.dim, states + group.rank() * stride);
     group.team_barrier();
     if (group.rank() == 0) {
       float* result = states + Group::groups_per_team * stride;
-      write_head(group, a, unit, head, SplitStates<apart>{states, stride, Group::groups_per_team}, result,
-                 *reinterpret_cast<HeadSample*>(result + a.dim));
+      const SplitStates<apart> shares{states, stride, Group::groups_per_team};
+      auto& sample = *reinterpret_cast<HeadSample*>(result + a.dim);
+      write_head(group, a, unit, head, shares, result, sample);
+      then(shares, result, sample);
     }
     if (a.statistics && unit.slice == 0 && head == 0)
       write_statistics(group, unit, reinterpret_cast<HeadSample*>(states));
   }
 
+ private:
   /// A group's share of the splits.
   KOKKOS_FUNCTION static SplitStates<apart> share_of(const SplitStates<apart>& all, int rank) {
     const int share = (all.count + Group::groups_per_team - 1) / Group::groups_per_team;
@@ -65,7 +71,7 @@ struct MergeKernel : Context {
       group.team_barrier();  // also after scratch was used otherwise
       for (int head = group.rank(); head < part.heads; head += Group::groups_per_team) {
         const HeadState total = merge_heads(group, states_of<apart>(a, part, head));
-        group.single([&] { samples[head] = sample_of(a, part, total); });
+        group.single([&] { samples[head] = sample_of(a, part, head, total); });
       }
       group.team_barrier();
       if (group.rank() == 0) add_statistics(group, a, part, samples);

@@ -4,6 +4,7 @@
 #include <santa/core/build.hpp>
 #include <santa/decode/kernel_context.hpp>
 #include <santa/decode/merge_kernel.hpp>
+#include <santa/decode/part_kernel.hpp>
 #include <santa/decode/sweep_kernel.hpp>
 #include <santa/lanes/group.hpp>
 #include <santa/sample/exact.hpp>
@@ -48,8 +49,9 @@ template <template <class> class Rule, bool stored_scores = false, class Space, 
 void sweep(const char* label, const Space& space, const Context& context) {
   launch(label, space, all_units(context.arguments), SweepKernel<Context, Rule, stored_scores>(context));
   if constexpr (lanes::Seam<typename Context::Space>::many_groups)
-    launch("santa::merge", space, all_heads(context.arguments),
-           MergeKernel<KeylessOf<Context>, Context::State::rescored>(keyless(context)));
+    if (!context.arguments.keeps_states)
+      launch("santa::merge", space, all_heads(context.arguments),
+             MergeKernel<KeylessOf<Context>, Context::State::rescored>(keyless(context)));
 }
 
 /// A method's recipe: what its kernels are given besides the common, and how it runs; `first_step` where nothing can
@@ -58,6 +60,7 @@ void sweep(const char* label, const Space& space, const Context& context) {
 ///   Arguments                      of kernels, with the memory that they need
 ///   looks_ahead                    whether groups need room for a tile of the rule's own
 ///   set(arguments, method, length) notes what the method says, for a plan of so many keys
+///   prepare(arguments, first_step) if what kernels are given depends on that, as `run` has it
 ///   run(space, context, first_step)
 ///   rows_read(method, length)      how many value rows, in words
 template <class Method>
@@ -103,16 +106,19 @@ struct Recipe<MassUnitOf<draws>> {
     return "about " + std::to_string(static_cast<std::int64_t>(rows)) + " a kv head of the";
   }
 
+  /// What kernels are told of the steps before.
+  static void prepare(Arguments& a, bool first_step) {
+    a.carried = !first_step;
+    a.steered = a.steered && a.state != nullptr;
+    if (!first_step && !a.steered) a.log_delta = nullptr;  // carried
+  }
   template <class Space, class Context>
   static void run(const Space& space, Context context, bool first_step) {
     Arguments& a = context.arguments;
-    a.carried = !first_step;
-    a.steered = a.steered && a.state != nullptr;
+    prepare(a, first_step);
     if (first_step || a.steered) {
       const SubsetKernel<Context, draws> subset(context);
       launch("santa::subset", space, subset.units(), subset);
-    } else {
-      a.log_delta = nullptr;  // carried
     }
     if (first_step) {
       launch("santa::delta", space, a.slice_rows(),
@@ -232,6 +238,17 @@ struct Recipe<FixedTileBudget> {
 template <class Method, class Space, class Context>
 void run_method(const Space& space, const Context& context, bool first_step) {
   Recipe<Method>::run(space, context, first_step);
+}
+
+/// Runs a method and keeps the states of its heads in `part`, in the place of outputs.
+template <class Method, class Space, class Context>
+void run_part(const Space& space, Context context, bool first_step, float* part) {
+  context.arguments.keeps_states = true;
+  run_method<Method>(space, context, first_step);
+  if constexpr (requires { Recipe<Method>::prepare(context.arguments, first_step); })
+    Recipe<Method>::prepare(context.arguments, first_step);
+  launch("santa::part", space, all_heads(context.arguments),
+         PartKernel<KeylessOf<Context>, Context::State::rescored>(keyless(context), part));
 }
 
 /// Keys of the tiles that a rule draws in; 0 where those are the kernels' own.

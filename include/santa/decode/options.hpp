@@ -57,7 +57,10 @@ struct RunOptions {
   RunScalar<std::uint32_t, MemorySpace> step = {};  // decode step, 0 to 2^32 - 1: longer sequences take another seed
   WholeNumber stream = 0;                           // usually the layer, 0 to 65535: streams draw independently
   Kokkos::View<const std::uint32_t*, MemorySpace> requests = {};  // [batch] identities; default: the batch index
-  View<float**> lse = {};  // [batch, heads] out: natural log-sum-exp of the scores
+  // [heads]: logits of sinks, natural, beside the scores as modifiers leave them: a head's output is N / (Z + e^sink).
+  // -infinity is no sink, infinity makes the output 0. Read when the kernels run.
+  Kokkos::View<const float*, MemorySpace> sinks = {};
+  View<float**> lse = {};  // [batch, heads] out: natural log-sum-exp of the scores, and of the sink where there is one
   // [batch, heads] out: estimated L2 norm of the error of `out`, as if rows were drawn independently: near the RMS
   // error where `center` is near the mean value row, up to 1.5 times it where that is far. One step's bar has chance in
   // it. NaN where rows were left to chance and none of them was read; 0 where all were read.

@@ -13,6 +13,7 @@
 #include <santa/decode/workspace.hpp>
 #include <santa/lanes/extents.hpp>
 #include <santa/lanes/launchable.hpp>
+#include <santa/merge/attention_states.hpp>
 #include <santa/schedule/even.hpp>
 #include <santa/score/any_stage.hpp>
 #include <santa/score/modifiers.hpp>
@@ -81,8 +82,8 @@ class DecodePlan {
       : _method(method), _modifier(modifier), _shape(shape) {
     lanes::require_launchable(space);
     method.check();
-    modifier.check();
     detail::check_shape(shape);
+    detail::check_modifier(modifier, shape);
     detail::require(options.keys_per_split >= 0 && options.keys_per_split % detail::split_keys == 0 &&
                         options.keys_per_split <= detail::most_counted,
                     "keys_per_split", options.keys_per_split, "a multiple of 256 below 2^31, or 0");
@@ -107,15 +108,30 @@ class DecodePlan {
            const Run& options = {}) const {
     check_types<QueryView, AnyCache, OutView>();
     lanes::require_launchable(space);
-    const Arguments arguments = bind<Build>(query, cache, out, options);
-    if (arguments.batch == 0) return;
-    const Kokkos::Profiling::ScopedRegion region("santa::decode");
-    const detail::CacheStages<Space, Addresses, Modifier> stages{cache.addresses(), _modifier};
-    using Compiled = std::conditional_t<Kernels::any, lanes::BuildFor<Kernels, KernelSet<>>, Build>;
-    lanes::Seam<Space>::template with_extents<typename Addresses::Element, Compiled>(
-        arguments.slice_heads, arguments.dim, stages.addresses.aligned(),
-        [&](auto extents) { launch(space, arguments, extents, stages, options.state.is_fresh()); });
-    if constexpr (detail::carries_state<M>) options.state.note_step();
+    Arguments arguments = bind<Build>(query, cache, options);
+    detail::bind_out(arguments, _shape, detail::array_of("out", out), out.data(),
+                     element_type_of<typename OutView::value_type>);
+    const bool first_step = options.state.is_fresh();
+    launch<Build>(arguments, cache, options,
+                  [&](const auto& context) { detail::run_method<M>(space, context, first_step); });
+  }
+
+  /// Decodes one step and keeps the heads' whole states, as part `part` of `states`, in the place of an output: `merge`
+  /// makes that of all parts, by this plan or others, over keys of the same requests. Each part has its own state of
+  /// MassUnit, its budget is of its own keys; error bars take states that have them. Of `options`, lse, error and
+  /// statistics are the part's own, and there are no sinks. States of requests beyond the batch stay as they are.
+  /// Errors:  as `run`; for states of another shape than the plan's, or none so numbered.
+  template <class QueryView, class AnyCache, class Build = lanes::Build>
+  void run_partial(const Space& space, const QueryView& query, const AnyCache& cache,
+                   const AttentionStates<MemorySpace>& states, std::int64_t part, const Run& options = {}) const {
+    check_types<QueryView, AnyCache, Kokkos::View<float***, MemorySpace>>();
+    lanes::require_launchable(space);
+    Arguments arguments = bind<Build>(query, cache, options);
+    detail::bind_part(arguments, _shape, states);
+    float* const to = states.part(part);
+    const bool first_step = options.state.is_fresh();
+    launch<Build>(arguments, cache, options,
+                  [&](const auto& context) { detail::run_part<M>(space, context, first_step, to); });
   }
 
   /// What the plan does and costs, in a few lines for people.
@@ -163,17 +179,25 @@ class DecodePlan {
                   "santa::DecodePlan::run: the cache must be of the type that the plan was made for");
   }
 
-  template <class Extents, class Stages>
-  static void launch(const Space& space, const Arguments& arguments, Extents extents, const Stages& stages,
-                     bool first_step) {
-    if constexpr (lanes::has_calls<Space>) {
-      using Any = detail::AnyStages<Addresses::rescored>;
-      detail::run_method<M>(space, detail::KernelContext<Space, Arguments, Extents, Any>{arguments, {extents, stages}},
-                            first_step);
-    } else {
-      using Own = std::conditional_t<narrow, lanes::Crowded<Extents>, Extents>;
-      detail::run_method<M>(space, detail::KernelContext<Space, Arguments, Own, Stages>{arguments, stages}, first_step);
-    }
+  /// Calls run(context) with the context of a step's kernels, and notes the step.
+  template <class Build, class AnyCache, class F>
+  void launch(const Arguments& arguments, const AnyCache& cache, const Run& options, const F& run) const {
+    if (arguments.batch == 0) return;
+    const Kokkos::Profiling::ScopedRegion region("santa::decode");
+    using Stages = detail::CacheStages<Space, Addresses, Modifier>;
+    const Stages stages{cache.addresses(), _modifier};
+    using Compiled = std::conditional_t<Kernels::any, lanes::BuildFor<Kernels, KernelSet<>>, Build>;
+    lanes::Seam<Space>::template with_extents<typename Addresses::Element, Compiled>(
+        arguments.slice_heads, arguments.dim, stages.addresses.aligned(), [&]<class Extents>(Extents extents) {
+          if constexpr (lanes::has_calls<Space>) {
+            using Any = detail::AnyStages<Addresses::rescored>;
+            run(detail::KernelContext<Space, Arguments, Extents, Any>{arguments, {extents, stages}});
+          } else {
+            using Own = std::conditional_t<narrow, lanes::Crowded<Extents>, Extents>;
+            run(detail::KernelContext<Space, Arguments, Own, Stages>{arguments, stages});
+          }
+        });
+    if constexpr (detail::carries_state<M>) options.state.note_step();
   }
 
   // Functions with a `Build` are not shared by units that are compiled for different processors.
@@ -183,7 +207,6 @@ class DecodePlan {
     detail::set_heads(a, _shape, lanes::Seam<Space>::most_heads(static_cast<int>(_shape.dim)));
     a.storage = _shape.length;
     a.window = _modifier.window();
-    a.self_normalised = Addresses::rescored;
     const float scale = options.scale != 0.F ? options.scale : 1.F / std::sqrt(static_cast<float>(_shape.dim));
     a.score_factor = scale * lanes::log2_of_e;
     detail::Recipe<M>::set(a, _method, _shape.length);
@@ -210,13 +233,12 @@ class DecodePlan {
     return division;
   }
 
-  template <class Build, class QueryView, class AnyCache, class OutView>
-  Arguments bind(const QueryView& query, const AnyCache& cache, const OutView& out, const Run& options) const {
+  template <class Build, class QueryView, class AnyCache>
+  Arguments bind(const QueryView& query, const AnyCache& cache, const Run& options) const {
     _kept.require("DecodePlan");
     Arguments a = _arguments;
     detail::bind_step(a, _shape, shape_of(query, cache), detail::array_of("query", query),
-                      element_type_of<typename QueryView::value_type>, detail::array_of("out", out), out.data(),
-                      element_type_of<typename OutView::value_type>);
+                      element_type_of<typename QueryView::value_type>);
     a.lengths = cache.length_data();
     detail::bind_options(a, _shape, options);
     if constexpr (detail::carries_state<M>) {

@@ -51,8 +51,9 @@ struct SweepKernel : Context {
     float* scratch = group.template scratch<float>(member, scratch_floats(a.slice_heads, a.dim));
     sweep(group, unit, scratch);
     if constexpr (!lanes::Seam<typename Context::Space>::many_groups)
-      this->when_all_arrived(group, unit,
-                             [&](const Unit& slice) { write_outputs<State::rescored>(group, a, slice, scratch); });
+      if (!a.keeps_states)
+        this->when_all_arrived(group, unit,
+                               [&](const Unit& slice) { write_outputs<State::rescored>(group, a, slice, scratch); });
   }
 
  private:

@@ -176,6 +176,27 @@ KOKKOS_FUNCTION void merge_output(const Group& group, const SplitStates<apart>& 
   store_vectors(group, sum, to + begin, end - begin);
 }
 
+/// Where drawn rows were scored again: outputs are over the weights of rows read, not over the mass of all keys. A NaN
+/// that no row read has shows as well.
+KOKKOS_INLINE_FUNCTION void normalise_by_rows_read(HeadState& total) {
+  total.mass = total.mass != total.mass ? total.mass : total.used;
+  total.mass_reference = total.reference;
+}
+
+/// Adds a sink to a head's whole state: a key that is read with certainty and whose value row is 0. Its weight is
+/// 2^log2_weight, 0 for -infinity, which leaves the bits as they are; infinity leaves nothing of the rest. Returns its
+/// mass in the state's units. Requires: one reference for the mass and all else. N follows by its reference.
+KOKKOS_INLINE_FUNCTION float add_sink(HeadState& total, float log2_weight) {
+  const float reference = lanes::max(total.reference, lanes::ceil(log2_weight));
+  const float before = lanes::exp2_near(total.reference - reference);
+  const float own = log2_weight == lanes::infinity ? 1.F : lanes::exp2_near(log2_weight - reference);
+  total.reference = total.mass_reference = reference;
+  total.mass = lanes::fma(total.mass, before, own);
+  total.used = lanes::fma(total.used, before, own);
+  total.variance *= before * before;
+  return own;
+}
+
 /// log2 of a sum in units of 2^reference; -infinity for 0.
 KOKKOS_INLINE_FUNCTION float log2_sum_of(float reference, float sum) {
   return sum == 0.F ? -lanes::infinity : reference + lanes::log2(sum);

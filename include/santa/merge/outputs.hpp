@@ -14,7 +14,8 @@
 namespace santa::detail::inline SANTA_BUILD {
 
 /// Whether rows of a head were left to chance, and none of them was read: the bar's sum is 0 then, and says nothing.
-KOKKOS_INLINE_FUNCTION bool has_no_bar(const Arguments& a, const Unit& unit, const HeadState& total) {
+/// Overloads, as of carry_of, are for arguments of another kind.
+KOKKOS_INLINE_FUNCTION bool has_no_bar(const Arguments& a, const Unit& unit, int /*head*/, const HeadState& total) {
   if (!a.with_spread || total.variance != 0.F || !(total.uncertain > 0.F)) return false;
   if (a.separate) {  // rows of other heads count too
     const float apart = total.reference - total.mass_reference;
@@ -22,19 +23,23 @@ KOKKOS_INLINE_FUNCTION bool has_no_bar(const Arguments& a, const Unit& unit, con
   }
   const auto [first, count] = states_of_slice(a, unit);
   std::int64_t rows = 0;
+  SANTA_UNROLL(1)  // rare: kept small
   for (std::int32_t i = 0; i < count; ++i) rows += a.counts[first + i].rows;
   return static_cast<float>(rows) <= total.certain;
 }
 
-/// The estimated square of the L2 norm of a head's error.
-KOKKOS_INLINE_FUNCTION float squared_error_bar(const Arguments& a, const HeadState& total, const float* center,
-                                               const float* out) {
+/// The estimated square of the L2 norm of a head's error. `sink` is what of the mass is no key's; `self_normalised`:
+/// see write_head.
+template <bool self_normalised>
+KOKKOS_INLINE_FUNCTION float squared_error_bar(const Arguments& a, const HeadState& total, float sink,
+                                               const float* center, const float* out) {
   if (total.mass == 0.F) return 0.F;
   float variance = total.variance / (total.mass * total.mass);
-  if (a.equal_draws > 0 && !a.self_normalised) {  // E|v - c|^2 / S - |o - c|^2 / S
+  if (!self_normalised && a.equal_draws > 0) {  // E|v - c|^2 / S - |o - c|^2 / S, both in units of the keys' share
+    const float keys = sink > 0.F ? 1.F - sink * lanes::inverse_near(total.mass) : 1.F;
     float shift = 0.F;
     for (int d = 0; d < a.dim; ++d) {
-      const float difference = out[d] - (center != nullptr ? center[d] : 0.F);
+      const float difference = out[d] - (center != nullptr ? keys * center[d] : 0.F);
       shift = lanes::fma(difference, difference, shift);
     }
     variance -= variance > 0.F ? shift / static_cast<float>(a.equal_draws) : 0.F;
@@ -77,31 +82,35 @@ struct HeadSample {
   std::uint32_t flags;
 };
 
+/// What the units of a slice have counted: no effective sample size.
+KOKKOS_INLINE_FUNCTION Statistics counts_of_slice(const Arguments& a, const Unit& unit) {
+  Statistics result;
+  const auto [first, count] = states_of_slice(a, unit);
+  for (std::int32_t i = 0; i < count; ++i) {
+    result.rows_read += a.counts[first + i].rows;
+    result.samples += a.counts[first + i].samples;
+  }
+  if (a.lengths.get(unit.batch, a.storage) != unit.length) result.flags = Statistics::length_clamped;
+  return result;
+}
+
 /// Counts, and what each head's sample says; by one group.
-template <class Group>
-KOKKOS_FUNCTION void add_statistics(const Group& group, const Arguments& a, const Unit& unit,
-                                    const HeadSample* samples) {
+template <class Group, class Args>
+KOKKOS_FUNCTION void add_statistics(const Group& group, const Args& a, const Unit& unit, const HeadSample* samples) {
   group.single([&] {
-    const auto [first, count] = states_of_slice(a, unit);
-    std::int64_t rows = 0;
-    std::int64_t drawn = 0;
-    for (std::int32_t i = 0; i < count; ++i) {
-      rows += a.counts[first + i].rows;
-      drawn += a.counts[first + i].samples;
-    }
+    const Statistics counts = counts_of_slice(a, unit);
     float smallest = lanes::infinity;
-    std::uint32_t flags = 0;
+    std::uint32_t flags = counts.flags;
     for (int head = 0; head < unit.heads; ++head) {
       smallest = samples[head].effective_size < smallest ? samples[head].effective_size : smallest;
       flags |= samples[head].flags;
     }
     Statistics& total = a.statistics(unit.batch, unit.kv_head);
     if (unit.slice == 0) total = {0, 0, smallest, 0};
-    total.rows_read += rows;
-    total.samples += drawn;
+    total.rows_read += counts.rows_read;
+    total.samples += counts.samples;
     if (smallest < total.effective_sample_size) total.effective_sample_size = smallest;
     total.flags |= flags;
-    if (a.lengths.get(unit.batch, a.storage) != unit.length) total.flags |= Statistics::length_clamped;
   });
 }
 
@@ -110,11 +119,14 @@ KOKKOS_INLINE_FUNCTION float effective_samples(const HeadState& total) {
   return total.squares > 0.F ? total.used * total.used / total.squares : 0.F;
 }
 /// What a head adds to the statistics.
-KOKKOS_INLINE_FUNCTION HeadSample sample_of(const Arguments& a, const Unit& unit, const HeadState& total) {
-  return {effective_samples(total), has_no_bar(a, unit, total) ? std::uint32_t{Statistics::no_error_bar} : 0U};
+template <class Args>
+KOKKOS_INLINE_FUNCTION HeadSample sample_of(const Args& a, const Unit& unit, int head, const HeadState& total) {
+  return {effective_samples(total), has_no_bar(a, unit, head, total) ? std::uint32_t{Statistics::no_error_bar} : 0U};
 }
 
-/// Writes the outputs of one head from the states of its splits. `result` is room for [dim] floats.
+/// Writes the outputs of one head from the states of its splits. `result` is room for [dim] floats, and has the output
+/// even where there is no other place for it. Where drawn rows
+/// were scored again (`apart`), outputs are over the weights of rows read, not over the mass of all keys.
 template <class Group, class Args, bool apart>
 KOKKOS_FUNCTION void write_head(const Group& group, const Args& a, const Unit& unit, int head,
                                 const SplitStates<apart>& states, float* result, HeadSample& sample) {
@@ -124,23 +136,21 @@ KOKKOS_FUNCTION void write_head(const Group& group, const Args& a, const Unit& u
   StateBatch<Group> first(group, states, 0, 0, a.dim);
   const HeadState merged = merge_heads(group, states);
   HeadState total = merged;
-  if (a.self_normalised) {
-    total.mass = merged.mass != merged.mass ? merged.mass : merged.used;  // a NaN that no row read has shows as well
-    total.mass_reference = merged.reference;
-  }
+  if constexpr (apart) normalise_by_rows_read(total);
+  const std::int64_t query_head = unit.first_head + head;
+  const float sink = a.sinks != nullptr ? add_sink(total, a.sinks[query_head] * lanes::log2_of_e) : 0.F;
   for_each_feature_block(group, states, a.dim, first, [&](int begin, int end, StateBatch<Group>& batch) {
     merge_output(group, states, total, begin, end, batch, center, result);
   });
   group.sync();
-  const std::int64_t query_head = unit.first_head + head;
   const std::int64_t offset = unit.batch * a.out_stride[0] + query_head * a.out_stride[1];
-  group.for_each(a.dim, [&](int d) { a.out.store(offset + d, result[d]); });
+  if (a.out.data != nullptr) group.for_each(a.dim, [&](int d) { a.out.store(offset + d, result[d]); });
   const float norm = carry.wants_norm() ? squared_norm(group, result, a.dim) : 0.F;
   group.single([&] {
     const float log2_sum = log2_mass(total);
     if (a.lse) a.lse(unit.batch, query_head) = log2_sum * lanes::ln_of_2;
-    const float bar = a.with_spread ? squared_error_bar(a, total, center, result) : 0.F;
-    sample = sample_of(a, unit, merged);
+    const float bar = a.with_spread ? squared_error_bar<apart>(a, total, sink, center, result) : 0.F;
+    sample = sample_of(a, unit, head, merged);
     const bool no_bar = sample.flags != 0;
     if (a.error) a.error(unit.batch, query_head) = no_bar ? lanes::not_a_number : Kokkos::sqrt(bar);
     carry.note(merged, log2_mass(merged), bar / norm, no_bar);

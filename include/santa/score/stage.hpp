@@ -9,6 +9,7 @@
 #include <santa/lanes/math.hpp>
 #include <santa/schedule/even.hpp>
 #include <santa/score/coming_rows.hpp>
+#include <santa/score/modifiers.hpp>
 #include <santa/score/row_scales.hpp>
 
 #include <Kokkos_Core.hpp>
@@ -98,8 +99,10 @@ class Stage {
                  score, drawn);
     const auto hidden = static_cast<std::int32_t>(_unit.start > first ? (_unit.start - first + step - 1) / step : 0);
     const auto inside = _group.lanes_between(hidden, count);
+    const Float offset = lanes::fma(lanes::convert<float>(_group.lane()), Float(static_cast<float>(step)),
+                                    Float(static_cast<float>(first - query_position())));
     _group.for_all_heads(_unit.heads, [&](int head) {
-      Float value = _modifier.apply(_scales.apply(_tile, head, score[head]));
+      Float value = modified(_modifier, _scales.apply(_tile, head, score[head]), keys_of(head, offset));
       value = lanes::select(value >= Float(lanes::infinity), Float(lanes::not_a_number), value);
       score[head] = lanes::select(inside, value, Float(-lanes::infinity));
     });
@@ -108,7 +111,10 @@ class Stage {
   /// Scores of drawn rows by their full keys: lane i's of row index[i], i < count.
   KOKKOS_FORCEINLINE_FUNCTION void scores_again(const std::int32_t* index, int count, Float* score) {
     _tile.scores_of(_keys, _unit.begin, index, count, score);
-    _group.for_all_heads(_unit.heads, [&](int head) { score[head] = _modifier.apply(score[head]); });
+    const Float offset =
+        lanes::convert<float>(_group.load(index, count, 0)) + Float(static_cast<float>(_unit.begin - query_position()));
+    _group.for_all_heads(_unit.heads,
+                         [&](int head) { score[head] = modified(_modifier, score[head], keys_of(head, offset)); });
   }
 
   /// Clears the sums: before rows are gathered.
@@ -148,6 +154,13 @@ class Stage {
   KOKKOS_FORCEINLINE_FUNCTION void store_sums(float* to, int head_stride) const { _tile.store_sums(to, head_stride); }
 
  private:
+  [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION std::int64_t query_position() const { return _unit.length - 1; }
+  /// Keys at these offsets from the query, as a modifier sees them; of the last head for those beyond it.
+  [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION ScoredKeys<Float> keys_of(int head, const Float& offset) const {
+    const std::int32_t own = head < _unit.heads ? head : _unit.heads - 1;
+    return {_unit.batch, _unit.first_head + own, query_position(), offset};
+  }
+
   const Group& _group;
   const Arguments& _arguments;
   const Addresses& _addresses;

@@ -1,0 +1,60 @@
+// The kernel that keeps a head's whole state, in the place of one that writes its outputs.
+#pragma once
+
+#include <santa/core/build.hpp>
+#include <santa/decode/merge_kernel.hpp>
+#include <santa/merge/attention_states.hpp>
+#include <santa/merge/merge.hpp>
+#include <santa/merge/outputs.hpp>
+
+#include <Kokkos_Core.hpp>
+
+#include <cstdint>
+
+namespace santa::detail::inline SANTA_BUILD {
+
+/// Merges the states of a head's splits into a part of AttentionStates, one team a head. What a step carries, and the
+/// outputs that there is a place for, are written as by MergeKernel. So that parts of all methods merge alike, what a
+/// method does to a whole result is done to the part: states of rows that were scored again have the mass of the rows
+/// read, and draws of equal weight have their own mean taken off the bar.
+template <class Context, bool apart>
+struct PartKernel : MergeKernel<Context, apart> {
+  using Merge = MergeKernel<Context, apart>;
+  using typename Merge::Arguments;
+  using typename Merge::Group;
+
+  float* part;  // [batch][heads][part_floats]
+
+  PartKernel(const Context& context, float* to) : Merge(context), part(to) {}
+
+  template <class Member>
+  KOKKOS_FUNCTION void operator()(const Member& member) const {
+    const Arguments& a = this->arguments;
+    const Group group(member);
+    float* states = group.template scratch<float>(member, this->scratch_floats(1, a.dim));
+    for_head(a, member.league_rank(), [&](const Unit& unit, int head) {
+      this->merge(group, unit, head, states,
+                  [&](const SplitStates<apart>& shares, const float* out, const HeadSample& sample) {
+                    float* to = part + unit.head_row(a, head) * part_floats(a.dim);
+                    merge_into(group, shares, a.dim, to);
+                    group.single([&] { finish(unit, head, out, sample, to); });
+                  });
+    });
+  }
+
+ private:
+  KOKKOS_FUNCTION void finish(const Unit& unit, int head, const float* out, const HeadSample& sample, float* to) const {
+    const Arguments& a = this->arguments;
+    HeadState& state = *reinterpret_cast<HeadState*>(to);
+    if constexpr (apart) normalise_by_rows_read(state);
+    if (a.with_spread && a.equal_draws > 0) {
+      const float* center = a.center ? &a.center(unit.batch, unit.kv_head) : nullptr;
+      state.variance = squared_error_bar<apart>(a, state, 0.F, center, out) * (state.mass * state.mass);
+    }
+    Statistics& counts = statistics_of_part(to, a.dim);
+    counts = head == 0 ? counts_of_slice(a, unit) : Statistics{};
+    counts.flags |= sample.flags;
+  }
+};
+
+}  // namespace santa::detail::inline SANTA_BUILD
