@@ -24,6 +24,7 @@
 #include <santa/decode/decode.hpp>
 #include <santa/decode/options.hpp>
 #include <santa/decode/plan.hpp>
+#include <santa/decode/schedule.hpp>
 #include <santa/decode/validate.hpp>
 #include <santa/decode/validate_pages.hpp>
 #include <santa/random/philox.hpp>

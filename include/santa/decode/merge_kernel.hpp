@@ -31,8 +31,9 @@ struct MergeKernel : Context {
   KOKKOS_FUNCTION void operator()(const Member& member) const {
     const Group group(member);
     float* states = group.template scratch<float>(member, scratch_floats(1, this->arguments.dim));
-    for_head(this->arguments, member.league_rank(),
-             [&](const Unit& unit, int head) { merge(group, unit, head, states); });
+    for_head(this->arguments, member.league_rank(), [&](const Unit& unit, int head) {
+      if (are_merged_apart(this->arguments, unit)) merge(group, unit, head, states);
+    });
   }
 
  private:

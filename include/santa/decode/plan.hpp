@@ -13,7 +13,7 @@
 #include <santa/decode/workspace.hpp>
 #include <santa/lanes/extents.hpp>
 #include <santa/lanes/launchable.hpp>
-#include <santa/schedule/even.hpp>
+#include <santa/schedule/units.hpp>
 #include <santa/score/any_stage.hpp>
 #include <santa/score/modifiers.hpp>
 #include <santa/score/stage.hpp>
@@ -83,16 +83,14 @@ class DecodePlan {
     method.check();
     modifier.check();
     detail::check_shape(shape);
-    detail::require(options.keys_per_split >= 0 && options.keys_per_split % detail::split_keys == 0 &&
-                        options.keys_per_split <= detail::most_counted,
-                    "keys_per_split", options.keys_per_split, "a multiple of 256 below 2^31, or 0");
+    detail::check_keys_per_split(options.keys_per_split);
     if (!std::isfinite(options.scale)) detail::reject("scale", std::to_string(options.scale), "a finite number");
     lay_out<Build>(space, options);
     _workspace.template allocate<Build>(space, _arguments);
   }
 
   [[nodiscard]] const Shape& shape() const { return _shape; }
-  [[nodiscard]] std::size_t workspace_bytes() const { return _workspace.bytes(); }
+  [[nodiscard]] std::size_t workspace_bytes() const { return _workspace.bytes() + _schedule.bytes(); }
 
   /// Decodes one step.
   /// Shapes:  query [batch, heads, dim]; out [batch, heads, dim], float or the query's type; last extents contiguous.
@@ -107,9 +105,10 @@ class DecodePlan {
            const Run& options = {}) const {
     check_types<QueryView, AnyCache, OutView>();
     lanes::require_launchable(space);
-    const Arguments arguments = bind<Build>(query, cache, out, options);
+    Arguments arguments = bind<Build>(query, cache, out, options);
     if (arguments.batch == 0) return;
     const Kokkos::Profiling::ScopedRegion region("santa::decode");
+    arguments.balance = balance<Build>(space, cache, options.schedule);
     const detail::CacheStages<Space, Addresses, Modifier> stages{cache.addresses(), _modifier};
     using Compiled = std::conditional_t<Kernels::any, lanes::BuildFor<Kernels, KernelSet<>>, Build>;
     lanes::Seam<Space>::template with_extents<typename Addresses::Element, Compiled>(
@@ -126,7 +125,7 @@ class DecodePlan {
            number(_shape.length) + " keys\n  tiles of " + number(detail::tile_keys) + " keys, " +
            number(_arguments.splits) + " splits of " + number(keys_per_split()) + " keys, slices of " +
            number(_arguments.slice_heads) + " heads\n  workspace " +
-           number(static_cast<std::int64_t>(_workspace.bytes())) + " bytes\n  reads all " +
+           number(static_cast<std::int64_t>(workspace_bytes())) + " bytes\n  reads all " +
            number(_shape.batch * _shape.kv_heads * _shape.length * _shape.dim) + " key elements and " +
            detail::Recipe<M>::rows_read(_method, _shape.length) + " value rows of " + number(_shape.dim) +
            " elements\n";
@@ -191,8 +190,12 @@ class DecodePlan {
     a.keys_per_split = division.keys_per_split;
     a.split_step = static_cast<std::uint16_t>(division.step);
     a.splits = static_cast<std::int32_t>(division.splits > 0 ? division.splits : 1);
-    a.merges_apart = lanes::Seam<Space>::merges_apart(a.splits, a.slice_heads, a.dim);
+    a.most_merged = lanes::Seam<Space>::most_merged(a.slice_heads, a.dim);
+    const ScheduleOptions of_schedule{options.keys_per_split, a.window};
+    const std::int64_t balanced = detail::cut_of(space, _shape, of_schedule).most(_shape.length);
+    a.most_splits = static_cast<std::int32_t>(std::max(balanced, std::int64_t{a.splits}));
     detail::require_countable_units(a);
+    _schedule = Schedule<MemorySpace>(space, _shape, of_schedule);
   }
 
   [[nodiscard]] lanes::Division divide(const Space& space, const Options& options) const {
@@ -220,12 +223,23 @@ class DecodePlan {
                       element_type_of<typename OutView::value_type>);
     a.lengths = cache.length_data();
     detail::bind_options(a, _shape, options);
+    if (options.schedule.given()) options.schedule.require_fit(_shape, _schedule.cut(), a.batch);
     if constexpr (detail::carries_state<M>) {
       a.state = options.state.data();
       a.state_stride = options.state.stride();
       a.with_spread = a.with_spread || a.target_error > 0.F;
     }
     return a;
+  }
+
+  /// Units by the schedule that is given or, of a cache with lengths, by the plan's own, brought up to date; else all
+  /// requests have equally many.
+  template <class Build, class AnyCache>
+  detail::Balance balance(const Space& space, const AnyCache& cache, const Schedule<MemorySpace>& given) const {
+    if (cache.length_data().data == nullptr) return {};
+    if (given.given()) return given.data();
+    _schedule.template update<Space, AnyCache, Build>(space, cache);
+    return _schedule.data();
   }
 
   [[nodiscard]] std::int64_t keys_per_split() const {
@@ -239,6 +253,7 @@ class DecodePlan {
   Shape _shape;
   Arguments _arguments;
   detail::Workspace<Space> _workspace;
+  Schedule<MemorySpace> _schedule;  // for runs that are given none
   detail::Kept _kept;
 };
 
