@@ -20,8 +20,8 @@ struct SplitOfRequest {
 
 /// The splits of all requests, by which units are found that are not all alike; see schedule/balanced.hpp.
 struct Balance {
-  const RequestSplits* requests = nullptr;  // [batch + 1], of the last one `before`; null: all have equally many splits
-  const SplitOfRequest* order = nullptr;    // [splits of all requests], the longest first
+  RequestSplits* requests = nullptr;  // [batch + 1], of the last one `before`; null: all have equally many splits
+  SplitOfRequest* order = nullptr;    // [splits of all requests], the longest first
 };
 
 }  // namespace santa::detail

@@ -86,11 +86,12 @@ class DecodePlan {
     detail::check_keys_per_split(options.keys_per_split);
     if (!std::isfinite(options.scale)) detail::reject("scale", std::to_string(options.scale), "a finite number");
     lay_out<Build>(space, options);
-    _workspace.template allocate<Build>(space, _arguments);
+    PlanMemory memory{_arguments, _balance, _cut.most(shape.length)};
+    _workspace.template allocate<Build>(space, memory);
   }
 
   [[nodiscard]] const Shape& shape() const { return _shape; }
-  [[nodiscard]] std::size_t workspace_bytes() const { return _workspace.bytes() + _schedule.bytes(); }
+  [[nodiscard]] std::size_t workspace_bytes() const { return _workspace.bytes(); }
 
   /// Decodes one step.
   /// Shapes:  query [batch, heads, dim]; out [batch, heads, dim], float or the query's type; last extents contiguous.
@@ -125,7 +126,7 @@ class DecodePlan {
            number(_shape.length) + " keys\n  tiles of " + number(detail::tile_keys) + " keys, " +
            number(_arguments.splits) + " splits of " + number(keys_per_split()) + " keys, slices of " +
            number(_arguments.slice_heads) + " heads\n  workspace " +
-           number(static_cast<std::int64_t>(workspace_bytes())) + " bytes\n  reads all " +
+           number(static_cast<std::int64_t>(_workspace.bytes())) + " bytes\n  reads all " +
            number(_shape.batch * _shape.kv_heads * _shape.length * _shape.dim) + " key elements and " +
            detail::Recipe<M>::rows_read(_method, _shape.length) + " value rows of " + number(_shape.dim) +
            " elements\n";
@@ -135,6 +136,20 @@ class DecodePlan {
   using Arguments = typename detail::Recipe<M>::Arguments;
   /// Scores are made from something narrower than keys.
   static constexpr bool narrow = !std::same_as<typename Addresses::Element, typename Addresses::ScoredElement>;
+
+  /// What the plan allocates: the memory of the kernels, and a schedule's.
+  struct PlanMemory {
+    Arguments& arguments;
+    detail::Balance& balance;
+    std::int64_t splits;  // of a request, at most
+
+    template <class Take>
+    void take_memory(const Take& take) {
+      arguments.take_memory(take);
+      take(balance.requests, std::int64_t{arguments.batch} + 1);
+      take(balance.order, std::int64_t{arguments.batch}, splits);
+    }
+  };
 
   template <class QueryView, class AnyCache, class OutView>
   static constexpr void check_types() {
@@ -191,11 +206,9 @@ class DecodePlan {
     a.split_step = static_cast<std::uint16_t>(division.step);
     a.splits = static_cast<std::int32_t>(division.splits > 0 ? division.splits : 1);
     a.most_merged = lanes::Seam<Space>::most_merged(a.slice_heads, a.dim);
-    const ScheduleOptions of_schedule{options.keys_per_split, a.window};
-    const std::int64_t balanced = detail::cut_of(space, _shape, of_schedule).most(_shape.length);
-    a.most_splits = static_cast<std::int32_t>(std::max(balanced, std::int64_t{a.splits}));
+    _cut = detail::cut_of(space, _shape, {options.keys_per_split, a.window});
+    a.most_splits = static_cast<std::int32_t>(std::max(_cut.most(_shape.length), std::int64_t{a.splits}));
     detail::require_countable_units(a);
-    _schedule = Schedule<MemorySpace>(space, _shape, of_schedule);
   }
 
   [[nodiscard]] lanes::Division divide(const Space& space, const Options& options) const {
@@ -223,7 +236,7 @@ class DecodePlan {
                       element_type_of<typename OutView::value_type>);
     a.lengths = cache.length_data();
     detail::bind_options(a, _shape, options);
-    if (options.schedule.given()) options.schedule.require_fit(_shape, _schedule.cut(), a.batch);
+    if (options.schedule.given()) options.schedule.require_fit(_shape, _cut, a.batch);
     if constexpr (detail::carries_state<M>) {
       a.state = options.state.data();
       a.state_stride = options.state.stride();
@@ -238,8 +251,10 @@ class DecodePlan {
   detail::Balance balance(const Space& space, const AnyCache& cache, const Schedule<MemorySpace>& given) const {
     if (cache.length_data().data == nullptr) return {};
     if (given.given()) return given.data();
-    _schedule.template update<Space, AnyCache, Build>(space, cache);
-    return _schedule.data();
+    const Shape shape = cache.shape();
+    detail::fill_balance(space,
+                         {_cut, cache.length_data(), shape.length, static_cast<std::int32_t>(shape.batch), _balance});
+    return _balance;
   }
 
   [[nodiscard]] std::int64_t keys_per_split() const {
@@ -252,8 +267,9 @@ class DecodePlan {
   Modifier _modifier;
   Shape _shape;
   Arguments _arguments;
+  detail::Cut _cut;          // of requests whose lengths are given
+  detail::Balance _balance;  // for runs with lengths and no schedule
   detail::Workspace<Space> _workspace;
-  Schedule<MemorySpace> _schedule;  // for runs that are given none
   detail::Kept _kept;
 };
 

@@ -57,6 +57,17 @@ Cut cut_of(const Space& space, const Shape& shape, const ScheduleOptions& option
   return cut;
 }
 
+/// Neither fences nor allocates.
+template <class Space>
+void fill_balance(const Space& space, const FillBalance& kernel) {
+  constexpr int threads = lanes::is_host_space<Space> ? 1 : 512;
+  const auto policy = Kokkos::TeamPolicy<Space>(space, 1, threads)
+                          .set_scratch_size(0, Kokkos::PerTeam(FillBalance::scratch_bytes + 64));
+  Kokkos::parallel_for("santa::schedule",
+                       Kokkos::Experimental::require(policy, Kokkos::Experimental::WorkItemProperty::HintLightWeight),
+                       kernel);
+}
+
 }  // namespace detail::inline SANTA_BUILD
 
 /// How the requests of a step are cut into units of work, and in which order these are taken: by lengths in device
@@ -112,9 +123,6 @@ class Schedule {
 
   [[nodiscard]] const Shape& shape() const { return _shape; }
   [[nodiscard]] bool given() const { return _updated != nullptr; }
-  [[nodiscard]] std::size_t bytes() const {
-    return _requests.size() * sizeof(detail::RequestSplits) + _order.size() * sizeof(detail::SplitOfRequest);
-  }
   /// Errors: std::invalid_argument if the schedule was moved from.
   void require_kept() const { _kept.require("schedule"); }
 
@@ -132,7 +140,6 @@ class Schedule {
     detail::require(*_updated == batch, "the schedule's requests", *_updated,
                     "those of the run (" + std::to_string(batch) + ")");
   }
-  [[nodiscard]] const detail::Cut& cut() const { return _cut; }
   [[nodiscard]] detail::Balance data() const { return {_requests.data(), _order.data()}; }
 
  private:
@@ -145,14 +152,7 @@ class Schedule {
     detail::require(batch <= _shape.batch, "batch", batch, "at most the schedule's " + std::to_string(_shape.batch));
     detail::require(storage <= _shape.length, "length", storage,
                     "at most the schedule's " + std::to_string(_shape.length));
-    constexpr int threads = lanes::is_host_space<Space> ? 1 : 512;
-    const detail::FillBalance kernel{_cut,         lengths, storage, static_cast<std::int32_t>(batch), _requests.data(),
-                                     _order.data()};
-    const auto policy = Kokkos::TeamPolicy<Space>(space, 1, threads)
-                            .set_scratch_size(0, Kokkos::PerTeam(static_cast<int>(kernel.scratch_bytes) + 64));
-    Kokkos::parallel_for("santa::schedule",
-                         Kokkos::Experimental::require(policy, Kokkos::Experimental::WorkItemProperty::HintLightWeight),
-                         kernel);
+    detail::fill_balance(space, {_cut, lengths, storage, static_cast<std::int32_t>(batch), data()});
     *_updated = batch;
   }
 

@@ -8,7 +8,6 @@
 
 #include <Kokkos_Core.hpp>
 
-#include <cstddef>
 #include <cstdint>
 
 namespace santa::detail::inline SANTA_BUILD {
@@ -19,24 +18,23 @@ namespace santa::detail::inline SANTA_BUILD {
 struct FillBalance {
   static constexpr int classes = 64;
   static constexpr int shares = 16;  // of the requests, in which those of a class are looked for side by side
-  static constexpr std::size_t scratch_bytes = classes * shares * sizeof(std::int32_t);
+  static constexpr int scratch_bytes = classes * shares * int{sizeof(std::int32_t)};
 
   Cut cut;
   Lengths lengths;
   std::int64_t storage;
   std::int32_t batch;
-  RequestSplits* requests;  // [batch + 1]
-  SplitOfRequest* order;
+  Balance balance;
 
   template <class Member>
   KOKKOS_FUNCTION void operator()(const Member& member) const {
-    auto* const place =
-        static_cast<std::int32_t*>(member.team_scratch(0).get_shmem_aligned(scratch_bytes, alignof(std::int32_t)));
+    auto* const place = static_cast<std::int32_t*>(
+        member.team_scratch(0).get_shmem_aligned(int{scratch_bytes}, int{alignof(std::int32_t)}));
     cut_requests(member);
     member.team_barrier();
     Kokkos::parallel_for(Kokkos::TeamThreadRange(member, classes * shares), [&](const int i) {
       std::int32_t sum = 0;
-      for_requests(i, [&](std::int32_t request) { sum += requests[request].count; });
+      for_requests(i, [&](std::int32_t request) { sum += balance.requests[request].count; });
       place[i] = sum;
     });
     member.team_barrier();
@@ -50,8 +48,8 @@ struct FillBalance {
     Kokkos::parallel_for(Kokkos::TeamThreadRange(member, classes * shares), [&](const int i) {
       std::int32_t at = place[i];
       for_requests(i, [&](std::int32_t request) {
-        const std::int32_t count = requests[request].count;
-        for (std::int32_t split = 0; split < count; ++split) order[at++] = {request, split};
+        const std::int32_t count = balance.requests[request].count;
+        for (std::int32_t split = 0; split < count; ++split) balance.order[at++] = {request, split};
       });
     });
   }
@@ -60,12 +58,12 @@ struct FillBalance {
   template <class Member>
   KOKKOS_FUNCTION void cut_requests(const Member& member) const {
     Kokkos::parallel_for(Kokkos::TeamThreadRange(member, batch),
-                         [&](const std::int32_t i) { requests[i] = cut.of(lengths.clamped(i, storage)); });
+                         [&](const std::int32_t i) { balance.requests[i] = cut.of(lengths.clamped(i, storage)); });
     member.team_barrier();
     Kokkos::parallel_scan(Kokkos::TeamThreadRange(member, batch + 1),
                           [&](const std::int32_t i, std::int32_t& before, const bool known) {
-                            if (known) requests[i].before = before;
-                            before += i < batch ? requests[i].count : 0;
+                            if (known) balance.requests[i].before = before;
+                            before += i < batch ? balance.requests[i].count : 0;
                           });
   }
 
@@ -75,7 +73,7 @@ struct FillBalance {
     const std::int64_t share = i % shares;
     const auto end = static_cast<std::int32_t>((share + 1) * batch / shares);
     for (auto request = static_cast<std::int32_t>(share * batch / shares); request < end; ++request)
-      if (class_of(requests[request].steps) == i / shares) f(request);
+      if (class_of(balance.requests[request].steps) == i / shares) f(request);
   }
 
   /// 0 for the longest. The splits of a request count by what all but its last are.
