@@ -236,6 +236,7 @@ class DecodePlan {
                       element_type_of<typename OutView::value_type>);
     a.lengths = cache.length_data();
     detail::bind_options(a, _shape, options);
+    options.schedule.require_kept();
     if (options.schedule.given()) options.schedule.require_fit(_shape, _cut, a.batch);
     if constexpr (detail::carries_state<M>) {
       a.state = options.state.data();
