@@ -10,9 +10,11 @@
 #include <santa/decode/bind.hpp>
 #include <santa/decode/methods.hpp>
 #include <santa/decode/options.hpp>
+#include <santa/decode/schedule.hpp>
 #include <santa/decode/workspace.hpp>
 #include <santa/lanes/extents.hpp>
 #include <santa/lanes/launchable.hpp>
+#include <santa/schedule/cut.hpp>
 #include <santa/schedule/units.hpp>
 #include <santa/score/any_stage.hpp>
 #include <santa/score/modifiers.hpp>
