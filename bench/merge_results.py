@@ -17,7 +17,7 @@ import argparse
 import json
 import math
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
 from typing import Callable, Iterable, Iterator, NamedTuple
@@ -41,6 +41,7 @@ class Shape(NamedTuple):
     dim: int
     dtype: str
     sharpness: float
+    scenario: str = "even"  # or how the requests of a batch differ in length, up to `length`
 
     @property
     def geometry(self) -> str:
@@ -57,7 +58,8 @@ class Shape(NamedTuple):
 
     def __str__(self) -> str:
         usual = (self.dtype, self.sharpness) == ("bf16", 3.0)
-        return f"{self.geometry}, {self.size}" + ("" if usual else f", {self.dtype}, deviation {self.sharpness:g}")
+        text = f"{self.geometry}, {self.size}" + ("" if usual else f", {self.dtype}, deviation {self.sharpness:g}")
+        return text if self.scenario == "even" else f"{text}, {self.scenario}"
 
 
 @dataclass
@@ -142,7 +144,8 @@ def read_result(record: object, where: str) -> tuple[Shape, str, Result | None]:
         method += f", {record['layout']}"
     sharpness = number(record, "sharpness", where) if "sharpness" in record else 3.0  # type: ignore[operator]
     extents = [whole(record, name, where) for name in ("batch", "length", "heads", "kv_heads", "dim")]
-    shape = Shape(*extents, dtype, sharpness)
+    scenario = str(get(record, "scenario", str, where)) if "scenario" in record else "even"  # type: ignore[operator]
+    shape = Shape(*extents, dtype, sharpness, scenario)
     if isinstance(record, dict) and "microseconds" in record and record["microseconds"] is None:
         return shape, method, None
     result = Result(
@@ -222,7 +225,7 @@ def predict(text: str, platforms: list[Platform], source_name: str | None) -> Pl
 
 def order(shape: Shape) -> tuple[object, ...]:
     usual = shape.geometry != "32/8/128"
-    return (usual, shape.dim, shape.heads, shape.kv_heads, shape.cache_bytes, shape.batch, shape.dtype, shape.sharpness)
+    return (shape.scenario != "even", shape.scenario, usual, shape.dim, shape.heads, shape.kv_heads, shape.cache_bytes, shape.batch, shape.dtype, shape.sharpness)
 
 
 def shapes_of(platforms: list[Platform]) -> list[Shape]:
@@ -460,7 +463,15 @@ def draw_portability(svg: Svg, platforms: list[Platform], methods: list[str], to
     return bottom + 52
 
 
+def with_even_batches(platform: Platform) -> Platform:
+    """Without those whose requests differ in length: what they read is not told by the size of their cache."""
+    return replace(platform, results={key: r for key, r in platform.results.items() if key[0].scenario == "even"})
+
+
 def write_svg(platforms: list[Platform]) -> str:
+    platforms = [p for p in map(with_even_batches, platforms) if p.results]
+    if not platforms:
+        raise BadResults("--svg: no results of batches whose requests have one length")
     methods = methods_of(platforms)
     columns = min(2, len(platforms))
     svg = Svg(1080.0 if columns == 2 else 640.0)

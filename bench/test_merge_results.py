@@ -85,6 +85,24 @@ class TableTest(MergeTest):
         self.assertIn("| | **PP** | **0.32** | **0.40** |", out)
         self.assertIn("| the one shape that all platforms have | **PP** | **0.32** | **0.40** |", out)
 
+    def test_ragged_batches_are_rows_of_their_own_below_even_ones(self) -> None:
+        ragged = [record(efficiency=e, scenario=name) for name, e in (("ragged-one", 0.7), ("ragged-log", 0.9))]
+        path = self.file("a.json", results("card", *ragged, record(batch=4)))
+        code, out, errors = self.run_main(path, "--svg", str(self.folder / "a.svg"))
+        self.assertEqual((code, errors), (0, ""))
+        labels = [line.split(" | ")[0] for line in out.splitlines() if line.startswith("| 32/8/128")]
+        shape = "| 32/8/128, 1 x 8k"
+        self.assertEqual(labels, ["| 32/8/128, 4 x 8k", shape + ", ragged-log", shape + ", ragged-one"])
+        self.assertNotIn("ragged", (self.folder / "a.svg").read_text(encoding="utf-8"))
+
+    def test_a_scenario_is_a_name_and_a_picture_needs_an_even_batch(self) -> None:
+        path = self.file("a.json", results("card", record(scenario=3)))
+        self.assertIn('"scenario" is 3', self.run_main(path)[2])
+        path = self.file("a.json", results("card", record(scenario="ragged-one")))
+        code, _, errors = self.run_main(path, "--svg", str(self.folder / "a.svg"))
+        self.assertNotEqual(code, 0)
+        self.assertIn("no results of batches whose requests have one length", errors)
+
     def test_what_one_does_not_support_has_no_portability(self) -> None:
         paths = [
             self.file("a.json", results("card", record(), record("systematic", 0.4))),

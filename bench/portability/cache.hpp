@@ -38,11 +38,13 @@ class Caches {
   using Queries = Kokkos::View<santa::bfloat16***, Kokkos::LayoutRight, Memory>;
   using Outputs = Kokkos::View<float***, Kokkos::LayoutRight, Memory>;
 
-  Caches(const Space& space, const santa::Shape& extents, float sharpness, std::size_t at_least)
+  /// At least so many bytes, and so many copies.
+  Caches(const Space& space, const santa::Shape& extents, float sharpness, std::size_t at_least,
+         std::size_t least_copies = 2)
       : shape(extents),
         query("query", size(shape.batch), size(shape.heads), size(shape.dim)),
         _elements(size(shape.batch * shape.length * shape.kv_heads * shape.dim)),
-        _copies(std::max<std::size_t>(2, (at_least + bytes() - 1) / bytes())),
+        _copies(std::max<std::size_t>(least_copies, (at_least + bytes() - 1) / bytes())),
         _pool(Kokkos::view_alloc(space, Kokkos::WithoutInitializing, "pool"), 2 * _elements * _copies) {
     fill(space, sharpness);
   }
@@ -87,6 +89,11 @@ class Caches {
   [[nodiscard]] auto cache(std::size_t copy) const {
     santa::bfloat16* keys = _pool.data() + copy * 2 * _elements;
     return santa::ContiguousCache{rows(keys), rows(keys + _elements), layout};
+  }
+  /// The same of requests that may be shorter: [batch].
+  [[nodiscard]] auto cache(std::size_t copy, const Kokkos::View<std::int32_t*, Memory>& lengths) const {
+    santa::bfloat16* keys = _pool.data() + copy * 2 * _elements;
+    return santa::ContiguousCache{rows(keys), rows(keys + _elements), lengths, layout};
   }
 
   santa::Shape shape;

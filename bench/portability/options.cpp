@@ -19,6 +19,9 @@ const char* const usage =
     "                  mass-unit-first, systematic, fixed-tile-budget, narrow,\n"
     "                  features\n"
     "  --layout NAME   only this layout of the cache: token-major, head-major\n"
+    "  --scenario NAME only a ragged batch: ragged-log, ragged-one, ragged-short, or\n"
+    "                  all of them; without it they run on devices, after the shapes\n"
+    "  --divide N      lengths of ragged batches divided by N, for less memory (1)\n"
     "  --quick         only batch 1 at 8192 and 32768 keys, for hosts\n"
     "  --json FILE     results as JSON\n"
     "Options that begin with --kokkos- go to Kokkos.\n";
@@ -55,6 +58,7 @@ std::string one_of(const std::string& name, const std::string& text, const std::
 
 constexpr std::array<std::string_view, 7> methods = {
     "mass-unit", "mass-unit-steered", "mass-unit-first", "systematic", "fixed-tile-budget", "narrow", "features"};
+constexpr std::array<std::string_view, 4> scenarios = {"ragged-log", "ragged-one", "ragged-short", "all"};
 constexpr std::array<std::string_view, 2> layouts = {"token-major", "head-major"};
 
 }  // namespace
@@ -79,6 +83,10 @@ Options parse_options(const std::vector<std::string>& arguments) {
       options.only = one_of(name, value(), methods);
     else if (name == "--layout")
       options.layout = one_of(name, value(), layouts);
+    else if (name == "--scenario")
+      options.scenario = one_of(name, value(), scenarios);
+    else if (name == "--divide")
+      options.divide = number_between(name, value(), 1, 4096);
     else if (name == "--json")
       options.json = value();
     else if (name == "--quick")

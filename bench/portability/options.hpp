@@ -18,6 +18,8 @@ struct Options {
   std::string only;   // a method
   std::optional<santa::Shape> shape;
   std::string layout;
+  std::string scenario;  // of requests that differ in length, or "all": these alone
+  int divide = 1;        // their lengths, by this
   std::string json;
 };
 

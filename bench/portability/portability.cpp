@@ -9,6 +9,7 @@
 #include "options.hpp"
 #include "readers.hpp"
 #include "report.hpp"
+#include "scenarios.hpp"
 #include <santa/santa.hpp>
 
 #include <Kokkos_Core.hpp>
@@ -99,7 +100,7 @@ void run(const Space& space, const santa_bench::Caches<Space>& caches, const Opt
 void run(const Options& options) {
   const Space space;
   Report report(options);
-  for (const santa::Shape& shape : shapes(options)) {
+  for (const santa::Shape& shape : options.scenario.empty() ? shapes(options) : std::vector<santa::Shape>{}) {
     santa_bench::Caches<Space> caches(space, shape, options.sharpness, rotation_bytes());
     report.set_layout(santa::CacheLayout::token_major);
     report.set_ceiling(shape, ceiling(space, caches, options.repeats));
@@ -111,6 +112,8 @@ void run(const Options& options) {
     }
     report.write();  // so far: the run may be cut short
   }
+  const bool all = !on_host && !options.shape && !options.quick && options.only.empty() && options.layout.empty();
+  if (all || !options.scenario.empty()) santa_bench::run_scenarios(space, options, report);
   report.check_ceilings();
 }
 

@@ -64,6 +64,8 @@ class Report {
   };
 
   void set_layout(santa::CacheLayout layout) { _layout = layout; }
+  /// Of the rows that follow, whose requests differ in length; "" where all are full.
+  void set_scenario(const std::string& name) { _scenario = name; }
 
   /// What the rows that follow are compared with.
   void set_ceiling(const santa::Shape& s, const Ceiling& ceiling) {
@@ -118,7 +120,7 @@ class Report {
     char text[64];
     std::snprintf(text, sizeof text, "%ld, %ld/%ld/%ld, %ldk%s", s.batch, s.heads, s.kv_heads, s.dim, s.length / 1024,
                   _layout == santa::CacheLayout::token_major ? "" : " hm");
-    return text;
+    return text + (_scenario.empty() ? "" : " " + _scenario);
   }
 
   void add_record(const santa::Shape& s, const std::string& method, const std::string& rest, const Stage& stage) {
@@ -129,12 +131,14 @@ class Report {
                   stage.score, stage.rescored ? "true" : "false", s.batch, s.length, s.heads, s.kv_heads, s.dim,
                   _layout == santa::CacheLayout::token_major ? "token-major" : "head-major",
                   static_cast<double>(_options.sharpness));
-    _json += std::string(_first ? "" : ",") + "\n  {\"method\": \"" + method + "\", " + text + rest + "}";
+    const std::string scenario = _scenario.empty() ? "" : "\"scenario\": \"" + _scenario + "\", ";
+    _json += std::string(_first ? "" : ",") + "\n  {\"method\": \"" + method + "\", " + scenario + text + rest + "}";
     _first = false;
   }
 
   const Options& _options;
   santa::CacheLayout _layout = santa::CacheLayout::token_major;
+  std::string _scenario;
   Ceiling _ceiling;
   CeilingCheck _check;
   std::string _json;

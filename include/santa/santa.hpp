@@ -25,6 +25,7 @@
 #include <santa/decode/merge_attention.hpp>
 #include <santa/decode/options.hpp>
 #include <santa/decode/plan.hpp>
+#include <santa/decode/schedule.hpp>
 #include <santa/decode/validate.hpp>
 #include <santa/decode/validate_pages.hpp>
 #include <santa/merge/attention_states.hpp>

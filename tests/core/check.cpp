@@ -4,7 +4,7 @@
 #include <santa/core/lengths.hpp>
 #include <santa/core/shape.hpp>
 #include <santa/core/version.hpp>
-#include <santa/schedule/even.hpp>
+#include <santa/schedule/units.hpp>
 
 #include <doctest/doctest.h>
 

@@ -56,7 +56,8 @@ Strings labels_of(const M& method) {
     plan.run(Space{}, problem.queries(), problem.cache(), to.out);
   }
   Space{}.fence();
-  return Events::kernels;
+  REQUIRE(Events::kernels.front() == "santa::schedule");  // by the lengths of the cache, before any method's own
+  return {Events::kernels.begin() + 1, Events::kernels.end()};
 }
 
 /// Where groups are many, a first pass has a kernel for its prefixes.
@@ -93,7 +94,7 @@ SANTA_SPACE_TEST_CASE("a_run_is_a_region_around_its_kernels") {
   }
   Space{}.fence();
   CHECK(Events::regions == Strings{"santa::decode", "", "santa::decode", ""});
-  CHECK(Events::regions_of_kernels == Strings(6, "santa::decode"));
+  CHECK(Events::regions_of_kernels == Strings(8, "santa::decode"));
 }
 
 SANTA_SPACE_TEST_CASE("everything_happens_on_the_instance_given") {

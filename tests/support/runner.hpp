@@ -60,6 +60,7 @@ struct Settings {
   // In place of `seed` and `step`, where they have data.
   Kokkos::View<std::uint64_t, typename Space::memory_space> seed_in_memory = {};
   Kokkos::View<std::uint32_t, typename Space::memory_space> step_in_memory = {};
+  Schedule<typename Space::memory_space> schedule = {};
 };
 
 /// Outputs of a run, on the host.

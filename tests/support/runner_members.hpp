@@ -57,6 +57,7 @@ void Runner<Space, T, Q, O, Modifier>::launch(const Settings<Space>& settings, c
   options.error = as_matrix(_error, shape.batch, shape.heads);
   options.statistics = as_matrix(_statistics, shape.batch, shape.kv_heads);
   options.state = settings.state;
+  options.schedule = settings.schedule;
   Kokkos::View<std::uint32_t*, Memory> requests;
   if (!settings.requests.empty()) {
     requests = to_space<Space>(settings.requests, "test::requests");

@@ -1,6 +1,7 @@
 // What every kernel of a decode step is given: plain pointers, strides and numbers.
 #pragma once
 
+#include <santa/core/balance.hpp>
 #include <santa/core/build.hpp>
 #include <santa/core/chance.hpp>
 #include <santa/core/divisor.hpp>
@@ -28,6 +29,8 @@ struct Arguments {
   bool keeps_states = false;              // they are not merged, but kept for others: see PartKernel
   bool separate = false;                  // heads draw by themselves
   bool with_spread = false;               // error-bar sums are made: for `error`, or a target error
+  std::int32_t most_splits = 1;           // of a request, by either schedule
+  Balance balance;
   Lengths lengths;
   std::int64_t storage = 0;
   std::int64_t window = every_key;  // of the last keys, which are visible
@@ -41,6 +44,7 @@ struct Arguments {
   float* states = nullptr;          // [states][slice heads][state_floats]: HeadState and N; see schedule/
   UnitCounts* counts = nullptr;     // [states]
   std::int32_t* arrived = nullptr;  // [batch][kv heads]: units that have finished; zero between runs
+  std::int32_t* taken = nullptr;    // units that teams took from a balanced schedule; zero between kernels
 
   // Outputs and optional inputs; every pointer but `out` may be null.
   AnyOutput out;
@@ -58,8 +62,9 @@ struct Arguments {
   /// Calls take(pointer, extents...) for each array of the plan's memory that kernels of any method use.
   template <class Take>
   void take_memory(const Take& take) {
-    const std::int64_t units = slice_rows() * splits;
+    const std::int64_t units = slice_rows() * most_splits;
     take(arrived, std::int64_t{batch} * kv_heads);
+    take(taken, std::int64_t{1});
     take(states, units, std::int64_t{slice_heads}, state_floats(dim));
     take(counts, units);
   }

@@ -12,7 +12,7 @@
 #include <santa/lanes/feature_coefficients.hpp>
 #include <santa/lanes/group.hpp>
 #include <santa/lanes/launchable.hpp>
-#include <santa/schedule/even.hpp>
+#include <santa/schedule/units.hpp>
 
 #include <Kokkos_Core.hpp>
 

@@ -6,7 +6,8 @@
 #include <santa/gather/group_state.hpp>
 #include <santa/lanes/group.hpp>
 #include <santa/lanes/lane_group.hpp>
-#include <santa/schedule/even.hpp>
+#include <santa/schedule/take_unit.hpp>
+#include <santa/schedule/units.hpp>
 #include <santa/score/any_stage.hpp>
 #include <santa/score/score_stage.hpp>
 
@@ -72,13 +73,31 @@ struct KernelContext {
     return groups > 1 && merging > working ? merging : working;
   }
 
+  /// Calls f(unit) for the unit of a team's rank and, where units are taken, for those that it takes after it.
+  /// `scratch` is the team's.
+  template <class Member, class F>
+  KOKKOS_FORCEINLINE_FUNCTION void for_each_unit(const Group& group, const Member& member, float* scratch,
+                                                 F&& f) const {
+    if constexpr (!lanes::takes_units<Space>) {
+      f(unit_of(arguments, member.league_rank()));
+    } else {
+      const std::int64_t all = all_units(arguments);
+      std::int64_t rank = member.league_rank();
+      while (rank < all) {
+        f(unit_of(arguments, rank));
+        if (!are_taken(arguments)) return;
+        rank = take_unit(group, arguments, member.league_size(), all, reinterpret_cast<std::int32_t*>(scratch));
+      }
+    }
+  }
+
   /// Calls f(unit) for every slice of a kv head, once all units of the kv head have arrived: by the group of the last
   /// one, which sees what the others wrote.
   template <class F>
   KOKKOS_FORCEINLINE_FUNCTION void when_all_arrived(const Group& group, const Unit& unit, F&& f) const {
     std::int32_t& arrived =
         arguments.arrived[static_cast<std::int64_t>(unit.batch) * arguments.kv_heads + unit.kv_head];
-    if (group.last_of(arrived, units_of_kv_head(arguments))) for_each_slice(arguments, unit, f);
+    if (group.last_of(arrived, units_of_kv_head(arguments, unit))) for_each_slice(arguments, unit, f);
   }
 
  private:

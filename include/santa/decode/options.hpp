@@ -4,6 +4,7 @@
 #include <santa/core/shape.hpp>
 #include <santa/core/statistics.hpp>
 #include <santa/core/whole_number.hpp>
+#include <santa/decode/schedule.hpp>
 #include <santa/sample/mass_unit/state.hpp>
 
 #include <Kokkos_Core.hpp>
@@ -68,6 +69,7 @@ struct RunOptions {
   View<Statistics**> statistics = {};   // [batch, kv_heads] out
   View<const float***> center = {};     // [batch, kv_heads, dim]: control variate, fixed before the draw
   DecodeState<MemorySpace> state = {};  // carried from step to step by MassUnit
+  Schedule<MemorySpace> schedule = {};  // of the cache's lengths; default: the plan's own, which costs a kernel
 };
 
 }  // namespace santa

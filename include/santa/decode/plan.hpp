@@ -10,11 +10,13 @@
 #include <santa/decode/bind.hpp>
 #include <santa/decode/methods.hpp>
 #include <santa/decode/options.hpp>
+#include <santa/decode/schedule.hpp>
 #include <santa/decode/workspace.hpp>
 #include <santa/lanes/extents.hpp>
 #include <santa/lanes/launchable.hpp>
 #include <santa/merge/attention_states.hpp>
-#include <santa/schedule/even.hpp>
+#include <santa/schedule/cut.hpp>
+#include <santa/schedule/units.hpp>
 #include <santa/score/any_stage.hpp>
 #include <santa/score/modifiers.hpp>
 #include <santa/score/stage.hpp>
@@ -84,12 +86,11 @@ class DecodePlan {
     method.check();
     detail::check_shape(shape);
     detail::check_modifier(modifier, shape);
-    detail::require(options.keys_per_split >= 0 && options.keys_per_split % detail::split_keys == 0 &&
-                        options.keys_per_split <= detail::most_counted,
-                    "keys_per_split", options.keys_per_split, "a multiple of 256 below 2^31, or 0");
+    detail::check_keys_per_split(options.keys_per_split);
     if (!std::isfinite(options.scale)) detail::reject("scale", std::to_string(options.scale), "a finite number");
     lay_out<Build>(space, options);
-    _workspace.template allocate<Build>(space, _arguments);
+    PlanMemory memory{_arguments, _balance, _cut.most(shape.length)};
+    _workspace.template allocate<Build>(space, memory);
   }
 
   [[nodiscard]] const Shape& shape() const { return _shape; }
@@ -112,7 +113,7 @@ class DecodePlan {
     detail::bind_out(arguments, _shape, detail::array_of("out", out), out.data(),
                      element_type_of<typename OutView::value_type>);
     const bool first_step = options.state.is_fresh();
-    launch<Build>(arguments, cache, options,
+    launch<Build>(space, arguments, cache, options,
                   [&](const auto& context) { detail::run_method<M>(space, context, first_step); });
   }
 
@@ -130,7 +131,7 @@ class DecodePlan {
     detail::bind_part(arguments, _shape, states);
     float* const to = states.part(part);
     const bool first_step = options.state.is_fresh();
-    launch<Build>(arguments, cache, options,
+    launch<Build>(space, arguments, cache, options,
                   [&](const auto& context) { detail::run_part<M>(space, context, first_step, to); });
   }
 
@@ -152,6 +153,20 @@ class DecodePlan {
   using Arguments = typename detail::Recipe<M>::Arguments;
   /// Scores are made from something narrower than keys.
   static constexpr bool narrow = !std::same_as<typename Addresses::Element, typename Addresses::ScoredElement>;
+
+  /// What the plan allocates: the memory of the kernels, and a schedule's.
+  struct PlanMemory {
+    Arguments& arguments;
+    detail::Balance& balance;
+    std::int64_t splits;  // of a request, at most
+
+    template <class Take>
+    void take_memory(const Take& take) {
+      arguments.take_memory(take);
+      take(balance.requests, std::int64_t{arguments.batch} + 1);
+      take(balance.order, std::int64_t{arguments.batch}, splits);
+    }
+  };
 
   template <class QueryView, class AnyCache, class OutView>
   static constexpr void check_types() {
@@ -181,9 +196,10 @@ class DecodePlan {
 
   /// Calls run(context) with the context of a step's kernels, and notes the step.
   template <class Build, class AnyCache, class F>
-  void launch(const Arguments& arguments, const AnyCache& cache, const Run& options, const F& run) const {
+  void launch(const Space& space, Arguments& arguments, const AnyCache& cache, const Run& options, const F& run) const {
     if (arguments.batch == 0) return;
     const Kokkos::Profiling::ScopedRegion region("santa::decode");
+    arguments.balance = balance<Build>(space, cache, options.schedule);
     using Stages = detail::CacheStages<Space, Addresses, Modifier>;
     const Stages stages{cache.addresses(), _modifier};
     using Compiled = std::conditional_t<Kernels::any, lanes::BuildFor<Kernels, KernelSet<>>, Build>;
@@ -214,6 +230,8 @@ class DecodePlan {
     a.keys_per_split = division.keys_per_split;
     a.split_step = static_cast<std::uint16_t>(division.step);
     a.splits = static_cast<std::int32_t>(division.splits > 0 ? division.splits : 1);
+    _cut = detail::cut_of(space, _shape, {options.keys_per_split, a.window});
+    a.most_splits = static_cast<std::int32_t>(std::max(_cut.most(_shape.length), std::int64_t{a.splits}));
     detail::require_countable_units(a);
   }
 
@@ -241,12 +259,26 @@ class DecodePlan {
                       element_type_of<typename QueryView::value_type>);
     a.lengths = cache.length_data();
     detail::bind_options(a, _shape, options);
+    options.schedule.require_kept();
+    if (options.schedule.given()) options.schedule.require_fit(_shape, _cut, a.batch);
     if constexpr (detail::carries_state<M>) {
       a.state = options.state.data();
       a.state_stride = options.state.stride();
       a.with_spread = a.with_spread || a.target_error > 0.F;
     }
     return a;
+  }
+
+  /// Units by the schedule that is given or, of a cache with lengths, by the plan's own, brought up to date; else all
+  /// requests have equally many.
+  template <class Build, class AnyCache>
+  detail::Balance balance(const Space& space, const AnyCache& cache, const Schedule<MemorySpace>& given) const {
+    if (cache.length_data().data == nullptr) return {};
+    if (given.given()) return given.data();
+    const Shape shape = cache.shape();
+    detail::fill_balance(space,
+                         {_cut, cache.length_data(), shape.length, static_cast<std::int32_t>(shape.batch), _balance});
+    return _balance;
   }
 
   [[nodiscard]] std::int64_t keys_per_split() const {
@@ -259,6 +291,8 @@ class DecodePlan {
   Modifier _modifier;
   Shape _shape;
   Arguments _arguments;
+  detail::Cut _cut;          // of requests whose lengths are given
+  detail::Balance _balance;  // for runs with lengths and no schedule
   detail::Workspace<Space> _workspace;
   detail::Kept _kept;
 };

@@ -46,14 +46,15 @@ struct SweepKernel : Context {
   template <class Member>
   KOKKOS_FUNCTION void operator()(const Member& member) const {
     const Arguments& a = this->arguments;
-    const Unit unit = unit_of(a, member.league_rank());
     const Group group(member);
     float* scratch = group.template scratch<float>(member, scratch_floats(a.slice_heads, a.dim));
-    sweep(group, unit, scratch);
-    if constexpr (!lanes::Seam<typename Context::Space>::many_groups)
-      if (!a.keeps_states)
-        this->when_all_arrived(group, unit,
-                               [&](const Unit& slice) { write_outputs<State::rescored>(group, a, slice, scratch); });
+    this->for_each_unit(group, member, scratch, [&](const Unit& unit) {
+      sweep(group, unit, scratch);
+      if constexpr (!lanes::Seam<typename Context::Space>::many_groups)
+        if (!a.keeps_states)
+          this->when_all_arrived(group, unit,
+                                 [&](const Unit& slice) { write_outputs<State::rescored>(group, a, slice, scratch); });
+    });
   }
 
  private:

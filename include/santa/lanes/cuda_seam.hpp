@@ -130,7 +130,22 @@ struct Seam<Kokkos::Cuda> {
     return {0, best < pieces ? best : pieces, step};
   }
 
+  static Shares shares(const Kokkos::Cuda& space, const Work& work, std::int64_t batch) {
+    return shares_of(resident_teams(space, padded_heads(work.heads), padded_dim(work.dim), work), work.rows, batch);
+  }
+  template <class Extents>
+  static std::int64_t teams_at_once(const Kokkos::Cuda& space, std::size_t scratch_floats) {
+    constexpr int warps = warps_of<Extents>;
+    constexpr int most = resident(warps, Extents::heads, Extents::dim, Extents::crowded) / warps;
+    const auto& device = space.cuda_device_prop();
+    const std::size_t bytes = scratch_floats * sizeof(float) + Group<Extents>::scratch_alignment + kept_by_the_system;
+    const auto by_memory = static_cast<std::int64_t>(device.sharedMemPerMultiprocessor / bytes);
+    return (by_memory < 1 || most < 1 ? 1 : by_memory < most ? by_memory : most) * device.multiProcessorCount;
+  }
+
  private:
+  static constexpr std::size_t kept_by_the_system = 1024;  // bytes of shared memory, for each team
+
   /// The extents of the kernel that a shape takes, if none are left out.
   static constexpr int padded_heads(int heads) { return heads <= 4 ? 4 : heads <= 8 ? 8 : 16; }
   static constexpr int padded_dim(int dim) { return dim <= 64 ? 64 : dim <= 128 ? 128 : 256; }
@@ -153,7 +168,6 @@ struct Seam<Kokkos::Cuda> {
   /// Teams that all multiprocessors hold, by their warps and their shared memory.
   static std::int64_t resident_teams(const Kokkos::Cuda& space, int heads, int dim, const Work& work) {
     const auto& device = space.cuda_device_prop();
-    constexpr std::size_t kept_by_the_system = 1024;  // of each team
     const auto by_memory =
         static_cast<std::int64_t>(device.sharedMemPerMultiprocessor / (team_bytes(heads, dim) + kept_by_the_system));
     const int own = warps(heads, dim, work.looks_ahead);

@@ -27,4 +27,21 @@ struct Division {
   int step = santa::detail::split_keys;  // in multiples of so many
 };
 
+/// How the keys of one request are cut where requests differ in length: into so many splits at most, each of at least
+/// so many keys, a multiple of split_keys.
+struct Shares {
+  std::int32_t parts = 1;
+  std::int32_t least = santa::detail::split_keys;
+};
+
+/// Shares of a device that holds so many teams at once: a long request by itself takes them all, and a full batch of
+/// short ones has units long enough to pay for their beginning and their state.
+inline Shares shares_of(std::int64_t teams, std::int64_t rows_of_request, std::int64_t batch) {
+  constexpr std::int64_t long_units = 4;
+  const std::int64_t parts = teams / (rows_of_request > 0 ? rows_of_request : 1);
+  const std::int64_t steps = batch < 1 ? 1 : batch < long_units ? batch : long_units;
+  return {static_cast<std::int32_t>(parts > 1 ? parts : 1),
+          static_cast<std::int32_t>(steps * santa::detail::split_keys)};
+}
+
 }  // namespace santa::lanes

@@ -40,6 +40,10 @@ inline constexpr bool has_calls = requires {
   Seam<Space>::calls_stages;
 };
 
+/// Whether teams may take units one after the other: those of an execution space, not of what takes its place.
+template <class Space>
+inline constexpr bool takes_units = Kokkos::is_execution_space_v<Space>;
+
 /// The lane group of an execution space: the threads that work on one tile together.
 template <class Space, class Extents = Extents<max_heads, max_dim, false>>
 using GroupOf = typename Seam<Space>::template Group<Extents>;

@@ -31,6 +31,9 @@ namespace santa::lanes::inline SANTA_BUILD {
 ///   with_vectors(...)                  the same with extents for so many vectors
 ///   policy(...)                        a league of `units` teams
 ///   divide(...)                        how many units a plan makes
+///   shares(space, work, batch)         how one of `batch` requests, of which `work` is, is cut where lengths differ
+///   teams_at_once<Extents>(...)        teams that run at once, which take units one after the other where lengths
+///                                      differ
 template <class Space>
 struct Seam {
   template <class Extents>
@@ -70,7 +73,14 @@ struct Seam {
     while (work.length / keys > 1024) keys *= 2;
     return {keys, (work.length + keys - 1) / keys};
   }
-  /// The last thread to finish merges: no other has to be waited for.
+  /// As few keys a unit wherever the request is short enough.
+  static Shares shares(const Space& /*space*/, const Work& /*work*/, std::int64_t /*batch*/) {
+    return {1024, santa::detail::split_keys};
+  }
+  template <class Extents>
+  static std::int64_t teams_at_once(const Space& space, std::size_t /*scratch_floats*/) {
+    return space.concurrency();
+  }
 };
 
 }  // namespace santa::lanes::inline SANTA_BUILD

@@ -58,7 +58,7 @@ struct TeamSeam {
   /// A quarter of the teams that a device of one thread a lane holds, but no more splits than one group merges in a few
   /// turns.
   static Division divide(const Space& space, const Work& work) {
-    constexpr std::int64_t most = 128;
+    constexpr std::int64_t most = most_splits;
     const std::int64_t teams = space.concurrency() / (4 * 32);
     const std::int64_t rows = work.rows > 0 ? work.rows : 1;
     const std::int64_t share = teams / rows < most ? teams / rows : most;
@@ -66,6 +66,18 @@ struct TeamSeam {
     const std::int64_t splits = share < pieces ? share : pieces;
     return {0, splits > 1 ? splits : 1};
   }
+  static Shares shares(const Space& space, const Work& work, std::int64_t batch) {
+    const Shares all = shares_of(space.concurrency() / (4 * 32), work.rows, batch);
+    return {all.parts < most_splits ? all.parts : most_splits, all.least};
+  }
+  template <class Extents>
+  static std::int64_t teams_at_once(const Space& space, std::size_t /*scratch_floats*/) {
+    constexpr int threads = Group<Extents>::size;
+    return space.concurrency() > threads ? space.concurrency() / threads : 1;
+  }
+
+ private:
+  static constexpr std::int32_t most_splits = 128;
 };
 
 }  // namespace santa::lanes::inline SANTA_BUILD

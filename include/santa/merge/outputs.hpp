@@ -5,7 +5,7 @@
 #include <santa/core/build.hpp>
 #include <santa/lanes/math.hpp>
 #include <santa/merge/merge.hpp>
-#include <santa/schedule/even.hpp>
+#include <santa/schedule/units.hpp>
 
 #include <Kokkos_Core.hpp>
 

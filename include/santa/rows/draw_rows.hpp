@@ -139,6 +139,7 @@ class DrawPlan {
         teams, {.rows = batch > 0 ? batch : 1, .length = rows, .tile = detail::draw_tile_of(a)});
     a.keys_per_split = division.keys_per_split;
     a.splits = static_cast<std::int32_t>(division.splits > 0 ? division.splits : 1);
+    a.most_splits = a.splits;
     detail::require_countable_splits(a);
   }
 

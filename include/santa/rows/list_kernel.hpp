@@ -7,7 +7,7 @@
 #include <santa/merge/merge.hpp>
 #include <santa/merge/outputs.hpp>
 #include <santa/rows/log_weights.hpp>
-#include <santa/schedule/even.hpp>
+#include <santa/schedule/units.hpp>
 
 #include <Kokkos_Core.hpp>
 

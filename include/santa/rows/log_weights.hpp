@@ -6,8 +6,8 @@
 #include <santa/decode/kernel_context.hpp>
 #include <santa/lanes/math.hpp>
 #include <santa/rows/row_teams.hpp>
-#include <santa/schedule/even.hpp>
 #include <santa/schedule/tiles.hpp>
+#include <santa/schedule/units.hpp>
 
 #include <Kokkos_Core.hpp>
 

@@ -4,7 +4,7 @@
 #include <santa/core/arguments.hpp>
 #include <santa/core/build.hpp>
 #include <santa/core/shape.hpp>
-#include <santa/schedule/even.hpp>
+#include <santa/schedule/units.hpp>
 
 #include <Kokkos_Core.hpp>
 

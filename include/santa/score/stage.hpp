@@ -7,7 +7,7 @@
 #include <santa/core/query_rows.hpp>
 #include <santa/lanes/group.hpp>
 #include <santa/lanes/math.hpp>
-#include <santa/schedule/even.hpp>
+#include <santa/schedule/units.hpp>
 #include <santa/score/coming_rows.hpp>
 #include <santa/score/modifiers.hpp>
 #include <santa/score/row_scales.hpp>

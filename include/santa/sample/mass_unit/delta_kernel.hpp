@@ -8,7 +8,7 @@
 #include <santa/sample/mass_unit/carried_delta.hpp>
 #include <santa/sample/mass_unit/first_delta.hpp>
 #include <santa/sample/mass_unit/solve_delta.hpp>
-#include <santa/schedule/even.hpp>
+#include <santa/schedule/units.hpp>
 
 #include <Kokkos_Core.hpp>
 

@@ -6,7 +6,7 @@
 #include <santa/sample/mass_unit/carried_delta.hpp>
 #include <santa/sample/mass_unit/first_delta.hpp>
 #include <santa/sample/mass_unit/panel_scores.hpp>
-#include <santa/schedule/even.hpp>
+#include <santa/schedule/units.hpp>
 #include <santa/score/coming_rows.hpp>
 
 #include <Kokkos_Core.hpp>

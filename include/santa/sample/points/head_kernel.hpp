@@ -3,7 +3,7 @@
 
 #include <santa/core/build.hpp>
 #include <santa/lanes/group.hpp>
-#include <santa/schedule/even.hpp>
+#include <santa/schedule/units.hpp>
 
 #include <Kokkos_Core.hpp>
 

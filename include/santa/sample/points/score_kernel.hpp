@@ -5,8 +5,8 @@
 #include <santa/lanes/group.hpp>
 #include <santa/sample/points/stored_scores.hpp>
 #include <santa/sample/points/tile_masses.hpp>
-#include <santa/schedule/even.hpp>
 #include <santa/schedule/tiles.hpp>
+#include <santa/schedule/units.hpp>
 #include <santa/score/coming_rows.hpp>
 
 #include <Kokkos_Core.hpp>
@@ -29,10 +29,15 @@ struct ScoreKernel : Context {
 
   template <class Member>
   KOKKOS_FUNCTION void operator()(const Member& member) const {
-    const Arguments& a = this->arguments;
-    const Unit unit = unit_of(a, member.league_rank());
     const Group group(member);
-    Stage stage = this->stage(group, this->scratch(group, member), unit);
+    float* scratch = this->scratch(group, member);
+    this->for_each_unit(group, member, scratch, [&](const Unit& unit) { score(group, unit, scratch); });
+  }
+
+ private:
+  KOKKOS_FORCEINLINE_FUNCTION void score(const Group& group, const Unit& unit, float* scratch) const {
+    const Arguments& a = this->arguments;
+    Stage stage = this->stage(group, scratch, unit);
     stage.take_queries([&] { ask_first_tile(group, stage, unit); });
     NoDrawnRows none;
     const StoredScores<Group> store(group, a, unit);
@@ -49,7 +54,6 @@ struct ScoreKernel : Context {
       });
   }
 
- private:
   KOKKOS_FORCEINLINE_FUNCTION void keep(const Group& group, const StoredScores<Group>& store, const Unit& unit,
                                         std::int64_t first, int head, const Float& score) const {
     const Arguments& a = this->arguments;

@@ -1,0 +1,27 @@
+// Units of requests of different lengths, as a schedule in memory tells kernels of them.
+#pragma once
+
+#include <cstdint>
+
+namespace santa::detail {
+
+/// How a request's visible keys are cut: into splits of equal length, but for the last.
+struct RequestSplits {
+  std::int32_t before;  // splits of the requests before it
+  std::int32_t count;   // 1 or more: an empty request has an empty one
+  std::int32_t steps;   // of split_keys keys, in each
+  std::int32_t origin;  // where the first begins, in such steps; at most the first visible key
+};
+
+/// A split of a request.
+struct SplitOfRequest {
+  std::int32_t request, split;
+};
+
+/// The splits of all requests, by which units are found that are not all alike; see schedule/balanced.hpp.
+struct Balance {
+  RequestSplits* requests = nullptr;  // [batch + 1], of the last one `before`; null: all have equally many splits
+  SplitOfRequest* order = nullptr;    // [splits of all requests], the longest first
+};
+
+}  // namespace santa::detail

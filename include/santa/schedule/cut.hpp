@@ -1,0 +1,53 @@
+// How a balanced schedule cuts a request's keys: by its own length alone.
+#pragma once
+
+#include <santa/core/balance.hpp>
+#include <santa/core/build.hpp>
+#include <santa/core/shape.hpp>
+
+#include <Kokkos_Core.hpp>
+
+#include <cstdint>
+
+namespace santa::detail::inline SANTA_BUILD {
+
+/// The rule, fixed when a plan or a schedule is made. Splits have whole steps of split_keys keys and begin at such, so
+/// that all tiles that rules draw in are whole.
+struct Cut {
+  std::int64_t keys_per_split = 0;  // of every request's; 0:
+  std::int32_t parts = 1;           // so many splits a request at most,
+  std::int32_t least = split_keys;  // of at least so many keys, a multiple of split_keys
+  std::int64_t window = every_key;  // of the last keys, which are visible
+
+  bool operator==(const Cut&) const = default;
+
+  /// Splits of a request of so many keys, without `before`.
+  [[nodiscard]] KOKKOS_FUNCTION RequestSplits of(std::int64_t length) const {
+    const std::int64_t start = length > window ? length - window : 0;
+    const std::int64_t unit = keys_per_split > 0 ? keys_per_split : split_keys;
+    const std::int64_t origin = start / unit * unit;
+    const std::int64_t keys = keys_per_split > 0 ? keys_per_split : keys_of(length - origin);
+    const std::int64_t count = (length - origin + keys - 1) / keys;
+    return {0, static_cast<std::int32_t>(count > 0 ? count : 1), static_cast<std::int32_t>(keys / split_keys),
+            static_cast<std::int32_t>(origin / split_keys)};
+  }
+  /// Of a request of up to so many keys, at most.
+  [[nodiscard]] std::int64_t most(std::int64_t length) const {
+    const std::int64_t unit = keys_per_split > 0 ? keys_per_split : split_keys;
+    const std::int64_t keys = keys_per_split > 0 ? keys_per_split : least;
+    const std::int64_t cut =
+        length - unit > window ? window + unit : length;  // from the unit that the window begins in
+    const std::int64_t splits = (cut + keys - 1) / keys;
+    const std::int64_t limited = keys_per_split == 0 && splits > parts ? parts : splits;
+    return limited > 1 ? limited : 1;
+  }
+
+ private:
+  [[nodiscard]] KOKKOS_FUNCTION std::int64_t keys_of(std::int64_t keys) const {
+    const std::int64_t share = (keys + parts - 1) / parts;
+    const std::int64_t whole = (share + split_keys - 1) / split_keys * split_keys;
+    return whole > least ? whole : least;
+  }
+};
+
+}  // namespace santa::detail::inline SANTA_BUILD

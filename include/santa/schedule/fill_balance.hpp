@@ -1,0 +1,88 @@
+// The kernel that notes how the keys of all requests are cut, and in which order their splits are taken.
+#pragma once
+
+#include <santa/core/balance.hpp>
+#include <santa/core/build.hpp>
+#include <santa/core/lengths.hpp>
+#include <santa/schedule/cut.hpp>
+
+#include <Kokkos_Core.hpp>
+
+#include <cstdint>
+
+namespace santa::detail::inline SANTA_BUILD {
+
+/// Fills a Balance from lengths, by one team. Splits come in the order of classes of their length, four to an octave,
+/// the longest first; within a class, in the order of requests: always the same. Reads: each length once, then 16 bytes
+/// a request and class, from the first cache. Writes: 16 bytes a request, 8 bytes a split.
+struct FillBalance {
+  static constexpr int classes = 64;
+  static constexpr int shares = 16;  // of the requests, in which those of a class are looked for side by side
+  static constexpr int scratch_bytes = classes * shares * int{sizeof(std::int32_t)};
+
+  Cut cut;
+  Lengths lengths;
+  std::int64_t storage;
+  std::int32_t batch;
+  Balance balance;
+
+  template <class Member>
+  KOKKOS_FUNCTION void operator()(const Member& member) const {
+    auto* const place = static_cast<std::int32_t*>(
+        member.team_scratch(0).get_shmem_aligned(int{scratch_bytes}, int{alignof(std::int32_t)}));
+    cut_requests(member);
+    member.team_barrier();
+    Kokkos::parallel_for(Kokkos::TeamThreadRange(member, classes * shares), [&](const int i) {
+      std::int32_t sum = 0;
+      for_requests(i, [&](std::int32_t request) { sum += balance.requests[request].count; });
+      place[i] = sum;
+    });
+    member.team_barrier();
+    Kokkos::parallel_scan(Kokkos::TeamThreadRange(member, classes * shares),
+                          [&](const int i, std::int32_t& before, const bool known) {
+                            const std::int32_t own = place[i];
+                            if (known) place[i] = before;
+                            before += own;
+                          });
+    member.team_barrier();
+    Kokkos::parallel_for(Kokkos::TeamThreadRange(member, classes * shares), [&](const int i) {
+      std::int32_t at = place[i];
+      for_requests(i, [&](std::int32_t request) {
+        const std::int32_t count = balance.requests[request].count;
+        for (std::int32_t split = 0; split < count; ++split) balance.order[at++] = {request, split};
+      });
+    });
+  }
+
+ private:
+  template <class Member>
+  KOKKOS_FUNCTION void cut_requests(const Member& member) const {
+    Kokkos::parallel_for(Kokkos::TeamThreadRange(member, batch),
+                         [&](const std::int32_t i) { balance.requests[i] = cut.of(lengths.clamped(i, storage)); });
+    member.team_barrier();
+    Kokkos::parallel_scan(Kokkos::TeamThreadRange(member, batch + 1),
+                          [&](const std::int32_t i, std::int32_t& before, const bool known) {
+                            if (known) balance.requests[i].before = before;
+                            before += i < batch ? balance.requests[i].count : 0;
+                          });
+  }
+
+  /// Calls f(request) for those of the i-th share of a class: classes one after the other, of each its shares.
+  template <class F>
+  KOKKOS_FUNCTION void for_requests(int i, const F& f) const {
+    const std::int64_t share = i % shares;
+    const auto end = static_cast<std::int32_t>((share + 1) * batch / shares);
+    for (auto request = static_cast<std::int32_t>(share * batch / shares); request < end; ++request)
+      if (class_of(balance.requests[request].steps) == i / shares) f(request);
+  }
+
+  /// 0 for the longest. The splits of a request count by what all but its last are.
+  KOKKOS_FUNCTION static int class_of(std::int32_t steps) {
+    const int octave = 31 - Kokkos::countl_zero(static_cast<std::uint32_t>(steps));
+    const int quarter = (octave >= 2 ? steps >> (octave - 2) : steps << (2 - octave)) & 3;
+    const int size = 4 * octave + quarter;
+    return size < classes ? classes - 1 - size : 0;
+  }
+};
+
+}  // namespace santa::detail::inline SANTA_BUILD
