@@ -85,12 +85,13 @@ KOKKOS_FUNCTION void add_statistics(const Group& group, const Arguments& a, cons
     const auto [first, count] = states_of_slice(a, unit);
     std::int64_t rows = 0;
     std::int64_t drawn = 0;
+    std::uint32_t flags = 0;
     for (std::int32_t i = 0; i < count; ++i) {
       rows += a.counts[first + i].rows;
       drawn += a.counts[first + i].samples;
+      flags |= a.counts[first + i].flags;
     }
     float smallest = lanes::infinity;
-    std::uint32_t flags = 0;
     for (int head = 0; head < unit.heads; ++head) {
       smallest = samples[head].effective_size < smallest ? samples[head].effective_size : smallest;
       flags |= samples[head].flags;

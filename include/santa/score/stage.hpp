@@ -1,6 +1,7 @@
 // What a lane group does with the rows of a unit: scores of its keys, and sums of its value rows.
 #pragma once
 
+#include <santa/cache/page_slots.hpp>
 #include <santa/core/arguments.hpp>
 #include <santa/core/build.hpp>
 #include <santa/core/piece_rows.hpp>
@@ -146,8 +147,29 @@ class Stage {
   KOKKOS_FORCEINLINE_FUNCTION void rescale(int head, float factor) { _tile.rescale(head, factor); }
   /// Writes the sums of all heads: to[head * head_stride + 0..dim).
   KOKKOS_FORCEINLINE_FUNCTION void store_sums(float* to, int head_stride) const { _tile.store_sums(to, head_stride); }
+  /// What is to be said of the unit's rows, in bits of Statistics::Flag, by the groups of its team together.
+  [[nodiscard]] KOKKOS_FUNCTION std::uint32_t flags() const {
+    if constexpr (requires { _addresses.slots(0); })
+      if (has_bad_page(_addresses.slots(_unit.batch))) return Statistics::page_out_of_range;
+    return 0;
+  }
 
  private:
+  /// Of those of visible keys, which the team's groups share out.
+  [[nodiscard]] KOKKOS_FUNCTION bool has_bad_page(const PageSlots& slots) const {
+    const std::int64_t from = _unit.start > _unit.begin ? _unit.start : _unit.begin;
+    const std::int64_t to = _unit.end <= slots.last ? _unit.end : slots.last + std::int64_t{1};
+    if (from >= to) return false;
+    const auto first = static_cast<std::int32_t>(slots.page_size.quotient(static_cast<std::uint32_t>(from)));
+    const auto last = static_cast<std::int32_t>(slots.page_size.quotient(static_cast<std::uint32_t>(to - 1)));
+    typename Group::template Vector<std::uint32_t> bad = 0U;
+    for (std::int32_t n = first + Group::size * _group.rank(); n <= last; n += Group::size * Group::groups_per_team)
+      _group.for_each(last - n < Group::size ? last - n + 1 : Group::size, [&](int i) {
+        if (!slots.is_page(n + i)) bad = 1U;
+      });
+    return _group.sum(bad) != 0;
+  }
+
   const Group& _group;
   const Arguments& _arguments;
   const Addresses& _addresses;
