@@ -61,14 +61,14 @@ struct PagedRows {
 
 /// Rows of a copy of a whole pool, one for each of its slots, as those of one (batch, kv head): by their slots. All but
 /// the rows is what the copy's have.
-template <class Rows>
+template <class Rows, class Slots = PageSlots>
 struct PooledRows : Rows {
-  PageSlots slots;
+  Slots slots;
 
   KOKKOS_FORCEINLINE_FUNCTION auto operator[](std::int64_t row) const { return Rows::operator[](slots.slot(row)); }
 };
 template <PieceRows Rows>
-struct PooledRows<Rows> : Rows {
+struct PooledRows<Rows, PageSlots> : Rows {
   PageSlots slots;
 
   template <class F>
@@ -76,6 +76,83 @@ struct PooledRows<Rows> : Rows {
     Rows::for_each(slots.slot(row), f);
   }
 };
+
+/// Where a thread is that goes from row to row: in the page of the last one, whose rows it finds without the table.
+class PageWalk {
+ public:
+  explicit PageWalk(const PageSlots& slots) : _slots(slots), _size(static_cast<std::uint32_t>(slots.page_size)) {}
+
+  /// Whether a row is in another page. Slots of a page beyond the last row are of this one: they are hints.
+  [[nodiscard, gnu::always_inline]] bool leaves(std::int64_t row) const {
+    return static_cast<std::uint32_t>(row) - _first >= _size;
+  }
+  /// Turns to the page of a row, or of the last one, and notes f(page, its first row). Returns the row.
+  template <class F>
+  [[gnu::noinline]] std::int64_t turn(std::int64_t row, const F& f) {
+    const std::int64_t known = _slots.last < 0 ? 0 : (row < _slots.last ? row : _slots.last);
+    const PageSlots::Place at = _slots.place(known);
+    if (_slots.last >= 0) _first = static_cast<std::uint32_t>(known) - at.slot;
+    f(at.page, known - at.slot);
+    return known;
+  }
+
+ private:
+  PageSlots _slots;
+  std::uint32_t _size;
+  std::uint32_t _first = std::uint32_t{1} << 31;  // of the page's rows; at first none
+};
+
+/// Slots and rows for such a thread.
+class WalkedSlots {
+ public:
+  explicit WalkedSlots(const PageSlots& slots) : _walk(slots), _size(slots.page_size) {}
+
+  [[nodiscard, gnu::always_inline]] std::int64_t slot(std::int64_t row) const {
+    if (_walk.leaves(row))
+      row =
+          _walk.turn(row, [&](std::uint32_t page, std::int64_t first) { _shift = std::int64_t{page} * _size - first; });
+    return row + _shift;
+  }
+
+ private:
+  mutable PageWalk _walk;
+  mutable std::int64_t _shift = 0;
+  std::int64_t _size;
+};
+template <class T>
+class WalkedRows {
+ public:
+  explicit WalkedRows(const PagedRows<T>& rows)
+      : _walk(rows.slots), _base(rows.base), _page_stride(rows.page_stride), _stride(rows.row_stride) {}
+
+  [[nodiscard, gnu::always_inline]] const T* operator[](std::int64_t row) const {
+    if (_walk.leaves(row))
+      row = _walk.turn(row,
+                       [&](std::uint32_t page, std::int64_t first) { _shift = page * _page_stride - first * _stride; });
+    return _base + (_shift + row * _stride);
+  }
+
+ private:
+  mutable PageWalk _walk;
+  mutable std::int64_t _shift = 0;
+  const T* _base;
+  std::int64_t _page_stride, _stride;
+};
+
+/// Rows for one thread that goes from row to row; as they are, where there is no table.
+template <class Rows>
+KOKKOS_FUNCTION const Rows& walked(const Rows& rows) {
+  return rows;
+}
+template <class T>
+WalkedRows<T> walked(const PagedRows<T>& rows) {
+  return WalkedRows<T>(rows);
+}
+template <class Rows>
+  requires(!PieceRows<Rows>)
+PooledRows<Rows, WalkedSlots> walked(const PooledRows<Rows>& rows) {
+  return {static_cast<const Rows&>(rows), WalkedSlots(rows.slots)};
+}
 
 /// Whether a row of one (batch, kv head), below its length, may be written.
 template <class Rows>

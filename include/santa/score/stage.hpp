@@ -28,8 +28,8 @@ namespace santa::detail::inline SANTA_BUILD {
 template <class Group, class Tile, class Addresses, class Modifier>
 class Stage {
   using Float = typename Group::template Vector<float>;
-  using Rows = decltype(std::declval<const Addresses&>().values(0, 0));
-  using ScoredRows = decltype(std::declval<const Addresses&>().scored(0, 0));
+  using Rows = RowsOf<Tile, decltype(std::declval<const Addresses&>().values(0, 0))>;
+  using ScoredRows = RowsOf<Tile, decltype(std::declval<const Addresses&>().scored(0, 0))>;
 
  public:
   /// Rows are asked for and taken in the course of `scores` and `settle`, not when they are drawn.
@@ -53,9 +53,11 @@ class Stage {
         _modifier(modifier),
         _unit(unit),
         _tile(group, shared, own, unit.heads, a.dim),
-        _scored(addresses.scored(unit.batch, unit.kv_head)),
-        _values(addresses.values(unit.batch, unit.kv_head)),
-        _keys(addresses.keys(unit.batch, unit.kv_head)),
+        _scored(rows_of<Tile>(addresses.scored(unit.batch, unit.kv_head))),
+        _values(rows_of<Tile>(addresses.values(unit.batch, unit.kv_head))),
+        _values_ahead(_values),
+        _values_asked(_values),
+        _keys(rows_of<Tile>(addresses.keys(unit.batch, unit.kv_head))),
         _coming(_scored, a, addresses, unit),
         _scales(_scored) {}
 
@@ -120,7 +122,8 @@ class Stage {
   KOKKOS_FORCEINLINE_FUNCTION void gather(const std::int32_t* index, int count, const Ahead& ahead, const float* weight,
                                           int weight_stride) {
     _tile.add_rows(
-        _values, _unit.begin, index, count, [&](int i) { return value_row(ahead(i)); }, weight, weight_stride);
+        _values, _unit.begin, index, count, [&](int i) { return _values_ahead[_unit.begin + ahead(i)]; }, weight,
+        weight_stride);
   }
   /// Where drawn rows lie.
   [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION auto value_row(std::int32_t index) const {
@@ -132,7 +135,7 @@ class Stage {
   /// Asks for what will be read of a drawn row.
   KOKKOS_FORCEINLINE_FUNCTION void ask_row(std::int32_t index) const {
     const int bytes = _arguments.dim * int{sizeof(typename Tile::Element)};
-    _group.prefetch(value_row(index), bytes);
+    _group.prefetch(_values_asked[_unit.begin + index], bytes);
     if constexpr (rescored) _group.prefetch(key_row(index), bytes);
   }
   /// Where rows are asked for asynchronously: has drawn ones taken until at most `most` wait.
@@ -177,7 +180,9 @@ class Stage {
   Unit _unit;  // by value: a device keeps it in registers
   Tile _tile;
   ScoredRows _scored;
-  Rows _values;
+  Rows _values;  // three of them, as each keeps where it is on a host
+  Rows _values_ahead;
+  Rows _values_asked;
   Rows _keys;
   UnitAfter<Tile, ScoredRows> _coming;
   RowScales<Group, ScoredRows> _scales;
