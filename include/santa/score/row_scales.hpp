@@ -2,11 +2,13 @@
 #pragma once
 
 #include <santa/core/build.hpp>
+#include <santa/core/element.hpp>
 #include <santa/lanes/math.hpp>
 
 #include <Kokkos_Core.hpp>
 
 #include <cstdint>
+#include <utility>
 
 namespace santa::detail::inline SANTA_BUILD {
 
@@ -64,12 +66,13 @@ template <class Group, PooledScaledRows Rows>
 struct RowScales<Group, Rows> {
   using Float = typename Group::template Vector<float>;
 
-  const Rows& rows;
+  const bfloat16* scales;
+  decltype(std::declval<const Rows&>().slots) slots;
   Float now = 0.F;
   Float ahead = 0.F;  // as they were loaded, in lower halves
   bool loaded = false;
 
-  KOKKOS_FUNCTION explicit RowScales(const Rows& of) : rows(of) {}
+  KOKKOS_FUNCTION explicit RowScales(const Rows& rows) : scales(rows.scale), slots(rows.slots) {}
 
   KOKKOS_FORCEINLINE_FUNCTION void turn(const Group& group, std::int64_t first, std::int64_t step, int count,
                                         std::int64_t next, int next_count) {
@@ -86,7 +89,7 @@ struct RowScales<Group, Rows> {
  private:
   KOKKOS_FORCEINLINE_FUNCTION void load(const Group& group, std::int64_t first, std::int64_t step, int count) {
     group.template for_each_lane<1>(count, &ahead, [&](int lane, float* bits) {
-      *bits = Kokkos::bit_cast<float>(std::uint32_t{rows.scale[rows.slots.slot(first + step * lane)].bits});
+      *bits = Kokkos::bit_cast<float>(std::uint32_t{scales[slots.slot(first + step * lane)].bits});
     });
   }
 };
