@@ -3,6 +3,7 @@
 
 #include <santa/cache/addressed_cache.hpp>
 #include <santa/cache/allocate.hpp>
+#include <santa/cache/append.hpp>
 #include <santa/cache/contiguous.hpp>
 #include <santa/cache/encode_keys.hpp>
 #include <santa/cache/feature_keys.hpp>

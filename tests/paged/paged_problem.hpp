@@ -69,8 +69,13 @@ class PagedProblem {
     _lengths = to_space<Space>(_problem.lengths, "test::lengths");
   }
 
-  [[nodiscard]] Rows keys() const { return pool(0); }
-  [[nodiscard]] Rows values() const { return pool(_value_offset); }
+  [[nodiscard]] Rows keys() const { return pool<const T>(0); }
+  [[nodiscard]] Rows values() const { return pool<const T>(_value_offset); }
+  [[nodiscard]] auto writable_keys() const { return pool<T>(0); }
+  [[nodiscard]] auto writable_values() const { return pool<T>(_value_offset); }
+  /// All of both pools.
+  [[nodiscard]] const Kokkos::View<T*, Memory>& storage() const { return _storage; }
+  [[nodiscard]] CacheLayout layout() const { return _form.layout; }
   [[nodiscard]] Table table() const {
     const auto n = [](std::int64_t extent) { return static_cast<std::size_t>(extent); };
     const Kokkos::LayoutStride layout(n(_problem.shape.batch), n(_max_pages * 2), n(_max_pages), 2);
@@ -79,6 +84,23 @@ class PagedProblem {
   [[nodiscard]] List list() const { return {_indptr, _indices, _last, _problem.shape.length}; }
   [[nodiscard]] auto by_table() const { return PagedCache{keys(), values(), table(), _form.layout}; }
   [[nodiscard]] auto by_list() const { return PagedCache{keys(), values(), list(), _form.layout}; }
+
+  /// The same pools and pages for requests of these lengths, none longer than the problem's.
+  [[nodiscard]] Table table_of(const std::vector<std::int64_t>& lengths) const {
+    return {table().table(), to_space<Space>(lengths, "test::lengths")};
+  }
+  [[nodiscard]] List list_of(const std::vector<std::int64_t>& lengths) const {
+    std::vector<std::int32_t> indptr = {0}, indices, last;
+    for (std::size_t b = 0; b < lengths.size(); ++b) {
+      const std::int64_t used = (lengths[b] + page_size - 1) / page_size;
+      const auto from = entries.begin() + first(static_cast<std::int64_t>(b));
+      indices.insert(indices.end(), from, from + used);
+      indptr.push_back(static_cast<std::int32_t>(indices.size()));
+      last.push_back(static_cast<std::int32_t>(lengths[b] > 0 ? (lengths[b] - 1) % page_size + 1 : 77));
+    }
+    return {to_space<Space>(indptr, "test::indptr"), to_space<Space>(indices, "test::indices"),
+            to_space<Space>(last, "test::last_page_length"), _problem.shape.length};
+  }
 
   /// Pages of a request, and where its entries begin among all.
   [[nodiscard]] std::int64_t count(std::int64_t b) const { return first(b + 1) - first(b); }
@@ -109,14 +131,16 @@ class PagedProblem {
     _storage = to_space<Space>(storage, "test::pool");
   }
 
-  [[nodiscard]] Rows pool(std::int64_t offset) const {
+  template <class Element>
+  [[nodiscard]] auto pool(std::int64_t offset) const {
+    using View = Kokkos::View<Element****, Kokkos::LayoutStride, Memory>;
     const auto n = [](std::int64_t extent) { return static_cast<std::size_t>(extent); };
     const Shape& shape = _problem.shape;
-    const T* const data = _storage.data() + offset;
+    Element* const data = _storage.data() + offset;
     if (_form.layout == CacheLayout::head_major)
-      return Rows(data, Kokkos::LayoutStride(n(pages), n(_stride[0]), n(shape.kv_heads), n(_stride[2]), n(page_size),
+      return View(data, Kokkos::LayoutStride(n(pages), n(_stride[0]), n(shape.kv_heads), n(_stride[2]), n(page_size),
                                              n(_stride[1]), n(shape.dim), 1));
-    return Rows(data, Kokkos::LayoutStride(n(pages), n(_stride[0]), n(page_size), n(_stride[1]), n(shape.kv_heads),
+    return View(data, Kokkos::LayoutStride(n(pages), n(_stride[0]), n(page_size), n(_stride[1]), n(shape.kv_heads),
                                            n(_stride[2]), n(shape.dim), 1));
   }
 

@@ -63,6 +63,13 @@ SANTA_SPACE_TEST_CASE("an_entry_that_is_no_page_is_named_and_taken_for_page_0") 
     CHECK(message_of([&] { decode(Space{}, Exact{}, query, paged.by_table(), out); }) ==
           "santa: table(2, 1) is " + given);
     const Result clamped = run_once(MassUnit{.rows = 20}, problem, paged.by_table());
+    for (std::size_t i = 0; i < 6; ++i)
+      CHECK(clamped.statistics[i].flags == (i < 4 ? 0U : std::uint32_t{Statistics::page_out_of_range}));
+    const auto windowed = [&](std::int64_t keys) {
+      return run_once(Exact{}, problem, paged.by_list(), {}, {}, Window{keys}).statistics[4].flags;
+    };
+    CHECK(windowed(9) == Statistics::page_out_of_range);  // of rows 31 to 39
+    CHECK(windowed(8) == 0);
     CHECK(same_bits(clamped.out, run_once(MassUnit{.rows = 20}, problem, paged.by_list()).out));
     paged.entries[7] = 0;
     paged.upload();
@@ -108,6 +115,33 @@ SANTA_SPACE_TEST_CASE("lengths_out_of_range_are_named_clamped_and_flagged") {
   for (const auto& indptr : std::vector<std::vector<std::int32_t>>{
            {0, 6, 6, 1 << 30}, {-(1 << 30), 6, 6, 9}, {1 << 30, 6, -(1 << 30), 9}, {0, -5, 20, 3}})
     run_once(MassUnit{.rows = 20}, problem, with_list(paged, indptr, {16, 16, 16}));
+}
+
+SANTA_SPACE_TEST_CASE("a_bad_entry_is_flagged_wherever_it_is_and_by_every_method") {
+  Problem<Space, float> problem({.batch = 2, .heads = 4, .kv_heads = 2, .length = 2016, .dim = 64});
+  problem.fill(2).set_lengths({2016, 1999}).upload();
+  const auto flags = [&](const auto& method, const auto& cache) {
+    const auto statistics = run_once(method, problem, cache).statistics;
+    CHECK(statistics[0].flags == 0);
+    CHECK(statistics[1].flags == 0);
+    CHECK(statistics[2].flags == statistics[3].flags);
+    return statistics[2].flags;
+  };
+  for (const std::int64_t size : {1, 16, 48}) {
+    PagedProblem paged(problem, size);
+    CHECK(flags(Exact{}, paged.by_table()) == 0);
+    for (const std::int64_t page : {std::int64_t{0}, paged.count(1) / 2, paged.count(1) - 1}) {
+      auto& entry = paged.entries[static_cast<std::size_t>(paged.first(1) + page)];
+      const std::int32_t right = std::exchange(entry, -7);
+      paged.upload();
+      constexpr std::uint32_t bad = Statistics::page_out_of_range;
+      CHECK(flags(Exact{}, paged.by_table()) == bad);
+      CHECK(flags(MassUnit{.rows = 20, .steered = true}, paged.by_list()) == bad);
+      CHECK(flags(Systematic{.samples = 20}, paged.by_table()) == bad);
+      CHECK(flags(FixedTileBudget{.samples = 32}, paged.by_list()) == bad);
+      entry = right;
+    }
+  }
 }
 
 SANTA_SPACE_TEST_CASE("shapes_that_do_not_fit_are_named") {

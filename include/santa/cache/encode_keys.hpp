@@ -65,6 +65,11 @@ KOKKOS_FUNCTION void encode_key(const Rows& rows, std::int64_t row, const Key* k
   for (int d = 0; d < dim; ++d) features[d] = static_cast<float>(key[d]);
   rows.encode(row, features);
 }
+/// In a copy of a pool: of a row that has a slot.
+template <class Rows, class Key>
+KOKKOS_FUNCTION void encode_key(const PooledRows<Rows>& rows, std::int64_t row, const Key* key, int dim) {
+  if (rows.slots.has(row)) encode_key(static_cast<const Rows&>(rows), rows.slots.slot(row), key, dim);
+}
 
 /// Encodes rows [begin, begin + count) of each (batch, kv head), counted from the end of the valid keys where
 /// `from_end`.
@@ -105,7 +110,8 @@ void encode(const Space& space, const Full& full, const Narrow& narrow, std::int
 }  // namespace detail::inline SANTA_BUILD
 
 /// Finds what the keys of each (batch, kv head) have in common, for narrow keys yet to be encoded: writes `center`, the
-/// mean of the valid keys, and `spread`, the root of their mean square deviation, feature by feature.
+/// mean of the valid keys, and `spread`, the root of their mean square deviation, feature by feature. Of a PagedCache,
+/// of each kv head: all requests share the copy of its pool. (A page that several of them share counts as often.)
 /// Requires: narrow keys of the cache's shape. Does not fence. Bytes: all keys, 32 of each of their sectors at a time.
 /// When keys drift away from the center afterwards (another topic), new rows get larger scales, hence coarser codes;
 /// nothing breaks, and what it costs shows in Statistics::effective_sample_size of a rescored cache. Then calibrate and
@@ -115,14 +121,16 @@ template <class Space, class Full, class T, class MemorySpace, class Build = lan
 void calibrate(const Space& space, const Full& full, const NarrowKeys<T, MemorySpace>& narrow) {
   const NarrowCache cache{full, narrow};
   const Shape shape = cache.shape();
-  detail::find_channel_moments(space, full, shape, 1.F, narrow.center.data(), narrow.spread.data());
+  const bool together = narrow.center.extent(0) == 1;
+  detail::find_channel_moments(space, full, shape, 1.F, narrow.center.data(), narrow.spread.data(), together);
 }
 
 /// Encodes keys [first, first + count) of every request; with `calibrate` before, that is how a cache is filled. Rows
-/// beyond a request's length are encoded too: they may be anything. Codes of finite keys are finite numbers: what lies
-/// beyond the largest becomes it. A key that is not finite becomes a row whose score is NaN. Does not fence. `narrow`
-/// is any narrow copy whose rows can be written: those of PieceRows by `encode(row, key)`, given a key's features as
-/// float. Bytes: the keys read, the codes written. Errors: std::invalid_argument: name, given, accepted.
+/// beyond a request's length are encoded too, but for those in pages: they may be anything. Codes of finite keys are
+/// finite numbers: what lies beyond the largest becomes it. A key that is not finite becomes a row whose score is NaN.
+/// Does not fence. `narrow` is any narrow copy whose rows can be written: those of PieceRows by `encode(row, key)`,
+/// given a key's features as float. Bytes: the keys read, the codes written. Errors: std::invalid_argument: name,
+/// given, accepted.
 template <class Space, class Full, class Narrow, class Build = lanes::Build>
 void encode_keys(const Space& space, const Full& full, const Narrow& narrow, std::int64_t first, std::int64_t count) {
   detail::encode(space, full, narrow, first, count, false);

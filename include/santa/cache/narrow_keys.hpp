@@ -2,6 +2,7 @@
 #pragma once
 
 #include <santa/cache/contiguous.hpp>
+#include <santa/cache/page_slots.hpp>
 #include <santa/core/build.hpp>
 #include <santa/core/check.hpp>
 #include <santa/core/element.hpp>
@@ -139,15 +140,29 @@ template <class T>
 struct ScoredBy<NarrowRows<T>> {
   using Element = T;
 };
+template <class T>
+struct ScoredBy<PooledRows<NarrowRows<T>>> {
+  using Element = T;
+};
 template <PieceRows Rows>
 struct ScoredBy<Rows> {
   using Element = Rows;
 };
 
+/// Rows of a copy that stand for those of one (batch, kv head): the copy's own, or, where rows lie in pages, those of
+/// their slots in a copy of the pool.
+template <class Full, class Copy>
+KOKKOS_FUNCTION auto rows_of_copy(const Full& full, const Copy& copy, std::int64_t batch, std::int64_t head) {
+  if constexpr (requires { full.pooled(copy.rows(0, head), batch); })
+    return full.pooled(copy.rows(0, head), batch);
+  else
+    return copy.rows(batch, head);
+}
+
 /// As kernels see it: the full cache, and a narrow copy in the place of its keys.
 template <class Full, class Copy, bool rescore>
 struct NarrowAddresses : Full {
-  using ScoredRows = decltype(std::declval<const Copy&>().rows(0, 0));
+  using ScoredRows = decltype(rows_of_copy(std::declval<const Full&>(), std::declval<const Copy&>(), 0, 0));
   using ScoredElement = typename ScoredBy<ScoredRows>::Element;
   static constexpr bool rescored = rescore;
 
@@ -161,7 +176,7 @@ struct NarrowAddresses : Full {
   }
 
   [[nodiscard]] KOKKOS_FUNCTION ScoredRows scored(std::int64_t batch, std::int64_t head) const {
-    return copy.rows(batch, head);
+    return rows_of_copy<Full>(*this, copy, batch, head);
   }
 };
 
@@ -174,6 +189,8 @@ struct NarrowAddresses : Full {
 /// over the rows read, W = exact weight / inclusion probability. Numerator and denominator are unbiased; the bias of
 /// their ratio falls as 1 / rows. `lse` is then log sum W, `center` has no effect on the output, and a poor narrow copy
 /// shows in Statistics::effective_sample_size.
+/// Pages:    the copy of a PagedCache is one of its pool, for `pool_shape()`: codes are found by the same table, and
+///           `center` and `spread` are those of all requests.
 /// Bytes:    the copy of the visible keys; value rows as the method reads them; with rescoring as many full key rows.
 /// Errors:   std::invalid_argument from `shape`: narrow keys of another shape than the full cache's.
 template <class FullCache, class Narrow, Rescore rescore = Rescore::none>
@@ -197,15 +214,10 @@ class NarrowCache {
   [[nodiscard]] Shape shape() const {
     const Shape full = _full.shape();
     detail::check_shape(full);
-    const Shape narrow = _narrow.shape();
-    const auto equal = [](const char* name, std::int64_t given, std::int64_t expected) {
-      detail::require(given == expected, std::string("narrow keys' ") + name, given,
-                      "that of the full cache (" + std::to_string(expected) + ")");
-    };
-    equal("batch", narrow.batch, full.batch);
-    equal("kv_heads", narrow.kv_heads, full.kv_heads);
-    equal("length", narrow.length, full.length);
-    equal("dim", narrow.dim, full.dim);
+    if constexpr (requires { _full.pool_shape(); })
+      require_equal(_full.pool_shape(), "that of the pool, all of whose slots are one batch (");
+    else
+      require_equal(full, "that of the full cache (");
     if constexpr (PieceRows<typename Addresses::ScoredRows>) {
       const int width = _narrow.addresses().rows(0, 0).width();
       detail::require(width >= 1 && width <= full.dim, "width of narrow keys' rows", width,
@@ -220,6 +232,18 @@ class NarrowCache {
   }
 
  private:
+  void require_equal(const Shape& expected, const std::string& meaning) const {
+    const Shape narrow = _narrow.shape();
+    const auto equal = [&](const char* name, std::int64_t given, std::int64_t right) {
+      detail::require(given == right, std::string("narrow keys' ") + name, given,
+                      meaning + std::to_string(right) + ")");
+    };
+    equal("batch", narrow.batch, expected.batch);
+    equal("kv_heads", narrow.kv_heads, expected.kv_heads);
+    equal("length", narrow.length, expected.length);
+    equal("dim", narrow.dim, expected.dim);
+  }
+
   FullCache _full;
   Narrow _narrow;
 };

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <santa/cache/contiguous.hpp>
+#include <santa/cache/page_slots.hpp>
 #include <santa/cache/page_table.hpp>
 #include <santa/core/build.hpp>
 #include <santa/core/check.hpp>
@@ -21,28 +22,6 @@
 
 namespace santa {
 namespace detail::inline SANTA_BUILD {
-
-/// Rows of one (batch, kv head): row i lies in page entries[i / page_size], slot i % page_size. A row beyond the last
-/// is taken for the last, as hints name such rows and entries beyond it may be anything; an entry that is no page of
-/// the pool is taken for page 0.
-template <class T>
-struct PagedRows {
-  const T* base;
-  const std::int32_t* entries;
-  std::int64_t entry_stride, page_stride, row_stride;
-  std::int32_t last;  // -1: there is no row
-  std::uint32_t pages;
-  Divisor page_size;
-
-  KOKKOS_FUNCTION const T* operator[](std::int64_t row) const {
-    if (last < 0) return base;
-    const auto at = static_cast<std::uint32_t>(row < last ? row : last);
-    const std::uint32_t n = page_size.quotient(at);
-    const std::uint32_t slot = at - n * static_cast<std::uint32_t>(page_size);
-    const auto entry = static_cast<std::uint32_t>(entries[n * entry_stride]);
-    return base + (entry < pages ? entry : 0U) * page_stride + slot * row_stride;
-  }
-};
 
 /// Where the rows lie, as kernels see it: the same for tables of either form.
 template <class T>
@@ -75,13 +54,20 @@ struct PagedAddresses {
   [[nodiscard]] KOKKOS_FUNCTION PagedRows<T> values(std::int64_t batch, std::int64_t head) const {
     return rows(value_data, value_stride, batch, head);
   }
+  [[nodiscard]] KOKKOS_FUNCTION PageSlots slots(std::int64_t batch) const {
+    const RequestPages request = table.of(batch);
+    return {request.data, request.stride, table.rows(batch, page_size) - 1, pages, page_size};
+  }
+  /// Rows of a request, by those of a copy of the pool.
+  template <class Rows>
+  [[nodiscard]] KOKKOS_FUNCTION PooledRows<Rows> pooled(const Rows& copy, std::int64_t batch) const {
+    return {copy, slots(batch)};
+  }
 
  private:
   KOKKOS_FUNCTION PagedRows<T> rows(const T* data, const std::int64_t (&stride)[3], std::int64_t batch,
                                     std::int64_t head) const {
-    const RequestPages request = table.of(batch);
-    const std::int32_t last = table.rows(batch, page_size) - 1;
-    return {data + head * stride[2], request.data, request.stride, stride[0], stride[1], last, pages, page_size};
+    return {data + head * stride[2], stride[0], stride[1], slots(batch)};
   }
 };
 
@@ -90,10 +76,15 @@ struct PagedAddresses {
 /// Keys and values of a batch of requests in pages of two pools, which a table shares out.
 /// Shapes:   keys, values [pages, page_size, kv_heads, dim] or, with CacheLayout::head_major,
 ///           [pages, kv_heads, page_size, dim]; any strides, but the last extent is contiguous: the pools may be halves
-///           of one block. table: PageTable or PageList. Slots beyond a request's length are never read, nor are pages
-///           that no request has.
+///           of one block, [pages, 2, page_size, kv_heads, dim] or [pages, 2, kv_heads, page_size, dim], or layers of
+///           one. table: PageTable or PageList. Slots beyond a request's length are never read, nor are pages that no
+///           request has.
+/// Copies:   narrow keys (NarrowCache) are a copy of the pool: made for `pool_shape()`, one batch of all slots, shared
+/// by
+///           the requests that share a page. FeatureKeys are made for `shape()`, request by request.
 /// Requires: keys and values of one element type (float, half, bfloat16 or an equivalent 2-byte type). Entries of the
-///           table from 0 to pages - 1: kernels take page 0 for others, which gives wrong results; see `validate`.
+///           table from 0 to pages - 1: kernels take page 0 for others, which gives wrong results, flagged as
+///           Statistics::page_out_of_range; see `validate`.
 /// Errors:   std::invalid_argument from `shape` and `addresses`: name, given, accepted.
 /// Bytes:    those of the rows, and an entry of the table for each row of a tile.
 template <class KeyView, class ValueView, PageTablePolicy Table>
@@ -135,6 +126,14 @@ class PagedCache {
                     "keys.extent(0)", pages(), "1 or more pages");
     const auto kv_heads = static_cast<std::int64_t>(_keys.extent(3 - row_extent()));
     return {_table.batch(), kv_heads, kv_heads, length, static_cast<std::int64_t>(_keys.extent(3))};
+  }
+
+  /// Extents of a copy of the pool: one batch of all slots, slot i % page_size of page i / page_size being its row i.
+  [[nodiscard]] Shape pool_shape() const {
+    const Shape own = shape();
+    const std::int64_t slots =
+        detail::product("pages * page_size", {pages(), page_size()}, detail::most_counted, "less than 2^31");
+    return {1, own.kv_heads, own.kv_heads, slots, own.dim};
   }
 
   /// What kernels need, checked.

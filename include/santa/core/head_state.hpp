@@ -43,6 +43,8 @@ KOKKOS_INLINE_FUNCTION std::int64_t state_floats(int dim) {
 struct UnitCounts {
   std::uint32_t rows = 0;
   std::uint32_t samples = 0;
+  std::uint32_t flags = 0;  // bits of Statistics::Flag
+  std::uint32_t none = 0;   // up to 16 bytes, as states follow
 };
 
 }  // namespace santa::detail

@@ -22,6 +22,8 @@ struct Statistics {
     length_clamped = 1,
     /// Of some query head, rows were left to chance and none of them was read: there is no error bar (it is NaN).
     no_error_bar = 2,
+    /// Of a cache in pages, a page of visible keys was none of the pool, and page 0 was taken. See `validate`.
+    page_out_of_range = 4,
   };
 };
 

@@ -77,7 +77,10 @@ struct SweepKernel : Context {
     } else {
       TileLoop(group, unit, stage, rule, state).draw_as_scored();
     }
-    finish(group, unit, state, rule, scratch);
+    std::uint32_t flags = 0;
+    if constexpr (requires { stage.flags(); })
+      if (a.statistics) flags = stage.flags();
+    finish(group, unit, state, rule, flags, scratch);
   }
 
   KOKKOS_FUNCTION Rule make_rule(const Group& group, const Unit& unit, float* scratch) const {
@@ -90,14 +93,14 @@ struct SweepKernel : Context {
   }
 
   /// Writes the state of the unit: the group's, or that of all groups of the team together.
-  KOKKOS_FUNCTION void finish(const Group& group, const Unit& unit, State& state, const Rule& rule,
+  KOKKOS_FUNCTION void finish(const Group& group, const Unit& unit, State& state, const Rule& rule, std::uint32_t flags,
                               float* scratch) const {
     const Arguments& a = this->arguments;
     const std::int64_t row = state_of_unit(a, unit);
     float* states = a.states + row * a.slice_heads * state_floats(a.dim);
     HeadState heads[Group::max_heads];
     state.close(rule, heads);
-    const UnitCounts counts{state.rows(), rule.samples(state.rows())};
+    const UnitCounts counts{state.rows(), rule.samples(state.rows()), flags};
     if constexpr (Group::groups_per_team == 1) {
       state.store(heads, states);
       group.single([&] { a.counts[row] = counts; });
@@ -118,6 +121,7 @@ struct SweepKernel : Context {
     for (int i = 0; i < Group::groups_per_team; ++i) {
       sum.rows += reinterpret_cast<const UnitCounts*>(scratch)[i].rows;
       sum.samples += reinterpret_cast<const UnitCounts*>(scratch)[i].samples;
+      sum.flags |= reinterpret_cast<const UnitCounts*>(scratch)[i].flags;
     }
     return sum;
   }

@@ -77,6 +77,52 @@ KOKKOS_FUNCTION bool is_good_row(const Rows& rows, std::int64_t key) {
                 [&](int place, float value) { good = good && place >= 0 && place < rows.width() && is_finite(value); });
   return good;
 }
+template <class Rows>
+KOKKOS_FUNCTION bool is_good_row(const PooledRows<Rows>& rows, std::int64_t key) {
+  return is_good_row(static_cast<const Rows&>(rows), rows.slots.slot(key));
+}
+
+/// A number that `of()` finds in the memory of `space`. Fences it.
+template <class Space, class Of>
+std::int64_t found_on(const Space& space, const Of& of) {
+  std::int64_t result = 0;
+  Kokkos::parallel_reduce(
+      "santa::validate", Range<Space>(space, 0, 1),
+      KOKKOS_LAMBDA(const std::int64_t /*i*/, std::int64_t& found) { found = of(); },
+      Kokkos::Sum<std::int64_t>(result));
+  space.fence("santa::validate");
+  return result;
+}
+
+/// Where a key of a request lies in a narrow copy.
+template <class Addresses>
+struct PlaceInCopy {
+  Addresses addresses;
+  std::int64_t batch, head, key;
+
+  KOKKOS_FUNCTION std::int64_t operator()() const {
+    const auto rows = addresses.scored(batch, head);
+    if constexpr (requires { rows.slots; })
+      return rows.slots.slot(key);
+    else
+      return key;
+  }
+};
+struct LengthOf {
+  Lengths lengths;
+  std::int64_t batch, storage;
+
+  KOKKOS_FUNCTION std::int64_t operator()() const { return lengths.get(batch, storage); }
+};
+
+template <class View>
+[[noreturn]] void reject_scale(const View& scales, std::int64_t batch, std::int64_t head, std::int64_t key) {
+  const auto at = [](std::int64_t i) { return static_cast<std::size_t>(i); };
+  bfloat16 given;
+  Kokkos::deep_copy(given, Kokkos::subview(scales, at(batch), at(head), at(key)));
+  reject("scales(" + std::to_string(batch) + ", " + std::to_string(head) + ", " + std::to_string(key) + ")",
+         std::to_string(static_cast<float>(given)), "a positive finite number");
+}
 
 /// Whether the narrow copy of key i is no good, of those that are valid, in the order of [batch, kv_heads, length].
 template <class Addresses>
@@ -114,7 +160,7 @@ struct IsBadPreparation {
 /// The same for a cache with a narrow copy of its keys: scales all positive and finite; of PieceRows, finite values at
 /// places below their width, and finite queries prepared into finite numbers (no NaN in a projection). A NaN is what
 /// the row of a key that is not finite gets. Fences `space`. Errors: std::invalid_argument naming the first bad
-/// request, scale or row.
+/// request, scale or row; of a copy of a pool, the scale by its slot.
 template <class Space, class Full, class Narrow, Rescore rescore, class Build = lanes::Build>
 void validate(const Space& space, const NarrowCache<Full, Narrow, rescore>& cache) {
   validate(space, cache.full());
@@ -136,16 +182,16 @@ void validate(const Space& space, const NarrowCache<Full, Narrow, rescore>& cach
       detail::first_bad(space, keys, detail::IsBadRow<Addresses>{addresses, cache.length_data(), shape});
   if (bad >= keys) return;
   const std::int64_t row = bad / shape.length;
-  const std::string place = place_of(row) + ", " + std::to_string(bad % shape.length) + ")";
   if constexpr (PieceRows<typename Addresses::ScoredRows>) {
-    detail::reject("narrow row " + place, "not finite or out of place",
+    detail::reject("narrow row " + place_of(row) + ", " + std::to_string(bad % shape.length) + ")",
+                   "not finite or out of place",
                    "finite values at places below " + std::to_string(addresses.scored(0, 0).width()));
   } else {
-    const auto at = [](std::int64_t i) { return static_cast<std::size_t>(i); };
-    bfloat16 given;
-    Kokkos::deep_copy(given, Kokkos::subview(cache.narrow().scales, at(row / shape.kv_heads), at(row % shape.kv_heads),
-                                             at(bad % shape.length)));
-    detail::reject("scales" + place, std::to_string(static_cast<float>(given)), "a positive finite number");
+    const std::int64_t batch = row / shape.kv_heads;
+    const std::int64_t head = row % shape.kv_heads;
+    const std::int64_t key =
+        detail::found_on(space, detail::PlaceInCopy<Addresses>{addresses, batch, head, bad % shape.length});
+    detail::reject_scale(cache.narrow().scales, cache.narrow().shape().batch > batch ? batch : 0, head, key);
   }
 }
 
@@ -186,12 +232,7 @@ void validate(const Space& space, const FeatureCache<Full, Keys, Choice, rescore
   if (late < shape.batch) {
     std::int64_t given = 0;
     Kokkos::deep_copy(given, Kokkos::subview(copy.lengths, static_cast<std::size_t>(late)));
-    std::int64_t expected = shape.length;
-    if (cache.has_lengths()) {
-      typename Full::length_view::non_const_value_type length{};
-      Kokkos::deep_copy(length, Kokkos::subview(cache.lengths(), static_cast<std::size_t>(late)));
-      expected = length;
-    }
+    const std::int64_t expected = detail::found_on(space, detail::LengthOf{cache.length_data(), late, shape.length});
     detail::reject("feature-major keys' lengths(" + std::to_string(late) + ")", std::to_string(given),
                    "that of the full cache (" + std::to_string(expected) + ")");
   }

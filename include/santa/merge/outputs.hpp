@@ -89,8 +89,9 @@ KOKKOS_INLINE_FUNCTION Statistics counts_of_slice(const Arguments& a, const Unit
   for (std::int32_t i = 0; i < count; ++i) {
     result.rows_read += a.counts[first + i].rows;
     result.samples += a.counts[first + i].samples;
+    result.flags |= a.counts[first + i].flags;
   }
-  if (a.lengths.get(unit.batch, a.storage) != unit.length) result.flags = Statistics::length_clamped;
+  if (a.lengths.get(unit.batch, a.storage) != unit.length) result.flags |= Statistics::length_clamped;
   return result;
 }
 

@@ -36,6 +36,7 @@ class StageCalls {
   [[nodiscard]] virtual float squared_distance(std::int32_t index, const float* center) const = 0;
   virtual void rescale(int head, float factor) = 0;
   virtual void store_sums(float* to, int head_stride) const = 0;
+  [[nodiscard]] virtual std::uint32_t flags() const = 0;
   virtual ~StageCalls() = default;
 };
 
@@ -71,6 +72,7 @@ class StageBehindCalls final : public StageCalls {
   }
   void rescale(int head, float factor) override { _stage.rescale(head, factor); }
   void store_sums(float* to, int head_stride) const override { _stage.store_sums(to, head_stride); }
+  [[nodiscard]] std::uint32_t flags() const override { return _stage.flags(); }
 
  private:
   Stage _stage;
@@ -111,6 +113,7 @@ class AnyStage {
   }
   void rescale(int head, float factor) { _calls->rescale(head, factor); }
   void store_sums(float* to, int head_stride) const { _calls->store_sums(to, head_stride); }
+  [[nodiscard]] std::uint32_t flags() const { return _calls->flags(); }
 
  private:
   StageCalls* _calls;

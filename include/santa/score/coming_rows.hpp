@@ -1,6 +1,7 @@
 // What a tile is told of the rows that follow it, and of those that wait.
 #pragma once
 
+#include <santa/cache/page_slots.hpp>
 #include <santa/core/arguments.hpp>
 #include <santa/core/build.hpp>
 #include <santa/core/shape.hpp>
@@ -9,6 +10,8 @@
 #include <Kokkos_Core.hpp>
 
 #include <cstdint>
+#include <type_traits>
+#include <utility>
 
 namespace santa::detail::inline SANTA_BUILD {
 
@@ -34,6 +37,17 @@ struct ComingRows {
   }
 };
 
+/// Rows as a stage keeps them: where a tile is a host's, as its thread walks along them.
+template <class Tile, class Rows>
+KOKKOS_FORCEINLINE_FUNCTION decltype(auto) rows_of(const Rows& rows) {
+  if constexpr (requires { Tile::reads_ahead; })
+    return walked(rows);
+  else
+    return (rows);
+}
+template <class Tile, class Rows>
+using RowsOf = std::remove_cvref_t<decltype(rows_of<Tile>(std::declval<const Rows&>()))>;
+
 /// The keys of the unit that likely follows, from its first row on: a hint, by which hosts lose no time between units.
 /// Nothing where a tile has no use for it.
 template <class Tile, class Rows>
@@ -55,17 +69,18 @@ class UnitAfter<Tile, Rows> {
  public:
   template <class Addresses>
   KOKKOS_FUNCTION UnitAfter(const Rows& rows, const Arguments& a, const Addresses& addresses, const Unit& unit)
-      : _rows(rows) {
+      : _own(rows), _rows(rows) {
     const Unit after = unit_after(a, unit);
-    _rows = addresses.scored(after.batch, after.kv_head);
+    _rows = rows_of<Tile>(addresses.scored(after.batch, after.kv_head));
     _begin = after.begin;
   }
   template <class Key>
-  KOKKOS_FORCEINLINE_FUNCTION auto row(const Rows& rows, const Unit& unit, Key key, std::int64_t step) const {
-    return key < unit.end ? rows[key] : _rows[_begin + (key - unit.end) / step];
+  KOKKOS_FORCEINLINE_FUNCTION auto row(const Rows& /*rows*/, const Unit& unit, Key key, std::int64_t step) const {
+    return key < unit.end ? _own[key] : _rows[_begin + (key - unit.end) / step];
   }
 
  private:
+  Rows _own;  // of the unit itself
   Rows _rows;
   std::int64_t _begin;
 };

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <santa/core/build.hpp>
+#include <santa/core/element.hpp>
 #include <santa/lanes/math.hpp>
 
 #include <Kokkos_Core.hpp>
 
 #include <cstdint>
+#include <utility>
 
 namespace santa::detail::inline SANTA_BUILD {
 
@@ -22,10 +24,19 @@ struct RowScales {
   }
 };
 
+/// Rows that have scales, side by side; or in the order of a pool's slots.
+template <class Rows>
+concept ScaledRows = requires(const Rows& rows) {
+  rows.scale;
+};
+template <class Rows>
+concept PooledScaledRows = ScaledRows<Rows> && requires(const Rows& rows) {
+  rows.slots;
+};
+
 /// Narrow rows: a scale for each, loaded while the tile before is worked on, and what all scores of a head have in
 /// common.
-template <class Group, class Rows>
-  requires requires(const Rows& rows) { rows.scale; }
+template <class Group, ScaledRows Rows>
 struct RowScales<Group, Rows> {
   using Float = typename Group::template Vector<float>;
 
@@ -47,6 +58,39 @@ struct RowScales<Group, Rows> {
   template <class Tile>
   KOKKOS_FORCEINLINE_FUNCTION Float apply(const Tile& tile, int head, const Float& product) const {
     return lanes::fma(product, now, Float(tile.offset(head)));
+  }
+};
+
+/// The same of rows in pages: each lane looks up its own.
+template <class Group, PooledScaledRows Rows>
+struct RowScales<Group, Rows> {
+  using Float = typename Group::template Vector<float>;
+
+  const bfloat16* scales;
+  decltype(std::declval<const Rows&>().slots) slots;
+  Float now = 0.F;
+  Float ahead = 0.F;  // as they were loaded, in lower halves
+  bool loaded = false;
+
+  KOKKOS_FUNCTION explicit RowScales(const Rows& rows) : scales(rows.scale), slots(rows.slots) {}
+
+  KOKKOS_FORCEINLINE_FUNCTION void turn(const Group& group, std::int64_t first, std::int64_t step, int count,
+                                        std::int64_t next, int next_count) {
+    if (!loaded) load(group, first, step, count);
+    now = lanes::bit_cast<float>(lanes::bit_cast<std::uint32_t>(ahead) << 16);
+    loaded = next_count > 0;
+    if (loaded) load(group, next, step, next_count);
+  }
+  template <class Tile>
+  KOKKOS_FORCEINLINE_FUNCTION Float apply(const Tile& tile, int head, const Float& product) const {
+    return lanes::fma(product, now, Float(tile.offset(head)));
+  }
+
+ private:
+  KOKKOS_FORCEINLINE_FUNCTION void load(const Group& group, std::int64_t first, std::int64_t step, int count) {
+    group.template for_each_lane<1>(count, &ahead, [&](int lane, float* bits) {
+      *bits = Kokkos::bit_cast<float>(std::uint32_t{scales[slots.slot(first + step * lane)].bits});
+    });
   }
 };
 

@@ -58,6 +58,7 @@ concept SpreadingStage = requires(const S& fixed, std::int32_t index, const floa
 ///       that will be wanted after these
 ///   rescale(head, factor)    multiplies a head's sum: its weights' reference has changed
 ///   store_sums(to, stride)   writes to[head * stride + d], d < dim: when the unit is done
+///   flags()                  of stages that have it, by all groups of the team: bits of Statistics::Flag. The last
 template <class S, class Group>
 concept ScoreStage = requires(S stage, const S& fixed, std::int64_t key, int count, std::int32_t index,
                               const std::int32_t* rows, typename Group::template Vector<float>* score,

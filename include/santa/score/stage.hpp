@@ -1,6 +1,7 @@
 // What a lane group does with the rows of a unit: scores of its keys, and sums of its value rows.
 #pragma once
 
+#include <santa/cache/page_slots.hpp>
 #include <santa/core/arguments.hpp>
 #include <santa/core/build.hpp>
 #include <santa/core/piece_rows.hpp>
@@ -28,8 +29,8 @@ namespace santa::detail::inline SANTA_BUILD {
 template <class Group, class Tile, class Addresses, class Modifier>
 class Stage {
   using Float = typename Group::template Vector<float>;
-  using Rows = decltype(std::declval<const Addresses&>().values(0, 0));
-  using ScoredRows = decltype(std::declval<const Addresses&>().scored(0, 0));
+  using Rows = RowsOf<Tile, decltype(std::declval<const Addresses&>().values(0, 0))>;
+  using ScoredRows = RowsOf<Tile, decltype(std::declval<const Addresses&>().scored(0, 0))>;
 
  public:
   /// Rows are asked for and taken in the course of `scores` and `settle`, not when they are drawn.
@@ -53,9 +54,11 @@ class Stage {
         _modifier(modifier),
         _unit(unit),
         _tile(group, shared, own, unit.heads, a.dim),
-        _scored(addresses.scored(unit.batch, unit.kv_head)),
-        _values(addresses.values(unit.batch, unit.kv_head)),
-        _keys(addresses.keys(unit.batch, unit.kv_head)),
+        _scored(rows_of<Tile>(addresses.scored(unit.batch, unit.kv_head))),
+        _values(rows_of<Tile>(addresses.values(unit.batch, unit.kv_head))),
+        _values_ahead(_values),
+        _values_asked(_values),
+        _keys(rows_of<Tile>(addresses.keys(unit.batch, unit.kv_head))),
         _coming(_scored, a, addresses, unit),
         _scales(_scored) {}
 
@@ -125,7 +128,8 @@ class Stage {
   KOKKOS_FORCEINLINE_FUNCTION void gather(const std::int32_t* index, int count, const Ahead& ahead, const float* weight,
                                           int weight_stride) {
     _tile.add_rows(
-        _values, _unit.begin, index, count, [&](int i) { return value_row(ahead(i)); }, weight, weight_stride);
+        _values, _unit.begin, index, count, [&](int i) { return _values_ahead[_unit.begin + ahead(i)]; }, weight,
+        weight_stride);
   }
   /// Where drawn rows lie.
   [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION auto value_row(std::int32_t index) const {
@@ -137,7 +141,7 @@ class Stage {
   /// Asks for what will be read of a drawn row.
   KOKKOS_FORCEINLINE_FUNCTION void ask_row(std::int32_t index) const {
     const int bytes = _arguments.dim * int{sizeof(typename Tile::Element)};
-    _group.prefetch(value_row(index), bytes);
+    _group.prefetch(_values_asked[_unit.begin + index], bytes);
     if constexpr (rescored) _group.prefetch(key_row(index), bytes);
   }
   /// Where rows are asked for asynchronously: has drawn ones taken until at most `most` wait.
@@ -152,6 +156,12 @@ class Stage {
   KOKKOS_FORCEINLINE_FUNCTION void rescale(int head, float factor) { _tile.rescale(head, factor); }
   /// Writes the sums of all heads: to[head * head_stride + 0..dim).
   KOKKOS_FORCEINLINE_FUNCTION void store_sums(float* to, int head_stride) const { _tile.store_sums(to, head_stride); }
+  /// What is to be said of the unit's rows, in bits of Statistics::Flag, by the groups of its team together.
+  [[nodiscard]] KOKKOS_FUNCTION std::uint32_t flags() const {
+    if constexpr (requires { _addresses.slots(0); })
+      if (has_bad_page(_addresses.slots(_unit.batch))) return Statistics::page_out_of_range;
+    return 0;
+  }
 
  private:
   [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION std::int64_t query_position() const { return _unit.length - 1; }
@@ -159,6 +169,20 @@ class Stage {
   [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION ScoredKeys<Float> keys_of(int head, const Float& offset) const {
     const std::int32_t own = head < _unit.heads ? head : _unit.heads - 1;
     return {_unit.batch, _unit.first_head + own, query_position(), offset};
+  }
+  /// Of those of visible keys, which the team's groups share out.
+  [[nodiscard]] KOKKOS_FUNCTION bool has_bad_page(const PageSlots& slots) const {
+    const std::int64_t from = _unit.start > _unit.begin ? _unit.start : _unit.begin;
+    const std::int64_t to = _unit.end <= slots.last ? _unit.end : slots.last + std::int64_t{1};
+    if (from >= to) return false;
+    const auto first = static_cast<std::int32_t>(slots.page_size.quotient(static_cast<std::uint32_t>(from)));
+    const auto last = static_cast<std::int32_t>(slots.page_size.quotient(static_cast<std::uint32_t>(to - 1)));
+    typename Group::template Vector<std::uint32_t> bad = 0U;
+    for (std::int32_t n = first + Group::size * _group.rank(); n <= last; n += Group::size * Group::groups_per_team)
+      _group.for_each(last - n < Group::size ? last - n + 1 : Group::size, [&](int i) {
+        if (!slots.is_page(n + i)) bad = 1U;
+      });
+    return _group.sum(bad) != 0;
   }
 
   const Group& _group;
@@ -168,7 +192,9 @@ class Stage {
   Unit _unit;  // by value: a device keeps it in registers
   Tile _tile;
   ScoredRows _scored;
-  Rows _values;
+  Rows _values;  // three of them, as each keeps where it is on a host
+  Rows _values_ahead;
+  Rows _values_asked;
   Rows _keys;
   UnitAfter<Tile, ScoredRows> _coming;
   RowScales<Group, ScoredRows> _scales;
