@@ -32,6 +32,8 @@
 #include <santa/rows/drawn_rows.hpp>
 #include <santa/rows/gather_add.hpp>
 #include <santa/rows/merge_states.hpp>
+#include <santa/rows/resample.hpp>
+#include <santa/rows/residual.hpp>
 #include <santa/sample/exact.hpp>
 #include <santa/sample/fixed_tile_budget.hpp>
 #include <santa/sample/mass_unit.hpp>
