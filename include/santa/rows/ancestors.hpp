@@ -85,14 +85,15 @@ struct BlockPlaces {
   KOKKOS_FORCEINLINE_FUNCTION std::uint64_t* find(const Block& block, const RowBlock& at) const {
     const BlockSum& sum = sums[at.vector * rows.blocks() + at.number];
     const std::uint64_t* const from = begin_of(at);
-    const double cut = with_cut ? whole[at.vector].cut : infinite;
+    const Cut cut = whole[at.vector].cut;
     const int bits = Strata(points).bits;
     load_block(block, rows, at);
     std::uint64_t* const certain = block.memory.second();
     if constexpr (with_cut) {
       const std::uint64_t* const value = block.memory.first;
       block.scan(
-          at.count, [&](std::int64_t i) { return std::uint64_t{Kokkos::bit_cast<double>(value[i]) >= cut ? 1U : 0U}; },
+          at.count,
+          [&](std::int64_t i) { return std::uint64_t{cut.takes(Kokkos::bit_cast<double>(value[i])) ? 1U : 0U}; },
           [&](std::int64_t i, std::uint64_t count) { certain[i] = count << bits; });
     }
     std::uint64_t* const mass = weigh_block<with_cut>(block, at.count, sum.reference, cut);

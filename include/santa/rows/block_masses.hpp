@@ -47,12 +47,19 @@ struct BlockSum {
   std::int64_t whole;           // rows at or above the cut
 };
 
+/// From where on rows are drawn for certain: relative to the largest log-weight of all, where differences are exact.
+struct Cut {
+  double origin, from;
+
+  [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION bool takes(double log_weight) const { return log_weight - origin >= from; }
+};
+
 /// What a whole vector comes to, and what is drawn of it.
 struct WholeMass {
-  double largest;        // log-weight below the cut; NaN: one is NaN or +infinity
-  double sum;            // of weights exp(log-weight - largest) below the cut; 0: there are none
-  double squares;        // of their squares
-  double cut;            // log-weight from which on a row is drawn for certain
+  double largest;  // log-weight below the cut; NaN: one is NaN or +infinity
+  double sum;      // of weights exp(log-weight - largest) below the cut; 0: there are none
+  double squares;  // of their squares
+  Cut cut;
   std::int64_t whole;    // how many rows are
   std::uint64_t strata;  // that points are drawn in
 
@@ -73,7 +80,8 @@ KOKKOS_FORCEINLINE_FUNCTION void load_block(const Block& block, const LogRows<T>
 
 /// Turns a block's log-weights into its weights, in place; those at or above the cut weigh nothing.
 template <bool with_cut, class Block>
-KOKKOS_FORCEINLINE_FUNCTION std::uint64_t* weigh_block(const Block& block, int count, double reference, double cut) {
+KOKKOS_FORCEINLINE_FUNCTION std::uint64_t* weigh_block(const Block& block, int count, double reference,
+                                                       const Cut& cut) {
   std::uint64_t* const mass = block.memory.first;
   if (!(reference > -infinite)) {
     block.for_each(count, [&](std::int64_t i) { mass[i] = 0; });
@@ -83,7 +91,7 @@ KOKKOS_FORCEINLINE_FUNCTION std::uint64_t* weigh_block(const Block& block, int c
     const double value = Kokkos::bit_cast<double>(mass[i]);
     const double away = value - reference;
     if constexpr (with_cut)
-      mass[i] = fixed_weight(fixed_exp(value < cut ? away : -infinite));
+      mass[i] = fixed_weight(fixed_exp(cut.takes(value) ? -infinite : away));
     else
       mass[i] = fixed_weight(fixed_exp(away));
   });
@@ -101,11 +109,12 @@ struct SumBlocks {
   template <class Block>
   KOKKOS_FUNCTION void operator()(const Block& block, std::int64_t index) const {
     const RowBlock at(rows, index);
-    double cut = infinite;
-    if constexpr (with_cut) {
-      cut = first ? infinite : whole[at.vector].cut;
-      if (!first && !(sums[index].reference >= cut)) return;
-    }
+    Cut cut{0., infinite};
+    if constexpr (with_cut)
+      if (!first) {
+        cut = whole[at.vector].cut;
+        if (!cut.takes(sums[index].reference)) return;
+      }
     load_block(block, rows, at);
     const std::uint64_t* const bits = block.memory.first;
     const auto value = [bits](std::int64_t i) { return Kokkos::bit_cast<double>(bits[i]); };
@@ -115,8 +124,9 @@ struct SumBlocks {
     BlockSum result{};
     const bool bad = count_if([](double x) { return !(x < infinite); }) > 0;
     if constexpr (with_cut) {
-      if (!first) result.whole = static_cast<std::int64_t>(count_if([&](double x) { return x >= cut; }));
-      result.reference = block.largest(at.count, [&](std::int64_t i) { return value(i) < cut ? value(i) : -infinite; });
+      if (!first) result.whole = static_cast<std::int64_t>(count_if([&](double x) { return cut.takes(x); }));
+      result.reference =
+          block.largest(at.count, [&](std::int64_t i) { return cut.takes(value(i)) ? -infinite : value(i); });
     } else {
       result.reference = block.largest(at.count, value);
     }

@@ -8,6 +8,7 @@
 #include <santa/rows/ancestors.hpp>
 #include <santa/rows/block_masses.hpp>
 #include <santa/rows/cell_table.hpp>
+#include <santa/rows/drawn_rows.hpp>
 #include <santa/rows/residual.hpp>
 #include <santa/rows/whole_mass.hpp>
 
@@ -98,6 +99,23 @@ auto bind_log_rows(const LogWeights& log_weights) {
 inline void require_for_each(const Array& view, std::int64_t batch) {
   if (view.data != nullptr && view.extent[0] < batch)
     reject_extent(view, 0, ".extent(", view.extent[0], "the batch (" + std::to_string(batch) + ") or more");
+}
+
+/// Checks a list that is written for each vector.
+template <class MemorySpace>
+void require_drawn_room(const DrawnRows<MemorySpace, double>& drawn, std::int64_t batch) {
+  drawn.require_kept();
+  const Array rows = array_of("drawn.rows", drawn.rows);
+  const auto like_rows = [&](const Array& view) {
+    require_extent(view, 0, rows.extent[0], "that of drawn.rows");
+    require_extent(view, 1, rows.extent[1], "that of drawn.rows");
+  };
+  for (const Array& view : {rows, array_of("drawn.count", drawn.count)}) {
+    if (view.data == nullptr && batch > 0) require_pointer(nullptr, std::string(view.name) + ".data()");
+    require_for_each(view, batch);
+  }
+  like_rows(array_of("drawn.weights", drawn.weights));
+  if (drawn.spreads.data() != nullptr) like_rows(array_of("drawn.spreads", drawn.spreads));
 }
 
 }  // namespace santa::detail::inline SANTA_BUILD

@@ -61,6 +61,7 @@ struct LayOutBlocks {
   double* log_mean;        // [vectors], may be null: log of the mean weight
   double* effective_rows;  // [vectors], may be null
   bool with_cut = false;
+  bool first = true;  // no cut so far
 
   template <class Block>
   KOKKOS_FUNCTION void operator()(const Block& block, std::int64_t vector) const {
@@ -71,7 +72,8 @@ struct LayOutBlocks {
     result.strata = result.sum > 0. ? points : (certain < points ? certain : points);
     const Strata strata(points);
     const std::uint64_t light = result.strata - certain;  // what is drawn by chance
-    result.cut = result.largest + Kokkos::log(result.sum / static_cast<double>(light)) - near_certain;
+    const Cut cut = first ? Cut{result.largest, infinite} : whole[vector].cut;
+    result.cut = with_cut ? next_cut(result, light, cut) : cut;
     lay_out(block, of, shares, result.sum > 0. ? static_cast<double>(light << strata.bits) / result.sum : 0.,
             light << strata.bits, strata.bits, begin + vector * (blocks + 1));
     block.single([&] {
@@ -84,8 +86,14 @@ struct LayOutBlocks {
   }
 
  private:
-  /// Rows whose chance is within this of 1 are drawn for certain: what is rounded on the way is far less.
-  static constexpr double near_certain = 1e-6;
+  /// Rows whose chance is 1 but for what is rounded are drawn for certain. The last draw by chance is left: it can't
+  /// take a row twice.
+  [[nodiscard]] KOKKOS_FUNCTION Cut next_cut(const WholeMass& of, std::uint64_t light, const Cut& cut) const {
+    if (!(of.sum > 0.) || light < 2) return cut;
+    const double rounded = 1e-11 + static_cast<double>(points) * 0x1p-48;
+    const double next = of.largest - cut.origin + Kokkos::log(of.sum / static_cast<double>(light)) - rounded;
+    return {cut.origin, next < cut.from ? next : cut.from};
+  }
 
   template <class Block>
   KOKKOS_FUNCTION WholeMass sum_up(const Block& block, const BlockSum* of, double* shares) const {
