@@ -32,10 +32,14 @@
 #include <santa/merge/attention_states.hpp>
 #include <santa/random/philox.hpp>
 #include <santa/random/stream_key.hpp>
+#include <santa/rows/draw_distinct.hpp>
 #include <santa/rows/draw_rows.hpp>
 #include <santa/rows/drawn_rows.hpp>
 #include <santa/rows/gather_add.hpp>
+#include <santa/rows/list_ancestors.hpp>
 #include <santa/rows/merge_states.hpp>
+#include <santa/rows/resample.hpp>
+#include <santa/rows/residual.hpp>
 #include <santa/sample/exact.hpp>
 #include <santa/sample/fixed_tile_budget.hpp>
 #include <santa/sample/mass_unit.hpp>

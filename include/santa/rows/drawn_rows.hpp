@@ -10,16 +10,19 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 namespace santa {
 
-/// The drawn rows of one vector of log-weights, as kernels see them.
-struct DrawnList {
+/// The drawn rows of one vector of log-weights, as kernels see them. Real: float or double.
+template <class Real>
+struct BasicDrawnList {
   const std::int64_t* rows = nullptr;
-  const float* weights = nullptr;
-  const float* spreads = nullptr;  // may be null
+  const Real* weights = nullptr;
+  const Real* spreads = nullptr;  // may be null
   std::int64_t count = 0;
 };
+using DrawnList = BasicDrawnList<float>;
 
 /// Drawn rows of a batch of vectors of log-weights.
 /// Shapes: rows, weights, spreads [batch, capacity], of which the first count(b) are valid, in ascending order of rows;
@@ -27,10 +30,14 @@ struct DrawnList {
 /// Units:  over draws, weights have the expectation exp(log_weight - log_sum): sum_i weights_i v_i is an unbiased
 ///         estimate of the weighted mean of v. spreads_i is the row's share of the variance, per |v_i - c|^2.
 /// A count above the capacity says that rows are missing from the list; a capacity of all rows is always enough.
-template <class MemorySpace>
+/// Real: float, of draws by the kernels of a decode step, or double: of `list_ancestors` and `draw_distinct`.
+template <class MemorySpace, class Real = float>
 struct DrawnRows {
+  static_assert(std::is_same_v<Real, float> || std::is_same_v<Real, double>,
+                "santa::DrawnRows: weights are float or double");
+
   Kokkos::View<std::int64_t**, Kokkos::LayoutRight, MemorySpace> rows;
-  Kokkos::View<float**, Kokkos::LayoutRight, MemorySpace> weights, spreads;
+  Kokkos::View<Real**, Kokkos::LayoutRight, MemorySpace> weights, spreads;
   Kokkos::View<std::int64_t*, MemorySpace> count;
 
   DrawnRows() = default;
@@ -51,7 +58,7 @@ struct DrawnRows {
   void require_kept() const { _kept.require("drawn"); }
 
   /// The list of one vector. Rows beyond the capacity are not in it.
-  [[nodiscard]] KOKKOS_FUNCTION DrawnList list(std::size_t batch) const {
+  [[nodiscard]] KOKKOS_FUNCTION BasicDrawnList<Real> list(std::size_t batch) const {
     const auto capacity = static_cast<std::int64_t>(rows.extent(1));
     const std::int64_t drawn = count(batch);
     return {&rows(batch, 0), &weights(batch, 0), spreads.data() != nullptr ? &spreads(batch, 0) : nullptr,

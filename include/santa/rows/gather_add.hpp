@@ -19,48 +19,57 @@
 
 namespace santa {
 
-/// Options of a gather; all views are optional.
-template <class MemorySpace>
+/// Options of a gather; all views are optional. Real is the type of the sum.
+template <class MemorySpace, class Real = float>
 struct GatherOptions {
   template <class DataType>
   using View = Kokkos::View<DataType, Kokkos::LayoutStride, MemorySpace>;
 
-  View<const float**> center = {};  // [batch, dim]: c, fixed before the draw, such as a mean of some rows
-  View<float**> error = {};         // [batch, dim] out: the standard error of each feature; needs drawn.spreads
+  View<const Real**> center = {};  // [batch, dim]: c, fixed before the draw, such as a mean of some rows
+  View<Real**> error = {};         // [batch, dim] out: the standard error of each feature; needs drawn.spreads
 };
 
 namespace detail::inline SANTA_BUILD {
 
-template <class Space, class Rows, class Sum>
+/// How a matrix' elements lie in memory: those of a double's sum may be doubles themselves.
+template <class T, class Real>
+using gathered_t = typename std::conditional_t<std::is_same_v<std::remove_const_t<T>, double>,
+                                               std::type_identity<double>, Storage<std::remove_const_t<T>>>::type;
+
+template <class Space, class Real, class Rows, class Sum>
 constexpr void check_gather_types() {
   static_assert(Kokkos::is_view_v<Rows> && Kokkos::is_view_v<Sum>,
                 "santa::gather_add: rows and sum must be Kokkos views");
   static_assert(
       Rows::rank() == 2 || Rows::rank() == 3,
       "santa::gather_add: rows must have rank 2 or 3: [rows, dim], shared by the batch, or [batch, rows, dim]");
-  static_assert(Element<typename Rows::value_type>,
-                "santa::gather_add: rows must be float, santa::half, santa::bfloat16 or an equivalent 2-byte type");
+  static_assert(Element<typename Rows::value_type> ||
+                    (std::is_same_v<typename Rows::non_const_value_type, double> && std::is_same_v<Real, double>),
+                "santa::gather_add: rows must be float, santa::half, santa::bfloat16 or an equivalent 2-byte type; or "
+                "double, with drawn weights of double");
   static_assert(Sum::rank() == 1 || Sum::rank() == 2,
                 "santa::gather_add: sum must have rank 1 or 2: [dim] or [batch, dim]");
-  static_assert(std::is_same_v<typename Sum::value_type, float>, "santa::gather_add: sum must be float, and not const");
+  static_assert(std::is_same_v<typename Sum::value_type, Real>,
+                "santa::gather_add: sum must be of the type of the drawn weights, float or double, and not const");
   static_assert(Kokkos::SpaceAccessibility<Space, typename Rows::memory_space>::accessible &&
                     Kokkos::SpaceAccessibility<Space, typename Sum::memory_space>::accessible,
                 "santa::gather_add: rows and sum must be accessible from the execution space");
 }
 
 /// Where the drawn rows of a matrix lie, and where their sum goes.
-template <class Rows, class Sum>
+template <class Real, class Rows, class Sum>
 auto bind_matrices(const Rows& rows, const Sum& sum) {
+  using T = gathered_t<typename Rows::value_type, Real>;
   const Array from = array_of("rows", rows), to = array_of("sum", sum);
   const int last = from.rank - 1;
-  GatherPointers<storage_t<typename Rows::value_type>> p{};
+  GatherPointers<T, Real> p{};
   p.batch = to.rank == 2 ? to.extent[0] : 1;
   p.dim = to.extent[to.rank - 1];
   require_rows(from);
   require_rows(to);
   require_extent(from, last, p.dim, "the dim of sum");
   if (from.rank == 3) require_extent(from, 0, p.batch, "the batch of sum");
-  p.rows = reinterpret_cast<const storage_t<typename Rows::value_type>*>(rows.data());
+  p.rows = reinterpret_cast<const T*>(rows.data());
   p.row_count = from.extent[last - 1];
   p.row_stride = from.stride[last - 1];
   p.batch_stride = from.rank == 3 ? from.stride[0] : 0;
@@ -75,11 +84,11 @@ inline void require_vectors(const Array& view, std::int64_t batch) {
   require_data(view);
 }
 
-template <class Space, class Rows, class Sum>
-auto bind_gather(const DrawnRows<typename Space::memory_space>& drawn, const Rows& rows, const Sum& sum,
-                 const GatherOptions<typename Space::memory_space>& options) {
-  check_gather_types<Space, Rows, Sum>();
-  auto p = bind_matrices(rows, sum);
+template <class Space, class Real, class Rows, class Sum>
+auto bind_gather(const DrawnRows<typename Space::memory_space, Real>& drawn, const Rows& rows, const Sum& sum,
+                 const GatherOptions<typename Space::memory_space, Real>& options) {
+  check_gather_types<Space, Real, Rows, Sum>();
+  auto p = bind_matrices<Real>(rows, sum);
   drawn.require_kept();
   require_vectors(array_of("drawn.count", drawn.count), p.batch);
   require_vectors(array_of("drawn.rows", drawn.rows), p.batch);
@@ -121,7 +130,17 @@ template <class Space, class Rows, class Sum, class Build = lanes::Build>
 void gather_add(const Space& space, const DrawnRows<typename Space::memory_space>& drawn, const Rows& rows,
                 const Sum& sum, const GatherOptions<typename Space::memory_space>& options = {}) {
   lanes::require_launchable(space);
-  detail::launch_gather(space, drawn, detail::bind_gather<Space>(drawn, rows, sum, options));
+  detail::launch_gather(space, drawn, detail::bind_gather<Space, float>(drawn, rows, sum, options));
+}
+
+/// The same in double: weights, sum, center and error. Rows may be double too. Sums are of parts of 64 rows or more,
+/// each by fma: to 2^-53 of the terms' magnitudes a row of a part and a part.
+template <class Space, class Rows, class Sum, class Build = lanes::Build>
+  requires Kokkos::is_execution_space_v<Space>
+void gather_add(const Space& space, const DrawnRows<typename Space::memory_space, double>& drawn, const Rows& rows,
+                const Sum& sum, const GatherOptions<typename Space::memory_space, double>& options = {}) {
+  lanes::require_launchable(space);
+  detail::launch_gather(space, drawn, detail::bind_gather<Space, double>(drawn, rows, sum, options));
 }
 
 /// The same for one vector of the batch and by one team of the caller's kernel: sum_i weights_i rows[rows_i] without

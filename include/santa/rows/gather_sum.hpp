@@ -17,14 +17,14 @@
 
 namespace santa::detail::inline SANTA_BUILD {
 
-/// A gather's matrices.
-template <class T>
+/// A gather's matrices; Real, float or double, is what weights are and sums are made in.
+template <class T, class Real = float>
 struct GatherPointers {
   const T* rows;
   std::int64_t batch, row_count, dim;
   std::int64_t batch_stride, row_stride;
-  Matrix<float> sum, error;
-  Matrix<const float> center;
+  Matrix<Real> sum, error;
+  Matrix<const Real> center;
 };
 
 /// Features of one team's work. A host thread likes whole rows; a device wants many teams, and a lane for each feature.
@@ -55,17 +55,19 @@ struct ListParts {
 };
 
 /// One piece of one vector's sum. Listed rows that lie outside the matrix are left out.
-template <class Space, class T>
+template <class Space, class T, class Real = float>
 struct GatherPiece {
   static constexpr int features = piece_features<Space>;
 
-  const GatherPointers<T>& p;
-  const DrawnList& list;
+  using List = BasicDrawnList<Real>;
+
+  const GatherPointers<T, Real>& p;
+  const List& list;
   std::int64_t batch, begin;
   int dim;
   ListParts parts;
 
-  KOKKOS_FUNCTION GatherPiece(const GatherPointers<T>& pointers, const DrawnList& of, std::int64_t vector,
+  KOKKOS_FUNCTION GatherPiece(const GatherPointers<T, Real>& pointers, const List& of, std::int64_t vector,
                               std::int64_t piece)
       : p(pointers),
         list(of),
@@ -81,20 +83,20 @@ struct GatherPiece {
   [[nodiscard]] KOKKOS_FUNCTION const T* row(std::int64_t i) const {
     return p.rows + batch * p.batch_stride + list.rows[i] * p.row_stride + begin;
   }
-  [[nodiscard]] KOKKOS_FUNCTION float center(int d) const { return p.center ? p.center(batch, begin + d) : 0.F; }
+  [[nodiscard]] KOKKOS_FUNCTION Real center(int d) const { return p.center ? p.center(batch, begin + d) : Real{0}; }
 
   /// Sum, and where asked for error sum, of one feature over the rows of a part, by one lane of a device: several rows
   /// are on their way at once. Of what lies outside, the first row is read instead, and forgotten.
-  KOKKOS_FUNCTION void add_feature(int part, int d, float& sum, float* error) const {
+  KOKKOS_FUNCTION void add_feature(int part, int d, Real& sum, Real* error) const {
     constexpr int at_once = 8;
     const std::int64_t end = p.row_count > 0 ? parts.end(part, list.count) : 0;
     const T* const first = p.rows + batch * p.batch_stride + begin + d;
-    const float around = center(d);
-    float total = 0.F;
-    float squares = 0.F;
+    const Real around = center(d);
+    Real total = 0;
+    Real squares = 0;
     for (std::int64_t at = parts.begin(part); at < end; at += at_once) {
       const int count = end - at < at_once ? static_cast<int>(end - at) : at_once;
-      float weight[at_once];
+      Real weight[at_once];
       T value[at_once];
       unsigned present = 0;
       SANTA_UNROLL(8)
@@ -107,12 +109,12 @@ struct GatherPiece {
       }
       SANTA_UNROLL(8)
       for (int k = 0; k < at_once; ++k)
-        if ((present >> k & 1U) != 0) total = lanes::fma(weight[k], static_cast<float>(value[k]), total);
+        if ((present >> k & 1U) != 0) total = lanes::fma(weight[k], real_of(value[k]), total);
       if (error != nullptr) {
         SANTA_UNROLL(8)
         for (int k = 0; k < at_once; ++k)
           if ((present >> k & 1U) != 0) {
-            const float away = static_cast<float>(value[k]) - around;
+            const Real away = real_of(value[k]) - around;
             squares = lanes::fma(list.spreads[at + k] * away, away, squares);
           }
       }
@@ -122,8 +124,42 @@ struct GatherPiece {
   }
 
   /// The same for all features of the piece, by one thread of a host: the tile product for multiples of 8 features,
-  /// plain loops for the few others and for errors.
-  void add_part(int part, float* sum, float* error) const {
+  /// plain loops for the few others and for errors; in double plain loops.
+  void add_part(int part, Real* sum, Real* error) const {
+    if constexpr (std::is_same_v<Real, double>)
+      add_part_in_double(part, sum, error);
+    else
+      add_part_by_tiles(part, sum, error);
+  }
+
+ private:
+  [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION static Real real_of(const T& value) {
+    if constexpr (std::is_same_v<T, double>)
+      return value;
+    else
+      return static_cast<float>(value);
+  }
+
+  void add_part_in_double(int part, double* sum, double* error) const {
+    for (int d = 0; d < dim; ++d) sum[d] = 0.;
+    if (error != nullptr)
+      for (int d = 0; d < dim; ++d) error[d] = 0.;
+    const std::int64_t end = parts.end(part, list.count);
+    for (std::int64_t at = parts.begin(part); at < end; ++at) {
+      if (!inside(at)) continue;
+      const T* const from = row(at);
+      const double weight = list.weights[at];
+      for (int d = 0; d < dim; ++d) sum[d] = lanes::fma(weight, real_of(from[d]), sum[d]);
+      if (error == nullptr) continue;
+      const double spread = list.spreads[at];
+      for (int d = 0; d < dim; ++d) {
+        const double away = real_of(from[d]) - center(d);
+        error[d] = lanes::fma(spread * away, away, error[d]);
+      }
+    }
+  }
+
+  void add_part_by_tiles(int part, float* sum, float* error) const {
     constexpr int at_once = 16;
     constexpr std::int32_t index[at_once] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
     alignas(64) float scratch[2 * features];
@@ -161,31 +197,31 @@ struct GatherPiece {
 };
 
 /// A team's work is one piece of one vector. Reads: the list, and the piece's features of its rows.
-template <class Space, class T>
+template <class Space, class T, class Real = float>
 struct GatherKernel {
-  using Piece = GatherPiece<Space, T>;
+  using Piece = GatherPiece<Space, T, Real>;
   static constexpr std::size_t scratch_bytes =
-      most_parts<Space> * (2 * Piece::features * sizeof(float) + sizeof(double)) + 64;
+      most_parts<Space> * (2 * Piece::features * sizeof(Real) + sizeof(double)) + 64;
   static constexpr int scratch_level = lanes::GroupOf<Space>::scratch_level;
 
-  GatherPointers<T> to;
-  DrawnRows<typename Space::memory_space> drawn;
+  GatherPointers<T, Real> to;
+  DrawnRows<typename Space::memory_space, Real> drawn;
 
   template <class Member>
   KOKKOS_FUNCTION void operator()(const Member& member) const {
     constexpr int features = Piece::features;
     const std::int64_t pieces = Piece::pieces(to.dim);
     const std::int64_t vector = member.league_rank() / pieces;
-    const DrawnList list = drawn.list(static_cast<std::size_t>(vector));
+    const BasicDrawnList<Real> list = drawn.list(static_cast<std::size_t>(vector));
     const Piece piece(to, list, vector, member.league_rank() % pieces);
     auto* const used =
         static_cast<double*>(member.team_scratch(int{scratch_level}).get_shmem_aligned(scratch_bytes - 64, 64));
-    auto* const sums = reinterpret_cast<float*>(used + most_parts<Space>);
-    float* const errors = sums + most_parts<Space> * features;
+    auto* const sums = reinterpret_cast<Real*>(used + most_parts<Space>);
+    Real* const errors = sums + most_parts<Space> * features;
     const bool with_error = static_cast<bool>(to.error);
     Kokkos::parallel_for(Kokkos::TeamThreadRange(member, piece.parts.count), [&](int part) {
-      float* const sum = sums + part * features;
-      float* const error = with_error ? errors + part * features : nullptr;
+      Real* const sum = sums + part * features;
+      Real* const error = with_error ? errors + part * features : nullptr;
       if constexpr (lanes::is_host_space<Space>)
         piece.add_part(part, sum, error);
       else
@@ -196,15 +232,15 @@ struct GatherKernel {
     });
     member.team_barrier();
     Kokkos::parallel_for(Kokkos::TeamVectorRange(member, piece.dim), [&](int d) {
-      float sum = 0.F;
-      float squares = 0.F;
+      Real sum = 0;
+      Real squares = 0;
       double missing = 1.;
       for (int part = 0; part < piece.parts.count; ++part) {
         sum += sums[part * features + d];
         if (with_error) squares += errors[part * features + d];
         if (to.center) missing -= used[part];
       }
-      to.sum(vector, piece.begin + d) = to.center ? lanes::fma(static_cast<float>(missing), piece.center(d), sum) : sum;
+      to.sum(vector, piece.begin + d) = to.center ? lanes::fma(static_cast<Real>(missing), piece.center(d), sum) : sum;
       if (with_error) to.error(vector, piece.begin + d) = Kokkos::sqrt(squares);
     });
   }
@@ -223,10 +259,10 @@ struct GatherKernel {
   }
 };
 
-template <class Space, class T>
-void launch_gather(const Space& space, const DrawnRows<typename Space::memory_space>& drawn,
-                   const GatherPointers<T>& pointers) {
-  using Kernel = GatherKernel<Space, T>;
+template <class Space, class T, class Real>
+void launch_gather(const Space& space, const DrawnRows<typename Space::memory_space, Real>& drawn,
+                   const GatherPointers<T, Real>& pointers) {
+  using Kernel = GatherKernel<Space, T, Real>;
   using Policy = std::conditional_t<lanes::is_host_space<Space>, Kokkos::TeamPolicy<Space>,
                                     Kokkos::TeamPolicy<Space, Kokkos::LaunchBounds<32 * most_parts<Space>, 1>>>;
   const std::int64_t teams =

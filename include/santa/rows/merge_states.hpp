@@ -22,8 +22,9 @@ namespace santa {
 
 /// Weighted means over parts of the rows, and the logarithm of each part's sum of weights: what a plan gives as `out`
 /// and `lse`, part by part.
-/// Shapes: out [parts, items, dim], float; log_sum [parts, items], float or double (which loses nothing of large ones);
-/// any strides, but dim is contiguous. An empty part has log_sum -infinity; its `out` is not looked at.
+/// Shapes: out [parts, items, dim], float, or double with log_sum in double; log_sum [parts, items], float or double
+/// (which loses nothing of large ones); any strides, but dim is contiguous. An empty part has log_sum -infinity; its
+/// `out` is not looked at.
 template <class OutView, class LogSumView>
 struct PartialStates {
   OutView out;
@@ -38,8 +39,8 @@ template <class T>
 inline constexpr bool is_real = std::is_same_v<T, float> || std::is_same_v<T, double>;
 
 /// Weights of parts by the logarithms of their sums, relative to about the largest. Differences of doubles are taken in
-/// double precision.
-template <class Real>
+/// double precision. Weight: float, or double to merge in double.
+template <class Real, class Weight = float>
 struct PartWeights {
   Real reference;  // in log2 units, whole; of doubles in natural ones
 
@@ -49,15 +50,19 @@ struct PartWeights {
     else
       reference = largest;
   }
-  [[nodiscard]] KOKKOS_FUNCTION float of(Real log_sum) const {
-    if constexpr (std::is_same_v<Real, float>)
+  [[nodiscard]] KOKKOS_FUNCTION Weight of(Real log_sum) const {
+    if constexpr (std::is_same_v<Weight, double>)
+      return Kokkos::exp(log_sum - reference);
+    else if constexpr (std::is_same_v<Real, float>)
       return lanes::exp2(lanes::fma(log_sum, lanes::log2_of_e, -reference));
     else
       return lanes::exp2(static_cast<float>((log_sum - reference) * 1.44269504088896340736));
   }
   /// The logarithm of a sum of such weights.
-  [[nodiscard]] KOKKOS_FUNCTION Real log_of(float mass) const {
-    if constexpr (std::is_same_v<Real, float>)
+  [[nodiscard]] KOKKOS_FUNCTION Real log_of(Weight mass) const {
+    if constexpr (std::is_same_v<Weight, double>)
+      return reference + Kokkos::log(mass);
+    else if constexpr (std::is_same_v<Real, float>)
       return log2_sum_of(reference, mass) * lanes::ln_of_2;
     else
       return reference + 0.69314718055994530942 * static_cast<double>(lanes::log2(mass));
@@ -69,18 +74,19 @@ struct PartWeights {
 template <class Member, class States, class Out>
 KOKKOS_FUNCTION auto merge_item(const Member& member, const States& states, std::size_t item, const Out& out) {
   using Real = std::remove_cvref_t<decltype(states.log_sum(0, 0))>;
+  using Weight = typename Out::non_const_value_type;
   const std::size_t parts = states.log_sum.extent(0);
   Real largest = std::numeric_limits<Real>::lowest();
   for (std::size_t part = 0; part < parts; ++part) largest = lanes::max(largest, Real{states.log_sum(part, item)});
-  const PartWeights<Real> weights(largest);
+  const PartWeights<Real, Weight> weights(largest);
   const auto weight_of = [&](std::size_t part) { return weights.of(states.log_sum(part, item)); };
-  float mass = 0.F;
+  Weight mass = 0;
   for (std::size_t part = 0; part < parts; ++part) mass += weight_of(part);
   Kokkos::parallel_for(Kokkos::TeamVectorRange(member, out.extent(0)), [&](std::size_t d) {
-    float sum = 0.F;
+    Weight sum = 0;
     for (std::size_t part = 0; part < parts; ++part)
-      if (const float weight = weight_of(part); weight != 0.F) sum = lanes::fma(weight, states.out(part, item, d), sum);
-    out(d) = mass == 0.F ? 0.F : sum / mass;
+      if (const Weight weight = weight_of(part); weight != 0) sum = lanes::fma(weight, states.out(part, item, d), sum);
+    out(d) = mass == 0 ? Weight{0} : sum / mass;
   });
   return weights.log_of(mass);
 }
@@ -90,7 +96,7 @@ KOKKOS_FUNCTION auto merge_item(const Member& member, const States& states, std:
 /// Merges partial results. Neither allocates nor fences.
 /// Computes: log_sum[i] = log sum_p exp(log_sum[p, i]), out[i] = sum_p exp(log_sum[p, i] - log_sum[i]) out[p, i];
 ///           -infinity and 0 where all parts are empty. Unbiased where the parts are: their sums of weights are exact.
-/// Shapes:   out [items, dim], float; log_sum [items], float or double: may be a view without data.
+/// Shapes:   out [items, dim], of the type of states.out; log_sum [items], float or double: may be a view without data.
 /// Errors:   std::invalid_argument before anything is launched or written.
 /// Bytes:    all of states, the log-sums dim + 2 times.
 template <class Space, class States, class Out, class LogSum, class Build = lanes::Build>
@@ -101,11 +107,13 @@ void merge(const Space& space, const States& states, const Out& out, const LogSu
   static_assert(PartOut::rank() == 3 && PartSum::rank() == 2,
                 "santa::merge: states must be out [parts, items, dim] and log_sum [parts, items]");
   static_assert(Out::rank() == 2 && LogSum::rank() == 1, "santa::merge: out must be [items, dim], log_sum [items]");
-  static_assert(std::is_same_v<typename PartOut::non_const_value_type, float> &&
-                    std::is_same_v<typename Out::value_type, float> &&
-                    detail::is_real<typename PartSum::non_const_value_type> &&
-                    detail::is_real<typename LogSum::value_type>,
-                "santa::merge: out must be float, log_sum float or double, and the merged ones not const");
+  using Part = typename PartOut::non_const_value_type;
+  using Log = typename PartSum::non_const_value_type;
+  static_assert(
+      detail::is_real<Part> && std::is_same_v<typename Out::value_type, Part> && detail::is_real<Log> &&
+          (std::is_same_v<Part, float> || std::is_same_v<Log, double>)&&detail::is_real<typename LogSum::value_type>,
+      "santa::merge: out must be float, log_sum float or double, or both out and states double; the merged "
+      "ones not const");
   static_assert(Kokkos::SpaceAccessibility<Space, typename PartOut::memory_space>::accessible &&
                     Kokkos::SpaceAccessibility<Space, typename PartSum::memory_space>::accessible &&
                     Kokkos::SpaceAccessibility<Space, typename Out::memory_space>::accessible &&

@@ -1,0 +1,159 @@
+// Blocks of rows: what one thread of a host, or one team of a device, goes through at once.
+#pragma once
+
+#include <santa/core/build.hpp>
+#include <santa/core/extent.hpp>
+#include <santa/lanes/group.hpp>
+
+#include <Kokkos_Core.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+
+namespace santa::detail::inline SANTA_BUILD {
+
+/// Rows of a block: so many weights of 51 bits add up within 62.
+inline constexpr int block_rows = 2048;
+
+/// Two arrays of a block's own, a word for each row.
+struct BlockMemory {
+  static constexpr std::size_t words = 2 * std::size_t{block_rows};
+  std::uint64_t* first;
+  [[nodiscard]] KOKKOS_FUNCTION std::uint64_t* second() const { return first + block_rows; }
+};
+
+/// One thread in the place of a block's threads. The members are those of TeamBlock: loops over 0 to count - 1.
+struct ThreadBlock {
+  BlockMemory memory;
+
+  template <class F>
+  KOKKOS_FORCEINLINE_FUNCTION void for_each(std::int64_t count, const F& f) const {
+    for (std::int64_t i = 0; i < count; ++i) f(i);
+  }
+  template <class F>
+  KOKKOS_FORCEINLINE_FUNCTION double largest(std::int64_t count, const F& f) const {
+    constexpr int lanes = 8;  // a maximum each, which compilers make vectors of
+    double most[lanes];
+    for (double& m : most) m = -std::numeric_limits<double>::infinity();
+    std::int64_t i = 0;
+    for (; i + lanes <= count; i += lanes)
+      for (int k = 0; k < lanes; ++k) {
+        const double value = f(i + k);
+        most[k] = value > most[k] ? value : most[k];
+      }
+    for (; i < count; ++i) most[0] = f(i) > most[0] ? f(i) : most[0];
+    for (const double m : most) most[0] = m > most[0] ? m : most[0];
+    return most[0];
+  }
+  template <class F>
+  KOKKOS_FORCEINLINE_FUNCTION std::uint64_t sum(std::int64_t count, const F& f) const {
+    std::uint64_t total = 0;
+    for (std::int64_t i = 0; i < count; ++i) total += f(i);
+    return total;
+  }
+  template <class Of, class F>
+  KOKKOS_FORCEINLINE_FUNCTION void scan(std::int64_t count, const Of& of, const F& f) const {
+    std::uint64_t total = 0;
+    for (std::int64_t i = 0; i < count; ++i) {
+      total += of(i);
+      f(i, total);
+    }
+  }
+  template <class F>
+  KOKKOS_FORCEINLINE_FUNCTION void single(const F& f) const {
+    f();
+  }
+  /// Counts in memory of the block's.
+  KOKKOS_FORCEINLINE_FUNCTION static void increment(std::uint64_t& counter) { ++counter; }
+};
+
+/// The threads of a team. Each call ends with a barrier; results are all threads'.
+template <class Member>
+struct TeamBlock {
+  const Member& member;
+  BlockMemory memory;
+
+  template <class F>
+  KOKKOS_FUNCTION void for_each(std::int64_t count, const F& f) const {
+    Kokkos::parallel_for(Kokkos::TeamThreadRange(member, count), f);
+    member.team_barrier();
+  }
+  /// The largest value, -infinity of none; NaN is ignored.
+  template <class F>
+  KOKKOS_FUNCTION double largest(std::int64_t count, const F& f) const {
+    double most = -std::numeric_limits<double>::infinity();
+    Kokkos::parallel_reduce(
+        Kokkos::TeamThreadRange(member, count),
+        [&](std::int64_t i, double& of_thread) {
+          const double value = f(i);
+          if (value > of_thread) of_thread = value;
+        },
+        Kokkos::Max<double>(most));
+    member.team_barrier();
+    // The identity of Kokkos' maximum is the lowest double.
+    return most > std::numeric_limits<double>::lowest() ? most : -std::numeric_limits<double>::infinity();
+  }
+  template <class F>
+  KOKKOS_FUNCTION std::uint64_t sum(std::int64_t count, const F& f) const {
+    std::uint64_t total = 0;
+    Kokkos::parallel_reduce(
+        Kokkos::TeamThreadRange(member, count), [&](std::int64_t i, std::uint64_t& of_thread) { of_thread += f(i); },
+        total);
+    member.team_barrier();
+    return total;
+  }
+  /// f(i, of(0) + ... + of(i)); f may overwrite what `of` reads of the same i.
+  template <class Of, class F>
+  KOKKOS_FUNCTION void scan(std::int64_t count, const Of& of, const F& f) const {
+    Kokkos::parallel_scan(Kokkos::TeamThreadRange(member, count),
+                          [&](std::int64_t i, std::uint64_t& total, bool final) {
+                            total += of(i);
+                            if (final) f(i, total);
+                          });
+    member.team_barrier();
+  }
+  template <class F>
+  KOKKOS_FUNCTION void single(const F& f) const {
+    Kokkos::single(Kokkos::PerTeam(member), f);
+    member.team_barrier();
+  }
+  KOKKOS_FUNCTION static void increment(std::uint64_t& counter) { Kokkos::atomic_add(&counter, std::uint64_t{1}); }
+};
+
+/// A kernel(block, index) over blocks, as Kokkos launches it.
+template <class Space, class Kernel>
+struct BlockLaunch {
+  using Policy = Kokkos::TeamPolicy<Space, Kokkos::LaunchBounds<256, 2>>;
+  using Member = typename Policy::member_type;
+  static constexpr int threads = 256;
+  static constexpr std::size_t bytes = sizeof(std::uint64_t) * BlockMemory::words;
+
+  Kernel kernel;
+
+  KOKKOS_FUNCTION void operator()(const Member& member) const {
+    auto* const memory = static_cast<std::uint64_t*>(member.team_scratch(0).get_shmem_aligned(std::size_t{bytes}, 16));
+    kernel(TeamBlock<Member>{member, {memory}}, static_cast<std::int64_t>(member.league_rank()));
+  }
+  void operator()(std::int64_t index) const {
+    alignas(64) std::uint64_t memory[BlockMemory::words];  // NOLINT(cppcoreguidelines-pro-type-member-init)
+    kernel(ThreadBlock{{memory}}, index);
+  }
+};
+
+template <class Kernel, class Space>
+void launch_blocks(const char* label, const Space& space, std::int64_t blocks, const Kernel& kernel) {
+  using Launch = BlockLaunch<Space, Kernel>;
+  if (blocks == 0) return;
+  require(blocks <= most_counted, "blocks of 2048 rows in the batch", blocks, "less than 2^31");
+  if constexpr (lanes::is_host_space<Space>) {
+    Kokkos::parallel_for(label, Range<Space>(space, 0, blocks), Launch{kernel});
+  } else {
+    Kokkos::parallel_for(label,
+                         typename Launch::Policy(space, static_cast<int>(blocks), Launch::threads)
+                             .set_scratch_size(0, Kokkos::PerTeam(Launch::bytes + 16)),
+                         Launch{kernel});
+  }
+}
+
+}  // namespace santa::detail::inline SANTA_BUILD
