@@ -85,7 +85,7 @@ struct BlockPlaces {
   KOKKOS_FORCEINLINE_FUNCTION std::uint64_t* find(const Block& block, const RowBlock& at) const {
     const BlockSum& sum = sums[at.vector * rows.blocks() + at.number];
     const std::uint64_t* const from = begin_of(at);
-    const Cut cut = whole[at.vector].cut;
+    const MassCut cut = whole[at.vector].cut;
     const int bits = Strata(points).bits;
     load_block(block, rows, at);
     std::uint64_t* const certain = block.memory.second();

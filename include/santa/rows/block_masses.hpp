@@ -48,7 +48,7 @@ struct BlockSum {
 };
 
 /// From where on rows are drawn for certain: relative to the largest log-weight of all, where differences are exact.
-struct Cut {
+struct MassCut {
   double origin, from;
 
   [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION bool takes(double log_weight) const { return log_weight - origin >= from; }
@@ -59,7 +59,7 @@ struct WholeMass {
   double largest;  // log-weight below the cut; NaN: one is NaN or +infinity
   double sum;      // of weights exp(log-weight - largest) below the cut; 0: there are none
   double squares;  // of their squares
-  Cut cut;
+  MassCut cut;
   std::int64_t whole;    // how many rows are
   std::uint64_t strata;  // that points are drawn in
 
@@ -81,7 +81,7 @@ KOKKOS_FORCEINLINE_FUNCTION void load_block(const Block& block, const LogRows<T>
 /// Turns a block's log-weights into its weights, in place; those at or above the cut weigh nothing.
 template <bool with_cut, class Block>
 KOKKOS_FORCEINLINE_FUNCTION std::uint64_t* weigh_block(const Block& block, int count, double reference,
-                                                       const Cut& cut) {
+                                                       const MassCut& cut) {
   std::uint64_t* const mass = block.memory.first;
   if (!(reference > -infinite)) {
     block.for_each(count, [&](std::int64_t i) { mass[i] = 0; });
@@ -109,7 +109,7 @@ struct SumBlocks {
   template <class Block>
   KOKKOS_FUNCTION void operator()(const Block& block, std::int64_t index) const {
     const RowBlock at(rows, index);
-    Cut cut{0., infinite};
+    MassCut cut{0., infinite};
     if constexpr (with_cut)
       if (!first) {
         cut = whole[at.vector].cut;

@@ -72,7 +72,7 @@ struct LayOutBlocks {
     result.strata = result.sum > 0. ? points : (certain < points ? certain : points);
     const Strata strata(points);
     const std::uint64_t light = result.strata - certain;  // what is drawn by chance
-    const Cut cut = first ? Cut{result.largest, infinite} : whole[vector].cut;
+    const MassCut cut = first ? MassCut{result.largest, infinite} : whole[vector].cut;
     result.cut = with_cut ? next_cut(result, light, cut) : cut;
     lay_out(block, of, shares, result.sum > 0. ? static_cast<double>(light << strata.bits) / result.sum : 0.,
             light << strata.bits, strata.bits, begin + vector * (blocks + 1));
@@ -88,7 +88,7 @@ struct LayOutBlocks {
  private:
   /// Rows whose chance is 1 but for what is rounded are drawn for certain. The last draw by chance is left: it can't
   /// take a row twice.
-  [[nodiscard]] KOKKOS_FUNCTION Cut next_cut(const WholeMass& of, std::uint64_t light, const Cut& cut) const {
+  [[nodiscard]] KOKKOS_FUNCTION MassCut next_cut(const WholeMass& of, std::uint64_t light, const MassCut& cut) const {
     if (!(of.sum > 0.) || light < 2) return cut;
     const double rounded = 1e-11 + static_cast<double>(points) * 0x1p-48;
     const double next = of.largest - cut.origin + Kokkos::log(of.sum / static_cast<double>(light)) - rounded;
