@@ -12,56 +12,92 @@
 
 namespace santa::detail::inline SANTA_BUILD {
 
-/// Merges the states of a head's splits and writes its outputs, one team a head: its groups share out the splits, the
-/// first merges what they found. Reads: the states. Order: fixed by the number of groups.
+/// Merges the states of a head's splits and writes its outputs, one team a head: its groups share out the splits. What
+/// one group makes of their sums and what another makes of the rest are made side by side. Reads: the states. Order:
+/// fixed by the number of groups.
 template <class Context, bool apart>
 struct MergeKernel : Context {
   using typename Context::Arguments;
-  using Extents = lanes::Teams<16>;
+  using Extents = lanes::Teams<8, 1, 4>;
   using Group = lanes::GroupOf<typename Context::Space, Extents>;
 
   explicit MergeKernel(const Context& context) : Context(context) {}
 
-  /// Scratch of a team: a state of each group, an output, the head's effective sample size.
-  [[nodiscard]] KOKKOS_FUNCTION std::size_t scratch_floats(int /*heads*/, int dim) const {
-    return Group::groups_per_team * static_cast<std::size_t>(state_floats(dim)) + static_cast<std::size_t>(dim) + 2;
+  /// Scratch of a team: N of each group, an output, the head's effective sample size; samples of all heads later.
+  [[nodiscard]] KOKKOS_FUNCTION std::size_t scratch_floats(int heads, int dim) const {
+    const std::size_t merging = (Group::groups_per_team + 1) * floats_of_sum(dim) + 2;
+    const auto samples = static_cast<std::size_t>(2 * heads);
+    return merging > samples ? merging : samples;
   }
 
   template <class Member>
   KOKKOS_FUNCTION void operator()(const Member& member) const {
     const Group group(member);
-    float* states = group.template scratch<float>(member, scratch_floats(1, this->arguments.dim));
+    float* scratch = group.template scratch<float>(member, scratch_floats(1, this->arguments.dim));
     for_head(this->arguments, member.league_rank(), [&](const Unit& unit, int head) {
-      merge(group, unit, head, states, [](const SplitStates<apart>&, const float*, const HeadSample&) {});
+      merge(group, unit, head, scratch, [](const HeadState&, const auto&, const float*, const HeadSample&) {});
     });
   }
 
  protected:
-  /// Calls then(shares, output, sample) by the first group, when a head's outputs are written.
+  /// Calls then(merged state, its N, output, sample) by one group, when a head's outputs are written.
   template <class Then>
-  KOKKOS_FUNCTION void merge(const Group& group, const Unit& unit, int head, float* states, const Then& then) const {
+  KOKKOS_FUNCTION void merge(const Group& group, const Unit& unit, int head, float* scratch, const Then& then) const {
+    constexpr int groups = Group::groups_per_team;
+    constexpr int noting = groups > 1 ? 1 : 0;
     const Arguments& a = this->arguments;
-    const std::int64_t stride = state_floats(a.dim);
-    merge_into(group, share_of(states_of<apart>(a, unit, head), group.rank()), a.dim, states + group.rank() * stride);
+    const std::size_t floats = floats_of_sum(a.dim);
+    const SplitStates<apart> all = states_of<apart>(a, unit, head);
+    const auto carry = carry_of(a, unit, head);  // on its way meanwhile
+    add_share(group, all, scratch + group.rank() * floats);
+    HeadState merged;
+    if (group.rank() <= noting) merged = merge_heads(group, all);
     group.team_barrier();
-    if (group.rank() == 0) {
-      float* result = states + Group::groups_per_team * stride;
-      const SplitStates<apart> shares{states, stride, Group::groups_per_team};
-      auto& sample = *reinterpret_cast<HeadSample*>(result + a.dim);
-      write_head(group, a, unit, head, shares, result, sample);
-      then(shares, result, sample);
+    const auto sums = [&](int begin, int end, MergeVectors<Group>& sum) {
+      add_shares(group, scratch + begin, floats, end - begin, sum);
+    };
+    float* result = scratch + groups * floats;
+    auto& sample = *reinterpret_cast<HeadSample*>(result + floats);
+    const MergedHead<apart> of(a, unit.first_head + head, merged);
+    if (group.rank() == 0) write_output(group, a, unit, head, of, sums, result);
+    if (a.with_spread || a.keeps_states) group.team_barrier();  // they look at the output
+    if (group.rank() == noting) {
+      note_head(group, a, unit, head, of, carry, result, sample);
+      then(of.merged, sums, result, sample);
     }
     if (a.statistics && unit.slice == 0 && head == 0)
-      write_statistics(group, unit, reinterpret_cast<HeadSample*>(states));
+      write_statistics(group, unit, reinterpret_cast<HeadSample*>(scratch));
   }
 
  private:
-  /// A group's share of the splits.
-  KOKKOS_FUNCTION static SplitStates<apart> share_of(const SplitStates<apart>& all, int rank) {
-    const int share = (all.count + Group::groups_per_team - 1) / Group::groups_per_team;
-    const int begin = rank * share < all.count ? rank * share : all.count;
-    const int count = all.count - begin < share ? all.count - begin : share;
-    return {all.first + begin * all.stride, all.stride, count};
+  KOKKOS_FUNCTION static std::size_t floats_of_sum(int dim) { return static_cast<std::size_t>((dim + 3) / 4 * 4); }
+
+  /// Stores N of the group's share of the states, at the reference of all.
+  KOKKOS_FUNCTION void add_share(const Group& group, const SplitStates<apart>& all, float* to) const {
+    constexpr int groups = Group::groups_per_team;
+    const SplitStates<apart> own{all.first + group.rank() * all.stride, all.stride * groups,
+                                 (all.count - group.rank() + groups - 1) / groups};
+    const int dim = this->arguments.dim;
+    StateBatch<Group> first(group, own, 0, 0, dim < merge_features ? dim : merge_features);  // on its way meanwhile
+    const float reference = reference_of(group, all);
+    store_sums(
+        group, dim,
+        [&](int begin, int end, MergeVectors<Group>& sum) {
+          if (begin > 0) first = StateBatch<Group>(group, own, 0, begin, end);
+          merge_sum(group, own, reference, begin, end, first, sum);
+        },
+        to);
+  }
+  /// Adds up what the groups stored, `count` features of each.
+  KOKKOS_FUNCTION static void add_shares(const Group& group, const float* shares, std::size_t stride, int count,
+                                         MergeVectors<Group>& sum) {
+    for (auto& part : sum) part = 0.F;
+    SANTA_UNROLL(Group::groups_per_team)
+    for (int i = 0; i < Group::groups_per_team; ++i) {
+      MergeVectors<Group> share;
+      load_vectors<true>(group, shares + i * stride, count, share);
+      for (int k = 0; k < merge_vectors; ++k) sum[k] += share[k];
+    }
   }
 
   /// Of all heads and slices of a kv head, by one team: the smallest effective sample size is over all of them.

@@ -34,10 +34,13 @@ struct PartKernel : MergeKernel<Context, apart> {
     float* states = group.template scratch<float>(member, this->scratch_floats(1, a.dim));
     for_head(a, member.league_rank(), [&](const Unit& unit, int head) {
       this->merge(group, unit, head, states,
-                  [&](const SplitStates<apart>& shares, const float* out, const HeadSample& sample) {
+                  [&](const HeadState& merged, const auto& sums, const float* out, const HeadSample& sample) {
                     float* to = part + unit.head_row(a, head) * part_floats(a.dim);
-                    merge_into(group, shares, a.dim, to);
-                    group.single([&] { finish(unit, head, out, sample, to); });
+                    store_sums(group, a.dim, sums, to + head_state_floats);
+                    group.single([&] {
+                      *reinterpret_cast<HeadState*>(to) = merged;
+                      finish(unit, head, out, sample, to);
+                    });
                   });
     });
   }

@@ -102,7 +102,8 @@ struct Seam<Kokkos::Cuda> {
     // Kokkos refuses a team of which not as many find room as are named here: 4 do, whatever their scratch. Eight warps
     // may have all registers that a thread can name, so that fewer teams cost none.
     constexpr int most = resident(warps, Extents::heads, Extents::dim, Extents::crowded);
-    constexpr int teams = warps > most ? 1 : most / warps < 4 ? most / warps : 4;
+    constexpr int by_warps = warps > most ? 1 : most / warps < 4 ? most / warps : 4;
+    constexpr int teams = Extents::teams > 0 ? Extents::teams : by_warps;
     using Bounds = Kokkos::LaunchBounds<32 * warps, teams>;
     const std::size_t bytes = scratch_floats * sizeof(float) + Group<Extents>::scratch_alignment;
     return Kokkos::TeamPolicy<Kokkos::Cuda, Bounds>(space, static_cast<int>(units), warps, 32)

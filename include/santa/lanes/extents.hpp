@@ -56,6 +56,7 @@ struct Extents {
   static constexpr bool roomy = false;
   static constexpr bool crowded = false;
   static constexpr int groups = 0;  // of a team; 0: as scratch allows
+  static constexpr int teams = 0;   // at once on a multiprocessor, for which registers are shared out; 0: as groups say
 };
 
 /// The same with fewer groups a team, for kernels whose groups need more scratch.
@@ -77,9 +78,10 @@ struct Plain : Extents {
 };
 
 /// For kernels that only add up numbers, of several heads at once perhaps: so many groups a team.
-template <int Groups, int Heads = 1>
+template <int Groups, int Heads = 1, int AtOnce = 0>
 struct Teams : Extents<Heads, 32, false> {
   static constexpr int groups = Groups;
+  static constexpr int teams = AtOnce;
 };
 
 /// For products of rows with many vectors of any dimension: at most so many at a time, in the place of heads.

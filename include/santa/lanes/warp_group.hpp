@@ -80,13 +80,15 @@ struct WarpGroup : WarpLanes<Order> {
   }
 
   /// States of 128 features whose loads are on their way together.
-  static constexpr int states_at_once = 4;
-  /// Four numbers a lane of one piece of memory: lane i has those from 4 i on, which are 0 from `count` on.
+  static constexpr int states_at_once = 8;
+  /// Four numbers a lane of one piece of memory: lane i has those from 4 i on; from `count` on they are any number, or
+  /// 0. `aligned`: whole fours of it may be read.
   template <bool aligned>
   __device__ static void load_four(const float* from, int count, float (&to)[4]) {
     const int first = 4 * lane();
-    if (aligned && first + 4 <= count) {
-      const float4 all = *reinterpret_cast<const float4*>(from + first);
+    if constexpr (aligned) {
+      const float4 all =
+          first < count ? *reinterpret_cast<const float4*>(from + first) : make_float4(0.F, 0.F, 0.F, 0.F);
       to[0] = all.x;
       to[1] = all.y;
       to[2] = all.z;

@@ -34,6 +34,17 @@ KOKKOS_INLINE_FUNCTION const Statistics& statistics_of_part(const float* state, 
   return *reinterpret_cast<const Statistics*>(state + state_floats(dim));
 }
 
+/// Makes states [begin, end), each of so many floats, empty.
+template <class Space, class Build>
+void clear_states(const Space& space, float* states, std::int64_t floats, std::int64_t begin, std::int64_t end) {
+  Kokkos::parallel_for(
+      "santa::clear_states", Range<Space>(space, begin * floats, end * floats), KOKKOS_LAMBDA(const std::int64_t i) {
+        const std::int64_t place = i % floats;
+        const bool reference = place == HeadState::reference_place || place == HeadState::mass_reference_place;
+        states[i] = reference ? empty_reference : 0.F;
+      });
+}
+
 }  // namespace detail::inline SANTA_BUILD
 
 /// What `DecodePlan::run_partial` writes and `merge` takes: of every (part, batch, head) the reference, the masses of
@@ -115,16 +126,7 @@ class AttentionStates {
     require_kept();
     lanes::require_launchable(space);
     const std::int64_t heads = _shape.batch * _shape.heads;
-    const std::int64_t floats = floats_of_head(_shape);
-    float* const first = _data.data() + begin * heads * floats;
-    Kokkos::parallel_for(
-        "santa::clear_states", detail::Range<Space>(space, 0, (end - begin) * heads * floats),
-        KOKKOS_LAMBDA(const std::int64_t i) {
-          const std::int64_t place = i % floats;
-          const bool reference =
-              place == detail::HeadState::reference_place || place == detail::HeadState::mass_reference_place;
-          first[i] = reference ? detail::empty_reference : 0.F;
-        });
+    detail::clear_states<Space, Build>(space, _data.data(), floats_of_head(_shape), begin * heads, end * heads);
   }
 
   View _data;

@@ -33,6 +33,16 @@ struct SplitStates {
   }
 };
 
+/// The reference to which states are brought: the largest.
+template <class Group, bool apart>
+KOKKOS_FUNCTION float reference_of(const Group& group, const SplitStates<apart>& states) {
+  float largest = empty_reference;
+  for (int begin = 0; begin < states.count; begin += Group::size)
+    largest = lanes::max(
+        largest, group.max(states.lanes_of(group, &HeadState::reference, begin, empty_reference)));  // NaN is none
+  return largest;
+}
+
 /// Brings all states to the largest reference and adds them up in one fixed order: always the same bits. References are
 /// integers, so that what has been added up is brought to a larger one without rounding.
 template <class Group, bool apart>
@@ -81,8 +91,8 @@ inline constexpr int merge_features = merge_vectors * tile_keys;
 template <class Group>
 using MergeVectors = typename Group::template Vector<float>[merge_vectors];
 
-/// Loads from[0..count), at most `merge_features` numbers; those beyond are 0. Which of them a lane has is the group's
-/// own affair. `aligned`: `from` is a multiple of 16 bytes.
+/// Loads from[0..count), at most `merge_features` numbers; those beyond are any. Which of them a lane has is the
+/// group's own affair. `aligned`: `from` is a multiple of 16 bytes.
 template <bool aligned, class Group>
 KOKKOS_FORCEINLINE_FUNCTION void load_vectors(const Group& group, const float* from, int count,
                                               MergeVectors<Group>& to) {
@@ -146,34 +156,35 @@ KOKKOS_FUNCTION void merge_sum(const Group& group, const SplitStates<apart>& sta
   }
 }
 
-/// Calls f(begin, end, batch of the first states) for all features, `merge_features` at a time; `batch` is that of the
-/// first features.
-template <class Group, bool apart, class F>
-KOKKOS_FORCEINLINE_FUNCTION void for_each_feature_block(const Group& group, const SplitStates<apart>& states, int dim,
-                                                        StateBatch<Group>& batch, F&& f) {
-  for (int begin = 0; begin < dim; begin += merge_features) {
-    const int end = begin + merge_features < dim ? begin + merge_features : dim;
-    if (begin > 0) batch = StateBatch<Group>(group, states, 0, begin, end);
-    f(begin, end, batch);
-  }
+/// Calls f(begin, end) for all features, `merge_features` at a time.
+template <class F>
+KOKKOS_FORCEINLINE_FUNCTION void for_each_feature_block(int dim, const F& f) {
+  SANTA_UNROLL(1)
+  for (int begin = 0; begin < dim; begin += merge_features)
+    f(begin, begin + merge_features < dim ? begin + merge_features : dim);
 }
 
-/// out = (N + (Z - W) c) / Z, or 0 where nothing was visible, for at most `merge_features` features from `begin` on:
-/// to[begin..end). Requires: one reference for the mass and all else.
+/// N of all states at the reference of their merged head, as what follows takes it: sums(begin, end, sum).
 template <class Group, bool apart>
-KOKKOS_FUNCTION void merge_output(const Group& group, const SplitStates<apart>& states, const HeadState& total,
-                                  int begin, int end, StateBatch<Group>& batch, const float* center, float* to) {
-  using Float = typename Group::template Vector<float>;
-  const float rest = total.mass - total.used;
-  MergeVectors<Group> sum;
-  merge_sum(group, states, total.reference, begin, end, batch, sum);
-  if (center != nullptr && rest != 0.F) {
-    MergeVectors<Group> of_center;
-    load_vectors<false>(group, center + begin, end - begin, of_center);
-    for (int k = 0; k < merge_vectors; ++k) sum[k] = lanes::fma(Float(rest), of_center[k], sum[k]);
+struct StateSums {
+  const Group& group;
+  const SplitStates<apart>& states;
+  float reference;
+
+  KOKKOS_FORCEINLINE_FUNCTION void operator()(int begin, int end, MergeVectors<Group>& sum) const {
+    StateBatch<Group> first(group, states, 0, begin, end);
+    merge_sum(group, states, reference, begin, end, first, sum);
   }
-  for (Float& part : sum) part = total.mass == 0.F ? Float(0.F) : part / Float(total.mass);
-  store_vectors(group, sum, to + begin, end - begin);
+};
+
+/// Stores sums of all features, to to[0..dim).
+template <class Group, class Sums>
+KOKKOS_FORCEINLINE_FUNCTION void store_sums(const Group& group, int dim, const Sums& sums, float* to) {
+  for_each_feature_block(dim, [&](int begin, int end) {
+    MergeVectors<Group> sum;
+    sums(begin, end, sum);
+    store_vectors(group, sum, to + begin, end - begin);
+  });
 }
 
 /// Where drawn rows were scored again: outputs are over the weights of rows read, not over the mass of all keys. A NaN
@@ -185,7 +196,8 @@ KOKKOS_INLINE_FUNCTION void normalise_by_rows_read(HeadState& total) {
 
 /// Adds a sink to a head's whole state: a key that is read with certainty and whose value row is 0. Its weight is
 /// 2^log2_weight, 0 for -infinity, which leaves the bits as they are; infinity leaves nothing of the rest. Returns its
-/// mass in the state's units. Requires: one reference for the mass and all else. N follows by its reference.
+/// mass in the state's units. Requires: one reference for the mass and all else. N is as it was, in units of the
+/// reference before.
 KOKKOS_INLINE_FUNCTION float add_sink(HeadState& total, float log2_weight) {
   const float reference = lanes::max(total.reference, lanes::ceil(log2_weight));
   const float before = lanes::exp2_near(total.reference - reference);
@@ -203,19 +215,6 @@ KOKKOS_INLINE_FUNCTION float log2_sum_of(float reference, float sum) {
 }
 /// log2 of the sum of exponentials; -infinity where nothing was visible.
 KOKKOS_INLINE_FUNCTION float log2_mass(const HeadState& total) { return log2_sum_of(total.mass_reference, total.mass); }
-
-/// Merges states of one head into one, in memory: HeadState, then `dim` sums.
-template <class Group, bool apart>
-KOKKOS_FUNCTION void merge_into(const Group& group, const SplitStates<apart>& states, int dim, float* to) {
-  StateBatch<Group> first(group, states, 0, 0, dim);  // on its way meanwhile
-  const HeadState total = merge_heads(group, states);
-  for_each_feature_block(group, states, dim, first, [&](int begin, int end, StateBatch<Group>& batch) {
-    MergeVectors<Group> sum;
-    merge_sum(group, states, total.reference, begin, end, batch, sum);
-    store_vectors(group, sum, to + head_state_floats + begin, end - begin);
-  });
-  group.single([&] { *reinterpret_cast<HeadState*>(to) = total; });
-}
 
 /// The states of a team's groups, each `stride` floats apart in scratch, as one state per head: [heads][state_floats].
 /// The groups share out the heads. What a head's state holds is added up as HeadState says, a lane for each float.

@@ -125,37 +125,80 @@ KOKKOS_INLINE_FUNCTION HeadSample sample_of(const Args& a, const Unit& unit, int
   return {effective_samples(total), has_no_bar(a, unit, head, total) ? std::uint32_t{Statistics::no_error_bar} : 0U};
 }
 
-/// Writes the outputs of one head from the states of its splits. `result` is room for [dim] floats, and has the output
-/// even where there is no other place for it. Where drawn rows
-/// were scored again (`apart`), outputs are over the weights of rows read, not over the mass of all keys.
+/// A head of which all states are merged: as it is, and as outputs are made of it. Where drawn rows were scored again
+/// (`apart`), outputs are over the weights of rows read, not over the mass of all keys; a sink is no key's.
+template <bool apart>
+struct MergedHead {
+  HeadState merged, total;
+  float sink;
+
+  template <class Args>
+  KOKKOS_FUNCTION MergedHead(const Args& a, std::int64_t query_head, const HeadState& head)
+      : merged(head), total(head) {
+    if constexpr (apart) normalise_by_rows_read(total);
+    sink = a.sinks != nullptr ? add_sink(total, a.sinks[query_head] * lanes::log2_of_e) : 0.F;
+  }
+};
+
+/// Where a head's center lies; null for 0.
+template <class Args>
+KOKKOS_INLINE_FUNCTION const float* center_of(const Args& a, const Unit& unit) {
+  return a.center ? &a.center(unit.batch, unit.kv_head) : nullptr;
+}
+
+/// Writes out = (N + (Z - W) c) / Z, or 0 where nothing was visible, of a head whose N is given by `sums`. `result` is
+/// room for [dim] floats, and has the output even where there is no other place for it.
+template <class Group, class Args, bool apart, class Sums>
+KOKKOS_FUNCTION void write_output(const Group& group, const Args& a, const Unit& unit, int head,
+                                  const MergedHead<apart>& of, const Sums& sums, float* result) {
+  using Float = typename Group::template Vector<float>;
+  const HeadState& total = of.total;
+  const float* center = center_of(a, unit);
+  const float rest = total.mass - total.used;
+  const float unit_of_sums = lanes::exp2_near(of.merged.reference - total.reference);  // 1, but with a large sink
+  store_sums(
+      group, a.dim,
+      [&](int begin, int end, MergeVectors<Group>& sum) {
+        sums(begin, end, sum);
+        for (Float& part : sum) part = part * Float(unit_of_sums);
+        if (center != nullptr && rest != 0.F) {
+          MergeVectors<Group> of_center;
+          load_vectors<false>(group, center + begin, end - begin, of_center);
+          for (int k = 0; k < merge_vectors; ++k) sum[k] = lanes::fma(Float(rest), of_center[k], sum[k]);
+        }
+        for (Float& part : sum) part = total.mass == 0.F ? Float(0.F) : part / Float(total.mass);
+      },
+      result);
+  group.sync();
+  const std::int64_t offset = unit.batch * a.out_stride[0] + (unit.first_head + head) * a.out_stride[1];
+  if (a.out.data != nullptr) group.for_each(a.dim, [&](int d) { a.out.store(offset + d, result[d]); });
+}
+
+/// Writes what there is of a head besides its output, which `result` has where error bars are made, and what it hands
+/// to the next step.
+template <class Group, class Args, bool apart, class Carry>
+KOKKOS_FUNCTION void note_head(const Group& group, const Args& a, const Unit& unit, int head,
+                               const MergedHead<apart>& of, const Carry& carry, const float* result,
+                               HeadSample& sample) {
+  const float norm = carry.wants_norm() ? squared_norm(group, result, a.dim) : 0.F;
+  group.single([&] {
+    const std::int64_t query_head = unit.first_head + head;
+    if (a.lse) a.lse(unit.batch, query_head) = log2_mass(of.total) * lanes::ln_of_2;
+    const float bar = a.with_spread ? squared_error_bar<apart>(a, of.total, of.sink, center_of(a, unit), result) : 0.F;
+    sample = sample_of(a, unit, head, of.merged);
+    const bool no_bar = sample.flags != 0;
+    if (a.error) a.error(unit.batch, query_head) = no_bar ? lanes::not_a_number : Kokkos::sqrt(bar);
+    carry.note(of.merged, log2_mass(of.merged), bar / norm, no_bar);
+  });
+}
+
+/// Writes the outputs of one head from the states of its splits.
 template <class Group, class Args, bool apart>
 KOKKOS_FUNCTION void write_head(const Group& group, const Args& a, const Unit& unit, int head,
                                 const SplitStates<apart>& states, float* result, HeadSample& sample) {
-  const float* center = a.center ? &a.center(unit.batch, unit.kv_head) : nullptr;
-  // On their way meanwhile.
-  const auto carry = carry_of(a, unit, head);
-  StateBatch<Group> first(group, states, 0, 0, a.dim);
-  const HeadState merged = merge_heads(group, states);
-  HeadState total = merged;
-  if constexpr (apart) normalise_by_rows_read(total);
-  const std::int64_t query_head = unit.first_head + head;
-  const float sink = a.sinks != nullptr ? add_sink(total, a.sinks[query_head] * lanes::log2_of_e) : 0.F;
-  for_each_feature_block(group, states, a.dim, first, [&](int begin, int end, StateBatch<Group>& batch) {
-    merge_output(group, states, total, begin, end, batch, center, result);
-  });
-  group.sync();
-  const std::int64_t offset = unit.batch * a.out_stride[0] + query_head * a.out_stride[1];
-  if (a.out.data != nullptr) group.for_each(a.dim, [&](int d) { a.out.store(offset + d, result[d]); });
-  const float norm = carry.wants_norm() ? squared_norm(group, result, a.dim) : 0.F;
-  group.single([&] {
-    const float log2_sum = log2_mass(total);
-    if (a.lse) a.lse(unit.batch, query_head) = log2_sum * lanes::ln_of_2;
-    const float bar = a.with_spread ? squared_error_bar<apart>(a, total, sink, center, result) : 0.F;
-    sample = sample_of(a, unit, head, merged);
-    const bool no_bar = sample.flags != 0;
-    if (a.error) a.error(unit.batch, query_head) = no_bar ? lanes::not_a_number : Kokkos::sqrt(bar);
-    carry.note(merged, log2_mass(merged), bar / norm, no_bar);
-  });
+  const MergedHead<apart> of(a, unit.first_head + head, merge_heads(group, states));
+  write_output(group, a, unit, head, of, StateSums<Group, apart>{group, states, of.merged.reference}, result);
+  note_head(group, a, unit, head, of, carry_of(a, unit, head), result, sample);
 }
 
 /// Writes the outputs of one slice from the states of its splits; the groups of a team share out the heads. `scratch`

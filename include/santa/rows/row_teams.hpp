@@ -59,9 +59,9 @@ struct Alone<lanes::HostGroup> {
   using type = OneHeadGroup;
 };
 
-template <template <int, int> class Lanes, int heads, int groups>
-struct Alone<Lanes<heads, groups>> {
-  using type = LoneGroup<Lanes<1, 1>>;
+template <template <int, int, class> class Lanes, int heads, int groups, class Order>
+struct Alone<Lanes<heads, groups, Order>> {
+  using type = LoneGroup<Lanes<1, 1, Order>>;
 };
 template <class Space, int heads>
 struct Alone<lanes::TeamGroup<Space, heads>> {
