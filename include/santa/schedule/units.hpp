@@ -20,7 +20,8 @@
 //                require_countable_units(a)
 //   kernels      unit_of(a, rank): the unit of a rank, every one below all_units(a) another; take_unit (take_unit.hpp);
 //                whole_unit_of(a, row): one for each slice row, of which batch, heads, length and start are looked at;
-//                for_head(a, rank, f), for_each_slice(a, unit, f): the like for heads and for slices
+//                for_head(a, rank, f), for_each_slice(a, unit, f): the like for heads and for slices;
+//                for_each_head_apart(a, team, teams, f)
 //   hosts        unit_after(a, unit): the one that likely follows, as a hint
 //   those who merge  units_of_kv_head(a, unit): arrivals to wait for; state_of_unit(a, unit), states_of_slice(a, unit):
 //                where units' states lie, those of a slice side by side in the order in which they merge;
@@ -150,6 +151,22 @@ KOKKOS_FORCEINLINE_FUNCTION void for_head(const Arguments& a, std::int64_t rank,
   const std::int32_t head = take_digit(row, a.slice_heads);
   const Unit unit = whole_unit_of(a, row);
   if (head < unit.heads) f(unit, head);
+}
+
+/// The same for heads whose states are merged apart, those that are the `team`-th's of so many teams.
+template <class F>
+KOKKOS_FORCEINLINE_FUNCTION void for_each_head_apart(const Arguments& a, std::int64_t team, std::int64_t teams,
+                                                     const F& f) {
+  if (!is_balanced(a)) return for_head(a, team, f);
+  const std::int64_t rows = std::int64_t{requests_apart(a.balance, a.batch)} * a.kv_heads * a.slices;
+  for (std::int64_t rank = team; rank < rows * a.slice_heads; rank += teams) {
+    auto rest = static_cast<std::uint32_t>(rank);
+    const std::int32_t head = take_digit(rest, a.slice_heads);
+    UnitPlace place = take_slice(a, rest);
+    place.batch = a.balance.apart[rest];
+    const Unit unit = unit_at(a, place);
+    if (head < unit.heads) f(unit, head);
+  }
 }
 
 /// Calls f(unit) for the first unit of every slice of a unit's kv head.
