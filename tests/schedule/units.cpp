@@ -25,18 +25,21 @@ const Lengths some_lengths = {1000, 0, 9000, 31, 32, 33, 256, 4097, -5, 1, 50000
 class Balanced {
  public:
   Balanced(const detail::Cut& cut, const Lengths& lengths)
-      : requests(lengths.size() + 1), order(lengths.size() * static_cast<std::size_t>(cut.most(storage))) {
+      : requests(lengths.size() + 1),
+        order(lengths.size() * static_cast<std::size_t>(cut.most(storage))),
+        apart(lengths.size()) {
     detail::fill_balance(Host{}, {cut,
                                   {lengths.data(), true},
                                   storage,
                                   static_cast<std::int32_t>(lengths.size()),
-                                  {requests.data(), order.data()}});
+                                  {requests.data(), order.data(), apart.data()}});
     Host{}.fence();
   }
-  [[nodiscard]] detail::Balance data() { return {requests.data(), order.data()}; }
+  [[nodiscard]] detail::Balance data() { return {requests.data(), order.data(), apart.data()}; }
 
   std::vector<detail::RequestSplits> requests;
   std::vector<detail::SplitOfRequest> order;
+  std::vector<std::int32_t> apart;
 };
 
 detail::Arguments arguments_for(const Lengths& lengths, std::int64_t window) {
@@ -153,12 +156,37 @@ TEST_CASE("splits_are_whole_steps_as_few_and_as_long_as_the_cut_says") {
     }
 }
 
+TEST_CASE("heads_of_requests_with_many_splits_are_merged_apart_each_by_one_team") {
+  const detail::Cut cut{.parts = 9, .most_merged = 2};
+  Balanced balanced(cut, some_lengths);
+  detail::Arguments a = arguments_for(some_lengths, cut.window);
+  a.most_merged = cut.most_merged;
+  for (const bool is_balanced : {true, false}) {
+    if (is_balanced)
+      a.balance = balanced.data();
+    else
+      a.balance = {};
+    a.splits = 5;
+    std::map<std::pair<int, int>, int> seen;  // by request and query head
+    const std::int64_t teams = is_balanced ? 7 : detail::all_heads(a);
+    for (std::int64_t team = 0; team < teams; ++team)
+      detail::for_each_head_apart(a, team, teams, [&](const detail::Unit& unit, int head) {
+        CHECK(detail::are_merged_apart(a, unit));
+        ++seen[{unit.batch, unit.first_head + head}];
+      });
+    std::size_t apart = 0;
+    for (const std::int64_t length : some_lengths) apart += !is_balanced || clamped(length) > 512 ? 1 : 0;
+    CHECK(seen.size() == apart * 51);
+    CHECK(std::all_of(seen.begin(), seen.end(), [](const auto& one) { return one.second == 1; }));
+  }
+}
+
 SANTA_SPACE_TEST_CASE("the_longest_splits_come_first_in_an_order_that_is_always_the_same") {
   std::mt19937 random(5);
   for (const std::size_t batch : {1, 3, 40, 700}) {
     Lengths lengths(batch);
     for (std::int64_t& length : lengths) length = std::uniform_int_distribution<std::int64_t>(0, storage)(random);
-    const detail::Cut cut{.parts = 3};
+    const detail::Cut cut{.parts = 3, .most_merged = 2};
     const Balanced expected(cut, lengths);
     for (std::size_t i = 0; i < batch; ++i) {
       const detail::RequestSplits own = cut.of(lengths[i]);
@@ -183,15 +211,23 @@ SANTA_SPACE_TEST_CASE("the_longest_splits_come_first_in_an_order_that_is_always_
     Kokkos::deep_copy(given, Kokkos::View<const std::int64_t*, Kokkos::HostSpace>(lengths.data(), batch));
     const Kokkos::View<detail::RequestSplits*, Memory> requests("requests", batch + 1);
     const Kokkos::View<detail::SplitOfRequest*, Memory> order("order", expected.order.size());
+    const Kokkos::View<std::int32_t*, Memory> apart("apart", batch);
     for (int repeat = 0; repeat < 3; ++repeat) {
-      detail::fill_balance(
-          Space{},
-          {cut, {given.data(), true}, storage, static_cast<std::int32_t>(batch), {requests.data(), order.data()}});
+      detail::fill_balance(Space{}, {cut,
+                                     {given.data(), true},
+                                     storage,
+                                     static_cast<std::int32_t>(batch),
+                                     {requests.data(), order.data(), apart.data()}});
       Space{}.fence();
       const auto found_requests = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, requests);
       const auto found = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, order);
       int different = 0;
-      for (std::size_t i = 0; i <= batch; ++i) different += found_requests(i).before != expected.requests[i].before;
+      const auto found_apart = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, apart);
+      for (std::size_t i = 0; i <= batch; ++i)
+        different += found_requests(i).before != expected.requests[i].before ||
+                     found_requests(i).count != expected.requests[i].count;
+      for (std::size_t i = 0; i < static_cast<std::size_t>(expected.requests[batch].count); ++i)
+        different += found_apart(i) != expected.apart[i];
       for (std::size_t i = 0; i < splits; ++i)
         different += found(i).request != expected.order[i].request || found(i).split != expected.order[i].split;
       CHECK(different == 0);

@@ -30,6 +30,7 @@ struct Arguments {
   bool separate = false;                  // heads draw by themselves
   bool with_spread = false;               // error-bar sums are made: for `error`, or a target error
   std::int32_t most_splits = 1;           // of a request, by either schedule
+  std::int32_t most_merged = 0;  // states of a slice that its last unit merges; more have a kernel of their own
   Balance balance;
   Lengths lengths;
   std::int64_t storage = 0;

@@ -20,8 +20,11 @@ struct SplitOfRequest {
 
 /// The splits of all requests, by which units are found that are not all alike; see schedule/balanced.hpp.
 struct Balance {
-  RequestSplits* requests = nullptr;  // [batch + 1], of the last one `before`; null: all have equally many splits
-  SplitOfRequest* order = nullptr;    // [splits of all requests], the longest first
+  // [batch + 1], the last with the splits of all requests `before` it and the number of requests `apart` as its count;
+  // null: all have equally many splits.
+  RequestSplits* requests = nullptr;
+  SplitOfRequest* order = nullptr;  // [splits of all requests], the longest first
+  std::int32_t* apart = nullptr;    // [batch]: the requests whose states a kernel of their own merges
 };
 
 }  // namespace santa::detail

@@ -12,7 +12,8 @@
 
 namespace santa::detail::inline SANTA_BUILD {
 
-/// Merges the states of a head's splits and writes its outputs, one team a head: its groups share out the splits. What
+/// Merges the states of a head's splits and writes its outputs, one team a head, or as many as run at once for those
+/// that a balanced schedule names: a team's groups share out the splits. What
 /// one group makes of their sums and what another makes of the rest are made side by side. Reads: the states. Order:
 /// fixed by the number of groups.
 template <class Context, bool apart>
@@ -34,8 +35,9 @@ struct MergeKernel : Context {
   KOKKOS_FUNCTION void operator()(const Member& member) const {
     const Group group(member);
     float* scratch = group.template scratch<float>(member, scratch_floats(1, this->arguments.dim));
-    for_head(this->arguments, member.league_rank(), [&](const Unit& unit, int head) {
+    for_each_head_apart(this->arguments, member.league_rank(), member.league_size(), [&](const Unit& unit, int head) {
       merge(group, unit, head, scratch, [](const HeadState&, const auto&, const float*, const HeadSample&) {});
+      group.team_barrier();  // before scratch is used for the next one
     });
   }
 

@@ -45,26 +45,26 @@ void launch(const char* label, const Space& space, std::int64_t units, const Ker
       label, Kokkos::Experimental::require(policy, Kokkos::Experimental::WorkItemProperty::HintLightWeight), kernel);
 }
 
-/// The same for a kernel that goes through all units: a team for each, or as many as run at once where they take them.
+/// The same for a kernel of `most` teams, or of as many as run at once where they take what there is to do.
 template <class Space, class Kernel>
-void launch_over_units(const char* label, const Space& space, const Kernel& kernel) {
+void launch_takers(const char* label, const Space& space, std::int64_t most, const Kernel& kernel) {
   const auto& a = kernel.arguments;
-  std::int64_t teams = most_units(a);
   if constexpr (lanes::takes_units<Space>)
     if (are_taken(a))
-      teams = std::min(teams, lanes::Seam<Space>::template teams_at_once<typename Kernel::Extents>(
-                                  space, kernel.scratch_floats(a.slice_heads, a.dim)));
-  launch(label, space, teams, kernel);
+      most = std::min(most, lanes::Seam<Space>::template teams_at_once<typename Kernel::Extents>(
+                                space, kernel.scratch_floats(a.slice_heads, a.dim)));
+  launch(label, space, most, kernel);
 }
 
 /// Launches the main kernel of a method, and the one that merges where many groups share that.
 template <template <class> class Rule, bool stored_scores = false, class Space, class Context>
 void sweep(const char* label, const Space& space, const Context& context) {
-  launch_over_units(label, space, SweepKernel<Context, Rule, stored_scores>(context));
+  launch_takers(label, space, most_units(context.arguments), SweepKernel<Context, Rule, stored_scores>(context));
   if constexpr (lanes::Seam<typename Context::Space>::many_groups)
-    if (!context.arguments.keeps_states)
-      launch("santa::merge", space, all_heads(context.arguments),
-             MergeKernel<KeylessOf<Context>, Context::State::rescored>(keyless(context)));
+    if (most_states(context.arguments) > context.arguments.most_merged && !context.arguments.keeps_states) {
+      launch_takers("santa::merge", space, all_heads(context.arguments),
+                    MergeKernel<KeylessOf<Context>, Context::State::rescored>(keyless(context)));
+    }
 }
 
 /// A method's recipe: what its kernels are given besides the common, and how it runs; `first_step` where nothing can
@@ -158,7 +158,7 @@ struct PointRecipe {
  protected:
   template <class Space, class Context>
   static void score(const Space& space, const Context& context) {
-    launch_over_units("santa::score", space, ScoreKernel<Context>(context));
+    launch_takers("santa::score", space, most_units(context.arguments), ScoreKernel<Context>(context));
     if constexpr (lanes::Seam<typename Context::Space>::many_groups) {
       launch("santa::prefix", space, all_heads(context.arguments), PrefixKernel<KeylessOf<Context>>(keyless(context)));
     }

@@ -165,6 +165,7 @@ class DecodePlan {
       arguments.take_memory(take);
       take(balance.requests, std::int64_t{arguments.batch} + 1);
       take(balance.order, std::int64_t{arguments.batch}, splits);
+      take(balance.apart, std::int64_t{arguments.batch});
     }
   };
 
@@ -231,6 +232,7 @@ class DecodePlan {
     a.split_step = static_cast<std::uint16_t>(division.step);
     a.splits = static_cast<std::int32_t>(division.splits > 0 ? division.splits : 1);
     _cut = detail::cut_of(space, _shape, {options.keys_per_split, a.window});
+    a.most_merged = _cut.most_merged;
     a.most_splits = static_cast<std::int32_t>(std::max(_cut.most(_shape.length), std::int64_t{a.splits}));
     detail::require_countable_units(a);
   }

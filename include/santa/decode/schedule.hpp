@@ -54,6 +54,7 @@ Cut cut_of(const Space& space, const Shape& shape, const ScheduleOptions& option
                                                           shape.batch);
   cut.parts = shares.parts;
   cut.least = shares.least;
+  cut.most_merged = lanes::Seam<Space>::most_merged((group + slices - 1) / slices, static_cast<int>(shape.dim));
   return cut;
 }
 
@@ -95,6 +96,7 @@ class Schedule {
     const std::int64_t splits = detail::product("batch * splits", {shape.batch, _cut.most(shape.length)},
                                                 detail::most_counted, "less than 2^31: give a larger keys_per_split");
     _order = detail::allocate<Order>(space, "santa::schedule", splits);
+    _apart = detail::allocate<Apart>(space, "santa::schedule", shape.batch);
   }
 
   /// Notes the lengths of a step: a view [batch] of int32 or int64, or the cache that has them. They are read by one
@@ -140,11 +142,12 @@ class Schedule {
     detail::require(*_updated == batch, "the schedule's requests", *_updated,
                     "those of the run (" + std::to_string(batch) + ")");
   }
-  [[nodiscard]] detail::Balance data() const { return {_requests.data(), _order.data()}; }
+  [[nodiscard]] detail::Balance data() const { return {_requests.data(), _order.data(), _apart.data()}; }
 
  private:
   using Requests = Kokkos::View<detail::RequestSplits*, MemorySpace>;
   using Order = Kokkos::View<detail::SplitOfRequest*, MemorySpace>;
+  using Apart = Kokkos::View<std::int32_t*, MemorySpace>;
 
   template <class Build, class Space>
   void fill(const Space& space, const detail::Lengths& lengths, std::int64_t batch, std::int64_t storage) const {
@@ -166,6 +169,7 @@ class Schedule {
   detail::Cut _cut;
   Requests _requests;
   Order _order;
+  Apart _apart;
   std::shared_ptr<std::int64_t> _updated;  // requests at the last update, or -1; shared by copies, as the views are
   detail::Kept _kept;
 };

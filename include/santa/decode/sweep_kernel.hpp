@@ -50,10 +50,9 @@ struct SweepKernel : Context {
     float* scratch = group.template scratch<float>(member, scratch_floats(a.slice_heads, a.dim));
     this->for_each_unit(group, member, scratch, [&](const Unit& unit) {
       sweep(group, unit, scratch);
-      if constexpr (!lanes::Seam<typename Context::Space>::many_groups)
-        if (!a.keeps_states)
-          this->when_all_arrived(group, unit,
-                                 [&](const Unit& slice) { write_outputs<State::rescored>(group, a, slice, scratch); });
+      if (a.keeps_states || are_merged_apart(a, unit)) return;
+      this->when_all_arrived(group, unit,
+                             [&](const Unit& slice) { write_outputs<State::rescored>(group, a, slice, scratch); });
     });
   }
 

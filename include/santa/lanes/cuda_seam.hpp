@@ -53,6 +53,9 @@ struct Seam<Kokkos::Cuda> {
   /// Query heads of a slice at most: scores of a tile and queries must fit in scratch.
   static constexpr int most_heads(int dim) { return dim > 128 ? 8 : 16; }
 
+  /// States of 128 features that a warp merges in the time that another kernel takes to begin.
+  static constexpr int few_states = 16;
+
   static constexpr bool many_groups = true;
   template <class Extents>
   using Group = WarpGroup<Extents::heads, warps_of<Extents>,
@@ -137,11 +140,18 @@ struct Seam<Kokkos::Cuda> {
   template <class Extents>
   static std::int64_t teams_at_once(const Kokkos::Cuda& space, std::size_t scratch_floats) {
     constexpr int warps = warps_of<Extents>;
-    constexpr int most = resident(warps, Extents::heads, Extents::dim, Extents::crowded) / warps;
+    constexpr int by_warps = resident(warps, Extents::heads, Extents::dim, Extents::crowded) / warps;
+    constexpr int most = Extents::teams > 0 ? Extents::teams : by_warps;
     const auto& device = space.cuda_device_prop();
     const std::size_t bytes = scratch_floats * sizeof(float) + Group<Extents>::scratch_alignment + kept_by_the_system;
     const auto by_memory = static_cast<std::int64_t>(device.sharedMemPerMultiprocessor / bytes);
     return (by_memory < 1 || most < 1 ? 1 : by_memory < most ? by_memory : most) * device.multiProcessorCount;
+  }
+
+  /// More have a kernel of their own: one team would have to read more than a few states a warp, one after the other.
+  static constexpr std::int32_t most_merged(int heads, int dim) {
+    const int most = warps(padded_heads(heads), padded_dim(dim), false);
+    return few_states / (((heads + most - 1) / most) * ((dim + 127) / 128));
   }
 
  private:

@@ -4,6 +4,7 @@
 #include <santa/core/shape.hpp>
 
 #include <cstdint>
+#include <limits>
 
 namespace santa::lanes {
 
@@ -26,6 +27,9 @@ struct Division {
   std::int64_t splits = 1;
   int step = santa::detail::split_keys;  // in multiples of so many
 };
+
+/// However many states a slice has.
+inline constexpr std::int32_t every_state = std::numeric_limits<std::int32_t>::max();
 
 /// How the keys of one request are cut where requests differ in length: into so many splits at most, each of at least
 /// so many keys, a multiple of split_keys.

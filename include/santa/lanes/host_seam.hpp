@@ -34,6 +34,7 @@ namespace santa::lanes::inline SANTA_BUILD {
 ///   shares(space, work, batch)         how one of `batch` requests, of which `work` is, is cut where lengths differ
 ///   teams_at_once<Extents>(...)        teams that run at once, which take units one after the other where lengths
 ///                                      differ
+///   most_merged(heads, dim)            states of a slice that its last unit merges; more have a kernel of their own
 template <class Space>
 struct Seam {
   template <class Extents>
@@ -81,6 +82,8 @@ struct Seam {
   static std::int64_t teams_at_once(const Space& space, std::size_t /*scratch_floats*/) {
     return space.concurrency();
   }
+  /// The last thread to finish merges: no other has to be waited for.
+  static constexpr std::int32_t most_merged(int /*heads*/, int /*dim*/) { return every_state; }
 };
 
 }  // namespace santa::lanes::inline SANTA_BUILD

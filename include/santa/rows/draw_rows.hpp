@@ -140,6 +140,7 @@ class DrawPlan {
     a.keys_per_split = division.keys_per_split;
     a.splits = static_cast<std::int32_t>(division.splits > 0 ? division.splits : 1);
     a.most_splits = a.splits;
+    a.most_merged = lanes::every_state;
     detail::require_countable_splits(a);
   }
 

@@ -22,6 +22,7 @@ struct RowTeams {
 /// A lane group that has its team to itself: of several groups a team, or of one anyway.
 template <class Group>
 struct Alone {
+  static_assert(Group::groups_per_team == 1);
   using type = Group;
 };
 

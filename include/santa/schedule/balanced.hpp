@@ -22,6 +22,11 @@ KOKKOS_INLINE_FUNCTION std::int64_t all_splits(const Balance& balance, std::int3
   return balance.requests[batch].before;
 }
 
+/// Requests whose states a kernel of their own merges.
+KOKKOS_INLINE_FUNCTION std::int32_t requests_apart(const Balance& balance, std::int32_t batch) {
+  return balance.requests[batch].count;
+}
+
 /// Notes the keys of a unit whose length and start are known.
 KOKKOS_INLINE_FUNCTION void take_balanced_keys(const RequestSplits& splits, Unit& unit) {
   const std::int64_t keys = std::int64_t{splits.steps} * split_keys;

@@ -17,6 +17,7 @@ struct Cut {
   std::int64_t keys_per_split = 0;  // of every request's; 0:
   std::int32_t parts = 1;           // so many splits a request at most,
   std::int32_t least = split_keys;  // of at least so many keys, a multiple of split_keys
+  std::int32_t most_merged = 0;     // states of a slice that its last unit merges; more have a kernel of their own
   std::int64_t window = every_key;  // of the last keys, which are visible
 
   bool operator==(const Cut&) const = default;

@@ -65,6 +65,13 @@ struct FillBalance {
                             if (known) balance.requests[i].before = before;
                             before += i < batch ? balance.requests[i].count : 0;
                           });
+    const auto is_apart = [&](std::int32_t i) { return i < batch && balance.requests[i].count > cut.most_merged; };
+    Kokkos::parallel_scan(Kokkos::TeamThreadRange(member, batch + 1),
+                          [&](const std::int32_t i, std::int32_t& place, const bool known) {
+                            if (known && is_apart(i)) balance.apart[place] = i;
+                            if (known && i == batch) balance.requests[batch].count = place;
+                            place += is_apart(i) ? 1 : 0;
+                          });
   }
 
   /// Calls f(request) for those of the i-th share of a class: classes one after the other, of each its shares.

@@ -19,10 +19,12 @@
 //                are_taken(a): whether teams take units one after the other; require_countable_units(a)
 //   kernels      unit_of(a, rank): the unit of a rank, every one below all_units(a) another; take_unit (take_unit.hpp);
 //                whole_unit_of(a, row): one for each slice row, of which batch, heads, length and start are looked at;
-//                for_head(a, rank, f), for_each_slice(a, unit, f): the like for heads and for slices
+//                for_head(a, rank, f), for_each_slice(a, unit, f): the like for heads and for slices;
+//                for_each_head_apart(a, team, teams, f)
 //   hosts        unit_after(a, unit): the one that likely follows, as a hint
 //   those who merge  units_of_kv_head(a, unit): arrivals to wait for; state_of_unit(a, unit), states_of_slice(a, unit):
-//                where units' states lie, those of a slice side by side in the order in which they merge
+//                where units' states lie, those of a slice side by side in the order in which they merge;
+//                are_merged_apart(a, unit): whether by a kernel of their own; most_states(a): of a slice
 // The units of a (request, kv head, slice) have each of its visible keys once. They begin at whole tiles, so that no
 // draw depends on how keys are cut, and may be empty.
 namespace santa::detail::inline SANTA_BUILD {
@@ -74,6 +76,11 @@ KOKKOS_INLINE_FUNCTION StatesOfSlice states_of_slice(const Arguments& a, const U
 /// Where a unit's own is.
 KOKKOS_INLINE_FUNCTION std::int64_t state_of_unit(const Arguments& a, const Unit& unit) {
   return states_of_slice(a, unit).first + unit.split;
+}
+/// Of a slice, at most.
+inline std::int32_t most_states(const Arguments& a) { return is_balanced(a) ? a.most_splits : std::int32_t{a.splits}; }
+KOKKOS_INLINE_FUNCTION bool are_merged_apart(const Arguments& a, const Unit& unit) {
+  return splits_of(a, unit).count > a.most_merged;
 }
 /// Units of a unit's kv head.
 KOKKOS_INLINE_FUNCTION std::int32_t units_of_kv_head(const Arguments& a, const Unit& unit) {
@@ -143,6 +150,22 @@ KOKKOS_FORCEINLINE_FUNCTION void for_head(const Arguments& a, std::int64_t rank,
   const std::int32_t head = take_digit(row, a.slice_heads);
   const Unit unit = whole_unit_of(a, row);
   if (head < unit.heads) f(unit, head);
+}
+
+/// The same for heads whose states are merged apart, those that are the `team`-th's of so many teams.
+template <class F>
+KOKKOS_FORCEINLINE_FUNCTION void for_each_head_apart(const Arguments& a, std::int64_t team, std::int64_t teams,
+                                                     const F& f) {
+  if (!is_balanced(a)) return for_head(a, team, f);
+  const std::int64_t rows = std::int64_t{requests_apart(a.balance, a.batch)} * a.kv_heads * a.slices;
+  for (std::int64_t rank = team; rank < rows * a.slice_heads; rank += teams) {
+    auto rest = static_cast<std::uint32_t>(rank);
+    const std::int32_t head = take_digit(rest, a.slice_heads);
+    UnitPlace place = take_slice(a, rest);
+    place.batch = a.balance.apart[rest];
+    const Unit unit = unit_at(a, place);
+    if (head < unit.heads) f(unit, head);
+  }
 }
 
 /// Calls f(unit) for the first unit of every slice of a unit's kv head.
