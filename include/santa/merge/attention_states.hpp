@@ -34,6 +34,17 @@ KOKKOS_INLINE_FUNCTION const Statistics& statistics_of_part(const float* state, 
   return *reinterpret_cast<const Statistics*>(state + state_floats(dim));
 }
 
+/// Makes so many states empty.
+template <class Space>
+void clear_states(const Space& space, float* first, std::int64_t states, std::int64_t floats) {
+  Kokkos::parallel_for(
+      "santa::clear_states", Range<Space>(space, 0, states * floats), KOKKOS_LAMBDA(const std::int64_t i) {
+        const std::int64_t place = i % floats;
+        const bool reference = place == HeadState::reference_place || place == HeadState::mass_reference_place;
+        first[i] = reference ? empty_reference : 0.F;
+      });
+}
+
 }  // namespace detail::inline SANTA_BUILD
 
 /// What `DecodePlan::run_partial` writes and `merge` takes: of every (part, batch, head) the reference, the masses of
@@ -116,15 +127,7 @@ class AttentionStates {
     lanes::require_launchable(space);
     const std::int64_t heads = _shape.batch * _shape.heads;
     const std::int64_t floats = floats_of_head(_shape);
-    float* const first = _data.data() + begin * heads * floats;
-    Kokkos::parallel_for(
-        "santa::clear_states", detail::Range<Space>(space, 0, (end - begin) * heads * floats),
-        KOKKOS_LAMBDA(const std::int64_t i) {
-          const std::int64_t place = i % floats;
-          const bool reference =
-              place == detail::HeadState::reference_place || place == detail::HeadState::mass_reference_place;
-          first[i] = reference ? detail::empty_reference : 0.F;
-        });
+    detail::clear_states(space, _data.data() + begin * heads * floats, (end - begin) * heads, floats);
   }
 
   View _data;
