@@ -27,6 +27,9 @@ void decode_step(const M& method, const AnyCache& cache) {
   const santa::DecodePlan biased(Space{}, method, query, cache, {},
                                  santa::Then<santa::SoftCap, santa::Alibi>{{}, biases});
   biased.run(Space{}, query, cache, out, {.sinks = View<const float*>{}});
+  const santa::AttentionStates<Memory> states(Space{}, plan.shape(), 2, true);
+  plan.run_partial(Space{}, query, cache, states, 0);
+  santa::merge(Space{}, states, out, {.sinks = View<const float*>{}});
   static_cast<void>(plan.describe());
 }
 
