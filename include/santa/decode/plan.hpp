@@ -246,6 +246,9 @@ class DecodePlan {
       a.state = options.state.data();
       a.state_stride = options.state.stride();
       a.with_spread = a.with_spread || a.target_error > 0.F;
+      a.budgets = detail::bind_budgets(options.budgets, a.batch);
+    } else if (options.budgets.data() != nullptr) {
+      detail::reject("budgets", "given", "none: the method is not MassUnit");
     }
     return a;
   }
