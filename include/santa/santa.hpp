@@ -27,6 +27,8 @@
 #include <santa/decode/plan.hpp>
 #include <santa/decode/validate.hpp>
 #include <santa/decode/validate_pages.hpp>
+#include <santa/decode/workspace_bytes.hpp>
+#include <santa/decode/workspace_memory.hpp>
 #include <santa/merge/attention_states.hpp>
 #include <santa/random/philox.hpp>
 #include <santa/random/stream_key.hpp>

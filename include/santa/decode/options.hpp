@@ -4,6 +4,7 @@
 #include <santa/core/shape.hpp>
 #include <santa/core/statistics.hpp>
 #include <santa/core/whole_number.hpp>
+#include <santa/decode/workspace_memory.hpp>
 #include <santa/sample/mass_unit/state.hpp>
 
 #include <Kokkos_Core.hpp>
@@ -55,6 +56,8 @@ struct PlanOptions {
   /// Keys a unit of work takes, a multiple of 256; 0 lets the plan choose by the storage length alone. Either way a
   /// request's output doesn't depend on its batch mates.
   std::int64_t keys_per_split = 0;
+  /// Bytes for the plan to work in; none: it allocates its own.
+  WorkspaceMemory workspace = {};
 };
 
 /// Options of a run; all views are optional.
