@@ -29,6 +29,8 @@
 #include <santa/decode/schedule.hpp>
 #include <santa/decode/validate.hpp>
 #include <santa/decode/validate_pages.hpp>
+#include <santa/decode/workspace_bytes.hpp>
+#include <santa/decode/workspace_memory.hpp>
 #include <santa/merge/attention_states.hpp>
 #include <santa/random/philox.hpp>
 #include <santa/random/stream_key.hpp>

@@ -89,6 +89,7 @@ TEST_CASE("no_part_and_empty_parts_give_zeros_and_minus_infinity") {
   for (const std::size_t count : {0, 2}) {
     const Parts parts(count, 2, 5);
     Kokkos::deep_copy(parts.log_sum, -HUGE_VALF);
+    if (count > 0) parts.log_sum(0, 1) = HUGE_VALF;  // as others say it
     const Out out("test::merged", 2, 5);
     Kokkos::deep_copy(out, 3.F);
     const Sums log_sum("test::sums", 2);
@@ -98,6 +99,30 @@ TEST_CASE("no_part_and_empty_parts_give_zeros_and_minus_infinity") {
     CHECK(log_sum(1) == -HUGE_VALF);
   }
   merge(HostSpace{}, Parts(2, 0, 5).states(), Out("test::merged", 0, 5), Sums());  // no items
+}
+
+TEST_CASE("a_log_sum_of_infinity_says_that_a_part_is_empty") {
+  const Parts some(4, 2, 5), fewer(4, 2, 5);
+  some.log_sum(1, 0) = HUGE_VALF;
+  fewer.log_sum(1, 0) = -HUGE_VALF;
+  for (std::size_t d = 0; d < 5; ++d) some.out(1, 0, d) = std::nanf("");
+  const Out given("test::merged", 2, 5), expected("test::merged", 2, 5);
+  const Sums given_sum("test::sums", 2), expected_sum("test::sums", 2);
+  merge(HostSpace{}, some.states(), given, given_sum);
+  merge(HostSpace{}, fewer.states(), expected, expected_sum);
+  HostSpace{}.fence();
+  for (std::size_t i = 0; i < 10; ++i) CHECK(given.data()[i] == expected.data()[i]);
+  CHECK(given_sum(0) == expected_sum(0));
+  const Kokkos::View<double**, Kokkos::LayoutRight, HostMemory> sums("test::log_sums", 2, 1);
+  sums(0, 0) = HUGE_VAL;
+  sums(1, 0) = 3.;
+  const Parts parts(2, 1, 5);
+  const Out out("test::merged", 1, 5);
+  const Sums log_sum("test::sums", 1);
+  merge(HostSpace{}, PartialStates{parts.out, sums}, out, log_sum);
+  HostSpace{}.fence();
+  CHECK(log_sum(0) == doctest::Approx(3.));
+  for (std::size_t d = 0; d < 5; ++d) CHECK(out(0, d) == doctest::Approx(parts.out(1, 0, d)));
 }
 
 TEST_CASE("nan_in_a_part_shows_in_the_merged_result") {

@@ -1,6 +1,7 @@
 // Whatever a program can call, compiled once for the warnings of the headers (SantaWarnings.cmake). Nothing of it runs.
 #include <santa/santa.hpp>
 
+#include <cstddef>
 #include <cstdint>
 
 namespace {
@@ -27,6 +28,13 @@ void decode_step(const M& method, const AnyCache& cache) {
   const santa::DecodePlan biased(Space{}, method, query, cache, {},
                                  santa::Then<santa::SoftCap, santa::Alibi>{{}, biases});
   biased.run(Space{}, query, cache, out, {.sinks = View<const float*>{}});
+  const View<const std::uint64_t*> seeds;
+  plan.run(Space{}, query, cache, out, {.seed = seeds});
+  const santa::PlanOptions in_place{.workspace = View<std::byte*>{}};
+  static_cast<void>(santa::workspace_bytes(Space{}, method, plan.shape(), santa::cache_of<AnyCache>, in_place));
+  const santa::AttentionStates<Memory> states(Space{}, plan.shape(), 2, true);
+  plan.run_partial(Space{}, query, cache, states, 0);
+  santa::merge(Space{}, states, out, {.sinks = View<const float*>{}});
   static_cast<void>(plan.describe());
 }
 

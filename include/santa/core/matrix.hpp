@@ -18,13 +18,13 @@ struct Matrix {
 };
 
 /// A number known when the kernel is launched, or read from memory when it runs (so that a captured graph sees new
-/// values).
+/// values): one for all requests, or one for each.
 template <class T>
 struct Scalar {
   const T* where = nullptr;
   T value{};
 
-  KOKKOS_FUNCTION T get() const { return where != nullptr ? *where : value; }
+  KOKKOS_FUNCTION T get(std::uint32_t place) const { return where != nullptr ? where[place] : value; }
 };
 
 }  // namespace santa::detail

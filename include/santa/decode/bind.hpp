@@ -95,6 +95,15 @@ const float* bind_sinks(const View& sinks, std::int64_t heads) {
   return sinks.data();
 }
 
+/// Budgets of a step's requests, or null where none are given.
+template <class View>
+const float* bind_budgets(const View& budgets, std::int64_t batch) {
+  const auto given = static_cast<std::int64_t>(budgets.extent(0));
+  if (budgets.data() != nullptr)
+    require(given >= batch, "budgets.extent(0)", given, "the batch (" + std::to_string(batch) + ") or more");
+  return budgets.data();
+}
+
 /// The outputs beside `out`, and what they depend on besides the states. Errors: std::invalid_argument: name, given,
 /// accepted.
 template <class Options>

@@ -13,8 +13,13 @@
 
 namespace santa::detail::inline SANTA_BUILD {
 
+/// `each` is set where there is a number for each request.
 template <class T, class MemorySpace>
-Scalar<T> bind_scalar(const char* name, const RunScalar<T, MemorySpace>& given) {
+Scalar<T> bind_scalar(const char* name, const RunScalar<T, MemorySpace>& given, std::int64_t batch, bool& each) {
+  each = given.each();
+  if (each)
+    require(given.count() >= batch, std::string(name) + ".extent(0)", given.count(),
+            "the batch (" + std::to_string(batch) + ") or more");
   return {given.where(), given.value(name)};
 }
 
@@ -22,8 +27,8 @@ Scalar<T> bind_scalar(const char* name, const RunScalar<T, MemorySpace>& given) 
 template <class Options>
 Chance bind_chance(const Options& options, std::int64_t batch) {
   Chance chance;
-  chance.seed = bind_scalar("seed", options.seed);
-  chance.step = bind_scalar("step", options.step);
+  chance.seed = bind_scalar("seed", options.seed, batch, chance.seed_each);
+  chance.step = bind_scalar("step", options.step, batch, chance.step_each);
   chance.stream = options.stream.template as<std::uint16_t>("stream");
   if (options.requests.data() == nullptr) return chance;
   const auto given = static_cast<std::int64_t>(options.requests.extent(0));

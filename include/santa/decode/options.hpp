@@ -5,6 +5,7 @@
 #include <santa/core/statistics.hpp>
 #include <santa/core/whole_number.hpp>
 #include <santa/decode/schedule.hpp>
+#include <santa/decode/workspace_memory.hpp>
 #include <santa/sample/mass_unit/state.hpp>
 
 #include <Kokkos_Core.hpp>
@@ -15,12 +16,14 @@
 
 namespace santa {
 
-/// A number given as a value of any integer type, or as a rank-0 view of T that kernels read when they run: a captured
-/// graph replayed with a new number there draws anew.
+/// A number given as a value of any integer type, or as a view of T that kernels read when they run: a captured graph
+/// replayed with a new number there draws anew. A view of rank 0 is for all requests, one of rank 1 has a number for
+/// each: [batch].
 template <class T, class MemorySpace>
 class RunScalar {
  public:
   using View = Kokkos::View<const T, MemorySpace>;
+  using Each = Kokkos::View<const T*, MemorySpace>;
 
   RunScalar() = default;
   template <std::integral I>
@@ -30,12 +33,20 @@ class RunScalar {
   template <class... Properties>
   RunScalar(const Kokkos::View<const T, Properties...>& view) : _view(view) {}  // NOLINT(google-explicit-constructor)
 
-  [[nodiscard]] const T* where() const { return _view.data(); }
+  template <class... Properties>
+  RunScalar(const Kokkos::View<T*, Properties...>& each) : _each(each) {}  // NOLINT(google-explicit-constructor)
+  template <class... Properties>
+  RunScalar(const Kokkos::View<const T*, Properties...>& each) : _each(each) {}  // NOLINT(google-explicit-constructor)
+
+  [[nodiscard]] const T* where() const { return each() ? _each.data() : _view.data(); }
+  [[nodiscard]] bool each() const { return _each.data() != nullptr; }
+  [[nodiscard]] std::int64_t count() const { return static_cast<std::int64_t>(_each.extent(0)); }
   /// Errors: std::invalid_argument for a value that no T is: negative or too large.
   [[nodiscard]] T value(std::string_view name) const { return _value.template as<T>(name); }
 
  private:
   View _view;
+  Each _each;
   WholeNumber _value;
 };
 
@@ -46,6 +57,8 @@ struct PlanOptions {
   /// Keys a unit of work takes, a multiple of 256; 0 lets the plan choose by the storage length alone. Either way a
   /// request's output doesn't depend on its batch mates.
   std::int64_t keys_per_split = 0;
+  /// Bytes for the plan to work in; none: it allocates its own.
+  WorkspaceMemory workspace = {};
 };
 
 /// Options of a run; all views are optional.
@@ -70,6 +83,10 @@ struct RunOptions {
   View<const float***> center = {};     // [batch, kv_heads, dim]: control variate, fixed before the draw
   DecodeState<MemorySpace> state = {};  // carried from step to step by MassUnit
   Schedule<MemorySpace> schedule = {};  // of the cache's lengths; default: the plan's own, which costs a kernel
+  // [batch]: in place of the `rows` of MassUnit, and as those: rows where they are, shares where they are shares. One
+  // that covers a request's visible keys makes that request exact: infinity, or a share of 1 or more. Where a number is
+  // not positive, or NaN, the method's own counts. Other methods refuse it.
+  Kokkos::View<const float*, MemorySpace> budgets = {};
 };
 
 }  // namespace santa

@@ -51,7 +51,8 @@ inline constexpr CacheOf<Cache> cache_of{};
 /// all. Computes: out[b, h] = sum_i a_i v_i over the visible keys of request b, a = softmax(modifier(scale <q, k_i>)),
 /// exactly or
 ///           by an unbiased sample of the rows.
-/// Memory:   allocated here, once; `run` allocates nothing, does not fence and can be captured in a graph. Of the query
+/// Memory:   allocated here, once, or given (PlanOptions::workspace); `run` allocates nothing, does not fence and can
+/// be captured in a graph. Of the query
 ///           and the cache that it is made with, it keeps extents and types alone.
 /// Order:    one run of a plan at a time; runs on one execution space instance follow each other. Copies of a plan
 ///           share its memory. It is gone before Kokkos::finalize, as all views are.
@@ -90,7 +91,7 @@ class DecodePlan {
     if (!std::isfinite(options.scale)) detail::reject("scale", std::to_string(options.scale), "a finite number");
     lay_out<Build>(space, options);
     PlanMemory memory{_arguments, _balance, _cut.most(shape.length)};
-    _workspace.template allocate<Build>(space, memory);
+    _workspace.template allocate<Build>(space, memory, options.workspace);
   }
 
   [[nodiscard]] const Shape& shape() const { return _shape; }
@@ -256,6 +257,7 @@ class DecodePlan {
   template <class Build, class QueryView, class AnyCache>
   Arguments bind(const QueryView& query, const AnyCache& cache, const Run& options) const {
     _kept.require("DecodePlan");
+    _workspace.require_memory();
     Arguments a = _arguments;
     detail::bind_step(a, _shape, shape_of(query, cache), detail::array_of("query", query),
                       element_type_of<typename QueryView::value_type>);
@@ -267,6 +269,9 @@ class DecodePlan {
       a.state = options.state.data();
       a.state_stride = options.state.stride();
       a.with_spread = a.with_spread || a.target_error > 0.F;
+      a.budgets = detail::bind_budgets(options.budgets, a.batch);
+    } else if (options.budgets.data() != nullptr) {
+      detail::reject("budgets", "given", "none: the method is not MassUnit");
     }
     return a;
   }

@@ -34,14 +34,14 @@ KOKKOS_INLINE_FUNCTION const Statistics& statistics_of_part(const float* state, 
   return *reinterpret_cast<const Statistics*>(state + state_floats(dim));
 }
 
-/// Makes states [begin, end), each of so many floats, empty.
-template <class Space, class Build>
-void clear_states(const Space& space, float* states, std::int64_t floats, std::int64_t begin, std::int64_t end) {
+/// Makes so many states empty.
+template <class Space>
+void clear_states(const Space& space, float* first, std::int64_t states, std::int64_t floats) {
   Kokkos::parallel_for(
-      "santa::clear_states", Range<Space>(space, begin * floats, end * floats), KOKKOS_LAMBDA(const std::int64_t i) {
+      "santa::clear_states", Range<Space>(space, 0, states * floats), KOKKOS_LAMBDA(const std::int64_t i) {
         const std::int64_t place = i % floats;
         const bool reference = place == HeadState::reference_place || place == HeadState::mass_reference_place;
-        states[i] = reference ? empty_reference : 0.F;
+        first[i] = reference ? empty_reference : 0.F;
       });
 }
 
@@ -126,7 +126,8 @@ class AttentionStates {
     require_kept();
     lanes::require_launchable(space);
     const std::int64_t heads = _shape.batch * _shape.heads;
-    detail::clear_states<Space, Build>(space, _data.data(), floats_of_head(_shape), begin * heads, end * heads);
+    const std::int64_t floats = floats_of_head(_shape);
+    detail::clear_states(space, _data.data() + begin * heads * floats, (end - begin) * heads, floats);
   }
 
   View _data;

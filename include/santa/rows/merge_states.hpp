@@ -8,7 +8,7 @@
 #include <santa/lanes/group.hpp>
 #include <santa/lanes/launchable.hpp>
 #include <santa/lanes/math.hpp>
-#include <santa/merge/merge.hpp>
+#include <santa/merge/part_weights.hpp>
 #include <santa/rows/team_draw.hpp>
 
 #include <Kokkos_Core.hpp>
@@ -23,8 +23,10 @@ namespace santa {
 /// Weighted means over parts of the rows, and the logarithm of each part's sum of weights: what a plan gives as `out`
 /// and `lse`, part by part.
 /// Shapes: out [parts, items, dim], float, or double with log_sum in double; log_sum [parts, items], float or double
-/// (which loses nothing of large ones); any strides, but dim is contiguous. An empty part has log_sum -infinity; its
-/// `out` is not looked at.
+/// (which loses nothing of large ones);
+/// any strides, but dim is contiguous. An empty part has log_sum -infinity, or infinity, as other libraries say it
+/// (FlashAttention); its `out` is not looked at. What is to be merged besides with error bars and statistics is kept
+/// whole by AttentionStates. A sink is counted by every log_sum that contains it: give it to one part.
 template <class OutView, class LogSumView>
 struct PartialStates {
   OutView out;
@@ -35,40 +37,6 @@ PartialStates(OutView, LogSumView) -> PartialStates<OutView, LogSumView>;
 
 namespace detail::inline SANTA_BUILD {
 
-template <class T>
-inline constexpr bool is_real = std::is_same_v<T, float> || std::is_same_v<T, double>;
-
-/// Weights of parts by the logarithms of their sums, relative to about the largest. Differences of doubles are taken in
-/// double precision. Weight: float, or double to merge in double.
-template <class Real, class Weight = float>
-struct PartWeights {
-  Real reference;  // in log2 units, whole; of doubles in natural ones
-
-  KOKKOS_FUNCTION explicit PartWeights(Real largest) {
-    if constexpr (std::is_same_v<Real, float>)
-      reference = lanes::ceil(lanes::max(float{empty_reference}, largest * lanes::log2_of_e));
-    else
-      reference = largest;
-  }
-  [[nodiscard]] KOKKOS_FUNCTION Weight of(Real log_sum) const {
-    if constexpr (std::is_same_v<Weight, double>)
-      return Kokkos::exp(log_sum - reference);
-    else if constexpr (std::is_same_v<Real, float>)
-      return lanes::exp2(lanes::fma(log_sum, lanes::log2_of_e, -reference));
-    else
-      return lanes::exp2(static_cast<float>((log_sum - reference) * 1.44269504088896340736));
-  }
-  /// The logarithm of a sum of such weights.
-  [[nodiscard]] KOKKOS_FUNCTION Real log_of(Weight mass) const {
-    if constexpr (std::is_same_v<Weight, double>)
-      return reference + Kokkos::log(mass);
-    else if constexpr (std::is_same_v<Real, float>)
-      return log2_sum_of(reference, mass) * lanes::ln_of_2;
-    else
-      return reference + 0.69314718055994530942 * static_cast<double>(lanes::log2(mass));
-  }
-};
-
 /// Merges one item, by a team whose lanes share the features. Weights are relative to the largest part's, parts are
 /// added in order: always the same bits. Returns the logarithm of the whole sum.
 template <class Member, class States, class Out>
@@ -76,10 +44,11 @@ KOKKOS_FUNCTION auto merge_item(const Member& member, const States& states, std:
   using Real = std::remove_cvref_t<decltype(states.log_sum(0, 0))>;
   using Weight = typename Out::non_const_value_type;
   const std::size_t parts = states.log_sum.extent(0);
+  const auto log_sum_of = [&](std::size_t part) { return log_sum_or_empty(Real{states.log_sum(part, item)}); };
   Real largest = std::numeric_limits<Real>::lowest();
-  for (std::size_t part = 0; part < parts; ++part) largest = lanes::max(largest, Real{states.log_sum(part, item)});
+  for (std::size_t part = 0; part < parts; ++part) largest = lanes::max(largest, log_sum_of(part));
   const PartWeights<Real, Weight> weights(largest);
-  const auto weight_of = [&](std::size_t part) { return weights.of(states.log_sum(part, item)); };
+  const auto weight_of = [&](std::size_t part) { return weights.of(log_sum_of(part)); };
   Weight mass = 0;
   for (std::size_t part = 0; part < parts; ++part) mass += weight_of(part);
   Kokkos::parallel_for(Kokkos::TeamVectorRange(member, out.extent(0)), [&](std::size_t d) {

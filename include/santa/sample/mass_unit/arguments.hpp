@@ -3,6 +3,7 @@
 
 #include <santa/core/arguments.hpp>
 #include <santa/sample/mass_unit/subset.hpp>
+#include <santa/schedule/unit.hpp>
 
 #include <cstdint>
 
@@ -12,20 +13,33 @@ namespace santa::detail {
 enum class StateArray : std::uint8_t { log_ratio, log2_sum, panel, error_scale, count };
 
 struct MassUnitArguments : Arguments {
-  bool carried = false;      // a step before this one has left its state
-  bool steered = false;      // by a panel of keys, scored before the step draws
-  float target_error = 0.F;  // relative, in place of rows once a state knows what they cost; 0: none
-  double rows = 0.;          // to read; or
-  double share = 0.;         // of the visible keys, where that is positive
-  std::int64_t tiles = 0;    // of the plan's storage
+  bool carried = false;            // a step before this one has left its state
+  bool steered = false;            // by a panel of keys, scored before the step draws
+  float target_error = 0.F;        // relative, in place of rows once a state knows what they cost; 0: none
+  double rows = 0.;                // to read; or
+  double share = 0.;               // of the visible keys, where that is positive
+  std::int64_t tiles = 0;          // of the plan's storage
+  const float* budgets = nullptr;  // [batch], in place of rows or share where positive
 
   float* state = nullptr;         // [StateArray][batch][heads]; see DecodeState
   std::int64_t state_stride = 0;  // of the first extent
   float* log_delta = nullptr;     // [3][batch][heads], log2: delta; it by the panel alone; the panel's spread
   float* subset = nullptr;        // [slice rows][slice heads][Subset::capacity]: scores of the first step's subset
 
-  [[nodiscard]] KOKKOS_FUNCTION double rows_of(std::int64_t visible) const {
-    return share > 0. ? share * static_cast<double>(visible) : rows;
+  /// Rows to read by the method's own budget.
+  [[nodiscard]] KOKKOS_FUNCTION double method_rows_of(const Unit& unit) const {
+    return share > 0. ? share * static_cast<double>(unit.visible()) : rows;
+  }
+  /// Rows to read for a unit's request.
+  [[nodiscard]] KOKKOS_FUNCTION double rows_of(const Unit& unit) const {
+    if (budgets == nullptr || !(budgets[unit.batch] > 0.F)) return method_rows_of(unit);
+    const auto given = static_cast<double>(budgets[unit.batch]);
+    if (!(share > 0.)) return given;
+    return (given < 1. ? given : 1.) * static_cast<double>(unit.visible());
+  }
+  /// Whether the request's own budget says that all its keys are read, whatever error is aimed at.
+  [[nodiscard]] KOKKOS_FUNCTION bool asks_for_all(const Unit& unit) const {
+    return budgets != nullptr && budgets[unit.batch] > 0.F && rows_of(unit) >= static_cast<double>(unit.visible());
   }
   [[nodiscard]] KOKKOS_FUNCTION float& carried_number(StateArray array, std::int64_t head_row) const {
     return state[static_cast<std::int64_t>(array) * state_stride + head_row];

@@ -56,7 +56,7 @@ class DeltaCarry {
     const float log_delta = _given.log_delta(a, _unit);
     const float panel = a.steered ? a.panel_log_delta(_row) : lanes::not_a_number;
     const bool by_subset = !a.carried && !is_finite(carried_log_delta(a, _row)) && is_finite(panel);
-    const float miss = correct_log_delta({total.certain, total.uncertain}, a.rows_of(_unit.visible()));
+    const float miss = correct_log_delta({total.certain, total.uncertain}, a.rows_of(_unit));
     const float next = by_subset ? panel : log_delta + (is_finite(panel) ? damped(miss) : miss);
     a.carried_number(StateArray::log_ratio, _row) = is_finite(log_delta) ? next - log2_sum : anew();
     a.carried_number(StateArray::log2_sum, _row) = log2_sum;
@@ -67,10 +67,11 @@ class DeltaCarry {
   }
 
  private:
-  /// Without a panel to start from, a delta that gives at most the rows asked for.
+  /// Without a panel to start from, a delta that gives at most the rows asked for; after a step that was asked to read
+  /// everything, those of the method.
   [[nodiscard]] KOKKOS_FUNCTION float anew() const {
-    return _arguments.steered ? lanes::not_a_number
-                              : lanes::log2(static_cast<float>(_unit.heads / _arguments.rows_of(_unit.visible())));
+    const double rows = _arguments.asks_for_all(_unit) ? _arguments.method_rows_of(_unit) : _arguments.rows_of(_unit);
+    return _arguments.steered ? lanes::not_a_number : lanes::log2(static_cast<float>(_unit.heads / rows));
   }
 
   const MassUnitArguments& _arguments;

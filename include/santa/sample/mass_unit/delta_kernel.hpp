@@ -61,7 +61,7 @@ struct DeltaKernel : Context {
 
   KOKKOS_FUNCTION void choose(const Group& group, const Unit& unit, std::uint64_t* exchange, float* largest) const {
     const MassUnitArguments& a = this->arguments;
-    const double rows = a.rows_of(unit.visible());
+    const double rows = a.rows_of(unit);
     const Subset subset(unit.start, unit.length);
     const KeptScores at(a, unit);
     float lse[Group::max_heads];

@@ -102,12 +102,12 @@ class PanelScores {
     const auto each = [&](float lambda, const auto& add) {
       for_own([&](int k) { add(inclusion(k, head, lambda), _weight[k]); });
     };
-    return solve_log_delta_of(_group, a.rows_of(unit.visible()), each, exchange);
+    return solve_log_delta_of(_group, a.rows_of(unit), each, exchange);
   }
 
   KOKKOS_FUNCTION float lambda_for_target(const MassUnitArguments& a, const Unit& unit, int begin, int end,
                                           std::uint64_t* exchange) const {
-    const float start = -lanes::log2(static_cast<float>(a.rows_of(unit.visible())));
+    const float start = -lanes::log2(static_cast<float>(a.rows_of(unit)));
     return solve_log_delta_for(log_squared_goal(a), start, [&](float lambda) {
       float largest = -lanes::infinity;
       _group.for_heads(_heads, [&](int head) {

@@ -15,7 +15,7 @@ namespace santa::detail::inline SANTA_BUILD {
 
 /// Whether the budget covers the visible keys.
 KOKKOS_INLINE_FUNCTION bool covers_all(const MassUnitArguments& a, const Unit& unit) {
-  return a.rows_of(unit.visible()) >= static_cast<double>(unit.visible());
+  return a.rows_of(unit) >= static_cast<double>(unit.visible());
 }
 
 /// What a head's delta in this step follows from: loaded where it is made, looked at later.

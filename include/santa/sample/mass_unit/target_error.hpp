@@ -34,6 +34,7 @@ KOKKOS_INLINE_FUNCTION float carried_error_scale(const MassUnitArguments& a, std
 
 /// Whether the rows of this step follow from the target and what is carried: for all heads that draw together.
 KOKKOS_INLINE_FUNCTION bool rows_follow_error(const MassUnitArguments& a, const Unit& unit) {
+  if (a.asks_for_all(unit)) return false;
   for (int head = 0; head < unit.heads; ++head)
     if (!is_finite(carried_error_scale(a, unit.head_row(a, head)))) return false;
   return true;
