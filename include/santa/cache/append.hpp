@@ -83,8 +83,8 @@ struct EncodeTokensKernel {
 };
 
 template <class Space, class... Views>
-inline constexpr bool is_reached_by =
-    (Kokkos::SpaceAccessibility<Space, typename Views::memory_space>::accessible && ...);
+inline constexpr bool is_reached_by = (Kokkos::SpaceAccessibility<Space, typename Views::memory_space>::accessible &&
+                                       ...);
 
 /// Checks what is appended, and notes the numbers of tokens.
 template <class Space, class Cache, class Keys, class Values, class... Numbers>
@@ -154,8 +154,8 @@ void append_tokens(const Space& space, const Cache& cache, const NewTokens& toke
 template <class Space, class Cache, class Keys, class Values, class... Numbers>
   requires(sizeof...(Numbers) <= 1)
 void append(const Space& space, const Cache& cache, const Keys& keys, const Values& values, const Numbers&... numbers) {
-  const detail::NewTokens tokens = detail::new_tokens<Space>(cache, keys, values, numbers...);
   lanes::require_launchable(space);
+  const detail::NewTokens tokens = detail::new_tokens<Space>(cache, keys, values, numbers...);
   detail::append_tokens(space, cache, tokens, keys, values);
 }
 
@@ -164,8 +164,8 @@ template <class Space, class Full, class Narrow, Rescore rescore, class Keys, cl
   requires(sizeof...(Numbers) <= 1)
 void append(const Space& space, const NarrowCache<Full, Narrow, rescore>& cache, const Keys& keys, const Values& values,
             const Numbers&... numbers) {
-  const detail::NewTokens tokens = detail::new_tokens<Space>(cache, keys, values, numbers...);
   lanes::require_launchable(space);
+  const detail::NewTokens tokens = detail::new_tokens<Space>(cache, keys, values, numbers...);
   const Shape shape = cache.shape();
   const auto addresses = cache.addresses();
   detail::append_tokens(space, cache.full(), tokens, keys, values);
