@@ -105,7 +105,7 @@ NewTokens new_tokens(const Cache& cache, const Keys& keys, const Values& values,
   check_shape(shape);
   if (cache.length_data().data == nullptr && shape.batch > 0) reject("lengths", "none", "a cache with lengths");
   NewTokens result = check_new_tokens(keys, values, shape, listed);
-  const auto note = [&](const auto& given) {
+  [[maybe_unused]] const auto note = [&](const auto& given) {
     const char* const name = listed ? "indptr of new tokens" : "numbers of new tokens";
     require_extent(array_of(name, given), 0, shape.batch + (listed ? 1 : 0),
                    listed ? "one more than the batch of the cache" : "the batch of the cache");
