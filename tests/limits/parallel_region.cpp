@@ -66,6 +66,12 @@ struct Calls {
             },
             [this] { transpose_keys(space, cache, features); },
             [this] { append_keys(space, cache, features); },
+            [this] {
+              append(space, ContiguousCache{rows, rows, tokens}, out, out);
+            },
+            [this] {
+              append(space, NarrowCache{ContiguousCache{rows, rows, tokens}, narrow}, out, out);
+            },
             [this] { DrawPlan(space, Exact{}, 1, 40); },
             [this] { drawing.run(space, log_weights, drawn); },
             [this] { draw_rows(space, Exact{}, log_weights, drawn); },

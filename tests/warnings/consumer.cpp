@@ -54,7 +54,12 @@ template <class T>
 void every_table() {
   const View<T****> pool;
   const View<std::int32_t*> list;
-  decode_step<T>(santa::MassUnit{}, santa::PagedCache{pool, pool, santa::PageTable{View<std::int32_t**>{}, list}});
+  const santa::PagedCache paged{pool, pool, santa::PageTable{View<std::int32_t**>{}, list}};
+  decode_step<T>(santa::MassUnit{}, paged);
+  const santa::NarrowCache narrow{paged, santa::NarrowKeys<std::int8_t, Memory>{}};
+  decode_step<T>(santa::MassUnit{}, santa::rescored(narrow));
+  santa::append(Space{}, paged, View<T***>{}, View<T***>{});
+  santa::append(Space{}, narrow, pool, pool, list);
   decode_step<T>(santa::MassUnit{}, santa::PagedCache{pool, pool, santa::PageList{list, list, list, 64}});
 }
 

@@ -83,8 +83,8 @@ struct EncodeTokensKernel {
 };
 
 template <class Space, class... Views>
-inline constexpr bool is_reached_by =
-    (Kokkos::SpaceAccessibility<Space, typename Views::memory_space>::accessible && ...);
+inline constexpr bool is_reached_by = (Kokkos::SpaceAccessibility<Space, typename Views::memory_space>::accessible &&
+                                       ...);
 
 /// Checks what is appended, and notes the numbers of tokens.
 template <class Space, class Cache, class Keys, class Values, class... Numbers>
@@ -105,7 +105,7 @@ NewTokens new_tokens(const Cache& cache, const Keys& keys, const Values& values,
   check_shape(shape);
   if (cache.length_data().data == nullptr && shape.batch > 0) reject("lengths", "none", "a cache with lengths");
   NewTokens result = check_new_tokens(keys, values, shape, listed);
-  const auto note = [&](const auto& given) {
+  [[maybe_unused]] const auto note = [&](const auto& given) {
     const char* const name = listed ? "indptr of new tokens" : "numbers of new tokens";
     require_extent(array_of(name, given), 0, shape.batch + (listed ? 1 : 0),
                    listed ? "one more than the batch of the cache" : "the batch of the cache");
@@ -154,8 +154,8 @@ void append_tokens(const Space& space, const Cache& cache, const NewTokens& toke
 template <class Space, class Cache, class Keys, class Values, class... Numbers>
   requires(sizeof...(Numbers) <= 1)
 void append(const Space& space, const Cache& cache, const Keys& keys, const Values& values, const Numbers&... numbers) {
-  const detail::NewTokens tokens = detail::new_tokens<Space>(cache, keys, values, numbers...);
   lanes::require_launchable(space);
+  const detail::NewTokens tokens = detail::new_tokens<Space>(cache, keys, values, numbers...);
   detail::append_tokens(space, cache, tokens, keys, values);
 }
 
@@ -164,8 +164,8 @@ template <class Space, class Full, class Narrow, Rescore rescore, class Keys, cl
   requires(sizeof...(Numbers) <= 1)
 void append(const Space& space, const NarrowCache<Full, Narrow, rescore>& cache, const Keys& keys, const Values& values,
             const Numbers&... numbers) {
-  const detail::NewTokens tokens = detail::new_tokens<Space>(cache, keys, values, numbers...);
   lanes::require_launchable(space);
+  const detail::NewTokens tokens = detail::new_tokens<Space>(cache, keys, values, numbers...);
   const Shape shape = cache.shape();
   const auto addresses = cache.addresses();
   detail::append_tokens(space, cache.full(), tokens, keys, values);

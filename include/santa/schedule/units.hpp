@@ -156,13 +156,15 @@ KOKKOS_FORCEINLINE_FUNCTION void for_head(const Arguments& a, std::int64_t rank,
 template <class F>
 KOKKOS_FORCEINLINE_FUNCTION void for_each_head_apart(const Arguments& a, std::int64_t team, std::int64_t teams,
                                                      const F& f) {
-  if (!is_balanced(a)) return for_head(a, team, f);
-  const std::int64_t rows = std::int64_t{requests_apart(a.balance, a.batch)} * a.kv_heads * a.slices;
-  for (std::int64_t rank = team; rank < rows * a.slice_heads; rank += teams) {
+  const bool named = is_balanced(a);
+  const std::int64_t requests = named ? requests_apart(a.balance, a.batch) : a.batch;
+  const std::int64_t heads = requests * a.kv_heads * a.slices * a.slice_heads;
+  SANTA_UNROLL(1)
+  for (std::int64_t rank = team; rank < heads; rank += teams) {
     auto rest = static_cast<std::uint32_t>(rank);
     const std::int32_t head = take_digit(rest, a.slice_heads);
     UnitPlace place = take_slice(a, rest);
-    place.batch = a.balance.apart[rest];
+    place.batch = named ? a.balance.apart[rest] : static_cast<std::int32_t>(rest);
     const Unit unit = unit_at(a, place);
     if (head < unit.heads) f(unit, head);
   }
