@@ -121,12 +121,12 @@ struct WriteAncestors : BlockPlaces<T> {
     const RowBlock at(this->rows, index);
     if (!this->whole[at.vector].drawable()) return;
     const PointNumbers numbers{chance.key(static_cast<std::int32_t>(at.vector))};
-    const Points points(Strata(this->points), numbers, this->whole[at.vector].strata,
+    const Points placed(Strata(this->points), numbers, this->whole[at.vector].strata,
                         table + at.vector * static_cast<std::int64_t>(this->points));
-    const std::uint64_t first = points.below(this->begin_of(at)[0]);
-    if (points.below(this->begin_of(at)[1]) == first) return;
+    const std::uint64_t first = placed.below(this->begin_of(at)[0]);
+    if (placed.below(this->begin_of(at)[1]) == first) return;
     std::uint64_t* const place = this->template find<with_cut>(block, at);
-    block.for_each(at.count, [&](std::int64_t i) { place[i] = points.below(place[i]); });
+    block.for_each(at.count, [&](std::int64_t i) { place[i] = placed.below(place[i]); });
     block.for_each(at.count, [&](std::int64_t i) {
       const std::uint64_t from = i > 0 ? place[i - 1] : first;
       if (from < place[i])
