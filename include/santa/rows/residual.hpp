@@ -103,11 +103,7 @@ struct WriteResidualAncestors : BlockPlaces<T> {
       place[i] = before.certain + certain[i] + placed.below(before.rest + rest);
     });
     const std::uint64_t first = before.certain + placed.below(before.rest);
-    block.for_each(at.count, [&](std::int64_t i) {
-      const std::uint64_t last = i > 0 ? place[i - 1] : first;
-      if (last < place[i])
-        to.write(at.vector, at.first + i, static_cast<std::int64_t>(last), static_cast<std::int64_t>(place[i]));
-    });
+    to.write_rows(block, at, place, first);
   }
 };
 

@@ -25,6 +25,7 @@ struct BlockMemory {
 
 /// One thread in the place of a block's threads. The members are those of TeamBlock: loops over 0 to count - 1.
 struct ThreadBlock {
+  static constexpr bool in_order = true;  // for_each goes from 0 up
   BlockMemory memory;
 
   template <class F>
@@ -71,6 +72,7 @@ struct ThreadBlock {
 /// The threads of a team. Each call ends with a barrier; results are all threads'.
 template <class Member>
 struct TeamBlock {
+  static constexpr bool in_order = false;
   const Member& member;
   BlockMemory memory;
 
