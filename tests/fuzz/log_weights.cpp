@@ -115,6 +115,13 @@ void check(const Resampling& of, double more, double less) {
   }
 }
 
+double of_byte(std::uint8_t byte) {
+  if (byte == 255) return -HUGE_VAL;
+  if (byte == 254) return HUGE_VAL;
+  if (byte == 253) return std::numeric_limits<double>::quiet_NaN();
+  return 0.5 * (static_cast<double>(byte) - 128.);
+}
+
 }  // namespace
 
 /// Two bytes: the samples, and how often the numbers that follow are repeated; then doubles, or bytes as small numbers.
@@ -133,8 +140,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       numbers.push_back(number);
     }
   else
-    for (std::size_t i = 0; i < size; ++i)
-      numbers.push_back(data[i] == 255 ? -HUGE_VAL : (static_cast<double>(data[i]) - 128.) * 0.5);
+    for (std::size_t i = 0; i < size; ++i) numbers.push_back(of_byte(data[i]));
   std::vector<double> log_weights;
   for (std::size_t i = 0; i < repeats && log_weights.size() < 10000; ++i)
     log_weights.insert(log_weights.end(), numbers.begin(), numbers.end());
