@@ -124,7 +124,8 @@ struct BlockPlaces {
     const Proportion place(sum.mass, from[1] - from[0] - wide);
     const std::uint64_t first = from[0];
     block.scan(
-        at.count, [&](std::int64_t i) { return mass[i]; }, [&](std::int64_t i, std::uint64_t sum) { mass[i] = sum; });
+        at.count, [&](std::int64_t i) { return mass[i]; },
+        [&](std::int64_t i, std::uint64_t up_to) { mass[i] = up_to; });
     block.for_each(at.count,
                    [&](std::int64_t i) { mass[i] = first + place.of(mass[i]) + (with_cut ? certain[i] : 0); });
     return mass;
