@@ -39,6 +39,29 @@ struct AncestorList {
     for (std::int64_t i = whole; i < last; ++i) marks[vector * stretches() + i] = row;
     fill(last * stretch, end);
   }
+
+  /// A block's rows: row i has the points from that before it, or `first`, up to below[i].
+  template <class Block>
+  KOKKOS_FORCEINLINE_FUNCTION void write_rows(const Block& block, const RowBlock& at, const std::uint64_t* below,
+                                              std::uint64_t first) const {
+    if constexpr (Block::in_order) {
+      // Rows without points write too, where the next one that has some writes again: no branch to guess.
+      Index* const out = data + at.vector * stride;
+      const std::uint64_t end = below[at.count - 1];
+      for (int i = 0; i < at.count && first < end; ++i) {
+        const std::uint64_t stop = below[i];
+        out[first] = static_cast<Index>(at.first + i);
+        for (std::uint64_t k = first + 1; k < stop; ++k) out[k] = static_cast<Index>(at.first + i);
+        first = stop;
+      }
+    } else {
+      block.for_each(at.count, [&](std::int64_t i) {
+        const std::uint64_t from = i > 0 ? below[i - 1] : first;
+        if (from < below[i])
+          write(at.vector, at.first + i, static_cast<std::int64_t>(from), static_cast<std::int64_t>(below[i]));
+      });
+    }
+  }
 };
 
 /// Fills marked stretches.
@@ -102,9 +125,9 @@ struct BlockPlaces {
     const std::uint64_t first = from[0];
     block.scan(
         at.count, [&](std::int64_t i) { return mass[i]; },
-        [&](std::int64_t i, std::uint64_t before) {
-          mass[i] = first + place.of(before) + (with_cut ? certain[i] : 0);
-        });
+        [&](std::int64_t i, std::uint64_t up_to) { mass[i] = up_to; });
+    block.for_each(at.count,
+                   [&](std::int64_t i) { mass[i] = first + place.of(mass[i]) + (with_cut ? certain[i] : 0); });
     return mass;
   }
 };
@@ -121,17 +144,13 @@ struct WriteAncestors : BlockPlaces<T> {
     const RowBlock at(this->rows, index);
     if (!this->whole[at.vector].drawable()) return;
     const PointNumbers numbers{chance.key(static_cast<std::int32_t>(at.vector))};
-    const Points points(Strata(this->points), numbers, this->whole[at.vector].strata,
+    const Points placed(Strata(this->points), numbers, this->whole[at.vector].strata,
                         table + at.vector * static_cast<std::int64_t>(this->points));
-    const std::uint64_t first = points.below(this->begin_of(at)[0]);
-    if (points.below(this->begin_of(at)[1]) == first) return;
+    const std::uint64_t first = placed.below(this->begin_of(at)[0]);
+    if (placed.below(this->begin_of(at)[1]) == first) return;
     std::uint64_t* const place = this->template find<with_cut>(block, at);
-    block.for_each(at.count, [&](std::int64_t i) { place[i] = points.below(place[i]); });
-    block.for_each(at.count, [&](std::int64_t i) {
-      const std::uint64_t from = i > 0 ? place[i - 1] : first;
-      if (from < place[i])
-        to.write(at.vector, at.first + i, static_cast<std::int64_t>(from), static_cast<std::int64_t>(place[i]));
-    });
+    block.for_each(at.count, [&](std::int64_t i) { place[i] = placed.below(place[i]); });
+    to.write_rows(block, at, place, first);
   }
 };
 

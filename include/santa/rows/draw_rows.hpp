@@ -43,6 +43,9 @@ struct DrawOptions {
 ///           see DrawnRows. The normalisation is exact, as every log-weight is read.
 /// Memory:   allocated here, once; `run` allocates nothing and does not fence.
 /// Errors:   as DecodePlan's.
+/// Precision: weights are floats, and masses of 32 rows 31 bits: for counts of up to some millions of draws. Rows in
+/// double, by
+///           62 bits: ResamplePlan, DistinctPlan.
 /// Bytes:    the log-weights, once or (two-pass rules) with their scores three times; doubles once more before, for the
 ///           largest; 20 a drawn row.
 /// Random:   as the method says, for one head: key (seed; step, stream, request, 0, tile or draw).

@@ -41,13 +41,13 @@ struct SumRests : BlockPlaces<T> {
     const RowBlock at(this->rows, index);
     const int bits = Strata(this->points).bits;
     const std::uint64_t* const from = this->begin_of(at);
-    const std::uint64_t begin = from[0];
+    const std::uint64_t start = from[0];
     BlockRest result{0, 0};
-    if (from[1] > begin) {
+    if (from[1] > start) {
       const std::uint64_t* const place = this->template find<false>(block, at);
       result.certain =
-          block.sum(at.count, [&](std::int64_t i) { return (place[i] - (i > 0 ? place[i - 1] : begin)) >> bits; });
-      result.rest = from[1] - begin - (result.certain << bits);
+          block.sum(at.count, [&](std::int64_t i) { return (place[i] - (i > 0 ? place[i - 1] : start)) >> bits; });
+      result.rest = from[1] - start - (result.certain << bits);
     }
     block.single([&] { rests[at.vector * (this->rows.blocks() + 1) + at.number + 1] = result; });
   }
@@ -90,24 +90,20 @@ struct WriteResidualAncestors : BlockPlaces<T> {
     const BlockRest before = rests[at.vector * (this->rows.blocks() + 1) + at.number];
     const Strata strata(this->points);
     const PointNumbers numbers{chance.key(static_cast<std::int32_t>(at.vector))};
-    const IndependentPoints points(strata, numbers, this->whole[at.vector].strata,
+    const IndependentPoints placed(strata, numbers, this->whole[at.vector].strata,
                                    table + at.vector * static_cast<std::int64_t>(this->points));
     std::uint64_t* const place = this->template find<false>(block, at);
     std::uint64_t* const certain = block.memory.second();
-    const std::uint64_t begin = from[0];
+    const std::uint64_t start = from[0];
     block.scan(
-        at.count, [&](std::int64_t i) { return (place[i] - (i > 0 ? place[i - 1] : begin)) >> strata.bits; },
+        at.count, [&](std::int64_t i) { return (place[i] - (i > 0 ? place[i - 1] : start)) >> strata.bits; },
         [&](std::int64_t i, std::uint64_t sum) { certain[i] = sum; });
     block.for_each(at.count, [&](std::int64_t i) {
-      const std::uint64_t rest = place[i] - begin - (certain[i] << strata.bits);
-      place[i] = before.certain + certain[i] + points.below(before.rest + rest);
+      const std::uint64_t rest = place[i] - start - (certain[i] << strata.bits);
+      place[i] = before.certain + certain[i] + placed.below(before.rest + rest);
     });
-    const std::uint64_t first = before.certain + points.below(before.rest);
-    block.for_each(at.count, [&](std::int64_t i) {
-      const std::uint64_t last = i > 0 ? place[i - 1] : first;
-      if (last < place[i])
-        to.write(at.vector, at.first + i, static_cast<std::int64_t>(last), static_cast<std::int64_t>(place[i]));
-    });
+    const std::uint64_t first = before.certain + placed.below(before.rest);
+    to.write_rows(block, at, place, first);
   }
 };
 

@@ -25,6 +25,7 @@ struct BlockMemory {
 
 /// One thread in the place of a block's threads. The members are those of TeamBlock: loops over 0 to count - 1.
 struct ThreadBlock {
+  static constexpr bool in_order = true;  // for_each goes from 0 up
   BlockMemory memory;
 
   template <class F>
@@ -71,6 +72,7 @@ struct ThreadBlock {
 /// The threads of a team. Each call ends with a barrier; results are all threads'.
 template <class Member>
 struct TeamBlock {
+  static constexpr bool in_order = false;
   const Member& member;
   BlockMemory memory;
 
@@ -127,12 +129,14 @@ struct BlockLaunch {
   using Policy = Kokkos::TeamPolicy<Space, Kokkos::LaunchBounds<256, 2>>;
   using Member = typename Policy::member_type;
   static constexpr int threads = 256;
+  static constexpr int level = lanes::is_host_space<Space> ? 1 : 0;  // of scratch: 0 is too small on hosts
   static constexpr std::size_t bytes = sizeof(std::uint64_t) * BlockMemory::words;
 
   Kernel kernel;
 
   KOKKOS_FUNCTION void operator()(const Member& member) const {
-    auto* const memory = static_cast<std::uint64_t*>(member.team_scratch(0).get_shmem_aligned(std::size_t{bytes}, 16));
+    auto* const memory =
+        static_cast<std::uint64_t*>(member.team_scratch(int{level}).get_shmem_aligned(std::size_t{bytes}, 16));
     kernel(TeamBlock<Member>{member, {memory}}, static_cast<std::int64_t>(member.league_rank()));
   }
   void operator()(std::int64_t index) const {
@@ -151,7 +155,7 @@ void launch_blocks(const char* label, const Space& space, std::int64_t blocks, c
   } else {
     Kokkos::parallel_for(label,
                          typename Launch::Policy(space, static_cast<int>(blocks), Launch::threads)
-                             .set_scratch_size(0, Kokkos::PerTeam(Launch::bytes + 16)),
+                             .set_scratch_size(int{Launch::level}, Kokkos::PerTeam(Launch::bytes + 16)),
                          Launch{kernel});
   }
 }
