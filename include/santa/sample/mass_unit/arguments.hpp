@@ -35,7 +35,8 @@ struct MassUnitArguments : Arguments {
     if (budgets == nullptr || !(budgets[unit.batch] > 0.F)) return method_rows_of(unit);
     const auto given = static_cast<double>(budgets[unit.batch]);
     if (!(share > 0.)) return given;
-    return (given < 1. ? given : 1.) * static_cast<double>(unit.visible());
+    return (given < 1. ? given : 1.) *  // infinity times no key is no number
+           static_cast<double>(unit.visible());
   }
   /// Whether the request's own budget says that all its keys are read, whatever error is aimed at.
   [[nodiscard]] KOKKOS_FUNCTION bool asks_for_all(const Unit& unit) const {
