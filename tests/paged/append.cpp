@@ -190,6 +190,18 @@ SANTA_SPACE_TEST_CASE("a_contiguous_cache_grows_likewise") {
          [&](const auto& from, const auto& to) { append_rows<Space, float>(form, problem, cache_of(to), from, to); });
     check_same(problem, cache_of(problem.lengths));
   }
+  // Lengths that can not be: nothing is written, and nothing beyond the storage.
+  const Rows storage("storage", 2, 2, 8, 64),
+      rows = Kokkos::subview(storage, std::pair(0, 1), Kokkos::ALL, Kokkos::ALL, Kokkos::ALL);
+  const Tokens<Space, float> token(problem, {{3, 0}});
+  for (const std::int64_t length : {-1, 0, 9, 17}) {
+    append(Space{},
+           ContiguousCache{rows, rows, to_space<Space>(std::vector<std::int64_t>{length}, "lengths"),
+                           CacheLayout::head_major},
+           token.keys, token.values);
+    const auto all = to_host<float>(Kokkos::View<float*, typename Space::memory_space>(storage.data(), storage.size()));
+    CHECK(std::all_of(all.begin(), all.end(), [](float x) { return x == 0.F; }));
+  }
 }
 
 SANTA_SPACE_TEST_CASE("what_has_no_slot_is_not_written") {

@@ -164,6 +164,12 @@ SANTA_SPACE_TEST_CASE("a_copy_of_a_pool_is_near_its_keys") {
   const NarrowKeys<std::int8_t, typename Space::memory_space> copy(Space{}, paged.by_list().pool_shape());
   calibrate(Space{}, paged.by_list(), copy);
   encode_keys(Space{}, paged.by_list(), copy);
+  double mean = 0.;
+  for (std::size_t b = 0; b < 4; ++b)
+    for (std::int64_t i = 0; i < problem.lengths[b]; ++i)
+      mean += static_cast<double>(problem.key(static_cast<std::int64_t>(b), i, 1, 7)) / (1200 + 333 + 577);
+  const auto center = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, copy.center);
+  CHECK(static_cast<double>(center(0, 1, 7)) == doctest::Approx(mean).epsilon(1e-5));
   const NarrowCache cache{paged.by_list(), copy};
   CHECK(relative_error(run_once(Exact{}, problem, cache).out, reference.out) < 0.02);
   CHECK(relative_error(run_once(Exact{}, problem, rescored(cache)).out, reference.out) < 1e-5);

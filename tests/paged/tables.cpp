@@ -142,6 +142,11 @@ SANTA_SPACE_TEST_CASE("a_bad_entry_is_flagged_wherever_it_is_and_by_every_method
       entry = right;
     }
   }
+  problem.set_lengths({2016, 1}).upload();  // a request of one page
+  PagedProblem paged(problem, 16);
+  paged.entries[static_cast<std::size_t>(paged.first(1))] = -7;
+  paged.upload();
+  CHECK(flags(Exact{}, paged.by_table()) == Statistics::page_out_of_range);
 }
 
 SANTA_SPACE_TEST_CASE("shapes_that_do_not_fit_are_named") {
