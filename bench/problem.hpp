@@ -30,8 +30,7 @@ class Problem {
         out("out", extent(shape.batch), extent(shape.heads), extent(shape.dim)),
         _shape(shape) {
     _copies = copies_of(copy_bytes());
-    _pool = Kokkos::View<std::byte*, Memory>(Kokkos::view_alloc(Kokkos::WithoutInitializing, "pool"),
-                                             _copies * copy_bytes());
+    _pool = santa::allocate_aligned<std::byte>(Space(), "pool", static_cast<std::int64_t>(_copies * copy_bytes()));
     fill(sharpness);
   }
 

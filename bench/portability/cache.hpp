@@ -45,7 +45,8 @@ class Caches {
         query("query", size(shape.batch), size(shape.heads), size(shape.dim)),
         _elements(size(shape.batch * shape.length * shape.kv_heads * shape.dim)),
         _copies(std::max<std::size_t>(least_copies, (at_least + bytes() - 1) / bytes())),
-        _pool(Kokkos::view_alloc(space, Kokkos::WithoutInitializing, "pool"), 2 * _elements * _copies) {
+        _pool(santa::allocate_aligned<santa::bfloat16>(space, "pool",
+                                                       static_cast<std::int64_t>(2 * _elements * _copies))) {
     fill(space, sharpness);
   }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <santa/cache/addressed_cache.hpp>
+#include <santa/cache/aligned.hpp>
 #include <santa/cache/allocate.hpp>
 #include <santa/cache/append.hpp>
 #include <santa/cache/contiguous.hpp>

@@ -26,12 +26,10 @@ struct Arguments {
   Divisor kv_heads, slices, slice_heads;  // a group's heads, in slices that a lane group works on
   Divisor splits;
   std::uint16_t split_step = split_keys;  // even shares are multiples of so many keys
+  bool balanced = false;                  // by lengths: `balance` says how
   bool keeps_states = false;              // they are not merged, but kept for others: see PartKernel
   bool separate = false;                  // heads draw by themselves
   bool with_spread = false;               // error-bar sums are made: for `error`, or a target error
-  std::int32_t most_splits = 1;           // of a request, by either schedule
-  std::int32_t most_merged = 0;  // states of a slice that its last unit merges; more have a kernel of their own
-  Balance balance;
   Lengths lengths;
   std::int64_t storage = 0;
   std::int64_t window = every_key;  // of the last keys, which are visible
@@ -45,7 +43,10 @@ struct Arguments {
   float* states = nullptr;          // [states][slice heads][state_floats]: HeadState and N; see schedule/
   UnitCounts* counts = nullptr;     // [states]
   std::int32_t* arrived = nullptr;  // [batch][kv heads]: units that have finished; zero between runs
-  std::int32_t* taken = nullptr;    // units that teams took from a balanced schedule; zero between kernels
+  std::int32_t most_merged = 0;     // states of a slice that its last unit merges; more have a kernel of their own
+  std::int32_t most_splits = 1;     // of a request, by either schedule
+  Balance balance;
+  std::int32_t* taken = nullptr;  // units that teams took from a balanced schedule; zero between kernels
 
   // Outputs and optional inputs; every pointer but `out` may be null.
   AnyOutput out;

@@ -81,12 +81,14 @@ struct KernelContext {
     if constexpr (!lanes::takes_units<Space>) {
       f(unit_of(arguments, member.league_rank()));
     } else {
-      const std::int64_t all = all_units(arguments);
       std::int64_t rank = member.league_rank();
-      while (rank < all) {
+      if (are_taken(arguments) && rank >= all_units(arguments)) return;
+      for (;;) {
         f(unit_of(arguments, rank));
         if (!are_taken(arguments)) return;
+        const std::int64_t all = all_units(arguments);
         rank = take_unit(group, arguments, member.league_size(), all, reinterpret_cast<std::int32_t*>(scratch));
+        if (rank >= all) return;
       }
     }
   }

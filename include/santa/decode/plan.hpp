@@ -8,6 +8,7 @@
 #include <santa/core/kept.hpp>
 #include <santa/core/shape.hpp>
 #include <santa/decode/bind.hpp>
+#include <santa/decode/check_types.hpp>
 #include <santa/decode/methods.hpp>
 #include <santa/decode/options.hpp>
 #include <santa/decode/schedule.hpp>
@@ -108,7 +109,7 @@ class DecodePlan {
   template <class QueryView, class AnyCache, class OutView, class Build = lanes::Build>
   void run(const Space& space, const QueryView& query, const AnyCache& cache, const OutView& out,
            const Run& options = {}) const {
-    check_types<QueryView, AnyCache, OutView>();
+    detail::check_types<Space, Addresses, QueryView, AnyCache, OutView>();
     lanes::require_launchable(space);
     Arguments arguments = bind<Build>(query, cache, options);
     detail::bind_out(arguments, _shape, detail::array_of("out", out), out.data(),
@@ -126,7 +127,7 @@ class DecodePlan {
   template <class QueryView, class AnyCache, class Build = lanes::Build>
   void run_partial(const Space& space, const QueryView& query, const AnyCache& cache,
                    const AttentionStates<MemorySpace>& states, std::int64_t part, const Run& options = {}) const {
-    check_types<QueryView, AnyCache, Kokkos::View<float***, MemorySpace>>();
+    detail::check_types<Space, Addresses, QueryView, AnyCache, Kokkos::View<float***, MemorySpace>>();
     lanes::require_launchable(space);
     Arguments arguments = bind<Build>(query, cache, options);
     detail::bind_part(arguments, _shape, states);
@@ -170,38 +171,13 @@ class DecodePlan {
     }
   };
 
-  template <class QueryView, class AnyCache, class OutView>
-  static constexpr void check_types() {
-    static_assert(Kokkos::is_view_v<QueryView> && Kokkos::is_view_v<OutView>,
-                  "santa::DecodePlan::run: query and out must be Kokkos views");
-    static_assert(QueryView::rank() == 3 && OutView::rank() == 3,
-                  "santa::DecodePlan::run: query and out must have rank 3: [batch, heads, dim]");
-    static_assert(
-        Element<typename QueryView::value_type>,
-        "santa::DecodePlan::run: query must be float, santa::half, santa::bfloat16 or an equivalent 2-byte type");
-    static_assert(Element<typename OutView::value_type>,
-                  "santa::DecodePlan::run: out must be float or the type of query");
-    static_assert(std::same_as<storage_t<typename OutView::value_type>, float> ||
-                      std::same_as<storage_t<typename OutView::value_type>, storage_t<typename QueryView::value_type>>,
-                  "santa::DecodePlan::run: out must be float or the type of query");
-    static_assert(!std::is_const_v<typename OutView::value_type>, "santa::DecodePlan::run: out must not be const");
-    static_assert(Kokkos::SpaceAccessibility<Space, typename QueryView::memory_space>::accessible &&
-                      Kokkos::SpaceAccessibility<Space, typename OutView::memory_space>::accessible &&
-                      Kokkos::SpaceAccessibility<Space, typename AnyCache::key_view::memory_space>::accessible &&
-                      Kokkos::SpaceAccessibility<Space, typename AnyCache::value_view::memory_space>::accessible &&
-                      (std::same_as<typename AnyCache::length_view, NoLengths> ||
-                       Kokkos::SpaceAccessibility<Space, typename AnyCache::length_view::memory_space>::accessible),
-                  "santa::DecodePlan::run: views must be accessible from the execution space");
-    static_assert(std::same_as<typename AnyCache::Addresses, Addresses>,
-                  "santa::DecodePlan::run: the cache must be of the type that the plan was made for");
-  }
-
   /// Calls run(context) with the context of a step's kernels, and notes the step.
   template <class Build, class AnyCache, class F>
   void launch(const Space& space, Arguments& arguments, const AnyCache& cache, const Run& options, const F& run) const {
     if (arguments.batch == 0) return;
     const Kokkos::Profiling::ScopedRegion region("santa::decode");
     arguments.balance = balance<Build>(space, cache, options.schedule);
+    arguments.balanced = arguments.balance.requests != nullptr;
     using Stages = detail::CacheStages<Space, Addresses, Modifier>;
     const Stages stages{cache.addresses(), _modifier};
     using Compiled = std::conditional_t<Kernels::any, lanes::BuildFor<Kernels, KernelSet<>>, Build>;

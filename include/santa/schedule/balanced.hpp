@@ -16,7 +16,7 @@
 // rest.
 namespace santa::detail::inline SANTA_BUILD {
 
-KOKKOS_INLINE_FUNCTION bool is_balanced(const Arguments& a) { return a.balance.requests != nullptr; }
+KOKKOS_INLINE_FUNCTION bool is_balanced(const Arguments& a) { return a.balanced; }
 
 KOKKOS_INLINE_FUNCTION std::int64_t all_splits(const Balance& balance, std::int32_t batch) {
   return balance.requests[batch].before;
