@@ -19,7 +19,7 @@ namespace santa::detail::inline SANTA_BUILD {
 template <class Context, bool apart>
 struct MergeKernel : Context {
   using typename Context::Arguments;
-  using Extents = lanes::Teams<8, 1, 4>;
+  using Extents = lanes::Teams<8, 1, 2>;
   using Group = lanes::GroupOf<typename Context::Space, Extents>;
 
   explicit MergeKernel(const Context& context) : Context(context) {}
@@ -50,10 +50,11 @@ struct MergeKernel : Context {
     const Arguments& a = this->arguments;
     const std::size_t floats = floats_of_sum(a.dim);
     const SplitStates<apart> all = states_of<apart>(a, unit, head);
+    const HeadLanes<Group, apart> heads(group, all, 0);
     const auto carry = carry_of(a, unit, head);  // on its way meanwhile
-    add_share(group, all, scratch + group.rank() * floats);
+    add_share(group, all, heads.reference, scratch + group.rank() * floats);
     HeadState merged;
-    if (group.rank() <= noting) merged = merge_heads(group, all);
+    if (group.rank() <= noting) merged = merge_heads(group, all, heads);
     group.team_barrier();
     const auto sums = [&](int begin, int end, MergeVectors<Group>& sum) {
       add_shares(group, scratch + begin, floats, end - begin, sum);
@@ -75,18 +76,22 @@ struct MergeKernel : Context {
   KOKKOS_FUNCTION static std::size_t floats_of_sum(int dim) { return static_cast<std::size_t>((dim + 3) / 4 * 4); }
 
   /// Stores N of the group's share of the states, at the reference of all.
-  KOKKOS_FUNCTION void add_share(const Group& group, const SplitStates<apart>& all, float* to) const {
+  KOKKOS_FUNCTION void add_share(const Group& group, const SplitStates<apart>& all,
+                                 const typename Group::template Vector<float>& references, float* to) const {
     constexpr int groups = Group::groups_per_team;
     const SplitStates<apart> own{all.first + group.rank() * all.stride, all.stride * groups,
                                  (all.count - group.rank() + groups - 1) / groups};
     const int dim = this->arguments.dim;
     StateBatch<Group> first(group, own, 0, 0, dim < merge_features ? dim : merge_features);  // on its way meanwhile
-    const float reference = reference_of(group, all);
+    const auto own_references = own.lanes_of(group, &HeadState::reference, 0, empty_reference);
+    float reference = largest_reference(group, empty_reference, references);
+    for (int at = Group::size; at < all.count; at += Group::size)
+      reference = largest_reference(group, reference, all.lanes_of(group, &HeadState::reference, at, empty_reference));
     store_sums(
         group, dim,
         [&](int begin, int end, MergeVectors<Group>& sum) {
           if (begin > 0) first = StateBatch<Group>(group, own, 0, begin, end);
-          merge_sum(group, own, reference, begin, end, first, sum);
+          merge_sum(group, own, reference, begin, end, first, own_references, sum);
         },
         to);
   }

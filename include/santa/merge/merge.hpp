@@ -33,48 +33,56 @@ struct SplitStates {
   }
 };
 
-/// The reference to which states are brought: the largest.
+/// Heads of 32 states, one a lane; empty ones beyond the last.
 template <class Group, bool apart>
-KOKKOS_FUNCTION float reference_of(const Group& group, const SplitStates<apart>& states) {
-  float largest = empty_reference;
-  for (int begin = 0; begin < states.count; begin += Group::size)
-    largest = lanes::max(
-        largest, group.max(states.lanes_of(group, &HeadState::reference, begin, empty_reference)));  // NaN is none
-  return largest;
+struct HeadLanes {
+  using Float = typename Group::template Vector<float>;
+  Float reference, mass_reference, mass, used, squares, variance, certain, uncertain;
+
+  /// Those from the `begin`-th on: all are asked for before any is looked at.
+  KOKKOS_FORCEINLINE_FUNCTION HeadLanes(const Group& group, const SplitStates<apart>& states, int begin)
+      : reference(states.lanes_of(group, &HeadState::reference, begin, empty_reference)),
+        mass_reference(apart ? states.lanes_of(group, &HeadState::mass_reference, begin, empty_reference) : reference),
+        mass(states.lanes_of(group, &HeadState::mass, begin, 0.F)),
+        used(states.lanes_of(group, &HeadState::used, begin, 0.F)),
+        squares(states.lanes_of(group, &HeadState::squares, begin, 0.F)),
+        variance(states.lanes_of(group, &HeadState::variance, begin, 0.F)),
+        certain(states.lanes_of(group, &HeadState::certain, begin, 0.F)),
+        uncertain(states.lanes_of(group, &HeadState::uncertain, begin, 0.F)) {}
+};
+
+/// The larger of a reference and those of all lanes; NaN is none.
+template <class Group>
+KOKKOS_FORCEINLINE_FUNCTION float largest_reference(const Group& group, float so_far,
+                                                    const typename Group::template Vector<float>& reference) {
+  using Float = typename Group::template Vector<float>;
+  return lanes::max(so_far, group.max(lanes::max(Float(empty_reference), reference)));
 }
 
 /// Brings all states to the largest reference and adds them up in one fixed order: always the same bits. References are
-/// integers, so that what has been added up is brought to a larger one without rounding.
+/// integers, so that what has been added up is brought to a larger one without rounding. `heads` are those of the first
+/// states.
 template <class Group, bool apart>
-KOKKOS_FUNCTION HeadState merge_heads(const Group& group, const SplitStates<apart>& states) {
+KOKKOS_FUNCTION HeadState merge_heads(const Group& group, const SplitStates<apart>& states,
+                                      HeadLanes<Group, apart> heads) {
   using Float = typename Group::template Vector<float>;
   HeadState total;
   Float mass = 0.F, used = 0.F, squares = 0.F, variance = 0.F, certain = 0.F, uncertain = 0.F;
   for (int begin = 0; begin < states.count; begin += Group::size) {
-    const auto part = [&](const float HeadState::*member) { return states.lanes_of(group, member, begin, 0.F); };
-    // All loaded before any is looked at.
-    const auto largest_of = [&](float so_far, const Float& reference) {
-      return lanes::max(so_far, group.max(lanes::max(Float(empty_reference), reference)));  // NaN is no reference
-    };
-    const Float reference = states.lanes_of(group, &HeadState::reference, begin, empty_reference);
-    const Float mass_reference =
-        apart ? states.lanes_of(group, &HeadState::mass_reference, begin, empty_reference) : reference;
-    const Float own_mass = part(&HeadState::mass), own_used = part(&HeadState::used);
-    const Float own_squares = part(&HeadState::squares), own_variance = part(&HeadState::variance);
-    const Float own_certain = part(&HeadState::certain), own_uncertain = part(&HeadState::uncertain);
-    const float largest = largest_of(total.reference, reference);
-    const float largest_mass = apart ? largest_of(total.mass_reference, mass_reference) : largest;
+    if (begin > 0) heads = HeadLanes<Group, apart>(group, states, begin);
+    const float largest = largest_reference(group, total.reference, heads.reference);
+    const float largest_mass = apart ? largest_reference(group, total.mass_reference, heads.mass_reference) : largest;
     const Float before = lanes::exp2(total.reference - largest);
-    const Float factor = lanes::exp2(reference - Float(largest));
+    const Float factor = lanes::exp2(heads.reference - Float(largest));
     mass = mass * (apart ? lanes::exp2(total.mass_reference - largest_mass) : before) +
-           own_mass * (apart ? lanes::exp2(mass_reference - Float(largest_mass)) : factor);
+           heads.mass * (apart ? lanes::exp2(heads.mass_reference - Float(largest_mass)) : factor);
     total.reference = largest;
     total.mass_reference = largest_mass;
-    used = used * before + own_used * factor;
-    squares = squares * before * before + own_squares * factor * factor;
-    variance = variance * before * before + own_variance * factor * factor;
-    certain += own_certain;
-    uncertain += own_uncertain;
+    used = used * before + heads.used * factor;
+    squares = squares * before * before + heads.squares * factor * factor;
+    variance = variance * before * before + heads.variance * factor * factor;
+    certain += heads.certain;
+    uncertain += heads.uncertain;
   }
   total.mass = group.sum(mass);
   total.used = group.sum(used);
@@ -83,6 +91,10 @@ KOKKOS_FUNCTION HeadState merge_heads(const Group& group, const SplitStates<apar
   total.certain = group.sum(certain);
   total.uncertain = group.sum(uncertain);
   return total;
+}
+template <class Group, bool apart>
+KOKKOS_FUNCTION HeadState merge_heads(const Group& group, const SplitStates<apart>& states) {
+  return merge_heads(group, states, HeadLanes<Group, apart>(group, states, 0));
 }
 
 /// Features that are merged at once: several vectors.
@@ -127,27 +139,31 @@ struct StateBatch {
   template <bool apart>
   KOKKOS_FORCEINLINE_FUNCTION StateBatch(const Group& group, const SplitStates<apart>& all, int first, int begin,
                                          int end) {
+    const float* from = all.sum(first) + begin;
     SANTA_UNROLL(states)
     for (int i = 0; i < states; ++i) {
-      const bool present = first + i < all.count;
-      load_vectors<true>(group, all.sum(present ? first + i : 0) + begin, present ? end - begin : 0, part[i]);
+      load_vectors<true>(group, from, first + i < all.count ? end - begin : 0, part[i]);
+      from += all.stride;
     }
   }
 };
 
-/// Sets sum to N of all states at one reference, for `merge_features` features from `begin` on; those from `end` on are
-/// 0. `batch` is their first states.
+/// Sets sum to N of all states at one reference, for `merge_features` features from `begin` on. `batch` is their first
+/// states, `references` those of the first 32.
 template <class Group, bool apart>
 KOKKOS_FUNCTION void merge_sum(const Group& group, const SplitStates<apart>& states, float reference, int begin,
-                               int end, StateBatch<Group>& batch, MergeVectors<Group>& sum) {
+                               int end, StateBatch<Group>& batch, typename Group::template Vector<float> references,
+                               MergeVectors<Group>& sum) {
   using Float = typename Group::template Vector<float>;
   constexpr int at_once = StateBatch<Group>::states;
   Float factor;
   for (Float& part : sum) part = Float(0.F);
   for (int i = 0; i < states.count; i += at_once) {
     if (i > 0) batch = StateBatch<Group>(group, states, i, begin, end);
-    if (i % Group::size == 0)
-      factor = lanes::exp2(states.lanes_of(group, &HeadState::reference, i, empty_reference) - Float(reference));
+    if (i % Group::size == 0) {
+      if (i > 0) references = states.lanes_of(group, &HeadState::reference, i, empty_reference);
+      factor = lanes::exp2(references - Float(reference));
+    }
     SANTA_UNROLL(at_once)
     for (int j = 0; j < at_once; ++j) {
       const Float by = group.value_of(factor, i % Group::size + j);
@@ -173,7 +189,8 @@ struct StateSums {
 
   KOKKOS_FORCEINLINE_FUNCTION void operator()(int begin, int end, MergeVectors<Group>& sum) const {
     StateBatch<Group> first(group, states, 0, begin, end);
-    merge_sum(group, states, reference, begin, end, first, sum);
+    const auto references = states.lanes_of(group, &HeadState::reference, 0, empty_reference);
+    merge_sum(group, states, reference, begin, end, first, references, sum);
   }
 };
 
