@@ -31,11 +31,11 @@ namespace santa::detail::inline SANTA_BUILD {
 
 /// Launches a kernel over `units` units. Kernels are small enough to be passed by value at launch: a larger one would
 /// go through a staging buffer, which synchronises and which a captured graph would replay with stale arguments. Kokkos
-/// does so from 512 bytes on, but for launches that ask to be light-weight, from 4 KiB on; those of narrow keys need
-/// that. A host copies them as they are.
+/// does so from 512 bytes on, but for launches that ask to be light-weight, from 4 KiB on; those of narrow keys and
+/// pages need that. A host copies them as they are.
 template <class Space, class Kernel>
 void launch(const char* label, const Space& space, std::int64_t units, const Kernel& kernel) {
-  static_assert(lanes::has_calls<Space> || sizeof(Kernel) <= 704,
+  static_assert(lanes::has_calls<Space> || sizeof(Kernel) <= 1024,
                 "santa::launch: kernels must stay small enough to be passed by value");
   if (units == 0) return;
   const auto& a = kernel.arguments;

@@ -252,12 +252,13 @@ class DecodePlan {
     return a;
   }
 
-  /// Units by the schedule that is given or, of a cache with lengths, by the plan's own, brought up to date; else all
-  /// requests have equally many.
+  /// Units by the schedule that is given or, of a cache with lengths, by the plan's own, brought up to date; else, and
+  /// where a plan is for one request, all requests have equally many.
   template <class Build, class AnyCache>
   detail::Balance balance(const Space& space, const AnyCache& cache, const Schedule<MemorySpace>& given) const {
     if (cache.length_data().data == nullptr) return {};
     if (given.given()) return given.data();
+    if (_shape.batch == 1) return {};
     const Shape shape = cache.shape();
     detail::fill_balance(space,
                          {_cut, cache.length_data(), shape.length, static_cast<std::int32_t>(shape.batch), _balance});
