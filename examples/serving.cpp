@@ -18,7 +18,7 @@ using Memory = Space::memory_space;
 template <class Data>
 using View = Kokkos::View<Data, Kokkos::LayoutRight, Memory>;
 
-constexpr int heads = 4, kv_heads = 1, dim = 64;
+constexpr int query_heads = 4, key_heads = 1, features = 64;
 constexpr int seats = 6, page_size = 4, max_pages = 24, pages = 60, max_length = max_pages * page_size;
 const santa::MassUnit sampled{.rows = santa::share(0.25)};
 
@@ -59,14 +59,14 @@ struct Tokens {
   void close_request() { indptr.push_back(static_cast<std::int32_t>(names.size())); }
 
   View<float***> rows(std::uint32_t kind, std::size_t many) const {
-    const View<float***> result("rows", names.size(), many, dim);
+    const View<float***> result("rows", names.size(), many, features);
     Kokkos::parallel_for(Kokkos::RangePolicy<Space>(0, result.size()),
                          Numbers{on_device(names), on_device(positions), result, kind});
     return result;
   }
   template <class Cache>
   void append_to(const Space& space, const Cache& cache) const {
-    santa::append(space, cache, rows(1, kv_heads), rows(2, kv_heads), on_device(indptr));
+    santa::append(space, cache, rows(1, key_heads), rows(2, key_heads), on_device(indptr));
   }
 };
 
@@ -75,8 +75,9 @@ template <class Cache>
 class Decoder {
  public:
   Decoder(int batch, const Cache& cache)
-      : _query("query", batch, heads, dim),
-        _out{View<float***>("exact", batch, heads, dim), View<float***>("sampled", batch, heads, dim)},
+      : _query("query", batch, query_heads, features),
+        _out{View<float***>("exact", batch, query_heads, features),
+             View<float***>("sampled", batch, query_heads, features)},
         _cache(cache),
         _exact(_space, santa::Exact{}, _query, cache),
         _sampled(_space, sampled, _query, cache),
@@ -89,7 +90,7 @@ class Decoder {
   /// A step, the newest token of each seat being `last`. Gives what seat b gets at [b].
   std::vector<std::vector<float>> run(const Tokens& last, std::uint32_t step, const std::vector<std::uint32_t>& names) {
     const auto batch = _query.extent(0);
-    if (!last.names.empty()) Kokkos::deep_copy(_query, last.rows(0, heads));
+    if (!last.names.empty()) Kokkos::deep_copy(_query, last.rows(0, query_heads));
     const auto requests = on_device(names.empty() ? std::vector<std::uint32_t>(batch) : names);
     _exact.run(_space, _query, _cache, _out[0], {});
     _sampled.run(_space, _query, _cache, _out[1], {.seed = 5, .step = step, .requests = requests, .state = _state});
@@ -97,7 +98,7 @@ class Decoder {
     for (const auto& out : _out) {
       const auto host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), out);
       for (std::size_t b = 0; b < batch; ++b)
-        result[b].insert(result[b].end(), &host(b, 0, 0), &host(b, 0, 0) + heads * dim);
+        result[b].insert(result[b].end(), &host(b, 0, 0), &host(b, 0, 0) + query_heads * features);
     }
     return result;
   }
@@ -127,7 +128,8 @@ struct Request {
   /// Decodes all of it once more by itself, in a contiguous cache, and compares bits.
   [[nodiscard]] bool is_the_same_alone() const {
     const Space space;
-    const View<float****> keys("keys", 1, max_length, kv_heads, dim), values("values", 1, max_length, kv_heads, dim);
+    const View<float****> keys("keys", 1, max_length, key_heads, features),
+        values("values", 1, max_length, key_heads, features);
     const View<std::int64_t*> lengths("lengths", 1);
     const santa::ContiguousCache cache{keys, values, lengths};
     Decoder alone(1, cache);
@@ -238,11 +240,11 @@ class Engine {
   using Cache =
       santa::PagedCache<View<float****>, View<float****>, santa::PageTable<View<std::int32_t**>, View<std::int64_t*>>>;
   Space _space;
-  View<float*****> _pool{"pool", 2, pages, page_size, kv_heads, dim};
+  View<float*****> _pool{"pool", 2, pages, page_size, key_heads, features};
   View<std::int32_t**> _table{"table", seats, max_pages};
   View<std::int64_t*> _lengths{"lengths", seats};
-  Cache _cache{View<float****>(&_pool(0, 0, 0, 0, 0), pages, page_size, kv_heads, dim),
-               View<float****>(&_pool(1, 0, 0, 0, 0), pages, page_size, kv_heads, dim),
+  Cache _cache{View<float****>(&_pool(0, 0, 0, 0, 0), pages, page_size, key_heads, features),
+               View<float****>(&_pool(1, 0, 0, 0, 0), pages, page_size, key_heads, features),
                santa::PageTable{_table, _lengths}};
   Decoder<Cache> _decoder{seats, _cache};
   std::vector<std::int32_t> _free;

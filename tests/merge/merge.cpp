@@ -49,6 +49,10 @@ Part empty() {
   return part;
 }
 
+detail::StateSums<Group, false> sums_of(const Group& group, const SplitStates& states, const HeadState& merged) {
+  return {group, states, merged.reference};
+}
+
 Part merged(const std::vector<Part>& parts) {
   std::vector<float> memory(parts.size() * stride);
   for (std::size_t i = 0; i < parts.size(); ++i) {
@@ -60,9 +64,7 @@ Part merged(const std::vector<Part>& parts) {
   Part total;
   const Group group(Team{});
   total.head = detail::merge_heads(group, states);
-  detail::StateBatch<Group> first(group, states, 0, 0, dim);
-  detail::merge_output(group, states, total.head, 0, dim, first, nullptr, total.sum.data());
-  for (float& x : total.sum) x *= total.head.mass;  // back to N
+  detail::store_sums(group, dim, sums_of(group, states, total.head), total.sum.data());
   return total;
 }
 
@@ -77,8 +79,11 @@ std::vector<float> output(const std::vector<Part>& parts, const float* center = 
   const SplitStates states{memory.data(), stride, static_cast<int>(parts.size())};
   std::vector<float> out(dim);
   const Group group(Team{});
-  detail::StateBatch<Group> first(group, states, 0, 0, dim);
-  detail::merge_output(group, states, detail::merge_heads(group, states), 0, dim, first, center, out.data());
+  detail::Arguments arguments;
+  arguments.dim = dim;
+  if (center != nullptr) arguments.center = {center, {0, 0}};
+  const detail::MergedHead<false> of(arguments, 0, detail::merge_heads(group, states));
+  detail::write_output(group, arguments, detail::Unit{}, 0, of, sums_of(group, states, of.merged), out.data());
   return out;
 }
 

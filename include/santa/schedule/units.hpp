@@ -159,7 +159,6 @@ KOKKOS_FORCEINLINE_FUNCTION void for_each_head_apart(const Arguments& a, std::in
   const bool named = is_balanced(a);
   const std::int64_t requests = named ? requests_apart(a.balance, a.batch) : a.batch;
   const std::int64_t heads = requests * a.kv_heads * a.slices * a.slice_heads;
-  SANTA_UNROLL(1)
   for (std::int64_t rank = team; rank < heads; rank += teams) {
     auto rest = static_cast<std::uint32_t>(rank);
     const std::int32_t head = take_digit(rest, a.slice_heads);
