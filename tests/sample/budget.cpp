@@ -158,7 +158,9 @@ TEST_CASE("row_budgets_are_numbers_or_shares") {
   const auto rows_of = [](const RowBudget& rows) {
     detail::MassUnitArguments arguments;
     detail::Recipe<MassUnit>::set(arguments, {.rows = rows}, 1000);
-    return arguments.rows_of(1000);
+    detail::Unit unit{};
+    unit.length = 1000;
+    return arguments.rows_of(unit);
   };
   CHECK(rows_of(7) == 7.);
   CHECK(rows_of(1.5) == 1.5);
