@@ -7,6 +7,4 @@ using Lengths = Kokkos::View<int*, Kokkos::HostSpace>;
 using Tokens = Kokkos::View<float***, Kokkos::HostSpace>;
 using Numbers = Kokkos::View<long*, Kokkos::HostSpace>;
 
-void run() {
-  santa::append(Space(), santa::ContiguousCache{Rows(), Rows(), Lengths()}, Tokens(), Tokens(), Numbers());
-}
+void run() { santa::append(Space(), santa::ContiguousCache{Rows(), Rows(), Lengths()}, Tokens(), Tokens(), Numbers()); }
