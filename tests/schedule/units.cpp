@@ -113,6 +113,7 @@ TEST_CASE("balanced_units_have_every_visible_key_once") {
     Balanced balanced(cut, some_lengths);
     detail::Arguments a = arguments_for(some_lengths, cut.window);
     a.balance = balanced.data();
+    a.balanced = true;
     check_units(a, some_lengths);
   }
 }
@@ -125,6 +126,7 @@ TEST_CASE("balanced_units_of_lengths_that_have_changed_have_every_visible_key_on
     for (const Lengths& now : {changed, Lengths(some_lengths.size(), 0), Lengths(some_lengths.size(), storage)}) {
       detail::Arguments a = arguments_for(now, cut.window);
       a.balance = balanced.data();
+      a.balanced = true;
       check_units(a, now);
     }
   }
@@ -162,10 +164,8 @@ TEST_CASE("heads_of_requests_with_many_splits_are_merged_apart_each_by_one_team"
   detail::Arguments a = arguments_for(some_lengths, cut.window);
   a.most_merged = cut.most_merged;
   for (const bool is_balanced : {true, false}) {
-    if (is_balanced)
-      a.balance = balanced.data();
-    else
-      a.balance = {};
+    a.balance = balanced.data();
+    a.balanced = is_balanced;
     a.splits = 5;
     std::map<std::pair<int, int>, int> seen;  // by request and query head
     const std::int64_t teams = is_balanced ? 7 : detail::all_heads(a);

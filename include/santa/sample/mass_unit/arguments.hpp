@@ -26,12 +26,13 @@ struct MassUnitArguments : Arguments {
   float* log_delta = nullptr;     // [3][batch][heads], log2: delta; it by the panel alone; the panel's spread
   float* subset = nullptr;        // [slice rows][slice heads][Subset::capacity]: scores of the first step's subset
 
+  // Inlined: not shared by units for different processors.
   /// Rows to read by the method's own budget.
-  [[nodiscard]] KOKKOS_FUNCTION double method_rows_of(const Unit& unit) const {
+  [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION double method_rows_of(const Unit& unit) const {
     return share > 0. ? share * static_cast<double>(unit.visible()) : rows;
   }
   /// Rows to read for a unit's request.
-  [[nodiscard]] KOKKOS_FUNCTION double rows_of(const Unit& unit) const {
+  [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION double rows_of(const Unit& unit) const {
     if (budgets == nullptr || !(budgets[unit.batch] > 0.F)) return method_rows_of(unit);
     const auto given = static_cast<double>(budgets[unit.batch]);
     if (!(share > 0.)) return given;
@@ -39,7 +40,7 @@ struct MassUnitArguments : Arguments {
            static_cast<double>(unit.visible());
   }
   /// Whether the request's own budget says that all its keys are read, whatever error is aimed at.
-  [[nodiscard]] KOKKOS_FUNCTION bool asks_for_all(const Unit& unit) const {
+  [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION bool asks_for_all(const Unit& unit) const {
     return budgets != nullptr && budgets[unit.batch] > 0.F && rows_of(unit) >= static_cast<double>(unit.visible());
   }
   [[nodiscard]] KOKKOS_FUNCTION float& carried_number(StateArray array, std::int64_t head_row) const {
