@@ -13,9 +13,8 @@
 namespace santa::detail::inline SANTA_BUILD {
 
 /// Merges the states of a head's splits and writes its outputs, one team a head, or as many as run at once for those
-/// that a balanced schedule names: a team's groups share out the splits. What
-/// one group makes of their sums and what another makes of the rest are made side by side. Reads: the states. Order:
-/// fixed by the number of groups.
+/// that a balanced schedule names: a team's groups share out the splits. What one group makes of their sums and what
+/// another makes of the rest are made side by side. Reads: the states. Order: fixed by the number of groups.
 template <class Context, bool apart>
 struct MergeKernel : Context {
   using typename Context::Arguments;
@@ -26,9 +25,10 @@ struct MergeKernel : Context {
 
   /// Scratch of a team: N of each group, an output, the head's effective sample size; samples of all heads later.
   [[nodiscard]] KOKKOS_FUNCTION std::size_t scratch_floats(int heads, int dim) const {
-    const std::size_t merging = (Group::groups_per_team + 1) * floats_of_sum(dim) + 2;
-    const auto samples = static_cast<std::size_t>(2 * heads);
-    return merging > samples ? merging : samples;
+    const int merging = (Group::groups_per_team + 1) * floats_of_sum(dim) + 2;
+    const int samples = 2 * heads;
+    const int most = merging > samples ? merging : samples;
+    return static_cast<std::size_t>(most);
   }
 
   template <class Member>
@@ -48,7 +48,7 @@ struct MergeKernel : Context {
     constexpr int groups = Group::groups_per_team;
     constexpr int noting = groups > 1 ? 1 : 0;
     const Arguments& a = this->arguments;
-    const std::size_t floats = floats_of_sum(a.dim);
+    const int floats = floats_of_sum(a.dim);
     const SplitStates<apart> all = states_of<apart>(a, unit, head);
     const HeadLanes<Group, apart> heads(group, all, 0);
     const auto carry = carry_of(a, unit, head);  // on its way meanwhile
@@ -73,7 +73,7 @@ struct MergeKernel : Context {
   }
 
  private:
-  KOKKOS_FUNCTION static std::size_t floats_of_sum(int dim) { return static_cast<std::size_t>((dim + 3) / 4 * 4); }
+  KOKKOS_FUNCTION static int floats_of_sum(int dim) { return (dim + 3) / 4 * 4; }
 
   /// Stores N of the group's share of the states, at the reference of all.
   KOKKOS_FUNCTION void add_share(const Group& group, const SplitStates<apart>& all,
@@ -96,7 +96,7 @@ struct MergeKernel : Context {
         to);
   }
   /// Adds up what the groups stored, `count` features of each.
-  KOKKOS_FUNCTION static void add_shares(const Group& group, const float* shares, std::size_t stride, int count,
+  KOKKOS_FUNCTION static void add_shares(const Group& group, const float* shares, int stride, int count,
                                          MergeVectors<Group>& sum) {
     for (auto& part : sum) part = 0.F;
     SANTA_UNROLL(Group::groups_per_team)

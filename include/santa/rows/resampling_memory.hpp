@@ -35,9 +35,9 @@ struct ResamplingMemory {
   View<std::uint32_t> groups, table;  // of independent points
   View<std::int64_t> marks;           // a device's
 
-  ResamplingMemory(const Space& space, std::int64_t vectors, std::int64_t most_rows_, std::int64_t most_points,
+  ResamplingMemory(const Space& space, std::int64_t vectors, std::int64_t rows_each, std::int64_t most_points,
                    bool independent, bool residual)
-      : batch(vectors), rows(most_rows_), points(most_points) {
+      : batch(vectors), rows(rows_each), points(most_points) {
     const std::int64_t blocks = LogRows<double>{nullptr, {0, 0}, rows}.blocks();
     const auto make = [&](auto& view, const char* purpose, std::int64_t each) {
       view = allocate<std::remove_reference_t<decltype(view)>, Fresh::unset>(

@@ -16,9 +16,9 @@ namespace santa::detail::inline SANTA_BUILD {
 /// Places of points: `strata` equal parts of 2^bits each, 2^62 or less in all. A row's width is its expected count.
 struct Strata {
   std::uint64_t count;
-  int bits;
+  int bits = 62;
 
-  KOKKOS_FUNCTION explicit Strata(std::uint64_t of) : count(of), bits(62) {
+  KOKKOS_FUNCTION explicit Strata(std::uint64_t of) : count(of) {
     while (bits > 32 && (std::uint64_t{1} << (62 - bits)) < of) --bits;
   }
   [[nodiscard]] KOKKOS_FUNCTION std::uint64_t all() const { return count << bits; }
