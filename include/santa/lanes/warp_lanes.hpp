@@ -13,6 +13,18 @@
 
 namespace santa::lanes::inline SANTA_BUILD {
 
+/// Adds to each value those of all threads that are a multiple of `step` lower.
+template <int step, class Integer, int N>
+__device__ __forceinline__ void add_lower_threads(Integer (&values)[N]) {
+#pragma unroll
+  for (int width = step; width < 32; width *= 2)
+#pragma unroll
+    for (Integer& value : values) {
+      const Integer below = __shfl_up_sync(0xffffffffU, value, width);
+      if (warp_lane() >= width) value += below;
+    }
+}
+
 /// Threads in their own order.
 struct PlainOrder {
   __device__ static int lane(int thread) { return thread; }
@@ -21,13 +33,7 @@ struct PlainOrder {
   /// Inclusive sums over lanes.
   template <class Integer, int N>
   __device__ static void scan(Integer (&values)[N]) {
-#pragma unroll
-    for (int width = 1; width < 32; width *= 2)
-#pragma unroll
-      for (Integer& value : values) {
-        const Integer below = __shfl_up_sync(0xffffffffU, value, width);
-        if (warp_lane() >= width) value += below;
-      }
+    add_lower_threads<1>(values);
   }
 };
 
@@ -39,13 +45,7 @@ struct ProductOrder {
 
   template <class Integer, int N>
   __device__ static void scan(Integer (&values)[N]) {
-#pragma unroll
-    for (int width = 4; width < 32; width *= 2)
-#pragma unroll
-      for (Integer& value : values) {
-        const Integer below = __shfl_up_sync(0xffffffffU, value, width);
-        if (warp_lane() >= width) value += below;
-      }
+    add_lower_threads<4>(values);
     const int eighth = warp_lane() % 4;
 #pragma unroll
     for (Integer& value : values) {  // sums of whole eighths, side by side
