@@ -17,10 +17,6 @@ using namespace santa::test;
 
 namespace {
 
-constexpr std::int64_t page_sizes[] = {1, 2, 16, 48};
-
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
-
 /// Ragged: one that begins empty and ends a page of 16 and of 48, one that stays empty, some between.
 template <class Space, class T>
 Problem<Space, T> growing() {
@@ -114,7 +110,7 @@ void check_same(const Problem<Space, T>& problem, const Cache& cache) {
 
 SANTA_SPACE_TEST_CASE("requests_grow_over_page_borders") {
   const auto problem = growing<Space, float>();
-  for (const std::int64_t size : page_sizes)
+  for (const std::int64_t size : small_pages)
     for (const Form form : {Form::several, Form::list})
       for (const bool listed : {false, true}) {
         CAPTURE(size);

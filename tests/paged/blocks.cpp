@@ -12,8 +12,6 @@ using namespace santa::test;
 
 namespace {
 
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
-
 template <class Space>
 Problem<Space, bfloat16> some() {
   Problem<Space, bfloat16> problem({.batch = 3, .heads = 4, .kv_heads = 2, .length = 96, .dim = 64});

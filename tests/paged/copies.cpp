@@ -17,10 +17,6 @@ using namespace santa::test;
 
 namespace {
 
-constexpr std::int64_t page_sizes[] = {1, 2, 16, 48};
-
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
-
 template <class Space, class T>
 Problem<Space, T> ragged() {
   Problem<Space, T> problem({.batch = 4, .heads = 8, .kv_heads = 2, .length = 1200, .dim = 64});
@@ -92,7 +88,7 @@ void check_same(const Problem<Space, T>& problem, const Cache& cache, const Plai
 template <class Space, class T, class Make>
 void check_copy(const Problem<Space, T>& problem, const Make& make, bool all_methods) {
   const auto plain = make(problem.shape);
-  for (const std::int64_t size : page_sizes) {
+  for (const std::int64_t size : small_pages) {
     CAPTURE(size);
     const PagedProblem paged(problem, size);
     const PagedCache full = paged.by_table();

@@ -8,12 +8,17 @@
 #include <Kokkos_Core.hpp>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <numeric>
 #include <random>
 #include <vector>
 
 namespace santa::test {
+
+constexpr std::int64_t small_pages[] = {1, 2, 16, 48};
+
+inline std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 /// How pools are laid out.
 struct PoolForm {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <santa/cache/allocate.hpp>
+#include <santa/core/arguments.hpp>
 #include <santa/core/check.hpp>
 #include <santa/core/extent.hpp>
 #include <santa/core/kept.hpp>
@@ -43,18 +44,14 @@ Cut cut_of(const Space& space, const Shape& shape, const ScheduleOptions& option
   Cut cut;
   cut.keys_per_split = options.keys_per_split;
   cut.window = options.window;
-  const auto group = static_cast<int>(shape.group());
-  const int most = lanes::Seam<Space>::most_heads(static_cast<int>(shape.dim));
-  const int slices = (group + most - 1) / most;
-  const lanes::Shares shares = lanes::Seam<Space>::shares(space,
-                                                          {.rows = shape.kv_heads * slices,
-                                                           .heads = (group + slices - 1) / slices,
-                                                           .dim = static_cast<int>(shape.dim),
-                                                           .length = shape.length},
-                                                          shape.batch);
+  Arguments a;
+  set_heads(a, shape, lanes::Seam<Space>::most_heads(static_cast<int>(shape.dim)));
+  const lanes::Shares shares = lanes::Seam<Space>::shares(
+      space, {.rows = shape.kv_heads * a.slices, .heads = a.slice_heads, .dim = a.dim, .length = shape.length},
+      shape.batch);
   cut.parts = shares.parts;
   cut.least = shares.least;
-  cut.most_merged = lanes::Seam<Space>::most_merged((group + slices - 1) / slices, static_cast<int>(shape.dim));
+  cut.most_merged = lanes::Seam<Space>::most_merged(a.slice_heads, a.dim);
   return cut;
 }
 
@@ -73,7 +70,8 @@ void fill_balance(const Space& space, const FillBalance& kernel) {
 
 /// How the requests of a step are cut into units of work, and in which order these are taken: by lengths in device
 /// memory. One serves all layers of a step, and all plans of its shape, keys_per_split and window. A plan whose run
-/// is given none makes its own at the start of each run with lengths, for a kernel more.
+/// is given none makes its own at the start of each run with lengths, for a kernel more; one for a single request needs
+/// none.
 ///
 /// How a request is cut follows from its own length alone, so that its output has the same bits in any batch. With a
 /// schedule of lengths that have changed since, outputs are as right, but units are not balanced.
