@@ -42,6 +42,17 @@ Shape shape_of(const QueryView& query, const Cache& cache) {
   return shape;
 }
 
+/// The shape of a plan for prefixes that requests of a shape share: `most` requests each, at most, and `length` keys.
+/// See DecodePlan::run_shared.
+inline Shape shape_of_prefixes(const Shape& requests, std::int64_t prefixes, std::int64_t most, std::int64_t length) {
+  detail::require(most >= 1 && most < 65536, "most", most, "1 to 65535");
+  Shape shape = requests;
+  shape.batch = prefixes;
+  shape.length = length;
+  shape.tokens = requests.tokens * most;
+  return shape;
+}
+
 /// Names the type of cache that a plan is for, where there is none yet: DecodePlan plan(space, method, shape,
 /// cache_of<Cache>).
 template <class Cache>
@@ -134,6 +145,34 @@ class DecodePlan {
     lanes::require_launchable(space);
     Arguments arguments = bind<Build>(query, cache, options);
     detail::bind_part(arguments, _shape, states);
+    float* const to = states.part(part);
+    const bool first_step = options.state.is_fresh();
+    launch<Build>(space, arguments, cache, options,
+                  [&](const auto& context) { detail::run_part<M>(space, context, first_step, to); });
+  }
+
+  /// The same for keys that requests share, a common prefix say, which are read once for all of them: the plan's batch
+  /// is one of prefixes, its tokens are those of all requests of a prefix (see shape_of_prefixes), and it is not
+  /// causal. Requests sharers(p) to sharers(p + 1) - 1 share prefix p. States of requests without a prefix stay as they
+  /// are. With joint draws, requests of a prefix share the rows that are read, 16 heads a kv head at a time; these are
+  /// counted in the statistics of the first of them. Shapes:  query [requests, heads, dim] or [requests, tokens, heads,
+  /// dim], contiguous in the first two extents then;
+  ///          sharers [prefixes + 1], ascending, read when the kernels run and clamped to the requests of `states`.
+  /// Errors:  as `run_partial`; for a causal plan, or modifiers that look at positions.
+  template <class QueryView, class AnyCache, class Build = lanes::Build>
+  void run_shared(const Space& space, const QueryView& query, const AnyCache& cache,
+                  const Kokkos::View<const std::int32_t*, MemorySpace>& sharers,
+                  const AttentionStates<MemorySpace>& states, std::int64_t part, const Run& options = {}) const {
+    static_assert(
+        PlainModifier<Modifier>,
+        "santa::DecodePlan::run_shared: the positions of the queries are not known: no modifier may look at them");
+    detail::check_types<Space, Addresses, QueryView, AnyCache, typename QueryView::non_const_type>();
+    lanes::require_launchable(space);
+    Arguments arguments = begin_bind<Build>();
+    detail::bind_shared(arguments, _shape, cache.shape(), detail::array_of("query", query), sharers, states);
+    arguments.query = {query.data(), element_type_of<typename QueryView::value_type>};
+    bind_run<Build>(arguments, cache, options);
+    detail::bind_part_options(arguments, states.error_bars());
     float* const to = states.part(part);
     const bool first_step = options.state.is_fresh();
     launch<Build>(space, arguments, cache, options,
@@ -236,11 +275,21 @@ class DecodePlan {
 
   template <class Build, class QueryView, class AnyCache>
   Arguments bind(const QueryView& query, const AnyCache& cache, const Run& options) const {
-    _kept.require("DecodePlan");
-    _workspace.require_memory();
-    Arguments a = _arguments;
+    Arguments a = begin_bind<Build>();
     detail::bind_step(a, _shape, shape_of(query, cache), detail::array_of("query", query),
                       element_type_of<typename QueryView::value_type>);
+    bind_run<Build>(a, cache, options);
+    return a;
+  }
+  template <class Build>
+  Arguments begin_bind() const {
+    _kept.require("DecodePlan");
+    _workspace.require_memory();
+    return _arguments;
+  }
+  /// What a step is given besides its queries.
+  template <class Build, class AnyCache>
+  void bind_run(Arguments& a, const AnyCache& cache, const Run& options) const {
     a.lengths = cache.length_data();
     detail::bind_options(a, _shape, options);
     options.schedule.require_kept();
@@ -253,7 +302,6 @@ class DecodePlan {
     } else if (options.budgets.data() != nullptr) {
       detail::reject("budgets", "given", "none: the method is not MassUnit");
     }
-    return a;
   }
 
   /// Units by the schedule that is given or, of a cache with lengths, by the plan's own, brought up to date; else, and
