@@ -11,6 +11,7 @@
 #include <santa/decode/check_types.hpp>
 #include <santa/decode/methods.hpp>
 #include <santa/decode/options.hpp>
+#include <santa/decode/plan_shape.hpp>
 #include <santa/decode/schedule.hpp>
 #include <santa/decode/workspace.hpp>
 #include <santa/lanes/extents.hpp>
@@ -31,34 +32,6 @@
 #include <string>
 
 namespace santa {
-
-/// The shape of a decode step of `query` [batch, heads, dim] or [batch, tokens, heads, dim] against `cache`.
-template <class QueryView, class Cache>
-Shape shape_of(const QueryView& query, const Cache& cache) {
-  static_assert(Kokkos::is_view_v<QueryView>, "santa::DecodePlan: query must be a Kokkos view");
-  Shape shape = cache.shape();
-  shape.heads = static_cast<std::int64_t>(query.extent(QueryView::rank() - 2));
-  if constexpr (QueryView::rank() == 4) shape.tokens = static_cast<std::int64_t>(query.extent(1));
-  return shape;
-}
-
-/// The shape of a plan for prefixes that requests of a shape share: `most` requests each, at most, and `length` keys.
-/// See DecodePlan::run_shared.
-inline Shape shape_of_prefixes(const Shape& requests, std::int64_t prefixes, std::int64_t most, std::int64_t length) {
-  detail::require(most >= 1 && most < 65536, "most", most, "1 to 65535");
-  Shape shape = requests;
-  shape.batch = prefixes;
-  shape.length = length;
-  shape.tokens = requests.tokens * most;
-  return shape;
-}
-
-/// Names the type of cache that a plan is for, where there is none yet: DecodePlan plan(space, method, shape,
-/// cache_of<Cache>).
-template <class Cache>
-struct CacheOf {};
-template <class Cache>
-inline constexpr CacheOf<Cache> cache_of{};
 
 /// Decode attention by one method, for one type of cache and shapes up to the one given. `Kernels`: a KernelSet, or
 /// all. Computes: out[b, h] = sum_i a_i v_i over the visible keys of request b, a = softmax(modifier(scale <q, k_i>)),
@@ -181,16 +154,8 @@ class DecodePlan {
 
   /// What the plan does and costs, in a few lines for people.
   [[nodiscard]] std::string describe() const {
-    const auto number = [](std::int64_t value) { return std::to_string(value); };
-    return std::string("santa::") + detail::Recipe<M>::name + " for batch " + number(_shape.batch) + ", heads " +
-           number(_shape.heads) + "/" + number(_shape.kv_heads) + ", dim " + number(_shape.dim) + ", up to " +
-           number(_shape.length) + " keys\n  tiles of " + number(detail::tile_keys) + " keys, " +
-           number(_arguments.splits) + " splits of " + number(keys_per_split()) + " keys, slices of " +
-           number(_arguments.slice_heads) + " heads\n  workspace " +
-           number(static_cast<std::int64_t>(_workspace.bytes())) + " bytes\n  reads all " +
-           number(_shape.batch * _shape.kv_heads * _shape.length * _shape.dim) + " key elements and " +
-           detail::Recipe<M>::rows_read(_method, _shape.length) + " value rows of " + number(_shape.dim) +
-           " elements\n";
+    return detail::describe_plan(detail::Recipe<M>::name, _shape, _arguments, keys_per_split(), _workspace.bytes(),
+                                 detail::Recipe<M>::rows_read(_method, _shape.length));
   }
 
  private:
@@ -247,7 +212,9 @@ class DecodePlan {
     const float scale = options.scale != 0.F ? options.scale : 1.F / std::sqrt(static_cast<float>(_shape.dim));
     a.score_factor = scale * lanes::log2_of_e;
     detail::Recipe<M>::set(a, _method, _shape.length);
-    const lanes::Division division = divide(space, options);
+    const lanes::Division division = detail::divide_plan(
+        space, a, _shape.length, options.keys_per_split,
+        {.tile = detail::draw_tile_of(a), .looks_ahead = detail::Recipe<M>::looks_ahead, .narrow_keys = narrow});
     a.keys_per_split = division.keys_per_split;
     a.split_step = static_cast<std::uint16_t>(division.step);
     a.splits = static_cast<std::int32_t>(division.splits > 0 ? division.splits : 1);
@@ -255,22 +222,6 @@ class DecodePlan {
     a.most_merged = _cut.most_merged;
     a.most_splits = static_cast<std::int32_t>(std::max(_cut.most(_shape.length), std::int64_t{a.splits}));
     detail::require_countable_units(a);
-  }
-
-  [[nodiscard]] lanes::Division divide(const Space& space, const Options& options) const {
-    const Arguments& a = _arguments;
-    lanes::Division division = lanes::Seam<Space>::divide(space, {.rows = std::max(a.slice_rows(), std::int64_t{1}),
-                                                                  .heads = a.slice_heads,
-                                                                  .dim = a.dim,
-                                                                  .length = _shape.length,
-                                                                  .tile = detail::draw_tile_of(a),
-                                                                  .looks_ahead = detail::Recipe<M>::looks_ahead,
-                                                                  .narrow_keys = narrow});
-    if (options.keys_per_split > 0) {
-      division.keys_per_split = options.keys_per_split;
-      division.splits = (_shape.length + options.keys_per_split - 1) / options.keys_per_split;
-    }
-    return division;
   }
 
   template <class Build, class QueryView, class AnyCache>
