@@ -32,6 +32,8 @@ class GroupState {
  public:
   static constexpr float headroom = 8.F;
   static constexpr bool rescored = Stage::rescored;
+  /// What `close` hands to `store`.
+  using Heads = HeadState[Group::max_heads];
 
   /// Scratch in 4-byte words: the queue, references of drawn rows that are scored again, and the error-bar sums.
   KOKKOS_FUNCTION static constexpr int scratch_words(int heads, bool with_spread) {

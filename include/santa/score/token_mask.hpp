@@ -48,9 +48,14 @@ class TokenMask {
     const TokenRows& rows = _arguments.token_rows;
     const std::int32_t token = _unit.place(_arguments, head < _unit.heads ? head : 0).token;
     const TokenRows::Keys keys = rows.keys(token, _tokens, _unit.length, _arguments.window);
-    std::uint32_t bits = bits_below(below(keys.end)) & ~bits_below(below(keys.begin));
+    std::uint32_t bits = between(keys.begin, keys.end);
     if (rows.trees != nullptr && bits != 0) bits &= ~hidden_by_tree(token);
     return bits;
+  }
+
+  /// Keys from `begin` to `end` - 1.
+  [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION std::uint32_t between(std::int64_t begin, std::int64_t end) const {
+    return bits_below(below(end)) & ~bits_below(below(begin));
   }
 
  private:
