@@ -27,11 +27,9 @@
 namespace santa {
 namespace detail::inline SANTA_BUILD {
 
-/// Eight features of a token's key and value, which are written where they belong.
+/// Eight features of a token's key, of its value, or of both, which are written where they belong.
 template <class Addresses, class K, class V>
 struct AppendTokensKernel {
-  using T = typename Addresses::Element;
-
   Addresses addresses;
   Lengths lengths;
   Shape shape;
@@ -41,19 +39,20 @@ struct AppendTokensKernel {
   bool wide;  // all rows begin at multiples of 16 bytes
 
   KOKKOS_FUNCTION void operator()(const std::int64_t i) const {
-    const std::int64_t pieces = shape.dim / 8;
+    const std::int64_t pieces = dims_of(shape).most() / 8;
     const std::int64_t first = i % pieces * 8;
     const std::int64_t head = i / pieces % shape.kv_heads;
     const std::int64_t token = i / pieces / shape.kv_heads;
     const NewTokens::Place place = tokens.place(token, lengths, shape.length);
     const auto to_keys = addresses.keys(place.batch, head);
     if (place.row < 0 || !has_slot(to_keys, place.row)) return;
-    copy(keys.row(token, tokens.each, head) + first, to_keys[place.row] + first);
-    copy(values.row(token, tokens.each, head) + first, addresses.values(place.batch, head)[place.row] + first);
+    if (first < shape.dim) copy(keys.row(token, tokens.each, head) + first, to_keys[place.row] + first);
+    if (first < shape.values())
+      copy(values.row(token, tokens.each, head) + first, addresses.values(place.batch, head)[place.row] + first);
   }
 
  private:
-  template <class From>
+  template <class From, class T>
   KOKKOS_FUNCTION void copy(const From* from, const T* place) const {
     T* const to = const_cast<T*>(place);
     if constexpr (std::is_same_v<From, T>)
@@ -132,7 +131,8 @@ void append_tokens(const Space& space, const Cache& cache, const NewTokens& toke
     bits |= static_cast<std::uintptr_t>(kernel.keys.stride[i]) * sizeof(K) |
             static_cast<std::uintptr_t>(kernel.values.stride[i]) * sizeof(V);
   kernel.wide = bits % 16 == 0 && addresses.aligned();
-  Kokkos::parallel_for("santa::append", Range<Space>(space, 0, tokens.all * shape.kv_heads * (shape.dim / 8)), kernel);
+  Kokkos::parallel_for("santa::append",
+                       Range<Space>(space, 0, tokens.all * shape.kv_heads * (dims_of(shape).most() / 8)), kernel);
 }
 
 }  // namespace detail::inline SANTA_BUILD
@@ -141,7 +141,8 @@ void append_tokens(const Space& space, const Cache& cache, const NewTokens& toke
 /// be written. The cache's lengths, and its table, are those that count the new tokens: these become the last rows of
 /// their requests, so that lengths and table are brought up to date once a step, and every layer appends and decodes
 /// with the same.
-/// Shapes:   keys, values [batch, kv_heads, dim], a token of each request; [batch, tokens, kv_heads, dim], several, or
+/// Shapes:   keys, values (of the cache's value_dim) [batch, kv_heads, dim], a token of each request; [batch, tokens,
+/// kv_heads, dim], several, or
 ///           with `numbers` [batch] the first numbers(b) of request b; [all tokens, kv_heads, dim] with `numbers`
 ///           [batch + 1], tokens numbers(b) to numbers(b + 1) - 1 being those of request b. Any strides, but the last
 ///           extent is contiguous. Elements of any type are rounded to the cache's; numbers are int32, in the memory of

@@ -36,29 +36,32 @@ struct ContiguousRows {
 };
 
 /// Where the rows lie, as kernels see it: the CacheAddresses of two views.
-template <class T>
+template <class K, class V = K>
 struct ContiguousAddresses {
-  using Element = T;
-  using ScoredElement = T;
+  using Element = K;
+  using ValueElement = V;
+  using ScoredElement = K;
   static constexpr bool rescored = false;
-  const T* key_data;
-  const T* value_data;
+  const K* key_data;
+  const V* value_data;
   std::int64_t key_stride[3], value_stride[3];  // batch, row, head
 
   /// True if every row begins at a multiple of 16 bytes, which loads of 16 bytes need.
   [[nodiscard]] bool aligned() const {
     std::uintptr_t bits = reinterpret_cast<std::uintptr_t>(key_data) | reinterpret_cast<std::uintptr_t>(value_data);
-    for (int i = 0; i < 3; ++i) bits |= static_cast<std::uintptr_t>(key_stride[i] | value_stride[i]) * sizeof(T);
+    for (int i = 0; i < 3; ++i)
+      bits |= static_cast<std::uintptr_t>(key_stride[i]) * sizeof(K) |
+              static_cast<std::uintptr_t>(value_stride[i]) * sizeof(V);
     return bits % 16 == 0;
   }
 
-  [[nodiscard]] KOKKOS_FUNCTION ContiguousRows<T> keys(std::int64_t batch, std::int64_t head) const {
+  [[nodiscard]] KOKKOS_FUNCTION ContiguousRows<K> keys(std::int64_t batch, std::int64_t head) const {
     return {key_data + batch * key_stride[0] + head * key_stride[2], key_stride[1]};
   }
-  [[nodiscard]] KOKKOS_FUNCTION ContiguousRows<T> scored(std::int64_t batch, std::int64_t head) const {
+  [[nodiscard]] KOKKOS_FUNCTION ContiguousRows<K> scored(std::int64_t batch, std::int64_t head) const {
     return keys(batch, head);
   }
-  [[nodiscard]] KOKKOS_FUNCTION ContiguousRows<T> values(std::int64_t batch, std::int64_t head) const {
+  [[nodiscard]] KOKKOS_FUNCTION ContiguousRows<V> values(std::int64_t batch, std::int64_t head) const {
     return {value_data + batch * value_stride[0] + head * value_stride[2], value_stride[1]};
   }
 };
@@ -80,11 +83,19 @@ void require_extent(const View& view, std::string_view name, std::size_t i, std:
   santa::detail::require_extent(array_of(name, view), static_cast<int>(i), expected, meaning);
 }
 
-/// Checks that values have the extents of keys.
+/// Checks that values have the extents of keys, but for the features of a row.
 template <class KeyView, class ValueView>
 void require_same_extents(const KeyView& keys, const ValueView& values) {
-  for (std::size_t i = 0; i < KeyView::rank(); ++i)
+  for (std::size_t i = 0; i + 1 < KeyView::rank(); ++i)
     require_extent(values, "values", i, static_cast<std::int64_t>(keys.extent(i)), "the same as keys");
+}
+
+/// The value_dim of a shape, by the last extents of keys and values.
+template <class KeyView, class ValueView>
+std::int64_t value_dim_of(const KeyView& keys, const ValueView& values) {
+  const auto dim = static_cast<std::int64_t>(values.extent(3));
+  require(dim > 0 || keys.extent(3) == 0, "values.extent(3)", dim, "1 or more");
+  return dim == static_cast<std::int64_t>(keys.extent(3)) ? 0 : dim;
 }
 
 /// The shape of a cache whose rows of `dim` features are kept as those of a view; heads are kv_heads.
@@ -112,9 +123,12 @@ using NoLengths = Kokkos::View<const std::int64_t*, Kokkos::HostSpace>;
 
 /// Keys and values of a batch of requests in two views.
 /// Shapes:   keys, values [batch, length, kv_heads, dim] or, with CacheLayout::head_major,
-///           [batch, kv_heads, length, dim]; any strides, but the last extent is contiguous. lengths [batch], int32 or
-///           int64, valid keys per request; none: the whole storage. Slots beyond a request's length are never read.
-/// Requires: keys and values of one element type (float, half, bfloat16 or an equivalent 2-byte type).
+///           [batch, kv_heads, length, dim]; any strides, but the last extent is contiguous. Rows of values may be of
+///           another dim than those of keys. lengths [batch], int32 or int64, valid keys per request; none: the whole
+///           storage. Slots beyond a request's length are never read.
+/// Requires: elements of float, half, bfloat16 or an equivalent 2-byte type; those of values may be of another type
+/// than
+///           those of keys.
 /// Errors:   std::invalid_argument from `shape` and `addresses`: name, given, accepted.
 template <class KeyView, class ValueView = KeyView, class LengthView = NoLengths>
 class ContiguousCache {
@@ -127,9 +141,8 @@ class ContiguousCache {
   static_assert(Element<typename KeyView::value_type> && Element<typename ValueView::value_type>,
                 "santa::ContiguousCache: keys and values must be float, santa::half, santa::bfloat16 or an equivalent "
                 "2-byte type");
-  using Storage = storage_t<typename KeyView::value_type>;
-  static_assert(std::same_as<Storage, storage_t<typename ValueView::value_type>>,
-                "santa::ContiguousCache: keys and values must have the same element type");
+  using KeyStorage = storage_t<typename KeyView::value_type>;
+  using ValueStorage = storage_t<typename ValueView::value_type>;
   static_assert(LengthView::rank() == 1 && (std::same_as<typename LengthView::non_const_value_type, std::int32_t> ||
                                             std::same_as<typename LengthView::non_const_value_type, std::int64_t>),
                 "santa::ContiguousCache: lengths must have rank 1 and hold int32 or int64");
@@ -137,7 +150,7 @@ class ContiguousCache {
   using key_view = KeyView;
   using value_view = ValueView;
   using length_view = LengthView;
-  using Addresses = detail::ContiguousAddresses<Storage>;
+  using Addresses = detail::ContiguousAddresses<KeyStorage, ValueStorage>;
 
   ContiguousCache(KeyView keys, ValueView values,
                   CacheLayout layout = CacheLayout::token_major) requires std::same_as<LengthView, NoLengths>
@@ -156,14 +169,17 @@ class ContiguousCache {
     detail::require_same_extents(_keys, _values);
     if (has_lengths()) detail::require_extent(_lengths, "lengths", 0, extent(0), "the batch of keys");
     const std::int64_t kv_heads = extent(token_major ? 2 : 1);
-    return {extent(0), kv_heads, kv_heads, extent(token_major ? 1 : 2), extent(3)};
+    return {
+        extent(0), kv_heads, kv_heads, extent(token_major ? 1 : 2), extent(3), detail::value_dim_of(_keys, _values)};
   }
 
   /// What kernels need, checked.
   template <class Build = lanes::Build>
   [[nodiscard]] Addresses addresses() const {
-    Addresses result{
-        reinterpret_cast<const Storage*>(_keys.data()), reinterpret_cast<const Storage*>(_values.data()), {}, {}};
+    Addresses result{reinterpret_cast<const KeyStorage*>(_keys.data()),
+                     reinterpret_cast<const ValueStorage*>(_values.data()),
+                     {},
+                     {}};
     detail::note_strides(_keys, _layout, "keys", result.key_stride);
     detail::note_strides(_values, _layout, "values", result.value_stride);
     return result;

@@ -24,13 +24,14 @@ namespace santa {
 namespace detail::inline SANTA_BUILD {
 
 /// Where the rows lie, as kernels see it: the same for tables of either form.
-template <class T>
+template <class K, class V = K>
 struct PagedAddresses {
-  using Element = T;
-  using ScoredElement = T;
+  using Element = K;
+  using ValueElement = V;
+  using ScoredElement = K;
   static constexpr bool rescored = false;
-  const T* key_data;
-  const T* value_data;
+  const K* key_data;
+  const V* value_data;
   std::int64_t key_stride[3], value_stride[3];  // page, row, head
   PageEntries table;
   std::uint32_t pages;
@@ -38,20 +39,20 @@ struct PagedAddresses {
 
   /// True if every row begins at a multiple of 16 bytes, which loads of 16 bytes need.
   [[nodiscard]] bool aligned() const {
-    return ContiguousAddresses<T>{key_data,
-                                  value_data,
-                                  {key_stride[0], key_stride[1], key_stride[2]},
-                                  {value_stride[0], value_stride[1], value_stride[2]}}
+    return ContiguousAddresses<K, V>{key_data,
+                                     value_data,
+                                     {key_stride[0], key_stride[1], key_stride[2]},
+                                     {value_stride[0], value_stride[1], value_stride[2]}}
         .aligned();
   }
 
-  [[nodiscard]] KOKKOS_FUNCTION PagedRows<T> keys(std::int64_t batch, std::int64_t head) const {
+  [[nodiscard]] KOKKOS_FUNCTION PagedRows<K> keys(std::int64_t batch, std::int64_t head) const {
     return rows(key_data, key_stride, batch, head);
   }
-  [[nodiscard]] KOKKOS_FUNCTION PagedRows<T> scored(std::int64_t batch, std::int64_t head) const {
+  [[nodiscard]] KOKKOS_FUNCTION PagedRows<K> scored(std::int64_t batch, std::int64_t head) const {
     return keys(batch, head);
   }
-  [[nodiscard]] KOKKOS_FUNCTION PagedRows<T> values(std::int64_t batch, std::int64_t head) const {
+  [[nodiscard]] KOKKOS_FUNCTION PagedRows<V> values(std::int64_t batch, std::int64_t head) const {
     return rows(value_data, value_stride, batch, head);
   }
   [[nodiscard]] KOKKOS_FUNCTION PageSlots slots(std::int64_t batch) const {
@@ -65,6 +66,7 @@ struct PagedAddresses {
   }
 
  private:
+  template <class T>
   KOKKOS_FUNCTION PagedRows<T> rows(const T* data, const std::int64_t (&stride)[3], std::int64_t batch,
                                     std::int64_t head) const {
     return {data + head * stride[2], stride[0], stride[1], slots(batch)};
@@ -82,9 +84,9 @@ struct PagedAddresses {
 /// Copies:   narrow keys (NarrowCache) are a copy of the pool: made for `pool_shape()`, one batch of all slots, shared
 /// by
 ///           the requests that share a page. FeatureKeys are made for `shape()`, request by request.
-/// Requires: keys and values of one element type (float, half, bfloat16 or an equivalent 2-byte type). Entries of the
-///           table from 0 to pages - 1: kernels take page 0 for others, which gives wrong results, flagged as
-///           Statistics::page_out_of_range; see `validate`.
+/// Requires: elements of float, half, bfloat16 or an equivalent 2-byte type. Values may be of another type and another
+///           dim than keys. Entries of the table from 0 to pages - 1: kernels take page 0 for others, which gives wrong
+///           results, flagged as Statistics::page_out_of_range; see `validate`.
 /// Errors:   std::invalid_argument from `shape` and `addresses`: name, given, accepted.
 /// Bytes:    those of the rows, and an entry of the table for each row of a tile.
 template <class KeyView, class ValueView, PageTablePolicy Table>
@@ -98,14 +100,13 @@ class PagedCache {
   static_assert(Element<typename KeyView::value_type> && Element<typename ValueView::value_type>,
                 "santa::PagedCache: keys and values must be float, santa::half, santa::bfloat16 or an equivalent "
                 "2-byte type");
-  using Storage = storage_t<typename KeyView::value_type>;
-  static_assert(std::same_as<Storage, storage_t<typename ValueView::value_type>>,
-                "santa::PagedCache: keys and values must have the same element type");
+  using KeyStorage = storage_t<typename KeyView::value_type>;
+  using ValueStorage = storage_t<typename ValueView::value_type>;
 
   using key_view = KeyView;
   using value_view = ValueView;
   using length_view = typename Table::length_view;
-  using Addresses = detail::PagedAddresses<Storage>;
+  using Addresses = detail::PagedAddresses<KeyStorage, ValueStorage>;
 
   PagedCache(KeyView keys, ValueView values, Table table, CacheLayout layout = CacheLayout::token_major)
       : _keys(std::move(keys)), _values(std::move(values)), _table(std::move(table)), _layout(layout) {}
@@ -125,7 +126,12 @@ class PagedCache {
     detail::require(pages() <= detail::most_counted && (pages() >= 1 || length == 0 || _table.batch() == 0),
                     "keys.extent(0)", pages(), "1 or more pages");
     const auto kv_heads = static_cast<std::int64_t>(_keys.extent(3 - row_extent()));
-    return {_table.batch(), kv_heads, kv_heads, length, static_cast<std::int64_t>(_keys.extent(3))};
+    return {_table.batch(),
+            kv_heads,
+            kv_heads,
+            length,
+            static_cast<std::int64_t>(_keys.extent(3)),
+            detail::value_dim_of(_keys, _values)};
   }
 
   /// Extents of a copy of the pool: one batch of all slots, slot i % page_size of page i / page_size being its row i.
@@ -133,7 +139,7 @@ class PagedCache {
     const Shape own = shape();
     const std::int64_t slots =
         detail::product("pages * page_size", {pages(), page_size()}, detail::most_counted, "less than 2^31");
-    return {1, own.kv_heads, own.kv_heads, slots, own.dim};
+    return {1, own.kv_heads, own.kv_heads, slots, own.dim, own.value_dim};
   }
 
   /// What kernels need, checked.
@@ -141,8 +147,8 @@ class PagedCache {
   [[nodiscard]] Addresses addresses() const {
     static_cast<void>(shape());
     const auto size = static_cast<std::int32_t>(page_size());
-    Addresses result{reinterpret_cast<const Storage*>(_keys.data()),
-                     reinterpret_cast<const Storage*>(_values.data()),
+    Addresses result{reinterpret_cast<const KeyStorage*>(_keys.data()),
+                     reinterpret_cast<const ValueStorage*>(_values.data()),
                      {},
                      {},
                      _table.entries(size),

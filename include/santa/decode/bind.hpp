@@ -18,10 +18,10 @@
 namespace santa::detail::inline SANTA_BUILD {
 
 /// Checks query or output against the batch of a cache and the plan.
-inline void require_query_extents(const Array& view, std::int64_t batch, const Shape& plan) {
+inline void require_query_extents(const Array& view, std::int64_t batch, const Shape& plan, std::int64_t dim) {
   require_extent(view, 0, batch, "the batch of keys");
   require_extent(view, 1, plan.heads, "the plan's heads");
-  require_extent(view, 2, plan.dim, "the plan's dim");
+  require_extent(view, 2, dim, dim == plan.dim ? "the plan's dim" : "the plan's value_dim");
   require_rows(view);
 }
 
@@ -37,11 +37,12 @@ inline void require_fit(const Shape& given, const Shape& plan) {
   at_most("length", given.length, plan.length);
   equal("kv_heads", given.kv_heads, plan.kv_heads);
   equal("dim", given.dim, plan.dim);
+  equal("value_dim", given.values(), plan.values());
 }
 
 /// Query and shape of a step. Errors: std::invalid_argument: name, given, accepted.
 inline void bind_step(Arguments& a, const Shape& plan, const Shape& given, const Array& query, ElementType type) {
-  require_query_extents(query, given.batch, plan);
+  require_query_extents(query, given.batch, plan, plan.dim);
   require_fit(given, plan);
   a.batch = static_cast<std::int32_t>(given.batch);
   a.storage = given.length;
@@ -50,7 +51,7 @@ inline void bind_step(Arguments& a, const Shape& plan, const Shape& given, const
 }
 /// The output of a step of the shape's batch.
 inline void bind_out(Arguments& a, const Shape& shape, const Array& out, void* to, ElementType type) {
-  require_query_extents(out, a.batch, shape);
+  require_query_extents(out, a.batch, shape, shape.values());
   a.out = {to, type};
   for (int i = 0; i < 2; ++i) a.out_stride[i] = out.stride[i];
 }
@@ -66,7 +67,8 @@ void bind_part(Arguments& a, const Shape& plan, const AttentionStates<MemorySpac
           "the batch (" + std::to_string(a.batch) + ") or more");
   require_equal("states.shape().heads", shape.heads, plan.heads);
   require_equal("states.shape().kv_heads", shape.kv_heads, plan.kv_heads);
-  require_equal("states.shape().dim", shape.dim, plan.dim);
+  require_equal(shape.value_dim == 0 ? "states.shape().dim" : "states.shape().value_dim", shape.values(),
+                plan.values());
   if (a.sinks != nullptr) reject("sinks", "given", "none: merge adds them, once");
   a.with_spread = a.with_spread || states.error_bars();
 }
@@ -115,7 +117,7 @@ void bind_outputs(Arguments& a, const Shape& plan, const Options& options) {
   a.statistics = optional_matrix("statistics", options.statistics, a.batch, plan.kv_heads);
   if (options.center.data() == nullptr) return;
   const Array center = array_of("center", options.center);
-  require_extent(center, 2, plan.dim, "dim");
+  require_extent(center, 2, plan.values(), plan.values() == plan.dim ? "dim" : "value_dim");
   if (center.stride[2] != 1) reject_extent(center, 2, ".stride(", center.stride[2], "1");
   a.center = optional_matrix("center", options.center, a.batch, plan.kv_heads);
 }

@@ -99,7 +99,8 @@ class DecodePlan {
   [[nodiscard]] std::size_t workspace_bytes() const { return _workspace.bytes(); }
 
   /// Decodes one step.
-  /// Shapes:  query [batch, heads, dim]; out [batch, heads, dim], float or the query's type; last extents contiguous.
+  /// Shapes:  query [batch, heads, dim]; out [batch, heads, value_dim], float or the query's type; last extents
+  ///          contiguous.
   ///          Batch and storage length may be smaller than the plan's, the other extents must be equal.
   /// Cache:   of the plan's type, or another whose rows are addressed alike (with lengths or without, views of const
   ///          elements or of others).
@@ -141,13 +142,14 @@ class DecodePlan {
   [[nodiscard]] std::string describe() const {
     const auto number = [](std::int64_t value) { return std::to_string(value); };
     return std::string("santa::") + detail::Recipe<M>::name + " for batch " + number(_shape.batch) + ", heads " +
-           number(_shape.heads) + "/" + number(_shape.kv_heads) + ", dim " + number(_shape.dim) + ", up to " +
+           number(_shape.heads) + "/" + number(_shape.kv_heads) + ", dim " + number(_shape.dim) +
+           (_shape.values() != _shape.dim ? "/" + number(_shape.values()) : std::string()) + ", up to " +
            number(_shape.length) + " keys\n  tiles of " + number(detail::tile_keys) + " keys, " +
            number(_arguments.splits) + " splits of " + number(keys_per_split()) + " keys, slices of " +
            number(_arguments.slice_heads) + " heads\n  workspace " +
            number(static_cast<std::int64_t>(_workspace.bytes())) + " bytes\n  reads all " +
            number(_shape.batch * _shape.kv_heads * _shape.length * _shape.dim) + " key elements and " +
-           detail::Recipe<M>::rows_read(_method, _shape.length) + " value rows of " + number(_shape.dim) +
+           detail::Recipe<M>::rows_read(_method, _shape.length) + " value rows of " + number(_shape.values()) +
            " elements\n";
   }
 
@@ -181,8 +183,8 @@ class DecodePlan {
     using Stages = detail::CacheStages<Space, Addresses, Modifier>;
     const Stages stages{cache.addresses(), _modifier};
     using Compiled = std::conditional_t<Kernels::any, lanes::BuildFor<Kernels, KernelSet<>>, Build>;
-    lanes::Seam<Space>::template with_extents<typename Addresses::Element, Compiled>(
-        arguments.slice_heads, arguments.dim, stages.addresses.aligned(), [&]<class Extents>(Extents extents) {
+    lanes::Seam<Space>::template with_extents<typename detail::ElementsOf<Addresses>::Larger, Compiled>(
+        arguments.slice_heads, arguments.row_dims(), stages.addresses.aligned(), [&]<class Extents>(Extents extents) {
           if constexpr (lanes::has_calls<Space>) {
             using Any = detail::AnyStages<Addresses::rescored>;
             run(detail::KernelContext<Space, Arguments, Extents, Any>{arguments, {extents, stages}});
@@ -198,7 +200,7 @@ class DecodePlan {
   template <class Build>
   void lay_out(const Space& space, const Options& options) {
     Arguments& a = _arguments;
-    detail::set_heads(a, _shape, lanes::Seam<Space>::most_heads(static_cast<int>(_shape.dim)));
+    detail::set_heads(a, _shape, lanes::Seam<Space>::most_heads(detail::dims_of(_shape).most()));
     a.storage = _shape.length;
     a.window = _modifier.window();
     const float scale = options.scale != 0.F ? options.scale : 1.F / std::sqrt(static_cast<float>(_shape.dim));
@@ -218,7 +220,7 @@ class DecodePlan {
     const Arguments& a = _arguments;
     lanes::Division division = lanes::Seam<Space>::divide(space, {.rows = std::max(a.slice_rows(), std::int64_t{1}),
                                                                   .heads = a.slice_heads,
-                                                                  .dim = a.dim,
+                                                                  .dim = a.row_dims().most(),
                                                                   .length = _shape.length,
                                                                   .tile = detail::draw_tile_of(a),
                                                                   .looks_ahead = detail::Recipe<M>::looks_ahead,

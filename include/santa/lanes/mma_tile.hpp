@@ -1,4 +1,4 @@
-// The two tile products on CUDA tensor cores, for 2-byte elements in rows of whole 16-byte pieces.
+// The two tile products on CUDA tensor cores, for elements of 1 or 2 bytes in rows of whole 16-byte pieces.
 #pragma once
 
 #include <santa/core/build.hpp>
@@ -18,40 +18,41 @@ namespace santa::lanes::inline SANTA_BUILD {
 
 /// Queries and running weighted sums of a warp's heads. Key rows and value rows come through one ring of panels, asked
 /// for well before they are used: the next keys as soon as there is room, unless enough drawn rows wait.
-template <class Group, class T, int Dim>
+template <class Group, class K, int KeyDim, class V = K, int ValueDim = KeyDim>
 class MmaTile {
   static constexpr int heads_max = Group::max_heads;
-  static constexpr int row_bytes = Dim * int{sizeof(T)};
-  using Ring = PanelRing<row_bytes>;
-  using Query = MmaQuery<Group, T, Dim>;
-  using Sums = MmaSums<Group, T, Dim>;
+  static constexpr int key_bytes = KeyDim * int{sizeof(K)};
+  static constexpr int value_bytes = ValueDim * int{sizeof(V)};
+  static constexpr int key_rows = 16;  // of a panel
+  static constexpr int value_rows = 16;
+  static constexpr int panel_bytes =
+      key_rows * key_bytes > value_rows* value_bytes ? key_rows* key_bytes : value_rows* value_bytes;
+  using Ring = PanelRing<panel_bytes>;
+  using Query = MmaQuery<Group, K, KeyDim>;
+  using Sums = MmaSums<Group, V, ValueDim>;
+  using RowDims = santa::detail::RowDims;
   static constexpr int blocks = MmaColumns<heads_max>::blocks;
 
  public:
-  using Element = T;
   /// Rows are asked for and taken in the course of `scores` and `settle`, not when they are drawn.
   static constexpr bool asynchronous = true;
 
   /// Scratch of the team.
-  KOKKOS_FUNCTION static constexpr std::size_t shared_floats(int /*heads*/, int /*dim*/) {
+  KOKKOS_FUNCTION static constexpr std::size_t shared_floats(int /*heads*/, RowDims /*dims*/) {
     return Query::shared_floats;
   }
   /// Scratch of each group: panels.
-  KOKKOS_FUNCTION static constexpr std::size_t scratch_floats(int /*heads*/, int /*dim*/) {
+  KOKKOS_FUNCTION static constexpr std::size_t scratch_floats(int /*heads*/, RowDims /*dims*/) {
     return Ring::scratch_floats;
   }
 
-  __device__ MmaTile(const Group& /*group*/, float* shared, float* scratch, int heads, int dim)
-      : _query(shared, heads, dim), _ring(scratch), _heads(heads), _dim(dim) {}
+  __device__ MmaTile(const Group& /*group*/, float* shared, float* scratch, int heads, RowDims dims)
+      : _query(shared, heads, dims.keys), _ring(scratch), _heads(heads), _dims(dims) {}
 
   /// Asks for the first rows of the first tile, ahead of `scores`.
   template <class Rows>
   __device__ __forceinline__ void ask(const Rows& rows, std::int64_t first, std::int64_t step, int count) {
-    OwnRows from;
-    while (_ring.waiting() < Ring::slots) {
-      const int present = find_keys(rows, first, step, count, from);
-      if (present == 0) break;
-      _ring.ask(from, present, _dim * int{sizeof(T)});
+    while (_ring.waiting() < Ring::slots && ask_keys(rows, first, step, count)) {
     }
   }
 
@@ -84,8 +85,8 @@ class MmaTile {
       for (int b = 0; b < blocks; ++b)
 #pragma unroll
         for (int k = 0; k < 4; ++k) half[1][b][k] = half[0][b][k];
-      const std::uint32_t row = _ring.front() + row_place<row_bytes>(warp_lane() % 16);
-      _query.products(pieces_on(row, MmaOperand<T>::lane_piece()), half[0], [&] { pop(); });
+      const std::uint32_t row = _ring.front() + row_place<key_bytes>(warp_lane() % 16);
+      _query.products(pieces_on(row, MmaOperand<K>::lane_piece()), half[0], [&] { pop(); });
       ++done;
     }
     _keys_asked -= 2;
@@ -100,7 +101,7 @@ class MmaTile {
   /// panel if `most` is 0. No keys may be on their way.
   template <class DrawnRows>
   __device__ __forceinline__ void settle(DrawnRows& drawn, int most) {
-    const int least = most > 0 ? int{Ring::rows} : 1;
+    const int least = most > 0 ? int{value_rows} : 1;
 #pragma unroll 1
     for (;;) {
       while (_ring.waiting() < Ring::slots && ask_values(drawn, least)) {
@@ -114,51 +115,71 @@ class MmaTile {
   template <class Rows, class Ahead>
   __device__ __forceinline__ void add_rows(const Rows& /*rows*/, std::int64_t /*first*/, const std::int32_t* /*index*/,
                                            int count, const Ahead& /*ahead*/, const float* weight, int weight_stride) {
-    const std::uint32_t row = _ring.front() + row_place<row_bytes>(Sums::lane_row());
+    const std::uint32_t row = _ring.front() + row_place<value_bytes>(Sums::lane_row());
     _sums.add(pieces_on(row, Sums::lane_piece()), count, weight, weight_stride);
     pop();
   }
 
   /// |row - center|^2, with center in natural order or null for 0; by all lanes together.
-  __device__ float squared_distance(const T* row, const float* center) const {
-    return squared_distance_of<Group>(row, center, _dim);
+  __device__ float squared_distance(const V* row, const float* center) const {
+    return squared_distance_of<Group>(row, center, _dims.values);
   }
   __device__ void rescale(int head, float factor) { _sums.rescale(head, factor); }
   /// Writes the sums of all heads in natural order: to[head * head_stride + 0..dim).
-  __device__ void store_sums(float* to, int head_stride) const { _sums.store(to, head_stride, _heads, _dim); }
+  __device__ void store_sums(float* to, int head_stride) const { _sums.store(to, head_stride, _heads, _dims.values); }
 
  private:
   /// Where the rows lie of which a lane asks for pieces.
-  using OwnRows = const T * [Ring::own_rows];
+  using OwnKeys = const K * [key_rows / Ring::row_step];
+  using OwnValues = const V * [value_rows / Ring::row_step];
+
+  /// Rows of keys and of values are alike, but perhaps for their number of features.
+  static constexpr bool alike = std::is_same_v<K, V> && KeyDim == ValueDim && key_rows == value_rows;
 
   /// Asks for what comes next: drawn rows if a panel of them waits, else keys.
   template <class Rows, class Coming, class DrawnRows>
   __device__ __forceinline__ bool ask_next(const Rows& rows, std::int64_t first, std::int64_t step, int count,
                                            const Coming& coming, DrawnRows& drawn) {
-    OwnRows from;
-    int present = Ring::rows;
-    if (drawn.unasked() >= Ring::rows) {
-      find_values(drawn, present, from);
+    if constexpr (alike) {  // one place that copies
+      OwnKeys from;
+      int present = value_rows;
+      int bytes = _dims.values;
+      if (drawn.unasked() >= value_rows) {
+        find_values(drawn, present, from);
+      } else {
+        const bool here = _keys_asked < 2;
+        present = find_keys(rows, here ? first : coming.first, step, here ? count : coming.count, from);
+        if (present == 0) return false;
+        bytes = _dims.keys;
+      }
+      _ring.template ask<key_bytes>(from, present, bytes * int{sizeof(K)});
+      return true;
     } else {
+      if (ask_values(drawn, value_rows)) return true;
       const bool here = _keys_asked < 2;
-      present = find_keys(rows, here ? first : coming.first, step, here ? count : coming.count, from);
-      if (present == 0) return false;
+      return ask_keys(rows, here ? first : coming.first, step, here ? count : coming.count);
     }
-    _ring.ask(from, present, _dim * int{sizeof(T)});
-    return true;
+  }
+
+  template <class Rows>
+  __device__ __forceinline__ bool ask_keys(const Rows& rows, std::int64_t first, std::int64_t step, int count) {
+    OwnKeys from;
+    const int present = find_keys(rows, first, step, count, from);
+    if (present > 0) _ring.template ask<key_bytes>(from, present, _dims.keys * int{sizeof(K)});
+    return present > 0;
   }
 
   /// The next 16 rows of a tile: always two panels a tile, as the second of a short one is empty but for a row. Returns
   /// how many there are; none where two tiles are on their way.
   template <class Rows>
   __device__ __forceinline__ int find_keys(const Rows& rows, std::int64_t first, std::int64_t step, int count,
-                                           OwnRows& from) {
+                                           OwnKeys& from) {
     if (count <= 0 || _keys_asked == 4) return 0;
     const int at = 16 * (_keys_asked % 2);
     const int present = count - at > 0 ? count - at : 1;
     const std::int64_t begin = first + step * (count > at ? at : 0);
 #pragma unroll
-    for (int j = 0; j < Ring::own_rows; ++j) {
+    for (int j = 0; j < key_rows / Ring::row_step; ++j) {
       const int row = Ring::lane_row() + Ring::row_step * j;
       if constexpr (requires { rows.stride; })
         from[j] = rows[begin + step * Ring::lane_row()] + j * Ring::row_step * step * rows.stride;
@@ -171,11 +192,11 @@ class MmaTile {
 
   /// The next `count` drawn rows.
   template <class DrawnRows>
-  __device__ __forceinline__ void find_values(DrawnRows& drawn, int count, OwnRows& from) {
+  __device__ __forceinline__ void find_values(DrawnRows& drawn, int count, OwnValues& from) {
 #pragma unroll
-    for (int j = 0; j < Ring::own_rows; ++j) {
+    for (int j = 0; j < value_rows / Ring::row_step; ++j) {
       const int row = Ring::lane_row() + Ring::row_step * j;
-      from[j] = static_cast<const T*>(drawn.unasked_row(row < count ? row : 0));
+      from[j] = static_cast<const V*>(drawn.unasked_row(row < count ? row : 0));
     }
     _values |= 1U << _ring.waiting();
     drawn.asked(count);
@@ -184,10 +205,10 @@ class MmaTile {
   template <class DrawnRows>
   __device__ __forceinline__ bool ask_values(DrawnRows& drawn, int least) {
     if (drawn.unasked() < least) return false;
-    const int count = drawn.unasked() < Ring::rows ? drawn.unasked() : int{Ring::rows};
-    OwnRows from;
+    const int count = drawn.unasked() < value_rows ? drawn.unasked() : int{value_rows};
+    OwnValues from;
     find_values(drawn, count, from);
-    _ring.ask(from, count, _dim * int{sizeof(T)});
+    _ring.template ask<value_bytes>(from, count, _dims.values * int{sizeof(V)});
     return true;
   }
 
@@ -201,7 +222,7 @@ class MmaTile {
   std::uint32_t _values = 0;  // which panels of the ring are drawn rows, the oldest first
   int _keys_asked = 0;        // panels of this tile and the next
   int _heads;
-  int _dim;
+  RowDims _dims;
   Sums _sums;
 };
 

@@ -12,19 +12,17 @@
 
 namespace santa::lanes::inline SANTA_BUILD {
 
-/// Panels of up to 16 rows that are copied to scratch while the warp works on others: two at a time, taken in the order
-/// they were asked for. Copies go past registers, so that what waits for memory costs none.
+/// Panels of up to `panel_bytes` that are copied to scratch while the warp works on others: two at a time, taken in the
+/// order they were asked for. Copies go past registers, so that what waits for memory costs none.
 ///
 /// Row r of a panel begins at r * row_bytes, and its 16-byte piece p lies at place p ^ (r % 8), so that the same pieces
 /// of 8 rows are in different banks.
-template <int row_bytes>
+template <int panel_bytes>
 class PanelRing {
-  static_assert(row_bytes % 128 == 0);
+  static_assert(panel_bytes % 128 == 0);
 
  public:
-  static constexpr int rows = 16;
   static constexpr int slots = 2;
-  static constexpr std::uint32_t panel_bytes = rows * row_bytes;
   static constexpr std::size_t scratch_floats = slots * panel_bytes / sizeof(float);
 
   /// Scratch begins at a multiple of 128 bytes.
@@ -35,14 +33,15 @@ class PanelRing {
   [[nodiscard]] __device__ int waiting() const { return _waiting; }
 
   /// Rows of a panel of which a lane copies pieces: lane_row() + row_step j.
-  static constexpr int own_rows = 4;
-  static constexpr int row_step = rows / own_rows;
+  static constexpr int row_step = 4;
   __device__ static int lane_row() { return warp_lane() / 8; }
 
-  /// Asks for `count` rows (at least one): from[j] is where row lane_row() + row_step j lies, or any other from `count`
-  /// on; `bytes` of each are copied, the rest is zero.
-  template <class T>
+  /// Asks for `count` rows (at least one) of row_step * own_rows, of row_bytes each: from[j] is where row lane_row() +
+  /// row_step j lies, or any other from `count` on; `bytes` of each are copied, the rest is zero.
+  template <int row_bytes, class T, int own_rows>
   __device__ __forceinline__ void ask(const T* const (&from)[own_rows], int count, int bytes) {
+    constexpr int rows = row_step * own_rows;
+    static_assert(row_bytes % 128 == 0 && rows * row_bytes <= panel_bytes);
     const int piece = warp_lane() % 8;
     const std::uint32_t slot = place(_next);
     const bool whole = count >= rows && bytes == row_bytes;

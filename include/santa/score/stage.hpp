@@ -1,6 +1,7 @@
 // What a lane group does with the rows of a unit: scores of its keys, and sums of its value rows.
 #pragma once
 
+#include <santa/cache/addressed_cache.hpp>
 #include <santa/cache/page_slots.hpp>
 #include <santa/core/arguments.hpp>
 #include <santa/core/build.hpp>
@@ -29,7 +30,8 @@ namespace santa::detail::inline SANTA_BUILD {
 template <class Group, class Tile, class Addresses, class Modifier>
 class Stage {
   using Float = typename Group::template Vector<float>;
-  using Rows = RowsOf<Tile, decltype(std::declval<const Addresses&>().values(0, 0))>;
+  using ValueRows = RowsOf<Tile, decltype(std::declval<const Addresses&>().values(0, 0))>;
+  using KeyRows = RowsOf<Tile, decltype(std::declval<const Addresses&>().keys(0, 0))>;
   using ScoredRows = RowsOf<Tile, decltype(std::declval<const Addresses&>().scored(0, 0))>;
 
  public:
@@ -39,11 +41,11 @@ class Stage {
   static constexpr bool rescored = Addresses::rescored;
 
   /// Floats of scratch: of a team, and of each of its groups.
-  KOKKOS_FUNCTION static constexpr std::size_t shared_floats(int heads, int dim) {
-    return Tile::shared_floats(heads, dim);
+  KOKKOS_FUNCTION static constexpr std::size_t shared_floats(int heads, RowDims dims) {
+    return Tile::shared_floats(heads, dims);
   }
-  KOKKOS_FUNCTION static constexpr std::size_t own_floats(int heads, int dim) {
-    return Tile::scratch_floats(heads, dim);
+  KOKKOS_FUNCTION static constexpr std::size_t own_floats(int heads, RowDims dims) {
+    return Tile::scratch_floats(heads, dims);
   }
 
   KOKKOS_FUNCTION Stage(const Group& group, const Arguments& a, const Addresses& addresses, const Modifier& modifier,
@@ -53,7 +55,7 @@ class Stage {
         _addresses(addresses),
         _modifier(modifier),
         _unit(unit),
-        _tile(group, shared, own, unit.heads, a.dim),
+        _tile(group, shared, own, unit.heads, a.row_dims()),
         _scored(rows_of<Tile>(addresses.scored(unit.batch, unit.kv_head))),
         _values(rows_of<Tile>(addresses.values(unit.batch, unit.kv_head))),
         _values_ahead(_values),
@@ -140,9 +142,9 @@ class Stage {
   }
   /// Asks for what will be read of a drawn row.
   KOKKOS_FORCEINLINE_FUNCTION void ask_row(std::int32_t index) const {
-    const int bytes = _arguments.dim * int{sizeof(typename Tile::Element)};
-    _group.prefetch(_values_asked[_unit.begin + index], bytes);
-    if constexpr (rescored) _group.prefetch(key_row(index), bytes);
+    using Elements = ElementsOf<Addresses>;
+    _group.prefetch(_values_asked[_unit.begin + index], _arguments.dim * int{sizeof(typename Elements::Values)});
+    if constexpr (rescored) _group.prefetch(key_row(index), _arguments.key_dim * int{sizeof(typename Elements::Keys)});
   }
   /// Where rows are asked for asynchronously: has drawn ones taken until at most `most` wait.
   template <class DrawnRows>
@@ -192,10 +194,10 @@ class Stage {
   Unit _unit;  // by value: a device keeps it in registers
   Tile _tile;
   ScoredRows _scored;
-  Rows _values;  // three of them, as each keeps where it is on a host
-  Rows _values_ahead;
-  Rows _values_asked;
-  Rows _keys;
+  ValueRows _values;  // three of them, as each keeps where it is on a host
+  ValueRows _values_ahead;
+  ValueRows _values_asked;
+  KeyRows _keys;
   UnitAfter<Tile, ScoredRows> _coming;
   RowScales<Group, ScoredRows> _scales;
 };
@@ -207,7 +209,7 @@ struct CacheStages {
   using Group = lanes::GroupOf<Space, Extents>;
   template <class Extents>
   using Tile = lanes::TileOf<Space, typename Addresses::Element, Extents, typename Addresses::ScoredElement,
-                             Addresses::rescored>;
+                             Addresses::rescored, typename ElementsOf<Addresses>::Values>;
   template <class Extents>
   using Stage = detail::Stage<Group<Extents>, Tile<Extents>, Addresses, Modifier>;
 
@@ -215,12 +217,12 @@ struct CacheStages {
   Modifier modifier;
 
   template <class Extents>
-  [[nodiscard]] KOKKOS_FUNCTION static constexpr std::size_t shared_floats(int heads, int dim) {
-    return Stage<Extents>::shared_floats(heads, dim);
+  [[nodiscard]] KOKKOS_FUNCTION static constexpr std::size_t shared_floats(int heads, RowDims dims) {
+    return Stage<Extents>::shared_floats(heads, dims);
   }
   template <class Extents>
-  [[nodiscard]] KOKKOS_FUNCTION static constexpr std::size_t own_floats(int heads, int dim) {
-    return Stage<Extents>::own_floats(heads, dim);
+  [[nodiscard]] KOKKOS_FUNCTION static constexpr std::size_t own_floats(int heads, RowDims dims) {
+    return Stage<Extents>::own_floats(heads, dims);
   }
   template <class Extents>
   [[nodiscard]] KOKKOS_FUNCTION Stage<Extents> stage(const Group<Extents>& group, const Arguments& a, const Unit& unit,
