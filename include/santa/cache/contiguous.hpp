@@ -2,8 +2,10 @@
 #pragma once
 
 #include <santa/cache/allocate.hpp>
+#include <santa/cache/scales.hpp>
 #include <santa/core/arguments.hpp>
 #include <santa/core/build.hpp>
+#include <santa/core/cache_element.hpp>
 #include <santa/core/check.hpp>
 #include <santa/core/element.hpp>
 #include <santa/core/kept.hpp>
@@ -55,14 +57,20 @@ struct ContiguousAddresses {
     return bits % 16 == 0;
   }
 
+  /// Rows of one (batch, kv head) of anything that lies so.
+  template <class T>
+  [[nodiscard]] KOKKOS_FUNCTION ContiguousRows<T> rows(const T* data, const std::int64_t (&stride)[3],
+                                                       std::int64_t batch, std::int64_t head) const {
+    return {data + batch * stride[0] + head * stride[2], stride[1]};
+  }
   [[nodiscard]] KOKKOS_FUNCTION ContiguousRows<K> keys(std::int64_t batch, std::int64_t head) const {
-    return {key_data + batch * key_stride[0] + head * key_stride[2], key_stride[1]};
+    return rows(key_data, key_stride, batch, head);
   }
   [[nodiscard]] KOKKOS_FUNCTION ContiguousRows<K> scored(std::int64_t batch, std::int64_t head) const {
     return keys(batch, head);
   }
   [[nodiscard]] KOKKOS_FUNCTION ContiguousRows<V> values(std::int64_t batch, std::int64_t head) const {
-    return {value_data + batch * value_stride[0] + head * value_stride[2], value_stride[1]};
+    return rows(value_data, value_stride, batch, head);
   }
 };
 
@@ -130,19 +138,24 @@ using NoLengths = Kokkos::View<const std::int64_t*, Kokkos::HostSpace>;
 /// than
 ///           those of keys.
 /// Errors:   std::invalid_argument from `shape` and `addresses`: name, given, accepted.
-template <class KeyView, class ValueView = KeyView, class LengthView = NoLengths>
+template <class Keys, class Values = Keys, class LengthView = NoLengths>
 class ContiguousCache {
+  using KeysGiven = detail::RowsGiven<Keys>;
+  using ValuesGiven = detail::RowsGiven<Values>;
+  using KeyView = typename KeysGiven::View;
+  using ValueView = typename ValuesGiven::View;
+
  public:
   static_assert(Kokkos::is_view_v<KeyView> && Kokkos::is_view_v<ValueView> && Kokkos::is_view_v<LengthView>,
                 "santa::ContiguousCache: keys, values and lengths must be Kokkos views");
   static_assert(KeyView::rank() == 4 && ValueView::rank() == 4,
                 "santa::ContiguousCache: keys and values must have rank 4: [batch, length, kv_heads, dim] or "
                 "[batch, kv_heads, length, dim]");
-  static_assert(Element<typename KeyView::value_type> && Element<typename ValueView::value_type>,
-                "santa::ContiguousCache: keys and values must be float, santa::half, santa::bfloat16 or an equivalent "
-                "2-byte type");
-  using KeyStorage = storage_t<typename KeyView::value_type>;
-  using ValueStorage = storage_t<typename ValueView::value_type>;
+  static_assert(CacheElement<typename KeyView::value_type> && CacheElement<typename ValueView::value_type>,
+                "santa::ContiguousCache: keys and values must be float, santa::half, santa::bfloat16, an equivalent "
+                "2-byte type, santa::e4m3 or std::int8_t");
+  using KeyStorage = cache_storage_t<typename KeyView::value_type>;
+  using ValueStorage = cache_storage_t<typename ValueView::value_type>;
   static_assert(LengthView::rank() == 1 && (std::same_as<typename LengthView::non_const_value_type, std::int32_t> ||
                                             std::same_as<typename LengthView::non_const_value_type, std::int64_t>),
                 "santa::ContiguousCache: lengths must have rank 1 and hold int32 or int64");
@@ -150,12 +163,13 @@ class ContiguousCache {
   using key_view = KeyView;
   using value_view = ValueView;
   using length_view = LengthView;
-  using Addresses = detail::ContiguousAddresses<KeyStorage, ValueStorage>;
+  using Addresses = detail::AddressesWith<detail::ContiguousAddresses<KeyStorage, ValueStorage>,
+                                          typename KeysGiven::Scales, typename ValuesGiven::Scales>;
 
-  ContiguousCache(KeyView keys, ValueView values,
+  ContiguousCache(Keys keys, Values values,
                   CacheLayout layout = CacheLayout::token_major) requires std::same_as<LengthView, NoLengths>
       : _keys(std::move(keys)), _values(std::move(values)), _layout(layout) {}
-  ContiguousCache(KeyView keys, ValueView values, LengthView lengths, CacheLayout layout = CacheLayout::token_major)
+  ContiguousCache(Keys keys, Values values, LengthView lengths, CacheLayout layout = CacheLayout::token_major)
       : _keys(std::move(keys)), _values(std::move(values)), _lengths(std::move(lengths)), _layout(layout) {}
 
   [[nodiscard]] const LengthView& lengths() const { return _lengths; }
@@ -165,24 +179,25 @@ class ContiguousCache {
   [[nodiscard]] Shape shape() const {
     _kept.require("cache");
     const bool token_major = _layout == CacheLayout::token_major;
-    const auto extent = [&](int i) { return static_cast<std::int64_t>(_keys.extent(static_cast<std::size_t>(i))); };
-    detail::require_same_extents(_keys, _values);
+    const auto extent = [&](int i) { return static_cast<std::int64_t>(keys().extent(static_cast<std::size_t>(i))); };
+    detail::require_same_extents(keys(), values());
+    detail::check_scales(_keys, _values, token_major ? 2 : 1);
     if (has_lengths()) detail::require_extent(_lengths, "lengths", 0, extent(0), "the batch of keys");
     const std::int64_t kv_heads = extent(token_major ? 2 : 1);
     return {
-        extent(0), kv_heads, kv_heads, extent(token_major ? 1 : 2), extent(3), detail::value_dim_of(_keys, _values)};
+        extent(0), kv_heads, kv_heads, extent(token_major ? 1 : 2), extent(3), detail::value_dim_of(keys(), values())};
   }
 
   /// What kernels need, checked.
   template <class Build = lanes::Build>
   [[nodiscard]] Addresses addresses() const {
-    Addresses result{reinterpret_cast<const KeyStorage*>(_keys.data()),
-                     reinterpret_cast<const ValueStorage*>(_values.data()),
-                     {},
-                     {}};
-    detail::note_strides(_keys, _layout, "keys", result.key_stride);
-    detail::note_strides(_values, _layout, "values", result.value_stride);
-    return result;
+    detail::ContiguousAddresses<KeyStorage, ValueStorage> rows{reinterpret_cast<const KeyStorage*>(keys().data()),
+                                                               reinterpret_cast<const ValueStorage*>(values().data()),
+                                                               {},
+                                                               {}};
+    detail::note_strides(keys(), _layout, "keys", rows.key_stride);
+    detail::note_strides(values(), _layout, "values", rows.value_stride);
+    return detail::add_scales<Addresses>(rows, _keys, _values, _layout == CacheLayout::token_major ? 2 : 1);
   }
 
   [[nodiscard]] detail::Lengths length_data() const {
@@ -190,20 +205,23 @@ class ContiguousCache {
   }
 
  private:
-  KeyView _keys;
-  ValueView _values;
+  [[nodiscard]] const KeyView& keys() const { return KeysGiven::view(_keys); }
+  [[nodiscard]] const ValueView& values() const { return ValuesGiven::view(_values); }
+
+  Keys _keys;
+  Values _values;
   LengthView _lengths;
   CacheLayout _layout = CacheLayout::token_major;
   detail::Kept _kept;
 };
 
-template <class KeyView, class ValueView>
-ContiguousCache(KeyView, ValueView) -> ContiguousCache<KeyView, ValueView, NoLengths>;
-template <class KeyView, class ValueView>
-ContiguousCache(KeyView, ValueView, CacheLayout) -> ContiguousCache<KeyView, ValueView, NoLengths>;
-template <class KeyView, class ValueView, class LengthView>
-ContiguousCache(KeyView, ValueView, LengthView) -> ContiguousCache<KeyView, ValueView, LengthView>;
-template <class KeyView, class ValueView, class LengthView>
-ContiguousCache(KeyView, ValueView, LengthView, CacheLayout) -> ContiguousCache<KeyView, ValueView, LengthView>;
+template <class Keys, class Values>
+ContiguousCache(Keys, Values) -> ContiguousCache<Keys, Values, NoLengths>;
+template <class Keys, class Values>
+ContiguousCache(Keys, Values, CacheLayout) -> ContiguousCache<Keys, Values, NoLengths>;
+template <class Keys, class Values, class LengthView>
+ContiguousCache(Keys, Values, LengthView) -> ContiguousCache<Keys, Values, LengthView>;
+template <class Keys, class Values, class LengthView>
+ContiguousCache(Keys, Values, LengthView, CacheLayout) -> ContiguousCache<Keys, Values, LengthView>;
 
 }  // namespace santa

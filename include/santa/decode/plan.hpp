@@ -155,8 +155,9 @@ class DecodePlan {
 
  private:
   using Arguments = typename detail::Recipe<M>::Arguments;
-  /// Scores are made from something narrower than keys.
-  static constexpr bool narrow = !std::same_as<typename Addresses::Element, typename Addresses::ScoredElement>;
+  /// Scores are made from something narrower than keys of 2 bytes: the memory is waited for less than arithmetic is.
+  static constexpr bool narrow = !std::same_as<typename Addresses::Element, typename Addresses::ScoredElement> ||
+                                 sizeof(typename Addresses::Element) == 1;
 
   /// What the plan allocates: the memory of the kernels, and a schedule's.
   struct PlanMemory {

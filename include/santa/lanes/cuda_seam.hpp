@@ -60,10 +60,12 @@ struct Seam<Kokkos::Cuda> {
   template <class Extents>
   using Group = WarpGroup<Extents::heads, warps_of<Extents>,
                           std::conditional_t<Extents::product_order, ProductOrder, PlainOrder>>;
-  template <class K, class Extents, class Scored = K, bool rescored = false, class V = K, class G = Group<Extents>,
-            int key_dim = Extents::key_dim, int dim = Extents::value_dim, bool fast = Extents::tensor_cores>
+  template <class K, class Extents, class Scored = K, bool rescored = false, class V = K, bool scaled = false,
+            class G = Group<Extents>, int key_dim = Extents::key_dim, int dim = Extents::value_dim,
+            bool fast = Extents::tensor_cores>
   using Tile = std::conditional_t<
-      std::is_same_v<K, Scored>, std::conditional_t<fast, MmaTile<G, K, key_dim, V, dim>, PlainTile<G, K, dim, V>>,
+      std::is_same_v<K, Scored>,
+      std::conditional_t<fast, MmaTile<G, K, key_dim, V, dim, scaled>, PlainTile<G, K, dim, V>>,
       std::conditional_t<
           std::is_same_v<Scored, FeatureMajor<K>>,
           std::conditional_t<fast, MmaCopyTile<G, K, MmaFeatureScores, Scored, key_dim, rescored, V, dim>,

@@ -21,9 +21,9 @@ namespace santa::lanes::inline SANTA_BUILD {
 
 /// The seam of an execution space; the general one is the host's.
 ///   Group<Extents>                     lane group
-///   Tile<K, Extents, Scored, rescored, V>  its products: scores of rows of Scored (K; or a narrow type or
+///   Tile<K, Extents, Scored, rescored, V, scaled>  its products: scores of rows of Scored (K; or a narrow type or
 ///                                      FeatureMajor<K>, with drawn rows `rescored` by rows of K or not), sums of
-///                                      rows of V
+///                                      rows of V, with scales of their own where `scaled`
 ///   Dots<T, Extents>                 products of rows with many vectors of any dimension
 ///   calls_stages (if true)             whether stages are called through tables, so that kernels fit all caches
 ///   many_groups                        whether a team's or a kernel's many groups share what one thread would do last
@@ -41,7 +41,7 @@ struct Seam {
   template <class Extents>
   using Group = HostGroup;
   static constexpr bool many_groups = false;
-  template <class K, class Extents, class Scored = K, bool rescored = false, class V = K>
+  template <class K, class Extents, class Scored = K, bool rescored = false, class V = K, bool scaled = false>
   using Tile = std::conditional_t<
       std::is_same_v<K, Scored>, HostTile<K, V>,
       std::conditional_t<std::is_same_v<Scored, FeatureMajor<K>>, FeatureHostTile<K, V>, NarrowHostTile<K, Scored, V>>>;

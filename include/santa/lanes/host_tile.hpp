@@ -2,9 +2,11 @@
 #pragma once
 
 #include <santa/core/build.hpp>
+#include <santa/core/cache_element.hpp>
 #include <santa/core/element.hpp>
 #include <santa/core/narrow.hpp>
 #include <santa/core/shape.hpp>
+#include <santa/lanes/byte_block.hpp>
 #include <santa/lanes/feature_block.hpp>
 #include <santa/lanes/host_group.hpp>
 #include <santa/lanes/host_query.hpp>
@@ -101,11 +103,24 @@ class HostTile {
     });
   }
 
-  /// |row - center|^2, with center in natural order or null for 0.
-  float squared_distance(const V* row, const float* center) const {
+  /// The same of rows that have scales, of which scale(i) is that of rows[first + index[i]].
+  template <class Rows, class Ahead, class Scale>
+  void add_scaled_rows(const Rows& rows, std::int64_t first, const std::int32_t* index, int count, const Ahead& ahead,
+                       const float* weight, int weight_stride, const Scale& scale) {
+    float scaled[max_heads * HostGroup::size];
+    for (int i = 0; i < count; ++i) {
+      const float by = scale(i);
+      for (int head = 0; head < _heads; ++head)
+        scaled[head * HostGroup::size + i] = weight[head * weight_stride + i] * by;
+    }
+    add_rows(rows, first, index, count, ahead, scaled, HostGroup::size);
+  }
+
+  /// |scale * row - center|^2, with center in natural order or null for 0.
+  float squared_distance(const V* row, const float* center, float scale = 1.F) const {
     float total = 0.F;
     for (int d = 0; d < _dims.values; ++d) {
-      const float difference = static_cast<float>(row[d]) - (center != nullptr ? center[d] : 0.F);
+      const float difference = static_cast<float>(row[d]) * scale - (center != nullptr ? center[d] : 0.F);
       total = fma(difference, difference, total);
     }
     return total;
@@ -115,17 +130,17 @@ class HostTile {
     for (int at = 0; at < _stride; ++at) _sum[head * _stride + at] *= factor;
   }
 
-  /// Writes the sums of all heads in natural order: to[head * head_stride + 0..dim).
-  void store_sums(float* to, int head_stride) const {
-    for (int head = 0; head < _heads; ++head) store_sum(head, to + head * head_stride);
+  /// Writes the sums of all heads, times `scale`, in natural order: to[head * head_stride + 0..dim).
+  void store_sums(float* to, int head_stride, float scale = 1.F) const {
+    for (int head = 0; head < _heads; ++head) store_sum(head, to + head * head_stride, scale);
   }
 
   /// Writes the sum of a head in natural order: to[0..dim).
-  void store_sum(int head, float* to) const {
+  void store_sum(int head, float* to, float scale = 1.F) const {
     float natural[max_dim];
     const float* from = _sum + head * _stride;
     for (int block = 0; block < _stride; block += Values::size)
-      for_each_place<V>(block, [&](int at, int feature) SANTA_INLINE_LAMBDA { natural[feature] = from[at]; });
+      for_each_place<V>(block, [&](int at, int feature) SANTA_INLINE_LAMBDA { natural[feature] = from[at] * scale; });
     std::memcpy(to, natural, static_cast<std::size_t>(_dims.values) * sizeof(float));
   }
 

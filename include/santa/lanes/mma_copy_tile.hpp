@@ -136,11 +136,13 @@ class MmaCopyTile {
     pop(Ring::units_of(drawn_rows, value_bytes));
   }
 
-  __device__ float squared_distance(const V* row, const float* center) const {
-    return squared_distance_of<Group>(row, center, _dims.values);
+  __device__ float squared_distance(const V* row, const float* center, float scale) const {
+    return squared_distance_of<Group>(row, center, _dims.values, scale);
   }
   __device__ void rescale(int head, float factor) { _sums.rescale(head, factor); }
-  __device__ void store_sums(float* to, int head_stride) const { _sums.store(to, head_stride, _heads, _dims.values); }
+  __device__ void store_sums(float* to, int head_stride, float scale) const {
+    _sums.store(to, head_stride, _heads, _dims.values, scale);
+  }
 
  private:
   enum Kind : std::uint32_t { copy, drawn_keys, drawn_values };  // of a panel

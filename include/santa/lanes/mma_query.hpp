@@ -240,6 +240,12 @@ class MmaQuery {
     }
   }
 
+  /// Queries for narrow rows: all scores of a head have something in common.
+  template <class Query>
+  static constexpr bool has_offset = requires(const Query& query, const typename Query::Feature& feature) {
+    query.offset_part(feature);
+  };
+
   /// The factors of scores, first of all a power of two by head that brings its query into range where that is needed;
   /// and for narrow rows what all scores of a head have in common.
   template <class Query, class Meanwhile>
@@ -254,13 +260,13 @@ class MmaQuery {
         row.for_each([&](const auto& feature) {
           const float q = Kokkos::fabs(query.value(feature));
           largest = q > largest && q < infinity ? q : largest;
-          if constexpr (!std::is_same_v<Factor, Key>) offset += query.offset_part(feature);
+          if constexpr (has_offset<Query>) offset += query.offset_part(feature);
         });
         largest = Group::max(largest);
         constexpr int most = 100;  // what powers of two may be, there and back
         const int raised = largest > 0.F ? ilogbf(largest) : 0;
         const int exponent = raised > most ? most : (raised < -most ? -most : raised);
-        if constexpr (!std::is_same_v<Factor, Key>) offset = Group::sum(offset) * factor;
+        if constexpr (has_offset<Query>) offset = Group::sum(offset) * factor;
         if (warp_lane() == 0) {
           _factor[head] = exp2(static_cast<float>(-exponent));
           _factor[16 + head] = offset;

@@ -18,18 +18,20 @@ namespace santa::lanes::inline SANTA_BUILD {
 
 /// Queries and running weighted sums of a warp's heads. Key rows and value rows come through one ring of panels, asked
 /// for well before they are used: the next keys as soon as there is room, unless enough drawn rows wait.
-template <class Group, class K, int KeyDim, class V = K, int ValueDim = KeyDim>
+/// `scaled`: value rows have scales of their own, which come with them.
+template <class Group, class K, int KeyDim, class V = K, int ValueDim = KeyDim, bool scaled = false>
 class MmaTile {
   static constexpr int heads_max = Group::max_heads;
-  static constexpr int key_bytes = KeyDim * int{sizeof(K)};
-  static constexpr int value_bytes = ValueDim * int{sizeof(V)};
-  static constexpr int key_rows = 16;  // of a panel
+  static constexpr int key_bytes = padded_row_bytes<K, KeyDim>;
+  static constexpr int value_bytes = padded_row_bytes<V, ValueDim>;
+  /// Rows of a panel: of keys of one byte a whole tile, so that as many bytes are on their way.
+  static constexpr int key_rows = sizeof(K) == 1 ? 32 : 16;
   static constexpr int value_rows = 16;
   static constexpr int panel_bytes =
       key_rows * key_bytes > value_rows* value_bytes ? key_rows* key_bytes : value_rows* value_bytes;
-  using Ring = PanelRing<panel_bytes>;
+  using Ring = PanelRing<panel_bytes, scaled ? 32 : 0>;
   using Query = MmaQuery<Group, K, KeyDim>;
-  using Sums = MmaSums<Group, V, ValueDim>;
+  using Sums = MmaSums<Group, V, ValueDim, scaled>;
   using RowDims = santa::detail::RowDims;
   static constexpr int blocks = MmaColumns<heads_max>::blocks;
 
@@ -52,7 +54,7 @@ class MmaTile {
   /// Asks for the first rows of the first tile, ahead of `scores`.
   template <class Rows>
   __device__ __forceinline__ void ask(const Rows& rows, std::int64_t first, std::int64_t step, int count) {
-    while (_ring.waiting() < Ring::slots && ask_keys(rows, first, step, count)) {
+    while (_keys_asked < 2 && ask_keys(rows, first, step, count)) {
     }
   }
 
@@ -76,18 +78,25 @@ class MmaTile {
     for (int done = 0;;) {
       while (_ring.waiting() < Ring::slots && ask_next(rows, first, step, count, coming, drawn)) {
       }
-      if (done == 2) break;
+      if (done == 2 && (key_rows == 16 || drawn.size() <= most_waiting)) break;
       if ((_values & 1U) != 0) {
         drawn.take();
         continue;
       }
-#pragma unroll
-      for (int b = 0; b < blocks; ++b)
-#pragma unroll
-        for (int k = 0; k < 4; ++k) half[1][b][k] = half[0][b][k];
       const std::uint32_t row = _ring.front() + row_place<key_bytes>(warp_lane() % 16);
-      _query.products(pieces_on(row, MmaOperand<K>::lane_piece()), half[0], [&] { pop(); });
-      ++done;
+      const std::uint32_t piece = pieces_on(row, MmaOperand<K>::lane_piece());
+      if constexpr (key_rows == 32) {
+        _query.products(piece, half[1], [] {});
+        _query.products(piece + 16U * key_bytes, half[0], [&] { pop(); });
+        done = 2;
+      } else {
+#pragma unroll
+        for (int b = 0; b < blocks; ++b)
+#pragma unroll
+          for (int k = 0; k < 4; ++k) half[1][b][k] = half[0][b][k];
+        _query.products(piece, half[0], [&] { pop(); });
+        ++done;
+      }
     }
     _keys_asked -= 2;
     float own[heads_max];
@@ -115,18 +124,21 @@ class MmaTile {
   template <class Rows, class Ahead>
   __device__ __forceinline__ void add_rows(const Rows& /*rows*/, std::int64_t /*first*/, const std::int32_t* /*index*/,
                                            int count, const Ahead& /*ahead*/, const float* weight, int weight_stride) {
-    const std::uint32_t row = _ring.front() + row_place<value_bytes>(Sums::lane_row());
-    _sums.add(pieces_on(row, Sums::lane_piece()), count, weight, weight_stride);
+    const std::uint32_t panel = _ring.front();
+    const std::uint32_t row = panel + row_place<value_bytes>(Sums::lane_row());
+    _sums.add(pieces_on(row, Sums::lane_piece()), count, weight, weight_stride, Ring::numbers_of(panel));
     pop();
   }
 
   /// |row - center|^2, with center in natural order or null for 0; by all lanes together.
-  __device__ float squared_distance(const V* row, const float* center) const {
-    return squared_distance_of<Group>(row, center, _dims.values);
+  __device__ float squared_distance(const V* row, const float* center, float scale) const {
+    return squared_distance_of<Group>(row, center, _dims.values, scale);
   }
   __device__ void rescale(int head, float factor) { _sums.rescale(head, factor); }
   /// Writes the sums of all heads in natural order: to[head * head_stride + 0..dim).
-  __device__ void store_sums(float* to, int head_stride) const { _sums.store(to, head_stride, _heads, _dims.values); }
+  __device__ void store_sums(float* to, int head_stride, float scale) const {
+    _sums.store(to, head_stride, _heads, _dims.values, scale);
+  }
 
  private:
   /// Where the rows lie of which a lane asks for pieces.
@@ -134,7 +146,13 @@ class MmaTile {
   using OwnValues = const V * [value_rows / Ring::row_step];
 
   /// Rows of keys and of values are alike, but perhaps for their number of features.
-  static constexpr bool alike = std::is_same_v<K, V> && KeyDim == ValueDim && key_rows == value_rows;
+  static constexpr bool alike = std::is_same_v<K, V> && KeyDim == ValueDim && key_rows == value_rows && !scaled;
+
+  /// Drawn rows that may wait while a tile is drawn, which adds up to 32. (Where keys come in panels of 16, no more
+  /// ever do.)
+  static constexpr int most_waiting = Group::queue_capacity - 32;
+  /// Panels of 16 keys that may be on their way: as few tiles as fill the ring.
+  static constexpr int most_asked = key_rows == 32 ? 6 : 4;
 
   /// Asks for what comes next: drawn rows if a panel of them waits, else keys.
   template <class Rows, class Coming, class DrawnRows>
@@ -156,8 +174,8 @@ class MmaTile {
       return true;
     } else {
       if (ask_values(drawn, value_rows)) return true;
-      const bool here = _keys_asked < 2;
-      return ask_keys(rows, here ? first : coming.first, step, here ? count : coming.count);
+      const int tile = _keys_asked / 2;
+      return ask_keys(rows, tile == 0 ? first : coming.first_of(tile), step, tile == 0 ? count : coming.count_of(tile));
     }
   }
 
@@ -174,8 +192,8 @@ class MmaTile {
   template <class Rows>
   __device__ __forceinline__ int find_keys(const Rows& rows, std::int64_t first, std::int64_t step, int count,
                                            OwnKeys& from) {
-    if (count <= 0 || _keys_asked == 4) return 0;
-    const int at = 16 * (_keys_asked % 2);
+    if (count <= 0 || _keys_asked == most_asked) return 0;
+    const int at = key_rows == 32 ? 0 : 16 * (_keys_asked % 2);
     const int present = count - at > 0 ? count - at : 1;
     const std::int64_t begin = first + step * (count > at ? at : 0);
 #pragma unroll
@@ -186,7 +204,7 @@ class MmaTile {
       else
         from[j] = rows[begin + step * (row < present ? row : 0)];
     }
-    ++_keys_asked;
+    _keys_asked += key_rows / 16;
     return present;
   }
 
@@ -196,10 +214,24 @@ class MmaTile {
 #pragma unroll
     for (int j = 0; j < value_rows / Ring::row_step; ++j) {
       const int row = Ring::lane_row() + Ring::row_step * j;
-      from[j] = static_cast<const V*>(drawn.unasked_row(row < count ? row : 0));
+      from[j] = place_of(drawn.unasked_row(row < count ? row : 0));
+    }
+    if constexpr (scaled) {
+      const int row = warp_lane() % value_rows;
+      const auto at = drawn.unasked_row(row < count ? row : 0);
+      if constexpr (requires { at.scale; })
+        if (warp_lane() < value_rows) _ring.ask_number(row, at.scale, row < count);
     }
     _values |= 1U << _ring.waiting();
     drawn.asked(count);
+  }
+  /// Where a drawn row lies; of NoDrawnRows there are none.
+  template <class Row>
+  __device__ static const V* place_of(const Row& row) {
+    if constexpr (requires { row.scale; })
+      return row.row;
+    else
+      return static_cast<const V*>(row);
   }
   /// Asks for drawn rows if at least so many wait.
   template <class DrawnRows>
@@ -220,7 +252,7 @@ class MmaTile {
   Query _query;
   Ring _ring;
   std::uint32_t _values = 0;  // which panels of the ring are drawn rows, the oldest first
-  int _keys_asked = 0;        // panels of this tile and the next
+  int _keys_asked = 0;        // in 16s, of this tile and those that follow
   int _heads;
   RowDims _dims;
   Sums _sums;

@@ -13,17 +13,19 @@
 namespace santa::lanes::inline SANTA_BUILD {
 
 /// Panels of up to `panel_bytes` that are copied to scratch while the warp works on others: two at a time, taken in the
-/// order they were asked for. Copies go past registers, so that what waits for memory costs none.
+/// order they were asked for. Copies go past registers, so that what waits for memory costs none. Behind the rows of a
+/// panel is room for `floats` numbers.
 ///
 /// Row r of a panel begins at r * row_bytes, and its 16-byte piece p lies at place p ^ (r % 8), so that the same pieces
 /// of 8 rows are in different banks.
-template <int panel_bytes>
+template <int panel_bytes, int floats = 0>
 class PanelRing {
-  static_assert(panel_bytes % 128 == 0);
+  static_assert(panel_bytes % 128 == 0 && floats % 32 == 0);
+  static constexpr std::uint32_t slot_bytes = panel_bytes + 4 * floats;
 
  public:
   static constexpr int slots = 2;
-  static constexpr std::size_t scratch_floats = slots * panel_bytes / sizeof(float);
+  static constexpr std::size_t scratch_floats = slots * slot_bytes / sizeof(float);
 
   /// Scratch begins at a multiple of 128 bytes.
   __device__ explicit PanelRing(float* scratch)
@@ -56,6 +58,8 @@ class PanelRing {
       for (int i = 0; i < row_bytes / 128; ++i) {
         if (whole)
           copy_piece(to + 128U * static_cast<std::uint32_t>(i), at + 128 * i);
+        else if constexpr (sizeof(T) == 1)  // of which 8 may end in the middle of a piece
+          copy_some(to + 128U * static_cast<std::uint32_t>(i), at + 128 * i, min(max(left - 128 * i, 0), 16));
         else
           copy_piece(to + 128U * static_cast<std::uint32_t>(i), at + 128 * i, left > 128 * i);
       }
@@ -64,6 +68,13 @@ class PanelRing {
     _next ^= 1U;
     ++_waiting;
   }
+
+  /// Asks for a number of the panel that is asked for next: number `i`, or 0 where it isn't present.
+  __device__ __forceinline__ void ask_number(int i, const float* from, bool present) {
+    copy_float(place(_next) + panel_bytes + 4U * static_cast<std::uint32_t>(i), from, present);
+  }
+  /// Where the numbers of a panel lie.
+  [[nodiscard]] __device__ static std::uint32_t numbers_of(std::uint32_t panel) { return panel + panel_bytes; }
 
   /// The scratch address of the oldest panel, once it is here.
   [[nodiscard]] __device__ __forceinline__ std::uint32_t front() const {
@@ -81,7 +92,7 @@ class PanelRing {
   }
 
  private:
-  [[nodiscard]] __device__ std::uint32_t place(std::uint32_t slot) const { return _base + slot * panel_bytes; }
+  [[nodiscard]] __device__ std::uint32_t place(std::uint32_t slot) const { return _base + slot * slot_bytes; }
 
   std::uint32_t _base;
   std::uint32_t _next = 0;

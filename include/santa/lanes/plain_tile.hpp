@@ -60,13 +60,20 @@ class PlainTile {
 
   template <class Rows, class Ahead>
   KOKKOS_FUNCTION void add_rows(const Rows& rows, std::int64_t first, const std::int32_t* index, int count,
-                                const Ahead& /*ahead*/, const float* weight, int weight_stride) {
+                                const Ahead& ahead, const float* weight, int weight_stride) {
+    add_scaled_rows(rows, first, index, count, ahead, weight, weight_stride, [](int /*i*/) { return 1.F; });
+  }
+  template <class Rows, class Ahead, class Scale>
+  KOKKOS_FUNCTION void add_scaled_rows(const Rows& rows, std::int64_t first, const std::int32_t* index, int count,
+                                       const Ahead& /*ahead*/, const float* weight, int weight_stride,
+                                       const Scale& scale) {
     for (int i = 0; i < count; ++i) {
       const V* row = rows[first + index[i]];
+      const float by = scale(i);
       float value[parts];
       for (int p = 0; p < parts; ++p) {
         const int d = _group.lane() + p * Group::size;
-        value[p] = d < _dims.values ? static_cast<float>(row[d]) : 0.F;
+        value[p] = d < _dims.values ? static_cast<float>(row[d]) * by : 0.F;
       }
       _group.for_heads(_heads, [&](int head) {
         const float w = weight[head * weight_stride + i];
@@ -75,10 +82,10 @@ class PlainTile {
     }
   }
 
-  KOKKOS_FUNCTION float squared_distance(const V* row, const float* center) const {
+  KOKKOS_FUNCTION float squared_distance(const V* row, const float* center, float scale) const {
     float total = 0.F;
     for (int d = _group.lane(); d < _dims.values; d += Group::size) {
-      const float difference = static_cast<float>(row[d]) - (center != nullptr ? center[d] : 0.F);
+      const float difference = static_cast<float>(row[d]) * scale - (center != nullptr ? center[d] : 0.F);
       total = fma(difference, difference, total);
     }
     return _group.sum(total);
@@ -90,11 +97,11 @@ class PlainTile {
     });
   }
 
-  KOKKOS_FUNCTION void store_sums(float* to, int head_stride) const {
+  KOKKOS_FUNCTION void store_sums(float* to, int head_stride, float scale) const {
     _group.for_heads(_heads, [&](int head) {
       for (int p = 0; p < parts; ++p) {
         const int d = _group.lane() + p * Group::size;
-        if (d < _dims.values) to[head * head_stride + d] = _sum[head][p];
+        if (d < _dims.values) to[head * head_stride + d] = _sum[head][p] * scale;
       }
     });
   }

@@ -26,7 +26,7 @@ struct TeamSeam {
   template <class Extents>
   using Group = TeamGroup<Space, Extents::heads>;
   static constexpr bool many_groups = false;
-  template <class K, class Extents, class Scored = K, bool rescored = false, class V = K>
+  template <class K, class Extents, class Scored = K, bool rescored = false, class V = K, bool scaled = false>
   using Tile =
       std::conditional_t<std::is_same_v<K, Scored>, PlainTile<Group<Extents>, K, Extents::dim, V>,
                          std::conditional_t<std::is_same_v<Scored, FeatureMajor<K>>,
