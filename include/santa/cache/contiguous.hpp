@@ -184,8 +184,13 @@ class ContiguousCache {
     detail::check_scales(_keys, _values, token_major ? 2 : 1);
     if (has_lengths()) detail::require_extent(_lengths, "lengths", 0, extent(0), "the batch of keys");
     const std::int64_t kv_heads = extent(token_major ? 2 : 1);
-    return {
-        extent(0), kv_heads, kv_heads, extent(token_major ? 1 : 2), extent(3), detail::value_dim_of(keys(), values())};
+    return {extent(0),
+            kv_heads,
+            kv_heads,
+            extent(token_major ? 1 : 2),
+            extent(3),
+            1,
+            detail::value_dim_of(keys(), values())};
   }
 
   /// What kernels need, checked.

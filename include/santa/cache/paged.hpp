@@ -140,6 +140,7 @@ class PagedCache {
             kv_heads,
             length,
             static_cast<std::int64_t>(keys().extent(3)),
+            1,
             detail::value_dim_of(keys(), values())};
   }
 
@@ -148,7 +149,7 @@ class PagedCache {
     const Shape own = shape();
     const std::int64_t slots =
         detail::product("pages * page_size", {pages(), page_size()}, detail::most_counted, "less than 2^31");
-    return {1, own.kv_heads, own.kv_heads, slots, own.dim, own.value_dim};
+    return {1, own.kv_heads, own.kv_heads, slots, own.dim, 1, own.value_dim};
   }
 
   /// What kernels need, checked.
