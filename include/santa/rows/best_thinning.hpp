@@ -118,17 +118,35 @@ struct BestCandidate : Candidates<Kernel, stein> {
     block.for_each(count, [&](std::int64_t i) {
       effect[i] = share * (0.5 * own.at(i, i) + own.sum(i, m, this->unit(), first)) - 2. * this->mean()[i];
     });
-    for (std::int64_t k = 0; k < m; ++k) {
-      const std::int64_t x = first + k;
-      for_each_value(block, own, x, count, [&](std::int64_t i, double v) { value[i] = v; });
-      const auto gain = [&](std::int64_t i) { return Kokkos::fma(share, value[i], -effect[i]); };
-      const double most = block.largest(count, gain);
-      std::int64_t y = most > gain(x) ? block.first_of(count, [&](std::int64_t i) { return gain(i) >= most; }) : x;
-      if (y == count) y = x;
-      block.single([&] { kept[k] = y < this->size ? this->rows[y] : in_order[this->place(y)]; });
-      if (y != x)
-        for_each_value(block, own, y, count, [&](std::int64_t i, double v) { effect[i] += share * (v - value[i]); });
+    block.for_each(m, [&](std::int64_t k) { kept[k] = first + k; });
+    bool moved = true;
+    for (int sweep = 0; sweep < sweeps && moved; ++sweep) {
+      moved = false;
+      for (std::int64_t k = 0; k < m; ++k) moved = exchange(block, own, k, share, effect, value) || moved;
     }
+    block.for_each(m, [&](std::int64_t k) {
+      kept[k] = kept[k] < this->size ? this->rows[kept[k]] : in_order[this->place(kept[k])];
+    });
+  }
+
+ private:
+  static constexpr int sweeps = 3;
+
+  /// Exchanges the k-th kept row, for which `kept` is its place in `own`, if another lowers the distance. effect: what
+  /// each row would add to m / 2 times its square.
+  template <class Block, class Rows>
+  KOKKOS_FUNCTION bool exchange(const Block& block, const Rows& own, std::int64_t k, double share, double* effect,
+                                double* value) const {
+    const std::int64_t x = kept[k], count = this->count();
+    for_each_value(block, own, x, count, [&](std::int64_t i, double v) { value[i] = v; });
+    const auto gain = [&](std::int64_t i) { return Kokkos::fma(share, value[i], -effect[i]); };
+    const double most = block.largest(count, gain);
+    if (!(most > gain(x))) return false;
+    const std::int64_t y = block.first_of(count, [&](std::int64_t i) { return gain(i) >= most; });
+    if (y == count) return false;
+    block.single([&] { kept[k] = y; });
+    for_each_value(block, own, y, count, [&](std::int64_t i, double v) { effect[i] += share * (v - value[i]); });
+    return true;
   }
 };
 

@@ -122,6 +122,17 @@ inline void recombine(WeightedColumns& of) {
   }
 }
 
+/// The most that the sums of the first features are off.
+inline double most_off(const WeightedColumns& of, const std::vector<double>& sums) {
+  double most = 0.;
+  for (std::size_t f = 0; f < sums.size(); ++f) {
+    double sum = 0.;
+    for (std::size_t i = 0; i < of.column.size(); ++i) sum += of.weight[i] * of.feature[f][of.column[i]];
+    most = std::fmax(most, std::fabs(sum - sums[f]));
+  }
+  return most;
+}
+
 /// Changes weights, each in proportion to itself, so that the sums of the first `count` features are the given ones to
 /// the last bits. These are few.
 inline void hold_sums(WeightedColumns& of, const std::vector<double>& sums) {

@@ -8,6 +8,8 @@
 #include <santa/rows/kernel_features.hpp>
 #include <santa/rows/kernel_rows.hpp>
 #include <santa/rows/recombine.hpp>
+#include <santa/rows/simplex_weights.hpp>
+#include <santa/rows/stein_exchange.hpp>
 
 #include <Kokkos_Core.hpp>
 
@@ -90,11 +92,55 @@ void write_columns(const Space& space, const WeightedColumns& columns,
   Kokkos::deep_copy(space, Kokkos::subview(drawn.count, 0), count);
 }
 
+/// Better weights for the columns that recombination left: nearest by the kernel to all rows' weights, or to 0.
+template <class Space, class Rows>
+void improve_weights(const Space& space, const Rows& rows, const std::vector<double>& weight, bool mean_zero,
+                     const std::vector<double>& sums, WeightedColumns& of) {
+  using Memory = typename Space::memory_space;
+  const auto m = static_cast<std::int64_t>(of.column.size()), n = static_cast<std::int64_t>(weight.size());
+  const auto there = [](const auto& from) {
+    using T = typename std::remove_reference_t<decltype(from)>::value_type;
+    return Kokkos::create_mirror_view_and_copy(Memory{},
+                                               Kokkos::View<const T*, Kokkos::HostSpace>(from.data(), from.size()));
+  };
+  const auto column = there(of.column);
+  const auto all = there(weight);
+  const auto values = allocate<Kokkos::View<double**, Kokkos::LayoutRight, Memory>, Fresh::unset>(
+      space, "santa::thinning::kernel", m, m + 1);
+  Kokkos::parallel_for(
+      "santa::kernel_matrix", Range<Space>(space, 0, m * (m + 1)), KOKKOS_LAMBDA(std::int64_t index) {
+        const std::int64_t i = index / (m + 1), j = index % (m + 1);
+        if (j < m)
+          values(i, j) = rows.at(column(i), column(j));
+        else
+          values(i, j) = mean_zero ? 0. : rows.sum(column(i), n, all.data());
+      });
+  space.fence("santa::kernel_matrix");
+  const auto here = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, values);
+  DenseMatrix matrix(of.column.size(), of.column.size());
+  std::vector<double> b;
+  double most = 0.;
+  for (std::size_t i = 0; i < of.column.size(); ++i) most = std::fmax(most, here(i, i));
+  for (std::size_t i = 0; i < of.column.size(); ++i) {
+    for (std::size_t j = 0; j < of.column.size(); ++j) matrix[i][j] = here(i, j) + (i == j ? 1e-10 * most : 0.);
+    b.push_back(here(i, of.column.size()));
+  }
+  if (invert(matrix)) of.weight = SimplexWeights(matrix, b, of, sums.size()).run(sums);
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < of.column.size(); ++i)
+    if (of.weight[i] > 0.) {
+      of.column[kept] = of.column[i];
+      of.weight[kept++] = of.weight[i];
+    }
+  of.column.resize(kept);
+  of.weight.resize(kept);
+}
+
 /// Thins by recombination, and writes the list. weight: each row's part of the whole. moments: [n, q], may be without
 /// data.
 template <class Space, class Rows, class Moments>
 void recombine_rows(const Space& space, const Rows& rows, const std::vector<double>& weight, const Moments& moments,
-                    std::int64_t m, const StreamKey& key,
+                    std::int64_t m, const StreamKey& key, bool mean_zero,
                     const DrawnRows<typename Space::memory_space, double>& drawn) {
   HeldColumns held(weight);
   const Kokkos::View<const double*, typename Space::memory_space> data(rows.data, rows.features() * rows.stride);
@@ -121,6 +167,16 @@ void recombine_rows(const Space& space, const Rows& rows, const std::vector<doub
       all.weight.push_back(weight[i]);
     }
   recombine(all);
+  improve_weights(space, rows, weight, mean_zero, held.sums(), all);
+  if (mean_zero) {
+    WeightedColumns other = all;
+    exchange_rows(space, rows, weight, other);
+    for (int i = 0; i < 4; ++i) hold_sums(other, held.sums());
+    if (most_off(other, held.sums()) < 1e-9) {
+      improve_weights(space, rows, weight, mean_zero, held.sums(), other);
+      all = other;
+    }
+  }
   for (int i = 0; i < 2; ++i) hold_sums(all, held.sums());
   write_columns(space, all, drawn);
   space.fence("santa::recombine");

@@ -83,7 +83,7 @@ class Thinner {
   void run(const Drawn& drawn) const {
     if (!drawable()) return no_rows(drawn);
     if (_options.weights == ThinnedWeights::simplex)
-      recombine_rows(_space, _rows, host_weights(), _options.moments, _tree.m, _key, drawn);
+      recombine_rows(_space, _rows, host_weights(), _options.moments, _tree.m, _key, stein, drawn);
     else
       list_equal(drawn);
   }
