@@ -28,13 +28,13 @@ struct DenseMatrix {
   double* operator[](std::size_t row) { return data.data() + row * columns; }
 };
 
-/// Vectors that a matrix maps to 0, a row each, by elimination with the largest pivots. What is below 1e-13 of the
-/// matrix' largest number, rows being scaled, is 0. Overwrites the matrix.
-inline DenseMatrix null_vectors(DenseMatrix& matrix) {
+/// Vectors that a matrix maps to 0, a row each, by elimination with the largest pivots of the first `pivots` columns.
+/// What is below 1e-13 of these' largest number, rows being scaled, is 0. Overwrites the matrix.
+inline DenseMatrix null_vectors(DenseMatrix& matrix, std::size_t pivots) {
   const std::size_t columns = matrix.columns, rows = matrix.data.size() / columns;
   for (std::size_t r = 0; r < rows; ++r) {
     double most = 0.;
-    for (std::size_t c = 0; c < columns; ++c) most = std::fmax(most, std::fabs(matrix[r][c]));
+    for (std::size_t c = 0; c < pivots; ++c) most = std::fmax(most, std::fabs(matrix[r][c]));
     for (std::size_t c = 0; c < columns && most > 0.; ++c) matrix[r][c] /= most;
   }
   std::vector<std::size_t> pivot;
@@ -43,7 +43,7 @@ inline DenseMatrix null_vectors(DenseMatrix& matrix) {
     double most = 1e-13;
     std::size_t row = rows, column = 0;
     for (std::size_t i = r; i < rows; ++i)
-      for (std::size_t c = 0; c < columns; ++c)
+      for (std::size_t c = 0; c < pivots; ++c)
         if (taken[c] == 0 && std::fabs(matrix[i][c]) > most) {
           most = std::fabs(matrix[i][c]);
           row = i;
@@ -70,6 +70,16 @@ inline DenseMatrix null_vectors(DenseMatrix& matrix) {
     ++at;
   }
   return null;
+}
+
+/// Solves for x: the matrix times x is its last column. Of unknowns that nothing decides, x is 0.
+inline std::vector<double> solved(DenseMatrix& matrix) {
+  const std::size_t unknowns = matrix.columns - 1;
+  DenseMatrix null = null_vectors(matrix, unknowns);
+  const double* const last = null[null.data.size() / null.columns - 1];  // the one with the last column
+  std::vector<double> result(last, last + unknowns);
+  for (double& x : result) x = -x;
+  return result;
 }
 
 /// Moves weights of 1 along each null vector until one is 0. Returns them: at most as many are left as the matrix has
@@ -109,7 +119,7 @@ inline void recombine(WeightedColumns& of) {
     for (std::size_t f = 0; f < features; ++f)
       for (std::size_t b = 0; b < blocks; ++b)
         for (std::size_t i = begin(b); i < begin(b + 1); ++i) sums[f][b] += of.weight[i] * of.feature[f][of.column[i]];
-    const std::vector<double> factor = vanish(null_vectors(sums));
+    const std::vector<double> factor = vanish(null_vectors(sums, blocks));
     std::size_t kept = 0;
     for (std::size_t b = 0; b < blocks; ++b)
       for (std::size_t i = begin(b); i < begin(b + 1) && factor[b] > 0.; ++i) {
@@ -142,18 +152,15 @@ inline void hold_sums(WeightedColumns& of, const std::vector<double>& sums) {
     long double missing = sums[f];
     for (std::size_t i = 0; i < of.column.size(); ++i)
       missing -= static_cast<long double>(of.weight[i]) * of.feature[f][of.column[i]];
-    system[f][count] = static_cast<double>(-missing);
+    system[f][count] = static_cast<double>(missing);
     for (std::size_t g = 0; g < count; ++g)
       for (std::size_t i = 0; i < of.column.size(); ++i)
         system[f][g] += of.weight[i] * of.feature[f][of.column[i]] * of.feature[g][of.column[i]];
   }
-  // The vector whose last number is 1 solves system x = missing.
-  DenseMatrix null = null_vectors(system);
-  const std::size_t vectors = null.data.size() / (count + 1);
-  if (vectors == 0 || null[vectors - 1][count] != 1.) return;
+  const std::vector<double> factor = solved(system);
   for (std::size_t i = 0; i < of.column.size(); ++i) {
     double change = 0.;
-    for (std::size_t f = 0; f < count; ++f) change += null[vectors - 1][f] * of.feature[f][of.column[i]];
+    for (std::size_t f = 0; f < count; ++f) change += factor[f] * of.feature[f][of.column[i]];
     if (change > -0.5 && change < 0.5) of.weight[i] += of.weight[i] * change;
   }
 }

@@ -13,9 +13,12 @@
 
 #include <Kokkos_Core.hpp>
 
+#include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <numeric>
+#include <type_traits>
 #include <vector>
 
 namespace santa::detail::inline SANTA_BUILD {
@@ -81,10 +84,14 @@ void write_columns(const Space& space, const WeightedColumns& columns,
   const auto rows = Kokkos::create_mirror_view(first(drawn.rows));
   const auto weights = Kokkos::create_mirror_view(first(drawn.weights));
   auto count = static_cast<std::int64_t>(columns.column.size());
-  for (std::size_t i = 0; i < columns.column.size(); ++i) {
-    rows(i) = columns.column[i];
-    weights(i) = columns.weight[i];
-    if (!std::isfinite(columns.weight[i])) count = 0;
+  std::vector<std::size_t> order(columns.column.size());  // exchanged rows are not in order
+  std::iota(order.begin(), order.end(), 0U);
+  std::sort(order.begin(), order.end(),
+            [&](std::size_t a, std::size_t b) { return columns.column[a] < columns.column[b]; });
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    rows(i) = columns.column[order[i]];
+    weights(i) = columns.weight[order[i]];
+    if (!std::isfinite(weights(i))) count = 0;
   }
   Kokkos::deep_copy(space, first(drawn.rows), rows);
   Kokkos::deep_copy(space, first(drawn.weights), weights);

@@ -27,6 +27,23 @@ struct RowPair {
   }
 };
 
+namespace detail::inline SANTA_BUILD {
+
+/// u^(-1/2) for u of 1 to 1e300, from there on that of 1e300, to 3 units in the last place. By Newton's steps: the
+/// library's root is a call a row on hosts, for its errno.
+KOKKOS_FORCEINLINE_FUNCTION double inverse_root(double u) {
+  const double limited = u > 1e300 ? 1e300 : u;
+  const double half = -0.5 * limited;
+  double y = Kokkos::bit_cast<double>(0x5fe6eb50c7b537a9U - (Kokkos::bit_cast<std::uint64_t>(limited) >> 1));
+  y *= Kokkos::fma(half * y, y, 1.5);  // 4 times, and no loop: compilers make vectors of the loop around it
+  y *= Kokkos::fma(half * y, y, 1.5);
+  y *= Kokkos::fma(half * y, y, 1.5);
+  y *= Kokkos::fma(half * y, y, 1.5);
+  return y;
+}
+
+}  // namespace detail::inline SANTA_BUILD
+
 /// A kernel as a function of t = |x - y|^2, and its first two derivatives by t.
 struct KernelSlopes {
   double value, first, second;
@@ -50,7 +67,7 @@ struct InverseMultiquadric {
   double bandwidth = 0.;  // h; 0: the median distance of rows
 
   [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION double of_square(double t) const {
-    return 1. / Kokkos::sqrt(1. + t * (1. / (bandwidth * bandwidth)));
+    return detail::inverse_root(1. + t * (1. / (bandwidth * bandwidth)));
   }
   [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION KernelSlopes slopes(double t) const {
     const double rate = 1. / (bandwidth * bandwidth), value = of_square(t), square = value * value;

@@ -61,7 +61,7 @@ class SimplexWeights {
  private:
   [[nodiscard]] double feature(std::size_t f, std::size_t i) const { return _of.feature[f][_of.column[i]]; }
 
-  /// The least over weights of any sign; none where the held features are not independent.
+  /// The least over weights of any sign; none where it is not finite.
   std::vector<double> least(const std::vector<double>& sums) {
     const std::size_t n = _in.size();
     DenseMatrix along(_held + 1, n);  // the inverse times b, and times each held feature
@@ -73,18 +73,17 @@ class SimplexWeights {
       }
     DenseMatrix system(_held, _held + 1);
     for (std::size_t f = 0; f < _held; ++f) {
-      system[f][_held] = -sums[f];
+      system[f][_held] = sums[f];
       for (std::size_t i = 0; i < n; ++i) {
-        system[f][_held] += feature(f, i) * along[_held][i];
+        system[f][_held] -= feature(f, i) * along[_held][i];
         for (std::size_t g = 0; g < _held; ++g) system[f][g] += feature(f, i) * along[g][i];
       }
     }
-    DenseMatrix null = null_vectors(system);
-    if (null.data.size() != _held + 1 || null[0][_held] != 1.) return {};
+    const std::vector<double> factor = solved(system);
     std::vector<double> result(n, 0.);
     for (std::size_t i = 0; i < n; ++i) {
       result[i] = along[_held][i];
-      for (std::size_t f = 0; f < _held; ++f) result[i] += null[0][f] * along[f][i];
+      for (std::size_t f = 0; f < _held; ++f) result[i] += factor[f] * along[f][i];
       if (!std::isfinite(result[i])) return {};
     }
     return result;
