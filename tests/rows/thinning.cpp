@@ -188,13 +188,36 @@ TEST_CASE("weights_are_the_best_that_are_not_negative") {
   CHECK(invert(unit));
   CHECK(unit[1][1] == 0.5);
   for (std::size_t i = 0; i < 3; ++i) unit[i][i] = 1.;
-  const std::vector<double> inside = SimplexWeights(unit, {0.4, 0.4, 0.5}, of, 1).run({1.});
+  const std::vector<double> inside = SimplexWeights(unit, unit, {0.4, 0.4, 0.5}, of, 1).run({1.});
   CHECK(inside[0] == doctest::Approx(0.3));
   CHECK(inside[2] == doctest::Approx(0.4));
-  const std::vector<double> edge = SimplexWeights(unit, {-5., 0.6, 0.4}, of, 1).run({1.});
+  const std::vector<double> edge = SimplexWeights(unit, unit, {-5., 0.6, 0.4}, of, 1).run({1.});
   CHECK(edge[0] == 0.);
   CHECK(edge[1] == doctest::Approx(0.6));
   CHECK(edge[2] == doctest::Approx(0.4));
+  // The second column is in the way of the first steps, and comes back.
+  DenseMatrix kernel(3, 3);
+  const double values[3][3] = {{2., 0.9, 0.}, {0.9, 1., 0.5}, {0., 0.5, 1.}};
+  for (std::size_t i = 0; i < 3; ++i)
+    for (std::size_t j = 0; j < 3; ++j) kernel[i][j] = values[i][j];
+  DenseMatrix inverse = kernel;
+  CHECK(invert(inverse));
+  for (const double first : {0.05, 0.3, 0.9})
+    for (const double second : {1e-6, 0.04}) {
+      of.weight = {first, second, 1. - first - second};
+      const std::vector<double> w = SimplexWeights(kernel, inverse, {0., 0.3, 0.1}, of, 1).run({1.});
+      double best = HUGE_VAL, found = 0.;
+      const auto value = [&](const double(&of_three)[3]) {
+        double sum = -0.3 * of_three[1] - 0.1 * of_three[2];
+        for (std::size_t i = 0; i < 3; ++i)
+          for (std::size_t j = 0; j < 3; ++j) sum += 0.5 * of_three[i] * of_three[j] * kernel[i][j];
+        return sum;
+      };
+      for (int i = 0; i <= 1000; ++i)
+        for (int j = 0; i + j <= 1000; ++j) best = std::fmin(best, value({1e-3 * i, 1e-3 * j, 1e-3 * (1000 - i - j)}));
+      found = value({w[0], w[1], w[2]});
+      CHECK(found < best + 1e-12);
+    }
   DenseMatrix singular(2, 2);
   CHECK(!invert(singular));
 }

@@ -130,7 +130,7 @@ struct BestCandidate : Candidates<Kernel, stein> {
   }
 
  private:
-  static constexpr int sweeps = 3;
+  static constexpr int sweeps = 8;  // at most: it ends where none helps
 
   /// Exchanges the k-th kept row, for which `kept` is its place in `own`, if another lowers the distance. effect: what
   /// each row would add to m / 2 times its square.

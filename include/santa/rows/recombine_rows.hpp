@@ -83,11 +83,12 @@ void write_columns(const Space& space, const WeightedColumns& columns,
   const auto first = [](const auto& view) { return Kokkos::subview(view, 0, Kokkos::ALL); };
   const auto rows = Kokkos::create_mirror_view(first(drawn.rows));
   const auto weights = Kokkos::create_mirror_view(first(drawn.weights));
-  auto count = static_cast<std::int64_t>(columns.column.size());
-  std::vector<std::size_t> order(columns.column.size());  // exchanged rows are not in order
-  std::iota(order.begin(), order.end(), 0U);
+  std::vector<std::size_t> order;  // exchanged rows are not in order
+  for (std::size_t i = 0; i < columns.column.size(); ++i)
+    if (!(columns.weight[i] <= 0.)) order.push_back(i);
   std::sort(order.begin(), order.end(),
             [&](std::size_t a, std::size_t b) { return columns.column[a] < columns.column[b]; });
+  auto count = static_cast<std::int64_t>(order.size());
   for (std::size_t i = 0; i < order.size(); ++i) {
     rows(i) = columns.column[order[i]];
     weights(i) = columns.weight[order[i]];
@@ -99,7 +100,8 @@ void write_columns(const Space& space, const WeightedColumns& columns,
   Kokkos::deep_copy(space, Kokkos::subview(drawn.count, 0), count);
 }
 
-/// Better weights for the columns that recombination left: nearest by the kernel to all rows' weights, or to 0.
+/// Better weights for the columns that recombination left: nearest by the kernel to all rows' weights, or to 0. Some
+/// are 0 then.
 template <class Space, class Rows>
 void improve_weights(const Space& space, const Rows& rows, const std::vector<double>& weight, bool mean_zero,
                      const std::vector<double>& sums, WeightedColumns& of) {
@@ -132,15 +134,8 @@ void improve_weights(const Space& space, const Rows& rows, const std::vector<dou
     for (std::size_t j = 0; j < of.column.size(); ++j) matrix[i][j] = here(i, j) + (i == j ? 1e-10 * most : 0.);
     b.push_back(here(i, of.column.size()));
   }
-  if (invert(matrix)) of.weight = SimplexWeights(matrix, b, of, sums.size()).run(sums);
-  std::size_t kept = 0;
-  for (std::size_t i = 0; i < of.column.size(); ++i)
-    if (of.weight[i] > 0.) {
-      of.column[kept] = of.column[i];
-      of.weight[kept++] = of.weight[i];
-    }
-  of.column.resize(kept);
-  of.weight.resize(kept);
+  DenseMatrix inverse = matrix;
+  if (invert(inverse)) of.weight = SimplexWeights(matrix, inverse, b, of, sums.size()).run(sums);
 }
 
 /// Thins by recombination, and writes the list. weight: each row's part of the whole. moments: [n, q], may be without
@@ -152,7 +147,7 @@ void recombine_rows(const Space& space, const Rows& rows, const std::vector<doub
   HeldColumns held(weight);
   const Kokkos::View<const double*, typename Space::memory_space> data(rows.data, rows.features() * rows.stride);
   const auto here = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, data);
-  for (int f = 0; f < rows.dim; ++f)
+  for (int f = 0; f < rows.dim && !mean_zero; ++f)
     held.add([&](std::size_t i) { return here(static_cast<std::size_t>(f * rows.stride) + i); });
   if (moments.data() != nullptr) {
     const Kokkos::View<double**, Kokkos::LayoutRight, typename Space::memory_space> packed(
@@ -175,14 +170,13 @@ void recombine_rows(const Space& space, const Rows& rows, const std::vector<doub
     }
   recombine(all);
   improve_weights(space, rows, weight, mean_zero, held.sums(), all);
-  if (mean_zero) {
+  for (int sweep = 0; sweep < 3 && mean_zero; ++sweep) {
     WeightedColumns other = all;
     exchange_rows(space, rows, weight, other);
     for (int i = 0; i < 4; ++i) hold_sums(other, held.sums());
-    if (most_off(other, held.sums()) < 1e-9) {
-      improve_weights(space, rows, weight, mean_zero, held.sums(), other);
-      all = other;
-    }
+    if (most_off(other, held.sums()) > 1e-9) break;
+    improve_weights(space, rows, weight, mean_zero, held.sums(), other);
+    all = other;
   }
   for (int i = 0; i < 2; ++i) hold_sums(all, held.sums());
   write_columns(space, all, drawn);

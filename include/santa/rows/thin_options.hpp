@@ -17,7 +17,7 @@ namespace santa {
 /// What thinned rows' weights are.
 enum class ThinnedWeights : std::uint8_t {
   equal,    // multiples of 1 / m: a row may come more than once
-  simplex,  // any that are not negative and add up to 1: recombination, which holds the mean of the rows
+  simplex,  // positive ones that add up to 1: recombination, which holds the mean of the rows
 };
 
 /// Options of thinning.
@@ -32,7 +32,8 @@ struct ThinOptions {
   // [n, dim]: the score, the gradient of the log of the target's density at each row, known up to a factor. Averages
   // are then near the target's, whatever the rows were drawn by: burn-in, tempering, an unadjusted chain.
   View<const double**> scores = {};
-  View<const double**> moments = {};  // [n, q]: simplex weights hold their means as well as the rows' own
+  // [n, q]: simplex weights hold their means as well as the rows' own; with scores: those of the picked rows, alone
+  View<const double**> moments = {};
 };
 
 namespace detail::inline SANTA_BUILD {
@@ -53,10 +54,13 @@ void check_thinning(const ThinOptions<MemorySpace>& options, std::int64_t m, std
     require_extent(array_of("scores", options.scores), 1, dim, "that of rows");
     if (!SmoothKernel<Kernel>) reject("scores", "given", "none with a kernel that has no slopes");
   }
+  const bool target = options.scores.data() != nullptr;
   const auto more = options.moments.data() != nullptr ? static_cast<std::int64_t>(options.moments.extent(1)) : 0;
+  const std::int64_t held = 1 + (target ? 0 : dim) + more;
   if (options.weights == ThinnedWeights::simplex)
-    require(m >= 1 + dim + more, "m", m,
-            "1 + dim + moments (" + std::to_string(1 + dim + more) + ") or more with simplex weights");
+    require(
+        m >= held, "m", m,
+        (target ? "1 + moments (" : "1 + dim + moments (") + std::to_string(held) + ") or more with simplex weights");
   else if (more > 0)
     reject("moments", "given", "none with equal weights");
 }
