@@ -138,11 +138,11 @@ void improve_weights(const Space& space, const Rows& rows, const std::vector<dou
   if (invert(inverse)) of.weight = SimplexWeights(matrix, inverse, b, of, sums.size()).run(sums);
 }
 
-/// Thins by recombination, and writes the list. weight: each row's part of the whole. moments: [n, q], may be without
-/// data.
+/// Thins by recombination, and writes the list. weight: each row's part of the whole. barred: rows that may not come.
+/// moments: [n, q], may be without data.
 template <class Space, class Rows, class Moments>
 void recombine_rows(const Space& space, const Rows& rows, const std::vector<double>& weight, const Moments& moments,
-                    std::int64_t m, const StreamKey& key, bool mean_zero,
+                    std::int64_t m, const StreamKey& key, bool mean_zero, const std::vector<char>& barred,
                     const DrawnRows<typename Space::memory_space, double>& drawn) {
   HeldColumns held(weight);
   const Kokkos::View<const double*, typename Space::memory_space> data(rows.data, rows.features() * rows.stride);
@@ -172,7 +172,7 @@ void recombine_rows(const Space& space, const Rows& rows, const std::vector<doub
   improve_weights(space, rows, weight, mean_zero, held.sums(), all);
   for (int sweep = 0; sweep < 3 && mean_zero; ++sweep) {
     WeightedColumns other = all;
-    exchange_rows(space, rows, weight, other);
+    exchange_rows(space, rows, barred, other);
     for (int i = 0; i < 4; ++i) hold_sums(other, held.sums());
     if (most_off(other, held.sums()) > 1e-9) break;
     improve_weights(space, rows, weight, mean_zero, held.sums(), other);

@@ -51,18 +51,16 @@ struct BestExchange {
   }
 };
 
-/// One sweep over the list: each row in turn. Weights stay positive and add up to 1; held sums do not stay. Rows that
-/// may come: those with `weight` above 0. Time: count kernels for each row of the list, twice.
+/// One sweep over the list: each row in turn. Weights stay positive and add up to 1; held sums do not stay. Rows
+/// that may not come are listed. Time: count kernels for each row of the list, twice.
 template <class Space, class Rows>
-void exchange_rows(const Space& space, const Rows& rows, const std::vector<double>& weight, WeightedColumns& of) {
+void exchange_rows(const Space& space, const Rows& rows, std::vector<char> listed, WeightedColumns& of) {
   using Memory = typename Space::memory_space;
   using Numbers = Kokkos::View<double*, Memory>;
-  const auto count = static_cast<std::int64_t>(weight.size());
+  const auto count = static_cast<std::int64_t>(listed.size());
   const auto make = [&] { return allocate<Numbers, Fresh::unset>(space, "santa::exchange", count); };
   const Numbers sum = make(), self = make(), value = make();
-  std::vector<double> now(weight.size(), 0.);
-  std::vector<char> listed(weight.size(), 0);
-  for (std::size_t i = 0; i < weight.size(); ++i) listed[i] = weight[i] > 0. ? 0 : 1;
+  std::vector<double> now(listed.size(), 0.);
   for (std::size_t k = 0; k < of.column.size(); ++k) {
     now[static_cast<std::size_t>(of.column[k])] = of.weight[k];
     listed[static_cast<std::size_t>(of.column[k])] = 1;

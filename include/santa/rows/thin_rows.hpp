@@ -83,7 +83,7 @@ class Thinner {
   void run(const Drawn& drawn) const {
     if (!drawable()) return no_rows(drawn);
     if (_options.weights == ThinnedWeights::simplex)
-      recombine_rows(_space, _rows, host_weights(), _options.moments, _tree.m, _key, stein, drawn);
+      recombine_rows(_space, _rows, host_weights(), _options.moments, _tree.m, _key, stein, barred(), drawn);
     else
       list_equal(drawn);
   }
@@ -141,6 +141,17 @@ class Thinner {
     } else {
       return parts_of(_space, _log_weights);
     }
+  }
+
+  /// Rows whose log-weight is -infinity.
+  [[nodiscard]] std::vector<char> barred() const {
+    const auto n = static_cast<std::size_t>(_log_weights.extent(0));
+    const Kokkos::View<typename LogWeights::non_const_value_type*, Memory> packed("santa::thinning::log_weights", n);
+    Kokkos::deep_copy(packed, _log_weights);
+    const auto here = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, packed);
+    std::vector<char> result;
+    for (std::size_t i = 0; i < n; ++i) result.push_back(here(i) > -HUGE_VAL ? 0 : 1);
+    return result;
   }
 
   Space _space;
