@@ -38,6 +38,7 @@
 #include <santa/merge/attention_states.hpp>
 #include <santa/random/philox.hpp>
 #include <santa/random/stream_key.hpp>
+#include <santa/rows/discrepancy.hpp>
 #include <santa/rows/draw_distinct.hpp>
 #include <santa/rows/draw_rows.hpp>
 #include <santa/rows/drawn_rows.hpp>
@@ -46,6 +47,10 @@
 #include <santa/rows/merge_states.hpp>
 #include <santa/rows/resample.hpp>
 #include <santa/rows/residual.hpp>
+#include <santa/rows/row_kernels.hpp>
+#include <santa/rows/thin_options.hpp>
+#include <santa/rows/thin_rows.hpp>
+#include <santa/rows/thinning_memory.hpp>
 #include <santa/sample/exact.hpp>
 #include <santa/sample/fixed_tile_budget.hpp>
 #include <santa/sample/mass_unit.hpp>
