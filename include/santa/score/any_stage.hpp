@@ -169,8 +169,8 @@ class AnyStages {
   [[nodiscard]] AnyStage<is_rescored> stage(const Group& group, const Arguments& a, const Unit& unit, float* shared,
                                             float* own) const {
     static_assert(Group::groups_per_team == 1);  // the stage lies in scratch that several would reuse for states
-    const auto make = reinterpret_cast<Make*>(_functions.make);
-    return AnyStage<is_rescored>(make(_bytes, group, a, unit, shared, own));
+    const auto make_stage = reinterpret_cast<Make*>(_functions.make);
+    return AnyStage<is_rescored>(make_stage(_bytes, group, a, unit, shared, own));
   }
 
  private:
