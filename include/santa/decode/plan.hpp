@@ -32,12 +32,13 @@
 
 namespace santa {
 
-/// The shape of a decode step of `query` [batch, heads, dim] against `cache`.
+/// The shape of a decode step of `query` [batch, heads, dim] or [batch, tokens, heads, dim] against `cache`.
 template <class QueryView, class Cache>
 Shape shape_of(const QueryView& query, const Cache& cache) {
   static_assert(Kokkos::is_view_v<QueryView>, "santa::DecodePlan: query must be a Kokkos view");
   Shape shape = cache.shape();
-  shape.heads = static_cast<std::int64_t>(query.extent(1));
+  shape.heads = static_cast<std::int64_t>(query.extent(QueryView::rank() - 2));
+  if constexpr (QueryView::rank() == 4) shape.tokens = static_cast<std::int64_t>(query.extent(1));
   return shape;
 }
 
@@ -100,6 +101,8 @@ class DecodePlan {
 
   /// Decodes one step.
   /// Shapes:  query [batch, heads, dim]; out [batch, heads, dim], float or the query's type; last extents contiguous.
+  /// Of
+  ///          several tokens (drafts, say): [batch, tokens, heads, dim], one draw for all rows of a kv head.
   ///          Batch and storage length may be smaller than the plan's, the other extents must be equal.
   /// Cache:   of the plan's type, or another whose rows are addressed alike (with lengths or without, views of const
   ///          elements or of others).
@@ -127,7 +130,7 @@ class DecodePlan {
   template <class QueryView, class AnyCache, class Build = lanes::Build>
   void run_partial(const Space& space, const QueryView& query, const AnyCache& cache,
                    const AttentionStates<MemorySpace>& states, std::int64_t part, const Run& options = {}) const {
-    detail::check_types<Space, Addresses, QueryView, AnyCache, Kokkos::View<float***, MemorySpace>>();
+    detail::check_types<Space, Addresses, QueryView, AnyCache, typename QueryView::non_const_type>();
     lanes::require_launchable(space);
     Arguments arguments = bind<Build>(query, cache, options);
     detail::bind_part(arguments, _shape, states);
@@ -199,6 +202,7 @@ class DecodePlan {
   void lay_out(const Space& space, const Options& options) {
     Arguments& a = _arguments;
     detail::set_heads(a, _shape, lanes::Seam<Space>::most_heads(static_cast<int>(_shape.dim)));
+    a.token_rows.causal = options.causal;
     a.storage = _shape.length;
     a.window = _modifier.window();
     const float scale = options.scale != 0.F ? options.scale : 1.F / std::sqrt(static_cast<float>(_shape.dim));

@@ -12,6 +12,7 @@
 #include <santa/score/coming_rows.hpp>
 #include <santa/score/modifiers.hpp>
 #include <santa/score/row_scales.hpp>
+#include <santa/score/token_mask.hpp>
 
 #include <Kokkos_Core.hpp>
 
@@ -66,8 +67,7 @@ class Stage {
   template <class Meanwhile>
   KOKKOS_FORCEINLINE_FUNCTION void take_queries(const Meanwhile& meanwhile) {
     const Arguments& a = _arguments;
-    const QueryRows query{a.query, _unit.batch * a.query_stride[0] + _unit.first_head * a.query_stride[1],
-                          a.query_stride[1]};
+    const QueryRows query = query_rows(a, _unit);
     if constexpr (PieceRows<ScoredRows>) {
       _tile.begin(_scored, query, a.score_factor, meanwhile);
     } else if constexpr (requires { _scored.spread; }) {
@@ -109,6 +109,9 @@ class Stage {
       value = lanes::select(value >= Float(lanes::infinity), Float(lanes::not_a_number), value);
       score[head] = lanes::select(inside, value, Float(-lanes::infinity));
     });
+    if (_arguments.token_rows.tokens > 1)
+      if (const TokenMask mask(_arguments, _unit, first, step, count); mask.hides())
+        hide_from_tokens(_group, _unit, mask, score);
   }
 
   /// Scores of drawn rows by their full keys: lane i's of row index[i], i < count.
@@ -165,10 +168,14 @@ class Stage {
 
  private:
   [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION std::int64_t query_position() const { return _unit.length - 1; }
-  /// Keys at these offsets from the query, as a modifier sees them; of the last head for those beyond it.
+  /// Keys at these offsets from the last query, as a modifier sees them; of the last head for those beyond it.
   [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION ScoredKeys<Float> keys_of(int head, const Float& offset) const {
     const std::int32_t own = head < _unit.heads ? head : _unit.heads - 1;
-    return {_unit.batch, _unit.first_head + own, query_position(), offset};
+    const TokenRows& rows = _arguments.token_rows;
+    if (rows.tokens == 1) return {_unit.batch, _unit.first_head + own, query_position(), offset};
+    const auto [token, query_head] = _unit.place(_arguments, own);
+    const std::int64_t position = rows.keys(token, rows.count(_unit.batch), _unit.length, every_key).position;
+    return {_unit.batch, query_head, position, offset + Float(static_cast<float>(query_position() - position))};
   }
   /// Of those of visible keys, which the team's groups share out.
   [[nodiscard]] KOKKOS_FUNCTION bool has_bad_page(const PageSlots& slots) const {
