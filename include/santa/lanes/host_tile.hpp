@@ -8,6 +8,7 @@
 #include <santa/lanes/feature_block.hpp>
 #include <santa/lanes/host_group.hpp>
 #include <santa/lanes/host_query.hpp>
+#include <santa/lanes/pair_block.hpp>
 #include <santa/lanes/simd.hpp>
 
 #include <cstdint>
@@ -25,8 +26,15 @@ class HostTile {
   static constexpr int packed = santa::detail::features_per_element<T>;
 
   // Key rows are asked for this many rows ahead, into this level of the caches: as measured, see bench/RESULTS.md.
+  // -DSANTA_ROWS_AHEAD and -DSANTA_KEY_LEVEL are for measuring others.
+#if defined(SANTA_ROWS_AHEAD)
+  static constexpr int rows_ahead = SANTA_ROWS_AHEAD;
+#else
   static constexpr int rows_ahead = 24;
-#if defined(__znver3__) || defined(__znver4__) || defined(__znver5__)
+#endif
+#if defined(SANTA_KEY_LEVEL)
+  static constexpr int key_level = SANTA_KEY_LEVEL;
+#elif defined(__znver3__) || defined(__znver4__) || defined(__znver5__)
   static constexpr int key_level = 1;
 #else
   static constexpr int key_level = 2;
@@ -65,7 +73,7 @@ class HostTile {
       next[i] = ahead(i + rows_ahead);
     }
     specialised(
-        [&](auto heads, int head) { score_heads<heads>(row, head == 0 ? next : row, count, head, scores + head); });
+        [&](auto heads, int head) { score_by_query<heads>(row, head == 0 ? next : row, count, head, scores + head); });
   }
 
   /// The same of rows[first + index[i]], all of which are here.
@@ -74,7 +82,7 @@ class HostTile {
                  Simd<float, 32>* scores) const {
     const T* row[HostGroup::size];
     for (int i = 0; i < HostGroup::size; ++i) row[i] = rows[first + index[i < count ? i : count - 1]];
-    specialised([&](auto heads, int head) { score_heads<heads>(row, row, count, head, scores + head); });
+    specialised([&](auto heads, int head) { score_by_query<heads>(row, row, count, head, scores + head); });
   }
 
   /// sum[head] += weight[head * weight_stride + i] * rows[first + index[i]] over i < count, which is at most 32.
@@ -162,17 +170,35 @@ class HostTile {
 
   [[nodiscard]] int row_bytes() const { return _dim / packed * int{sizeof(T)}; }
 
+  template <int Heads>
+  SANTA_INLINE void score_by_query(const T* const* row, const T* const* next, int count, int head,
+                                   Simd<float, 32>* scores) const {
+    if constexpr (adds_pairs<T>)
+      if (_query.in_pairs()) return score_heads<Heads, PairBlock>(row, next, count, head, scores);
+    score_heads<Heads, Block>(row, next, count, head, scores);
+  }
+  /// A head's query as products with such blocks take it.
+  template <class Keys>
+  [[nodiscard]] SANTA_INLINE auto query_row(int head) const {
+    if constexpr (std::is_same_v<Keys, PairBlock>)
+      return _query.pairs(head);
+    else
+      return _query.row(head);
+  }
+
   /// Scores of `Heads` heads, 16 / Heads rows at a time: up to 16 running sums in registers, added up together at the
   /// end, beside a block of the queries.
-  template <int Heads>
+  template <int Heads, class Keys>
   [[gnu::noinline]] void score_heads(const T* const* row, const T* const* next, int count, int head,
                                      Simd<float, 32>* scores) const {
+    using Part = typename Keys::Part;
     constexpr int rows = Heads == 3 ? 4 : 16 / Heads;
+    constexpr int parts = sizeof(Keys) / sizeof(Part);  // of a block, each with a feature or two a lane
     alignas(native_bytes) float out[Heads][HostGroup::size] = {};
     LastBlocks last;
     const int whole = _dim / Block::size * Block::size;
-    decltype(_query.row(0)) query[Heads];
-    static_for<Heads>([&](auto h) SANTA_INLINE_LAMBDA { as_it_stands(query[h] = _query.row(head + h)); });
+    decltype(query_row<Keys>(0)) query[Heads];
+    static_for<Heads>([&](auto h) SANTA_INLINE_LAMBDA { as_it_stands(query[h] = query_row<Keys>(head + h)); });
     for (int i = 0; i < count; i += rows) {
       decltype(_query.zero(0)) total[16];  // [head][row]
       static_for<16>([&](auto k)
@@ -187,17 +213,18 @@ class HostTile {
         }
         as_it_stands(from);
         as_it_stands(coming);
-        typename Block::Part q[Heads][2];
-        static_for<2 * Heads>([&](auto k) SANTA_INLINE_LAMBDA {
-          q[k / 2][k % 2] = Block::Part::load(query[k / 2] + place + Block::size / 2 * (k % 2)).in_registers();
+        Part q[Heads][parts];
+        static_for<parts * Heads>([&](auto k) SANTA_INLINE_LAMBDA {
+          const int lane = place * parts / 2 + Block::size / 2 * (k % parts);
+          q[k / parts][k % parts] = Part::load(query[k / parts] + lane).in_registers();
         });
         static_for<rows>([&](auto r) SANTA_INLINE_LAMBDA {
-          const Block key = Block::load(from[r] + at);
+          const Keys key = Keys::load(from[r] + at);
           HostGroup::prefetch<key_level>(coming[r] + place / packed, block_bytes);
-          static_for<2 * Heads>([&](auto k) SANTA_INLINE_LAMBDA {
+          static_for<parts * Heads>([&](auto k) SANTA_INLINE_LAMBDA {
             constexpr int h = k % Heads;
-            constexpr int half = k / Heads;
-            total[h * rows + r] = add_products(key.part[half], q[h][half], total[h * rows + r]);
+            constexpr int part = k / Heads;
+            total[h * rows + r] = add_products(key.part[part], q[h][part], total[h * rows + r]);
           });
         });
       }
