@@ -19,13 +19,15 @@ struct QueryRows {
   std::int64_t head_stride;
   std::int64_t token_stride = 0;  // 0: one token
   std::int32_t first = 0;         // the first head's place among those of all tokens
+  std::int32_t tokens = 1;        // those that there are; heads beyond take the last one's queries
   Divisor group = 1;
 
   [[nodiscard]] KOKKOS_FUNCTION std::int64_t row(int head) const {
     if (token_stride == 0) return offset + head * head_stride;
     const auto place = static_cast<std::uint32_t>(first + head);
-    const std::uint32_t token = group.quotient(place);
-    return offset + token * token_stride + (place - token * static_cast<std::uint32_t>(group)) * head_stride;
+    const auto token = static_cast<std::int32_t>(group.quotient(place));
+    const std::int32_t of_token = static_cast<std::int32_t>(place) - token * group;
+    return offset + (token < tokens ? token : tokens - 1) * token_stride + of_token * head_stride;
   }
 
   /// A feature that may still be on its way.
@@ -42,15 +44,24 @@ struct QueryRows {
 /// Those of a unit.
 template <class Arguments, class Unit>
 KOKKOS_FORCEINLINE_FUNCTION QueryRows query_rows(const Arguments& a, const Unit& unit) {
-  const std::int64_t request = unit.batch * a.query_stride[0];
-  if (a.token_rows.tokens == 1) return {a.query, request + unit.first_head * a.query_stride[1], a.query_stride[1]};
-  const std::int32_t before = unit.kv_head * a.token_rows.group;
+  const auto& rows = a.token_rows;
+  std::int64_t request = unit.batch;
+  std::int32_t tokens = rows.tokens;
+  if (rows.shared.given()) {  // those beyond the last may be in no memory
+    const std::int32_t first = rows.shared.first(unit.batch);
+    request = first < rows.shared.all ? first : rows.shared.all - 1;
+    tokens = rows.count(unit.batch) > 0 ? rows.count(unit.batch) : 1;
+  }
+  request *= a.query_stride[0];
+  if (rows.tokens == 1) return {a.query, request + unit.first_head * a.query_stride[1], a.query_stride[1]};
+  const std::int32_t before = unit.kv_head * rows.group;
   return {a.query,
           request + before * a.query_stride[1],
           a.query_stride[1],
           a.query_token_stride,
-          unit.first_head - before * a.token_rows.tokens,
-          a.token_rows.group};
+          unit.first_head - before * rows.tokens,
+          tokens,
+          rows.group};
 }
 
 /// Queries for narrow keys: times the spread of each channel. <q, center> is what all scores of a head have in common.

@@ -10,6 +10,24 @@
 
 namespace santa::detail {
 
+/// Requests that share what a plan calls a request: the tokens of that are the tokens of them all.
+struct SharedRequests {
+  const std::int32_t* begin = nullptr;  // [shared + 1]: those of b are begin[b] to begin[b + 1] - 1; null: b is its own
+  std::int32_t all = 0;                 // requests
+  Divisor tokens;                       // of each
+
+  [[nodiscard]] KOKKOS_FUNCTION bool given() const { return begin != nullptr; }
+  /// The first that shares b, or one beyond the last of b - 1; clamped to what can be.
+  [[nodiscard]] KOKKOS_FUNCTION std::int32_t first(std::int32_t b) const {
+    return begin[b] < 0 ? 0 : (begin[b] > all ? all : begin[b]);
+  }
+  /// Tokens of all that share b.
+  [[nodiscard]] KOKKOS_FUNCTION std::int64_t count(std::int32_t b) const {
+    const std::int32_t sharing = first(b + 1) - first(b);
+    return sharing > 0 ? std::int64_t{sharing} * tokens : 0;
+  }
+};
+
 /// Kernels know rows alone, and call them heads: those of a kv head lie side by side, its query heads of the first
 /// token, then those of the next. So one reading of a key or value row serves them all.
 struct TokenRows {
@@ -28,6 +46,7 @@ struct TokenRows {
   const std::int32_t* counts = nullptr;  // [batch]: tokens of a request; null: all have `tokens`
   const std::uint32_t* trees = nullptr;  // [batch][tokens]: bit i says whether the token sees token i; null: a chain
   std::int64_t tree_stride[2] = {0, 0};
+  SharedRequests shared;
 
   [[nodiscard]] KOKKOS_FUNCTION Place place(std::int32_t kv_head, std::int32_t row) const {
     if (tokens == 1) return {0, row};
@@ -38,9 +57,9 @@ struct TokenRows {
 
   /// Tokens of a request, clamped to what can be.
   [[nodiscard]] KOKKOS_FUNCTION std::int32_t count(std::int32_t request) const {
-    if (counts == nullptr) return tokens;
-    const std::int32_t given = counts[request];
-    return given < 0 ? 0 : (given > tokens ? tokens : given);
+    if (counts == nullptr && !shared.given()) return tokens;
+    const std::int64_t given = shared.given() ? shared.count(request) : counts[request];
+    return given < 0 ? 0 : (given > tokens ? tokens : static_cast<std::int32_t>(given));
   }
 
   /// Of a request of `count` tokens and `length` keys; nothing for a token beyond its last.
@@ -52,11 +71,14 @@ struct TokenRows {
     return {begin, trees != nullptr ? length : after, after - 1};
   }
 
-  /// The first key that any token of a request sees.
-  [[nodiscard]] KOKKOS_FUNCTION std::int64_t first_visible(std::int32_t request, std::int64_t length,
+  /// The first key that any row of a request sees, of a kv head's rows from the `row`-th on; `length` if none sees any.
+  [[nodiscard]] KOKKOS_FUNCTION std::int64_t first_visible(std::int32_t request, std::int32_t row, std::int64_t length,
                                                            std::int64_t window) const {
-    const std::int64_t after = tokens > 1 && causal ? length - count(request) + 1 : length;
-    return after > window ? after - window : 0;
+    if (tokens == 1) return length > window ? length - window : 0;
+    const auto token = static_cast<std::int32_t>(group.quotient(static_cast<std::uint32_t>(row)));
+    const std::int32_t count = this->count(request);
+    const std::int64_t after = causal ? length - count + token + 1 : length;
+    return token >= count ? length : (after > window ? after - window : 0);
   }
 
   [[nodiscard]] KOKKOS_FUNCTION std::uint32_t tree(std::int32_t request, std::int32_t token) const {

@@ -68,6 +68,12 @@ inline void bind_out(Arguments& a, const Shape& shape, const Array& out, void* t
   take_strides(out, a.out_stride, a.out_token_stride);
 }
 
+/// What states that are merged later take of a step's options.
+inline void bind_part_options(Arguments& a, bool error_bars) {
+  if (a.sinks != nullptr) reject("sinks", "given", "none: merge adds them, once");
+  a.with_spread = a.with_spread || error_bars;
+}
+
 /// That a part of `states` has room for a step's heads, whose bars it may want.
 template <class MemorySpace>
 void bind_part(Arguments& a, const Shape& plan, const AttentionStates<MemorySpace>& states) {
@@ -81,8 +87,41 @@ void bind_part(Arguments& a, const Shape& plan, const AttentionStates<MemorySpac
   require_equal("states.shape().kv_heads", shape.kv_heads, plan.kv_heads);
   require_equal("states.shape().dim", shape.dim, plan.dim);
   require_equal("states.shape().tokens", shape.tokens, plan.tokens);
-  if (a.sinks != nullptr) reject("sinks", "given", "none: merge adds them, once");
-  a.with_spread = a.with_spread || states.error_bars();
+  bind_part_options(a, states.error_bars());
+}
+
+/// Query and shape of a step of requests that share keys: `cache` is the shape of the cache of those.
+template <class MemorySpace>
+void bind_shared(Arguments& a, const Shape& plan, const Shape& cache, const Array& query,
+                 const Kokkos::View<const std::int32_t*, MemorySpace>& sharers,
+                 const AttentionStates<MemorySpace>& states) {
+  if (a.token_rows.causal) reject("the plan's causal", "true", "false: its keys are not those of the tokens");
+  require(a.window == every_key, "the plan's window", a.window, "none: the queries' positions are not known");
+  const Shape& requests = states.shape();
+  const auto equal = [](std::string_view name, std::int64_t given, std::int64_t expected) {
+    require(given == expected, name, given, "the plan's " + std::to_string(expected));
+  };
+  equal("states.shape().heads", requests.heads, plan.heads);
+  equal("states.shape().kv_heads", requests.kv_heads, plan.kv_heads);
+  equal("states.shape().dim", requests.dim, plan.dim);
+  require(plan.tokens % requests.tokens == 0, "states.shape().tokens", requests.tokens,
+          "a divisor of the plan's (" + std::to_string(plan.tokens) + ")");
+  require_query_extents(query, requests.batch, requests);
+  require_fit(cache, plan);
+  if (query.rank == 4 && requests.tokens > 1)
+    require(query.stride[0] == requests.tokens * query.stride[1], "query.stride(0)", query.stride[0],
+            "tokens * query.stride(1): requests follow each other");
+  require(static_cast<std::int64_t>(sharers.extent(0)) > cache.batch, "sharers.extent(0)",
+          static_cast<std::int64_t>(sharers.extent(0)),
+          "the prefixes and one (" + std::to_string(cache.batch + 1) + ") or more");
+  require_pointer(sharers.data(), "sharers.data()");
+  a.batch = requests.batch > 0 ? static_cast<std::int32_t>(cache.batch) : 0;
+  a.storage = cache.length;
+  a.token_rows.shared = {sharers.data(), static_cast<std::int32_t>(requests.batch),
+                         static_cast<std::int32_t>(requests.tokens)};
+  a.query_stride[0] = query.stride[0];
+  a.query_stride[1] = query.stride[query.rank - 2];
+  a.query_token_stride = query.rank == 4 ? query.stride[1] : query.stride[0];
 }
 
 /// Checks the first two extents of an optional view; false for one without data, which is absent.
