@@ -5,7 +5,7 @@ set(SANTA_KERNELS_MARCH "auto" CACHE STRING
   "-march of santa::kernels and what links it; auto: native where SANTA_NATIVE is on, else the compiler's own")
 set(santa_kernels_march "${SANTA_KERNELS_MARCH}")
 if(santa_kernels_march STREQUAL "auto")
-  if(SANTA_NATIVE)
+  if(SANTA_NATIVE AND NOT CMAKE_CROSSCOMPILING)
     set(santa_kernels_march native)
   else()
     set(santa_kernels_march "")

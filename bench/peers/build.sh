@@ -38,11 +38,12 @@ build() { # name option...
     echo "$name" >>"$folder/built"
 }
 : >"$folder/built"
-for name in santa_hosts ${VARIANTS-ahead_8 ahead_48 ahead_64 level_1 bf16_dots}; do
+for name in santa_hosts ${VARIANTS-ahead_8 ahead_48 ahead_64 level_1 bf16_dots direct}; do
   case $name in
     santa_hosts) build santa_hosts & ;;
     ahead_*) build "$name" -DSANTA_ROWS_AHEAD="${name#ahead_}" & ;;
     level_*) build "$name" -DSANTA_KEY_LEVEL="${name#level_}" & ;;
+    direct) build direct -DSANTA_DIRECT_STAGES & ;;
     bf16_dots) build bf16_dots -DSANTA_BF16_DOTS & ;;
     *) echo "no such variant: $name" >&2 && exit 2 ;;
   esac
