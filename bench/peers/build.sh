@@ -2,16 +2,15 @@
 # build.sh FOLDER [GGML]: santa_hosts, its variants and, from a checkout of ggml, ggml_attention, into FOLDER. With
 #   KOKKOS  a prefix of Kokkos (lib/libkokkoscore.so or .a; include/, include/kokkos/ or usr/include/kokkos/)
 #   MARCH   what all of it is compiled for (native)
-#   LINK    what is linked besides, such as a path to a loader
 #   VARIANTS  names of variants to build, of those below (all)
-# The programs find Kokkos in its prefix; programs of a Kokkos whose C library is newer than the system's are started by its
-# loader: FOLDER/lib/ld-linux-x86-64.so.2 --library-path FOLDER/lib FOLDER/santa_hosts.
+#   JOBS    1: one compiler at a time
+# FOLDER/run PROGRAM ARGUMENT... starts one of them on the libraries that Kokkos came with, where those are newer than the
+# system's: the folder can then be taken to another machine.
 set -eu
 folder=$1 ggml=${2:-}
 source=$(cd "$(dirname "$0")/../.." && pwd)
 kokkos=${KOKKOS:-$source/.deps/kokkos}
 march=${MARCH:--march=native}
-link=${LINK:-}
 mkdir -p "$folder"
 
 includes=
@@ -22,8 +21,8 @@ done
 compile() { ${CXX:-g++} -std=c++20 -O3 -DNDEBUG -fopenmp $march -I"$source/include" -I"$source/bench" -I"$source/examples" $includes "$@"; }
 # shellcheck disable=SC2086
 link_with_kokkos() {
-  ${CXX:-g++} -fopenmp "$@" -L"$kokkos/lib" -Wl,-rpath,"$kokkos/lib" -lkokkoscontainers -lkokkoscore -ldl \
-    -Wl,--allow-shlib-undefined $link
+  ${CXX:-g++} -s -fopenmp "$@" -L"$kokkos/lib" -Wl,-rpath,"$kokkos/lib" -lkokkoscontainers -lkokkoscore -ldl \
+    -Wl,--allow-shlib-undefined
 }
 
 for name in options kokkos_options rotation; do
@@ -54,6 +53,21 @@ while read -r name; do
   link_with_kokkos -o "$folder/$name" "$folder/$name.o" "$folder/options.o" "$folder/kokkos_options.o" "$folder/rotation.o"
 done <"$folder/built"
 
+printf '#!/bin/sh\nexec "$@"\n' >"$folder/run"
+for loader in "$kokkos"/usr/lib/*/ld-linux*.so.*; do
+  if [ -e "$loader" ]; then
+    mkdir -p "$folder/lib"
+    from=$(dirname "$loader")
+    for name in c m dl pthread rt gcc_s gomp stdc++ kokkoscore kokkoscontainers; do
+      cp -L "$from/lib$name".so.[0-9]* "$folder/lib/"
+    done
+    cp -L "$loader" "$folder/lib/"
+    # shellcheck disable=SC2016 # for the script to expand
+    printf '#!/bin/sh\nlib=$(dirname "$0")/lib\nexec "$lib/%s" --library-path "$lib" "$@"\n' "$(basename "$loader")" >"$folder/run"
+  fi
+done
+chmod +x "$folder/run"
+
 if [ -n "$ggml" ]; then
   native=ON
   if [ "$march" != -march=native ]; then native=OFF; fi
@@ -62,6 +76,6 @@ if [ -n "$ggml" ]; then
     -DCMAKE_CXX_FLAGS="$march" >"$folder/ggml.log"
   cmake --build "$folder/ggml" --target ggml-cpu ggml-base -j "${JOBS:-8}" >>"$folder/ggml.log" 2>&1
   ${CC:-gcc} -O2 -std=gnu11 -fopenmp -I"$ggml/include" -c "$source/bench/peers/ggml_attention.c" -o "$folder/ggml_attention.o"
-  ${CXX:-g++} -fopenmp "$folder/ggml_attention.o" -o "$folder/ggml_attention" \
+  ${CXX:-g++} -s -fopenmp "$folder/ggml_attention.o" -o "$folder/ggml_attention" \
     "$(find "$folder/ggml" -name libggml-cpu.a)" "$(find "$folder/ggml" -name libggml-base.a)" -lpthread -lm -ldl
 fi

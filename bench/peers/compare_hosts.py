@@ -194,8 +194,9 @@ def shapes(text: str) -> list[tuple[int, int]]:
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     folder = HERE.parent.parent / "build" / "peers"
-    parser.add_argument("--santa", default=str(folder / "santa_hosts"), metavar="COMMAND")
-    parser.add_argument("--ggml", default=str(folder / "ggml_attention"), metavar="COMMAND", help="empty: left out")
+    run = str(folder / "run")
+    parser.add_argument("--santa", default=f"{run} {folder / 'santa_hosts'}", metavar="COMMAND")
+    parser.add_argument("--ggml", default=f"{run} {folder / 'ggml_attention'}", metavar="COMMAND", help="empty: left out")
     parser.add_argument("--no-torch", action="store_true")
     parser.add_argument("--variant", action="append", default=[], metavar="NAME=COMMAND")
     parser.add_argument("--huge-pages", action="store_true")
