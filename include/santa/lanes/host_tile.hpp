@@ -186,47 +186,54 @@ class HostTile {
       return _query.row(head);
   }
 
-  /// Scores of `Heads` heads, 16 / Heads rows at a time: up to 16 running sums in registers, added up together at the
-  /// end, beside a block of the queries.
+  /// Scores of `Heads` heads, 16 / Heads rows at a time: up to 16 running sums, in registers as far as there are any,
+  /// added up together at the end, beside a block of the queries.
   template <int Heads, class Keys>
   [[gnu::noinline]] void score_heads(const T* const* row, const T* const* next, int count, int head,
                                      Simd<float, 32>* scores) const {
     using Part = typename Keys::Part;
     constexpr int rows = Heads == 3 ? 4 : 16 / Heads;
     constexpr int parts = sizeof(Keys) / sizeof(Part);  // of a block, each with a feature or two a lane
+    // Rows whose sums registers hold at once: all of them where there are 32 of 64 bytes.
+    constexpr int together = native_bytes == 64 ? rows : (Heads < 3 ? 4 / Heads : 1);
     alignas(native_bytes) float out[Heads][HostGroup::size] = {};
     LastBlocks last;
     const int whole = _dim / Block::size * Block::size;
     decltype(query_row<Keys>(0)) query[Heads];
     static_for<Heads>([&](auto h) SANTA_INLINE_LAMBDA { as_it_stands(query[h] = query_row<Keys>(head + h)); });
     for (int i = 0; i < count; i += rows) {
-      decltype(_query.zero(0)) total[16];  // [head][row]
-      static_for<16>([&](auto k)
-                         SANTA_INLINE_LAMBDA { total[k] = _query.zero(k < Heads * rows ? head + k / rows : head); });
-      const T* const* from = row + i;
-      const T* const* coming = next + i;
-      int at = 0;
-      for (int place = 0; place < _stride; place += Block::size, at += block_elements) {
-        if (place == whole) {
-          from = last.take(from, at, rows, row_bytes() % block_bytes);
-          at = 0;
-        }
-        as_it_stands(from);
-        as_it_stands(coming);
-        Part q[Heads][parts];
-        static_for<parts * Heads>([&](auto k) SANTA_INLINE_LAMBDA {
-          const int lane = place * parts / 2 + Block::size / 2 * (k % parts);
-          q[k / parts][k % parts] = Part::load(query[k / parts] + lane).in_registers();
-        });
-        static_for<rows>([&](auto r) SANTA_INLINE_LAMBDA {
-          const Keys key = Keys::load(from[r] + at);
-          HostGroup::prefetch<key_level>(coming[r] + place / packed, block_bytes);
+      decltype(_query.zero(0)) total[16];                                                 // [head][row]
+      static_for<16>([&](auto k) SANTA_INLINE_LAMBDA { total[k] = _query.zero(head); });  // with three heads, of no row
+      for (int first = 0; first < rows; first += together) {
+        decltype(_query.zero(0)) own[Heads * together];
+        static_for<Heads * together>([&](auto k) SANTA_INLINE_LAMBDA { own[k] = _query.zero(head + k / together); });
+        const T* const* from = row + i + first;
+        const T* const* coming = next + i + first;
+        int at = 0;
+        for (int place = 0; place < _stride; place += Block::size, at += block_elements) {
+          if (place == whole) {
+            from = last.take(from, at, together, row_bytes() % block_bytes);
+            at = 0;
+          }
+          as_it_stands(from);
+          as_it_stands(coming);
+          Part q[Heads][parts];
           static_for<parts * Heads>([&](auto k) SANTA_INLINE_LAMBDA {
-            constexpr int h = k % Heads;
-            constexpr int part = k / Heads;
-            total[h * rows + r] = add_products(key.part[part], q[h][part], total[h * rows + r]);
+            const int lane = place * parts / 2 + Block::size / 2 * (k % parts);
+            q[k / parts][k % parts] = Part::load(query[k / parts] + lane).in_registers();
           });
-        });
+          static_for<together>([&](auto r) SANTA_INLINE_LAMBDA {
+            const Keys key = Keys::load(from[r] + at);
+            HostGroup::prefetch<key_level>(coming[r] + place / packed, block_bytes);
+            static_for<parts * Heads>([&](auto k) SANTA_INLINE_LAMBDA {
+              constexpr int h = k % Heads;
+              constexpr int part = k / Heads;
+              own[h * together + r] = add_products(key.part[part], q[h][part], own[h * together + r]);
+            });
+          });
+        }
+        static_for<Heads * together>(
+            [&](auto k) SANTA_INLINE_LAMBDA { total[k / together * rows + first + k % together] = own[k]; });
       }
       alignas(native_bytes) float sums[16];
       convert<float>(sum_each(total)).store(sums);
