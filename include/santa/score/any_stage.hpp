@@ -20,8 +20,8 @@ namespace santa::detail {
 /// How the stages of one kind of cache are made, by one build; `make` has types of that build alone.
 struct StageFunctions {
   void (*make)();
-  std::size_t (*shared)(int heads, int dim);
-  std::size_t (*own)(int heads, int dim);
+  std::size_t (*shared)(int heads, RowDims dims);
+  std::size_t (*own)(int heads, RowDims dims);
   std::size_t bytes;  // of what they are made from
 };
 
@@ -158,12 +158,12 @@ class AnyStages {
   void use(const StageFunctions& functions) { _functions = functions; }
 
   template <class Extents>
-  [[nodiscard]] std::size_t shared_floats(int heads, int dim) const {
-    return _functions.shared(heads, dim);
+  [[nodiscard]] std::size_t shared_floats(int heads, RowDims dims) const {
+    return _functions.shared(heads, dims);
   }
   template <class Extents>
-  [[nodiscard]] std::size_t own_floats(int heads, int dim) const {
-    return _functions.own(heads, dim);
+  [[nodiscard]] std::size_t own_floats(int heads, RowDims dims) const {
+    return _functions.own(heads, dims);
   }
   template <class Extents>
   [[nodiscard]] AnyStage<is_rescored> stage(const Group& group, const Arguments& a, const Unit& unit, float* shared,
@@ -182,13 +182,13 @@ class AnyStages {
 
   // Scratch of a group: what aligns the stage, the stage, what it uses itself.
   template <class Extents, class Stages>
-  static std::size_t own(int heads, int dim) {
+  static std::size_t own(int heads, RowDims dims) {
     using Object = StageBehindCalls<typename Stages::template Stage<Extents>>;
-    return line / sizeof(float) + object_floats<Object> + Stages::template own_floats<Extents>(heads, dim);
+    return line / sizeof(float) + object_floats<Object> + Stages::template own_floats<Extents>(heads, dims);
   }
   template <class Extents, class Stages>
-  static std::size_t shared(int heads, int dim) {
-    return Stages::template shared_floats<Extents>(heads, dim);
+  static std::size_t shared(int heads, RowDims dims) {
+    return Stages::template shared_floats<Extents>(heads, dims);
   }
   template <class Extents, class Stages>
   static StageCalls* make(const std::byte* bytes, const Group& group, const Arguments& a, const Unit& unit,
