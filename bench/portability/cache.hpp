@@ -1,6 +1,7 @@
 // Random caches of a shape in the memory of a device: several copies, taken in turn, so that no cache holds them.
 #pragma once
 
+#include "huge_pages.hpp"
 #include <santa/santa.hpp>
 
 #include <Kokkos_Core.hpp>
@@ -38,15 +39,16 @@ class Caches {
   using Queries = Kokkos::View<santa::bfloat16***, Kokkos::LayoutRight, Memory>;
   using Outputs = Kokkos::View<float***, Kokkos::LayoutRight, Memory>;
 
-  /// At least so many bytes, and so many copies.
+  /// At least so many bytes, and so many copies; in huge pages where asked for, and where the system has them.
   Caches(const Space& space, const santa::Shape& extents, float sharpness, std::size_t at_least,
-         std::size_t least_copies = 2)
+         std::size_t least_copies = 2, bool huge_pages = false)
       : shape(extents),
         query("query", size(shape.batch), size(shape.heads), size(shape.dim)),
         _elements(size(shape.batch * shape.length * shape.kv_heads * shape.dim)),
         _copies(std::max<std::size_t>(least_copies, (at_least + bytes() - 1) / bytes())),
         _pool(santa::allocate_aligned<santa::bfloat16>(space, "pool",
                                                        static_cast<std::int64_t>(2 * _elements * _copies))) {
+    if (huge_pages) ask_for_huge_pages(_pool.data(), _pool.size() * sizeof(santa::bfloat16));
     fill(space, sharpness);
   }
 
