@@ -117,7 +117,7 @@ class ClusterReference {
       const int p = 32 * tile + static_cast<int>(n);
       if (!taken[n]) continue;
       const double pi = std::fmin(0., ratio(mean(at, p, true), _log_tau));
-      for (int slot = at.first_slot[p]; slot < at.first_slot[p + 1]; ++slot, ++count) {
+      for (int slot = at.first_slot()[p]; slot < at.first_slot()[p + 1]; ++slot, ++count) {
         if (count % 32 == 0) blocks.emplace_back();
         blocks.back().push_back(units_of(ratio(by_code(at, p, slot, true), _log_delta) - pi));
       }
@@ -131,8 +131,8 @@ class ClusterReference {
     const auto units = static_cast<std::uint64_t>(std::exp2(ratio) * 0x1p26 + 0.5);
     return units > 0 ? units : 1;
   }
-  [[nodiscard]] detail::ClusterChunk at(std::int64_t chunk) const { return arrays().at(0, _kv_head, chunk); }
-  static int size(const detail::ClusterChunk& at, int p) { return at.first_slot[p + 1] - at.first_slot[p]; }
+  [[nodiscard]] detail::ClusterChunk at(std::int64_t chunk) const { return {arrays(), 0, _kv_head, chunk}; }
+  static int size(const detail::ClusterChunk& at, int p) { return at.size(p); }
 
   [[nodiscard]] std::vector<double> row(std::int64_t i, bool of_keys) const {
     std::vector<double> result;
@@ -143,25 +143,23 @@ class ClusterReference {
   }
   [[nodiscard]] std::vector<double> mean(const detail::ClusterChunk& at, int p, bool of_keys) const {
     const int of = of_keys ? 0 : 1;
-    const int width = arrays().width;
     std::vector<double> result;
     for (int d = 0; d < _problem.problem.shape.dim; ++d)
-      result.push_back(static_cast<double>(at.center[of][d]) +
-                       static_cast<double>(at.spread[of][d]) *
-                           static_cast<double>(static_cast<float>(at.mean_scales[of][p])) *
-                           static_cast<double>(detail::decode_nibble(at.means[of] + p * width / 2, width, d)));
+      result.push_back(static_cast<double>(at.center(of)[d]) +
+                       static_cast<double>(at.spread(of)[d]) *
+                           static_cast<double>(static_cast<float>(at.mean_scales(of)[p])) *
+                           static_cast<double>(detail::decode_nibble(at.mean(of, p), d)));
     return result;
   }
   /// A key or value by its cluster's mean and its code.
   [[nodiscard]] std::vector<double> by_code(const detail::ClusterChunk& at, int p, int slot, bool of_keys) const {
     const int of = of_keys ? 0 : 1;
-    const int width = arrays().width;
     std::vector<double> result = mean(at, p, of_keys);
     if (!of_keys && !_value_codes) return result;
     for (int d = 0; d < _problem.problem.shape.dim; ++d)
-      result[static_cast<std::size_t>(d)] +=
-          static_cast<double>(at.spread[of][d]) * static_cast<double>(static_cast<float>(at.code_scales[of][slot])) *
-          static_cast<double>(detail::decode_nibble(at.codes[of] + slot * width / 2, width, d));
+      result[static_cast<std::size_t>(d)] += static_cast<double>(at.spread(of)[d]) *
+                                             static_cast<double>(static_cast<float>(at.code_scales(of)[slot])) *
+                                             static_cast<double>(detail::decode_nibble(at.codes(of, slot), d));
     return result;
   }
   [[nodiscard]] double score(std::size_t head, const std::vector<double>& key) const {
@@ -182,7 +180,7 @@ class ClusterReference {
                 ClusterSumsReference& result) const {
     const detail::ClusterChunk at = this->at(chunk);
     const bool telescoping = estimate == ClusterEstimate::telescoping;
-    const std::int64_t first_slot = chunk * arrays().chunk + at.first_slot[32 * tile];
+    const std::int64_t first_slot = chunk * arrays().chunk + at.first_slot()[32 * tile];
     const std::vector<std::uint64_t> units = cluster_units(chunk, tile);
     const std::vector<bool> taken = sweep(units, phase(number, first_slot, -1));
     const auto blocks = row_units(chunk, tile, taken);
@@ -195,13 +193,13 @@ class ClusterReference {
         result.add(h, size(at, p) * std::exp2(score(h, mean(at, p, true))) * (1. - inverse), mean(at, p, false));
       if (!taken[n]) continue;
       ++result.clusters;
-      for (int slot = at.first_slot[p]; slot < at.first_slot[p + 1]; ++slot, ++count) {
+      for (int slot = at.first_slot()[p]; slot < at.first_slot()[p + 1]; ++slot, ++count) {
         const int block = count / 32;
         const auto& block_units = blocks[static_cast<std::size_t>(block)];
         const auto lane = static_cast<std::size_t>(count % 32);
         const bool read = sweep(block_units, phase(number, first_slot, block))[lane];
         const double rho_inverse = static_cast<double>(one) / static_cast<double>(block_units[lane]);
-        const std::int64_t i = chunk * arrays().chunk + at.key_of[slot];
+        const std::int64_t i = chunk * arrays().chunk + at.key_of()[slot];
         ++result.keys;
         result.rows += read ? 1 : 0;
         for (std::size_t h = 0; h < heads(); ++h) {

@@ -66,25 +66,24 @@ class ChunkClusters {
   KOKKOS_FUNCTION void encode(const Rows& rows, int of) const {
     take_means(rows);
     find_spread(rows, of);
-    const float* center = _to.center[of];
-    const float* spread = _to.spread[of];
+    const float* center = _to.center(of);
+    const float* spread = _to.spread(of);
     each(_clusters, [&](int cluster) {
-      std::uint8_t* codes = _to.means[of] + std::int64_t{cluster} * (_width / 2);
-      const bool empty = _to.first_slot[cluster] == _to.first_slot[cluster + 1];
+      std::uint8_t* codes = _to.mean(of, cluster);
+      const bool empty = _to.size(cluster) == 0;
       const bfloat16 scale = encode_nibbles(
           [&](int j) { return empty ? 0.F : (centroid(cluster, j) - center[j]) / spread[j]; }, _width, codes);
-      _to.mean_scales[of][cluster] = scale;
+      _to.mean_scales(of)[cluster] = scale;
       for (int j = 0; j < _width; ++j)  // residuals are from the mean as it is coded
-        centroid(cluster, j) =
-            lanes::fma(spread[j], static_cast<float>(scale) * decode_nibble(codes, _width, j), center[j]);
+        centroid(cluster, j) = lanes::fma(spread[j], static_cast<float>(scale) * decode_nibble(codes, j), center[j]);
     });
-    if (_to.codes[of] == nullptr) return;
+    if (of == 1 && !_to.arrays.value_codes) return;
     each(_chunk - _skipped, [&](int slot) {
-      const int key = _to.key_of[slot];
+      const int key = _to.key_of()[slot];
       const int cluster = _cluster_of[key];
-      _to.code_scales[of][slot] =
+      _to.code_scales(of)[slot] =
           encode_nibbles([&](int j) { return (feature(rows, key, j) - centroid(cluster, j)) / spread[j]; }, _width,
-                         _to.codes[of] + std::int64_t{slot} * (_width / 2));
+                         _to.codes(of, slot));
     });
   }
 
@@ -136,21 +135,21 @@ class ChunkClusters {
     each(_clusters, [&](int cluster) {
       int count = 0;
       for (int key = _skipped; key < _chunk; ++key) count += _cluster_of[key] == cluster ? 1 : 0;
-      _to.first_slot[cluster] = static_cast<std::uint16_t>(count);
+      _to.first_slot()[cluster] = static_cast<std::uint16_t>(count);
     });
     Kokkos::single(Kokkos::PerTeam(_member), [&] {
       int sum = 0;
       for (int cluster = 0; cluster <= _clusters; ++cluster) {
-        const int count = cluster < _clusters ? _to.first_slot[cluster] : 0;
-        _to.first_slot[cluster] = static_cast<std::uint16_t>(sum);
+        const int count = cluster < _clusters ? _to.first_slot()[cluster] : 0;
+        _to.first_slot()[cluster] = static_cast<std::uint16_t>(sum);
         sum += count;
       }
     });
     _member.team_barrier();
     each(_clusters, [&](int cluster) {
-      int slot = _to.first_slot[cluster];
+      int slot = _to.first_slot()[cluster];
       for (int key = _skipped; key < _chunk; ++key)
-        if (_cluster_of[key] == cluster) _to.key_of[slot++] = static_cast<std::uint16_t>(key);
+        if (_cluster_of[key] == cluster) _to.key_of()[slot++] = static_cast<std::uint16_t>(key);
     });
   }
 
@@ -159,11 +158,11 @@ class ChunkClusters {
     each(_clusters * _width, [&](int i) {
       const int cluster = i / _width;
       const int j = i % _width;
-      const int begin = _to.first_slot[cluster];
-      const int end = _to.first_slot[cluster + 1];
+      const int begin = _to.first_slot()[cluster];
+      const int end = _to.first_slot()[cluster + 1];
       if (begin == end) return;
       float sum = 0.F;
-      for (int slot = begin; slot < end; ++slot) sum += feature(rows, _to.key_of[slot], j);
+      for (int slot = begin; slot < end; ++slot) sum += feature(rows, _to.key_of()[slot], j);
       centroid(cluster, j) = sum / static_cast<float>(end - begin);
     });
   }
@@ -186,8 +185,8 @@ class ChunkClusters {
         squares = is_finite(x) ? lanes::fma(x, x, squares) : squares;
       }
       const float spread = count > 0.F ? Kokkos::sqrt(squares / count) : 0.F;
-      _to.center[of][j] = mean;
-      _to.spread[of][j] = is_finite(spread) && spread > 0x1p-60F ? spread : 1.F;
+      _to.center(of)[j] = mean;
+      _to.spread(of)[j] = is_finite(spread) && spread > 0x1p-60F ? spread : 1.F;
     });
   }
 
@@ -221,7 +220,7 @@ struct ChunkKernel {
     const std::int64_t chunk = newest ? arrays.clustered[batch] : job % arrays.chunks;
     const bool there = chunk >= 0 && chunk < arrays.chunks;
     if (!there || (chunk + 1) * arrays.chunk > lengths.clamped(batch, length)) return;
-    const ClusterChunk to = arrays.at(batch, kv_head, chunk);
+    const ClusterChunk to(arrays, batch, kv_head, chunk);
     const auto keys = addresses.keys(batch, kv_head);
     const auto values = addresses.values(batch, kv_head);
     const ChunkClusters clusters(member, arrays, to, work, keys, chunk * arrays.chunk, dim);

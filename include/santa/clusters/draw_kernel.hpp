@@ -31,16 +31,12 @@ struct DrawKernel {
   using Group = lanes::GroupOf<Space, Extents>;
   static constexpr int pieces_at_most = Extents::dim / 32;
   using Sums = ClusterSums<Group, pieces_at_most>;
+  using Scratch = DrawScratch<Group::max_heads, Extents::dim>;
 
   ClusterArguments arguments;
   Addresses addresses;
 
-  [[nodiscard]] std::size_t scratch_floats() const {
-    const int heads = arguments.slice_heads;
-    const int width = arguments.clusters.width;
-    return DrawScratch::team_floats(heads, width) +
-           std::size_t{Group::groups_per_team} * DrawScratch::group_floats(heads, width);
-  }
+  [[nodiscard]] KOKKOS_FUNCTION static std::size_t scratch_floats() { return Scratch::floats(Group::groups_per_team); }
 
   template <class Member>
   KOKKOS_FUNCTION void operator()(const Member& member) const {
@@ -49,22 +45,19 @@ struct DrawKernel {
     const ClusterSlice slice(a, member.league_rank() / units);
     const std::int32_t unit = member.league_rank() % units;
     const Group group(member);
-    const DrawScratch scratch(group.template scratch<float>(member, scratch_size()), a.slice_heads, a.clusters.width,
-                              group.rank());
-    read_query(group, slice, scratch.query);
-    ClusterCounts counts;
-    float log_tau[Group::max_heads];
-    float log_delta[Group::max_heads];
-    group.for_heads(slice.heads, [&](int head) {
+    const Scratch scratch(group.template scratch<float>(member, scratch_floats()), group.rank());
+    read_query(group, slice, scratch);
+    group.for_each(slice.heads, [&](int head) {
       const ClusterThresholds given(a, slice, head);
-      log_tau[head] = given.of_clusters;
-      log_delta[head] = given.of_rows;
+      scratch.log_tau(head) = given.of_clusters;
+      scratch.log_delta(head) = given.of_rows;
     });
-    Sums sums(group, slice.heads, a.clusters.width, a.with_error, scratch.kept, scratch.weight);
+    ClusterCounts counts;
+    Sums sums(group, slice.heads, a.clusters.width, a.with_error, scratch);
     const auto keys = addresses.keys(slice.batch, slice.kv_head);
     const auto values = addresses.values(slice.batch, slice.kv_head);
-    DrawTile<Group, pieces_at_most, decltype(keys), decltype(values)> tile(group, a, slice, scratch, log_tau, log_delta,
-                                                                           keys, values, sums, counts);
+    DrawTile<Group, pieces_at_most, decltype(keys), decltype(values)> tile(group, a, slice, scratch, keys, values, sums,
+                                                                           counts);
     constexpr int groups = Group::groups_per_team;
     if (unit < a.chunk_units) {
       const int tiles = (a.clusters.clusters + 31) / 32;
@@ -74,28 +67,22 @@ struct DrawKernel {
     } else {
       add_rows(group, slice, (unit - a.chunk_units) * groups + group.rank(), tile, sums, counts);
     }
-    sums.finish(scratch.heads);
-    group.single([&] { *scratch.counts = counts; });
+    sums.finish();
+    group.single([&] { scratch.counts() = counts; });
     group.team_barrier();
     write(group, scratch, slice, unit);
   }
 
  private:
-  [[nodiscard]] KOKKOS_FUNCTION std::size_t scratch_size() const {
-    return DrawScratch::team_floats(arguments.slice_heads, arguments.clusters.width) +
-           std::size_t{Group::groups_per_team} *
-               DrawScratch::group_floats(arguments.slice_heads, arguments.clusters.width);
-  }
-
   /// All groups of a team, each some of the heads.
-  KOKKOS_FUNCTION void read_query(const Group& group, const ClusterSlice& slice, float* query) const {
+  KOKKOS_FUNCTION void read_query(const Group& group, const ClusterSlice& slice, const Scratch& scratch) const {
     const ClusterArguments& a = arguments;
     const int width = a.clusters.width;
     for (int head = group.rank(); head < slice.heads; head += Group::groups_per_team) {
       const std::int64_t from =
           slice.batch * a.query_stride[0] + std::int64_t{slice.first_head + head} * a.query_stride[1];
       group.for_each(width, [&](int j) {
-        query[head * width + j] = j < a.dim ? a.query.value(a.query.load(from + j)) * a.score_factor : 0.F;
+        scratch.query(head)[j] = j < a.dim ? a.query.value(a.query.load(from + j)) * a.score_factor : 0.F;
       });
     }
     group.sync();
@@ -120,27 +107,25 @@ struct DrawKernel {
   }
 
   /// Adds up the sums of the team's groups, each group some of the heads, and writes them.
-  KOKKOS_FUNCTION void write(const Group& group, const DrawScratch& own, const ClusterSlice& slice,
+  KOKKOS_FUNCTION void write(const Group& group, const Scratch& own, const ClusterSlice& slice,
                              std::int32_t unit) const {
     constexpr int groups = Group::groups_per_team;
     const ClusterArguments& a = arguments;
     const int width = a.clusters.width;
     const std::int64_t at = slice.row * a.units() + unit;
-    const auto of = [&](int n) { return DrawScratch(own.query, a.slice_heads, width, n); };
     for (int head = group.rank(); head < slice.heads; head += groups) {
       float* const to = a.states + (at * a.slice_heads + head) * a.state_floats();
       ClusterHead sum;
-      for (int n = 0; n < groups; ++n) sum.reference = lanes::max(sum.reference, of(n).heads[head].reference);
-      for (int n = 0; n < groups; ++n) add(sum, of(n).heads[head]);
+      for (int n = 0; n < groups; ++n) sum.reference = lanes::max(sum.reference, own.of(n).result(head).reference);
+      for (int n = 0; n < groups; ++n) add(sum, own.of(n).result(head));
       group.single([&] { *reinterpret_cast<ClusterHead*>(to) = sum; });
       group.for_each(3 * width, [&](int j) {
         const int which = j / width;
         float total = 0.F;
         for (int n = 0; n < groups; ++n) {
-          const DrawScratch scratch = of(n);
-          const float factor = brought_to(sum.reference, scratch.heads[head].reference);
+          const float factor = brought_to(sum.reference, own.of(n).result(head).reference);
           const float squared = which == 2 ? factor * factor : factor;
-          total = lanes::fma(squared, scratch.kept[(which * slice.heads + head) * width + j % width], total);
+          total = lanes::fma(squared, own.of(n).kept(which, head)[j % width], total);
         }
         to[cluster_head_floats + j] = total;
       });
@@ -148,7 +133,7 @@ struct DrawKernel {
     if (group.rank() == 0)
       group.single([&] {
         ClusterCounts sum;
-        for (int n = 0; n < groups; ++n) add(sum, *of(n).counts);
+        for (int n = 0; n < groups; ++n) add(sum, own.of(n).counts());
         a.counts[at] = sum;
       });
   }

@@ -31,9 +31,10 @@ struct DrawNumbers {
  private:
   /// A step has the first word of an index's four, rehearsals the others: their outcome is independent of the step's.
   [[nodiscard]] KOKKOS_FUNCTION std::uint32_t phase(std::uint32_t index) const {
-    const auto words = key.draw(head, index);
-    const int word = rehearsal == 0 ? 0 : 1 + rehearsal % 3;
-    return words.word[word] >> (32 - probability_bits);
+    std::uint32_t words[4];
+    key.draw(head, index, words);
+    const std::uint32_t others = rehearsal % 3 == 0 ? words[1] : (rehearsal % 3 == 1 ? words[2] : words[3]);
+    return (rehearsal == 0 ? words[0] : others) >> (32 - probability_bits);
   }
 };
 

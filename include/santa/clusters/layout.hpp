@@ -42,38 +42,20 @@ namespace detail::inline SANTA_BUILD {
 /// The first keys of a request, which are in no cluster: they are read in any case.
 inline constexpr int first_keys = 4;
 
-/// What is kept of one chunk of a (request, kv head): pointers into its record. Of pairs, the first is of keys, the
-/// second of values. Rows of codes have `width` / 2 bytes: byte j holds features j and j + width / 2 in its low and
-/// high half, as code + 8. A mean is center + spread * scale * code, a residual spread * scale * code.
-struct ClusterChunk {
-  float* center[2];           // [width]
-  float* spread[2];           // [width]
-  std::uint8_t* means[2];     // [clusters][width / 2]
-  std::uint8_t* codes[2];     // [chunk][width / 2], cluster by cluster; null: none
-  bfloat16* mean_scales[2];   // [clusters]
-  bfloat16* code_scales[2];   // [chunk]
-  std::uint16_t* key_of;      // [chunk]: the key of each slot, counted from the chunk's first
-  std::uint16_t* first_slot;  // [clusters + 1]: where a cluster's slots begin
-};
-
-/// All records, as kernels see them.
+/// All records, as kernels see them. A record is what is kept of one chunk of a (request, kv head): see ClusterChunk.
 struct ClusterArrays {
+  /// The arrays of a record, in the order in which they lie. Of pairs, the first is of keys, the second of values.
+  enum Part : std::uint8_t { center, spread = 2, means = 4, codes = 6, mean_scales = 8, code_scales = 10, key_of = 12 };
+  static constexpr int first_slot = key_of + 1, parts = first_slot + 1;
+
   std::byte* data = nullptr;
   std::int32_t* clustered = nullptr;  // [batch]: chunks of a request that are clustered
   std::int64_t chunks = 0;            // of a request at most
-  std::int64_t record = 0;            // bytes
+  std::int64_t record = 0;            // bytes, whole 128
   std::int32_t kv_heads = 0, chunk = 0, clusters = 0, width = 0;
+  std::int32_t place[parts] = {};  // of each array in a record, in bytes
   bool value_codes = false;
 
-  [[nodiscard]] KOKKOS_FUNCTION ClusterChunk at(std::int64_t batch, std::int64_t kv_head, std::int64_t chunk_at) const {
-    ClusterChunk result;
-    std::byte* place = data + ((batch * kv_heads + kv_head) * chunks + chunk_at) * record;
-    cut(result, [&]<class T>(T*& pointer, std::int64_t count) {
-      pointer = count > 0 ? reinterpret_cast<T*>(place) : nullptr;
-      place += count * static_cast<std::int64_t>(sizeof(T));
-    });
-    return result;
-  }
   /// Keys of a chunk that are in clusters.
   [[nodiscard]] KOKKOS_FUNCTION int keys_in(std::int64_t chunk_at) const {
     return chunk_at == 0 ? chunk - first_keys : chunk;
@@ -85,15 +67,7 @@ struct ClusterArrays {
     const std::int64_t most = full < chunks ? full : chunks;
     return given < 0 ? 0 : (given < most ? given : most);
   }
-  /// Bytes of a record, in whole 128.
-  [[nodiscard]] std::int64_t record_bytes() const {
-    std::int64_t bytes = 0;
-    ClusterChunk none{};
-    cut(none,
-        [&]<class T>(T*& /*pointer*/, std::int64_t count) { bytes += count * static_cast<std::int64_t>(sizeof(T)); });
-    return (bytes + 127) / 128 * 128;
-  }
-  /// What every step reads of a chunk of `keys` keys: its means and what belongs to them.
+  /// What every step reads of a chunk: its means and what belongs to them.
   [[nodiscard]] KOKKOS_FUNCTION double summary_bytes() const {
     return 4. * sizeof(float) * width + clusters * (width + 2. * sizeof(bfloat16) + sizeof(std::uint16_t));
   }
@@ -102,19 +76,62 @@ struct ClusterArrays {
     return (value_codes ? 2. : 1.) * (0.5 * width + sizeof(bfloat16)) + sizeof(std::uint16_t);
   }
 
+  /// Says where the arrays of a record lie.
+  void place_arrays() {
+    const std::int32_t half = width / 2;
+    const std::int32_t value_rows = value_codes ? chunk : 0;
+    const std::int32_t bytes[parts] = {
+        4 * width,         4 * width,    4 * width,    4 * width, clusters * half, clusters * half, chunk * half,
+        value_rows * half, 2 * clusters, 2 * clusters, 2 * chunk, 2 * value_rows,  2 * chunk,       2 * (clusters + 1)};
+    std::int32_t at = 0;
+    for (int i = 0; i < parts; ++i) {
+      place[i] = at;
+      at += (bytes[i] + 15) / 16 * 16;
+    }
+    record = (at + 127) / 128 * 128;
+  }
+};
+
+/// What is kept of one chunk. Rows of codes have `width` / 2 bytes: byte 32 k + j, j < 32, holds features 64 k + j and
+/// 64 k + j + 32 in its low and high half, as code + 8. A mean is center + spread * scale * code, a residual
+/// spread * scale * code. Codes of residuals lie cluster by cluster; a key's place among them is its slot.
+struct ClusterChunk {
+  const ClusterArrays& arrays;
+  std::byte* data;
+
+  KOKKOS_FUNCTION ClusterChunk(const ClusterArrays& all, std::int64_t batch, std::int64_t kv_head, std::int64_t chunk)
+      : arrays(all), data(all.data + ((batch * all.kv_heads + kv_head) * all.chunks + chunk) * all.record) {}
+
+  // [width]
+  [[nodiscard]] KOKKOS_FUNCTION float* center(int of) const { return at<float>(ClusterArrays::center + of); }
+  [[nodiscard]] KOKKOS_FUNCTION float* spread(int of) const { return at<float>(ClusterArrays::spread + of); }
+  // Row n of [clusters][width / 2], and of [chunk][width / 2].
+  [[nodiscard]] KOKKOS_FUNCTION std::uint8_t* mean(int of, int n) const {
+    return at<std::uint8_t>(ClusterArrays::means + of) + n * (arrays.width / 2);
+  }
+  [[nodiscard]] KOKKOS_FUNCTION std::uint8_t* codes(int of, int n) const {
+    return at<std::uint8_t>(ClusterArrays::codes + of) + n * (arrays.width / 2);
+  }
+  [[nodiscard]] KOKKOS_FUNCTION bfloat16* mean_scales(int of) const {
+    return at<bfloat16>(ClusterArrays::mean_scales + of);
+  }
+  [[nodiscard]] KOKKOS_FUNCTION bfloat16* code_scales(int of) const {
+    return at<bfloat16>(ClusterArrays::code_scales + of);
+  }
+  /// [chunk]: the key of each slot, counted from the chunk's first.
+  [[nodiscard]] KOKKOS_FUNCTION std::uint16_t* key_of() const { return at<std::uint16_t>(ClusterArrays::key_of); }
+  /// [clusters + 1]: where a cluster's slots begin.
+  [[nodiscard]] KOKKOS_FUNCTION std::uint16_t* first_slot() const {
+    return at<std::uint16_t>(ClusterArrays::first_slot);
+  }
+  [[nodiscard]] KOKKOS_FUNCTION int size(int cluster) const {
+    return first_slot()[cluster + 1] - first_slot()[cluster];
+  }
+
  private:
-  /// Calls take(pointer, elements) for each array of a record, in the order in which they lie.
-  template <class Take>
-  KOKKOS_FUNCTION void cut(ClusterChunk& to, const Take& take) const {
-    const std::int64_t half = width / 2;
-    for (int of = 0; of < 2; ++of) take(to.center[of], std::int64_t{width});
-    for (int of = 0; of < 2; ++of) take(to.spread[of], std::int64_t{width});
-    for (int of = 0; of < 2; ++of) take(to.means[of], clusters * half);
-    for (int of = 0; of < 2; ++of) take(to.codes[of], of == 0 || value_codes ? chunk * half : 0);
-    for (int of = 0; of < 2; ++of) take(to.mean_scales[of], std::int64_t{clusters});
-    for (int of = 0; of < 2; ++of) take(to.code_scales[of], of == 0 || value_codes ? std::int64_t{chunk} : 0);
-    take(to.key_of, std::int64_t{chunk});
-    take(to.first_slot, std::int64_t{clusters} + 1);
+  template <class T>
+  [[nodiscard]] KOKKOS_FUNCTION T* at(int part) const {
+    return reinterpret_cast<T*>(data + arrays.place[part]);
   }
 };
 
@@ -130,7 +147,7 @@ inline ClusterArrays cluster_arrays(const Shape& shape, const ClusterLayout& lay
   result.clusters = static_cast<std::int32_t>(layout.clusters());
   result.width = static_cast<std::int32_t>((shape.dim + 63) / 64 * 64);
   result.value_codes = layout.value_codes;
-  result.record = result.record_bytes();
+  result.place_arrays();
   return result;
 }
 

@@ -16,6 +16,9 @@ KOKKOS_FORCEINLINE_FUNCTION float code_of(std::uint32_t nibble) {
   return Kokkos::bit_cast<float>(0x4b000000U | nibble) - 8388616.F;  // 2^23 + 8
 }
 
+/// The feature in the low half of a row's byte j; the one 32 further on is in the high half.
+KOKKOS_FORCEINLINE_FUNCTION int low_feature(int j) { return j / 32 * 64 + j % 32; }
+
 /// A row's codes and its scale: x(j) is about scale * code(j), the farthest feature has the code 7 or -7. Where some
 /// x(j) is no finite number the scale is NaN, so that scores are NaN; it is 1 where all are 0 or next to nothing.
 template <class X>
@@ -36,36 +39,38 @@ KOKKOS_FUNCTION bfloat16 encode_nibbles(const X& x, int width, std::uint8_t* cod
     const float rounded = finite ? Kokkos::floor(lanes::fma(x(j), inverse, 0.5F)) : 0.F;
     return static_cast<std::uint32_t>((rounded < -7.F ? -7.F : (rounded > 7.F ? 7.F : rounded)) + 8.F);
   };
-  for (int j = 0; j < width / 2; ++j) codes[j] = static_cast<std::uint8_t>(code(j) | (code(j + width / 2) << 4));
+  for (int j = 0; j < width / 2; ++j) {
+    const int low = low_feature(j);
+    codes[j] = static_cast<std::uint8_t>(code(low) | (code(low + 32) << 4));
+  }
   return scale;
 }
 
 /// Feature j of a row of codes, in units of its scale.
-KOKKOS_FUNCTION inline float decode_nibble(const std::uint8_t* codes, int width, int j) {
-  const int half = width / 2;
-  return code_of(j < half ? codes[j] & 15U : static_cast<std::uint32_t>(codes[j - half] >> 4));
+KOKKOS_FUNCTION inline float decode_nibble(const std::uint8_t* codes, int j) {
+  const std::uint32_t byte = codes[j / 64 * 32 + j % 32];
+  return code_of(j % 64 < 32 ? byte & 15U : byte >> 4);
 }
 
-/// Products of a row of codes, in units of its scale, with the vectors of several heads: `query` is [head][width],
-/// 16-byte aligned as the codes are; sums in one order on all backends.
-template <int most_heads>
-KOKKOS_FORCEINLINE_FUNCTION void dot_nibbles(const std::uint8_t* codes, const float* query, int heads, int width,
+/// Products of a row of codes, in units of its scale, with the vectors of several heads: query(head), [width]; sums in
+/// one order on all backends.
+template <int most_heads, class Query>
+KOKKOS_FORCEINLINE_FUNCTION void dot_nibbles(const std::uint8_t* codes, const Query& query, int heads, int width,
                                              float (&dot)[most_heads]) {
   struct alignas(4) Bytes {
     std::uint8_t of[4];
   };
-  const int half = width / 2;
   float sum[most_heads][4] = {};
-  for (int j = 0; j < half; j += 4) {
+  for (int j = 0; j < width / 2; j += 4) {
     const Bytes bytes = *reinterpret_cast<const Bytes*>(codes + j);
     SANTA_UNROLL(16)
     for (int head = 0; head < most_heads; ++head)
       if (head < heads) {
-        const float* q = query + head * width + j;
+        const float* q = query(head) + low_feature(j);
         SANTA_UNROLL(4)
         for (int k = 0; k < 4; ++k) {
           sum[head][k] = lanes::fma(code_of(bytes.of[k] & 15U), q[k], sum[head][k]);
-          sum[head][k] = lanes::fma(code_of(static_cast<std::uint32_t>(bytes.of[k] >> 4)), q[k + half], sum[head][k]);
+          sum[head][k] = lanes::fma(code_of(static_cast<std::uint32_t>(bytes.of[k] >> 4)), q[k + 32], sum[head][k]);
         }
       }
   }

@@ -23,11 +23,11 @@ struct RowLoads {
   const Group& group;
   int dim, width;
 
-  [[nodiscard]] KOKKOS_FUNCTION int pieces() const { return width / 32; }
+  [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION int pieces() const { return width / 32; }
 
-  [[nodiscard]] KOKKOS_FUNCTION Row none() const {
+  [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION Row none() const {
     Row row;
-    for (int k = 0; k < pieces_at_most; ++k) row.of[k] = 0.F;
+    for_pieces<pieces_at_most>(pieces_at_most, [&](int k) { row.of[k] = 0.F; });
     return row;
   }
 
@@ -47,30 +47,25 @@ struct RowLoads {
   /// spread * scale * code of a row of codes.
   KOKKOS_FORCEINLINE_FUNCTION void load_codes(const std::uint8_t* codes, float scale, const float* spread,
                                               Row& row) const {
-    const int half = width / 64;  // pieces in the low halves of bytes
-    for_pieces<pieces_at_most>(half, [&](int k) {
+    for_pieces<pieces_at_most / 2>(pieces() / 2, [&](int k) {
       Float both[2];
       group.template for_each_lane<2>(32, both, [&](int lane, float* out) {
         const std::uint32_t byte = codes[32 * k + lane];
         out[0] = code_of(byte & 15U);
         out[1] = code_of(byte >> 4);
       });
-      const int high = k + half;
-      row.of[k] = both[0] * Float(scale) * group.load(spread + 32 * k);
-      // Its index is no constant to the compiler.
-      for_pieces<pieces_at_most>(pieces(), [&](int n) {
-        if (n == high) row.of[n] = both[1] * Float(scale) * group.load(spread + 32 * n);
-      });
+      row.of[2 * k] = both[0] * Float(scale) * group.load(spread + 64 * k);
+      row.of[2 * k + 1] = both[1] * Float(scale) * group.load(spread + 64 * k + 32);
     });
   }
   /// Residual of a value.
-  KOKKOS_FORCEINLINE_FUNCTION void load_residual(const ClusterChunk& at, std::int64_t slot, Row& row) const {
-    load_codes(at.codes[1] + slot * (width / 2), static_cast<float>(at.code_scales[1][slot]), at.spread[1], row);
+  KOKKOS_FORCEINLINE_FUNCTION void load_residual(const ClusterChunk& at, int slot, Row& row) const {
+    load_codes(at.codes(1, slot), static_cast<float>(at.code_scales(1)[slot]), at.spread(1), row);
   }
   /// Mean of a cluster's values.
-  KOKKOS_FORCEINLINE_FUNCTION void load_mean(const ClusterChunk& at, std::int64_t cluster, Row& row) const {
-    load_codes(at.means[1] + cluster * (width / 2), static_cast<float>(at.mean_scales[1][cluster]), at.spread[1], row);
-    for_pieces<pieces_at_most>(pieces(), [&](int k) { row.of[k] = row.of[k] + group.load(at.center[1] + 32 * k); });
+  KOKKOS_FORCEINLINE_FUNCTION void load_mean(const ClusterChunk& at, int cluster, Row& row) const {
+    load_codes(at.mean(1, cluster), static_cast<float>(at.mean_scales(1)[cluster]), at.spread(1), row);
+    for_pieces<pieces_at_most>(pieces(), [&](int k) { row.of[k] = row.of[k] + group.load(at.center(1) + 32 * k); });
   }
 
   /// A query in the coordinates of a chunk's codes of keys; returns what the chunk's center adds to all scores.
@@ -78,21 +73,21 @@ struct RowLoads {
     Float sum = 0.F;
     for_pieces<pieces_at_most>(pieces(), [&](int k) {
       const Float q = group.load(query + 32 * k);
-      sum = lanes::fma(q, group.load(at.center[0] + 32 * k), sum);
-      group.store(q * group.load(at.spread[0] + 32 * k), folded + 32 * k);
+      sum = lanes::fma(q, group.load(at.center(0) + 32 * k), sum);
+      group.store(q * group.load(at.spread(0) + 32 * k), folded + 32 * k);
     });
     return group.sum(sum);
   }
 
-  /// Scores of a key for each head, by `query` [heads][width].
-  template <class T>
-  KOKKOS_FORCEINLINE_FUNCTION void scores(const T* key, const float* query, int heads, float* score) const {
+  /// Scores of a key for each head, by query(head).
+  template <class T, class Query>
+  KOKKOS_FORCEINLINE_FUNCTION void scores(const T* key, const Query& query, int heads, float* score) const {
     Row row;
     load(key, row);
     group.for_heads(heads, [&](int head) {
       Float sum = 0.F;
-      for_pieces<pieces_at_most>(
-          pieces(), [&](int k) { sum = lanes::fma(row.of[k], group.load(query + head * width + 32 * k), sum); });
+      for_pieces<pieces_at_most>(pieces(),
+                                 [&](int k) { sum = lanes::fma(row.of[k], group.load(query(head) + 32 * k), sum); });
       score[head] = group.sum(sum);
     });
   }
