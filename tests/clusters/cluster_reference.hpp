@@ -33,16 +33,38 @@ struct HostClusters {
   }
 };
 
+/// What one draw adds to a head's N and Z, and 1 - the probability of the draw.
+struct ClusterTerm {
+  double doubt, mass;
+  std::vector<double> sum;
+};
+
 /// Z and N of the heads that draw together, relative to 1.
 struct ClusterSumsReference {
-  std::vector<double> mass;              // [head]
-  std::vector<std::vector<double>> sum;  // [head][dim]
+  std::vector<double> mass;                     // [head]
+  std::vector<std::vector<double>> sum;         // [head][dim]
+  std::vector<std::vector<ClusterTerm>> terms;  // [head]: of clusters and rows that were drawn
   std::int64_t clusters = 0, keys = 0, rows = 0;
 
-  ClusterSumsReference(std::size_t heads, std::size_t dim) : mass(heads), sum(heads, std::vector<double>(dim)) {}
+  ClusterSumsReference(std::size_t heads, std::size_t dim)
+      : mass(heads), sum(heads, std::vector<double>(dim)), terms(heads) {}
   void add(std::size_t head, double weight, const std::vector<double>& row) {
     mass[head] += weight;
     for (std::size_t d = 0; d < row.size(); ++d) sum[head][d] += weight * row[d];
+  }
+  void add_sums(std::size_t head, const ClusterSumsReference& other) {
+    mass[head] += other.mass[head];
+    for (std::size_t d = 0; d < sum[head].size(); ++d) sum[head][d] += other.sum[head][d];
+  }
+  /// The error bar: the root of the sum of doubt |A - B out|^2 over terms, over Z.
+  [[nodiscard]] double bar(std::size_t head) const {
+    double squares = 0.;
+    for (const ClusterTerm& term : terms[head])
+      for (std::size_t d = 0; d < term.sum.size(); ++d) {
+        const double off = term.sum[d] - term.mass * sum[head][d] / mass[head];
+        squares += term.doubt * off * off;
+      }
+    return std::sqrt(squares) / mass[head];
   }
 };
 
@@ -188,25 +210,38 @@ class ClusterReference {
     for (std::size_t n = 0; n < taken.size(); ++n) {
       const int p = 32 * tile + static_cast<int>(n);
       if (size(at, p) == 0) continue;
-      const double inverse = taken[n] ? static_cast<double>(one) / static_cast<double>(units[n]) : 0.;
-      for (std::size_t h = 0; h < heads() && telescoping; ++h)
-        result.add(h, size(at, p) * std::exp2(score(h, mean(at, p, true))) * (1. - inverse), mean(at, p, false));
+      const double pi = static_cast<double>(units[n]) / static_cast<double>(one);
+      const double inverse = taken[n] ? 1. / pi : 0.;
+      const auto by_mean = [&](std::size_t h) { return size(at, p) * std::exp2(score(h, mean(at, p, true))); };
+      for (std::size_t h = 0; h < heads() && telescoping; ++h) result.add(h, by_mean(h), mean(at, p, false));
       if (!taken[n]) continue;
       ++result.clusters;
+      // The cluster's terms, as sums of their own.
+      ClusterSumsReference terms(heads(), result.sum[0].size());
+      for (std::size_t h = 0; h < heads() && telescoping; ++h) terms.add(h, -by_mean(h) * inverse, mean(at, p, false));
       for (int slot = at.first_slot()[p]; slot < at.first_slot()[p + 1]; ++slot, ++count) {
         const int block = count / 32;
         const auto& block_units = blocks[static_cast<std::size_t>(block)];
         const auto lane = static_cast<std::size_t>(count % 32);
         const bool read = sweep(block_units, phase(number, first_slot, block))[lane];
-        const double rho_inverse = static_cast<double>(one) / static_cast<double>(block_units[lane]);
+        const double rho = static_cast<double>(block_units[lane]) / static_cast<double>(one);
         const std::int64_t i = chunk * arrays().chunk + at.key_of()[slot];
         ++result.keys;
         result.rows += read ? 1 : 0;
+        ClusterSumsReference of_row(heads(), result.sum[0].size());
         for (std::size_t h = 0; h < heads(); ++h) {
           const double by_code = std::exp2(score(h, this->by_code(at, p, slot, true))) * inverse;
-          if (telescoping) result.add(h, by_code * (read ? 1. - rho_inverse : 1.), this->by_code(at, p, slot, false));
-          if (read) result.add(h, std::exp2(score(h, row(i, true))) * inverse * rho_inverse, row(i, false));
+          if (telescoping) terms.add(h, by_code, this->by_code(at, p, slot, false));
+          if (!read) continue;
+          if (telescoping) of_row.add(h, -by_code / rho, this->by_code(at, p, slot, false));
+          of_row.add(h, std::exp2(score(h, row(i, true))) * inverse / rho, row(i, false));
+          result.terms[h].push_back({(1. - rho) * pi, of_row.mass[h], of_row.sum[h]});
+          terms.add_sums(h, of_row);
         }
+      }
+      for (std::size_t h = 0; h < heads(); ++h) {
+        result.terms[h].push_back({1. - pi, terms.mass[h], terms.sum[h]});
+        result.add_sums(h, terms);
       }
     }
   }

@@ -189,11 +189,69 @@ TEST_CASE("kernels_draw_and_add_what_the_reference_does") {
         for (std::size_t h = 0; h < 2; ++h) {
           const double z = right.mass[h];
           REQUIRE(z > 0.);
+          CHECK(given.error[h] == doctest::Approx(right.bar(h)).epsilon(1e-3));
           CHECK(given.lse[h] == doctest::Approx(std::log(z)).epsilon(1e-4));
           for (std::size_t d = 0; d < 16; ++d)
             CHECK(std::fabs(static_cast<double>(given.out[h * 16 + d]) - right.sum[h][d] / z) < 1e-4);
         }
       }
     }
+  }
+}
+
+TEST_CASE("means_over_seeds_are_right_and_biased_estimates_are_seen") {
+  ClusterProblem<Space, bfloat16> clusters({1, 4, 1, 300, 32}, {.chunk = 128, .keys = 8});
+  fill_kinds(clusters.problem, 9, 10, 1.5F, 1.5F);
+  clusters.problem.upload();
+  clusters.make();
+  const Reference exact = exact_reference(clusters.problem);
+  // Z, and the first features of N, in units of the exact Z.
+  constexpr std::size_t features = 6;
+  const auto quantities = [&](const auto& mass, const auto& out) {
+    std::vector<double> result;
+    for (std::size_t h = 0; h < 4; ++h) {
+      result.push_back(mass(h));
+      for (std::size_t d = 0; d < features; ++d) result.push_back(mass(h) * out(h * 32 + d));
+    }
+    return result;
+  };
+  const std::vector<double> right =
+      quantities([](std::size_t) { return 1.; }, [&](std::size_t i) { return exact.out[i]; });
+  for (const bool value_codes : {true, false}) {
+    CAPTURE(value_codes);
+    const ClusterPlan plan(Space{}, {.keys = 90, .rows = 25, .value_codes = value_codes}, clusters.problem.queries(),
+                           clusters.cache());
+    const ClusterState<Memory> state(Space{}, clusters.problem.shape);
+    // Scores by means alone, and by codes alone of all clusters, with the same noise: the test sees that they are
+    // biased.
+    const auto thresholds = [](float x) { return std::vector<float>(4, x); };
+    const auto biased = [&](float tau) {
+      const auto sums = ClusterReference(clusters, 0, thresholds(tau), thresholds(infinity), value_codes)
+                            .sums([](std::uint32_t, std::int64_t, int) { return 0U; });
+      std::vector<double> off = quantities([&](std::size_t h) { return sums.mass[h] / std::exp(exact.lse[h]); },
+                                           [&](std::size_t i) { return sums.sum[i / 32][i % 32] / sums.mass[i / 32]; });
+      for (std::size_t i = 0; i < off.size(); ++i) off[i] -= right[i];
+      return off;
+    };
+    const std::vector<double> biases[2] = {biased(infinity), biased(-infinity)};
+    MeanTest rivals[2] = {MeanTest(right), MeanTest(right)};
+    MeanTest test(right), ignoring_z(right);
+    for (std::uint64_t seed = 0; seed < 4000; ++seed) {
+      const ClusterResult given = clusters.run(plan, {.seed = seed + 100, .state = state});
+      REQUIRE(given.statistics[0].flags == 0);
+      const auto out = [&](std::size_t i) { return static_cast<double>(given.out[i]); };
+      const std::vector<double> trial =
+          quantities([&](std::size_t h) { return std::exp(static_cast<double>(given.lse[h]) - exact.lse[h]); }, out);
+      test.add(trial);
+      for (std::size_t n = 0; n < 2; ++n) {
+        std::vector<double> shifted = trial;
+        for (std::size_t i = 0; i < shifted.size(); ++i) shifted[i] += biases[n][i];
+        rivals[n].add(shifted);
+      }
+      ignoring_z.add(quantities([](std::size_t) { return 1.; }, out));
+    }
+    CHECK(test.passes());
+    CHECK(ignoring_z.largest_z() < 10.);  // the ratio's own bias is small
+    for (const MeanTest& rival : rivals) CHECK_FALSE(rival.passes());
   }
 }

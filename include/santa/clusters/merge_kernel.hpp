@@ -55,6 +55,8 @@ struct MergeClustersKernel {
   }
 
  private:
+  static constexpr std::int32_t far_rehearsals = 5;
+
   [[nodiscard]] KOKKOS_FUNCTION const float* state(const ClusterSlice& slice, int unit, int head) const {
     const ClusterArguments& a = arguments;
     return a.states + ((slice.row * a.units() + unit) * a.slice_heads + head) * a.state_floats();
@@ -146,7 +148,7 @@ struct MergeClustersKernel {
     a.statistics(slice.batch, slice.kv_head) = all;
   }
 
-  /// Rehearsals go up to a factor 2^8 a time, steps up to 2^2.
+  /// Steps go up to a factor 2^2, the first rehearsals up to 2^6.
   KOKKOS_FUNCTION void correct(const ClusterSlice& slice, const ClusterCounts& counts) const {
     const ClusterArguments& a = arguments;
     const ClusterTargets targets(a, slice);
@@ -161,7 +163,8 @@ struct MergeClustersKernel {
     const auto change = [&](float certain, float uncertain, double wanted, bool all) {
       if (all) return 0.F;
       const float step = correct_log_delta({certain, uncertain}, wanted);
-      return a.rehearsal != 0 && Kokkos::fabs(step) >= 2.F ? 4.F * step : step;
+      const bool far = Kokkos::fabs(step) >= 2.F;
+      return far && a.rehearsal != 0 && a.rehearsal <= far_rehearsals ? 3.F * step : step;
     };
     tau += change(counts.certain_keys, counts.uncertain_keys, targets.keys, targets.all_keys(a, slice));
     delta += change(counts.certain_rows, counts.uncertain_rows, targets.rows, targets.all_rows(a, slice));

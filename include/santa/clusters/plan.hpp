@@ -126,7 +126,7 @@ class ClusterPlan {
 
  private:
   /// Searches for tau and delta: by means alone, and then by codes.
-  static constexpr std::int32_t rehearsals = 8;
+  static constexpr std::int32_t rehearsals = 10;
   /// Query heads that draw together, on all backends: more are read slice by slice.
   static constexpr int most_heads = 8;
 
