@@ -64,12 +64,12 @@ struct ClusterProblem {
   [[nodiscard]] ClusterResult run(const Clusters& method, const Run& options) const {
     return run(ClusterPlan(Space{}, method, problem.queries(), cache()), options);
   }
-  template <class Cache>
-  [[nodiscard]] ClusterResult run(const ClusterPlan<Space, Cache>& plan, const Run& options) const {
+  template <class Cache, class Kernels>
+  [[nodiscard]] ClusterResult run(const ClusterPlan<Space, Cache, Kernels>& plan, const Run& options) const {
     return run_on(plan, cache(), options);
   }
-  template <class Cache, class Given>
-  [[nodiscard]] ClusterResult run_on(const ClusterPlan<Space, Cache>& plan, const Given& given, Run options) const {
+  template <class Plan, class Given>
+  [[nodiscard]] ClusterResult run_on(const Plan& plan, const Given& given, Run options) const {
     const auto n = [](std::int64_t extent) { return static_cast<std::size_t>(extent); };
     const Shape& shape = problem.shape;
     const Kokkos::View<float***, Kokkos::LayoutRight, Memory> out("test::out", n(shape.batch), n(shape.heads),

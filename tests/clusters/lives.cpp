@@ -121,7 +121,7 @@ TEST_CASE("a_request_draws_the_same_in_any_batch") {
 TEST_CASE("groups_of_more_than_8_heads_and_odd_dims_are_right") {
   for (const Shape& shape : {Shape{1, 12, 1, 500, 80}, Shape{1, 20, 2, 300, 24}, Shape{1, 3, 3, 260, 256}}) {
     CAPTURE(shape.dim);
-    ClusterProblem<Space, half> clusters(shape, {.chunk = 128, .keys = 16});
+    ClusterProblem<Space, santa::half> clusters(shape, {.chunk = 128, .keys = 16});
     clusters.problem.fill(6, 1.F).upload();
     clusters.make();
     const Reference right = exact_reference(clusters.problem);
