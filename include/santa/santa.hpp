@@ -13,6 +13,7 @@
 #include <santa/cache/page_table.hpp>
 #include <santa/cache/paged.hpp>
 #include <santa/cache/principal_directions.hpp>
+#include <santa/cache/scales.hpp>
 #include <santa/cache/sparse_keys.hpp>
 #include <santa/cache/transpose_keys.hpp>
 #include <santa/clusters/cluster_keys.hpp>
@@ -21,6 +22,7 @@
 #include <santa/clusters/method.hpp>
 #include <santa/clusters/plan.hpp>
 #include <santa/clusters/state.hpp>
+#include <santa/core/cache_element.hpp>
 #include <santa/core/element.hpp>
 #include <santa/core/narrow.hpp>
 #include <santa/core/piece_rows.hpp>
@@ -30,6 +32,7 @@
 #include <santa/core/whole_number.hpp>
 #include <santa/decode/choose_features.hpp>
 #include <santa/decode/decode.hpp>
+#include <santa/decode/head_view.hpp>
 #include <santa/decode/merge_attention.hpp>
 #include <santa/decode/options.hpp>
 #include <santa/decode/plan.hpp>

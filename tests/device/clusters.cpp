@@ -35,7 +35,7 @@ void fill(Cluster& clusters) {
 }  // namespace
 
 TEST_CASE("a_budget_that_covers_all_is_exact_on_a_device") {
-  ClusterProblem<Space, bfloat16> device(shape, {.chunk = 1024});
+  ClusterProblem<Space, bfloat16> device(shape, {.chunk = 256});
   fill(device);
   device.make();
   const ClusterPlan plan(Space{}, {.keys = share(1.), .rows = share(1.)}, device.problem.queries(), device.cache(), {},

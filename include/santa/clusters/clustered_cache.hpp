@@ -4,9 +4,11 @@
 #include <santa/cache/addressed_cache.hpp>
 #include <santa/clusters/clustered_keys.hpp>
 #include <santa/core/check.hpp>
+#include <santa/core/element.hpp>
 #include <santa/core/shape.hpp>
 #include <santa/lanes/extents.hpp>
 
+#include <concepts>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -25,6 +27,9 @@ class ClusteredCache {
   using Addresses = typename Cache::Addresses;
   static_assert(std::same_as<typename Addresses::Element, typename Addresses::ScoredElement>,
                 "santa::clustered: the cache must have full keys alone, no narrow copy or features of them");
+  static_assert(Element<typename Addresses::Element> &&
+                    std::same_as<typename detail::ElementsOf<Addresses>::Values, typename Addresses::Element>,
+                "santa::clustered: keys and values must be of one type, float or of 2 bytes");
 
   ClusteredCache(Cache cache, ClusteredKeys<MemorySpace> clusters)
       : _cache(std::move(cache)), _clusters(std::move(clusters)) {}

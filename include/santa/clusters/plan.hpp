@@ -13,7 +13,7 @@
 #include <santa/decode/bind.hpp>
 #include <santa/decode/check_types.hpp>
 #include <santa/decode/options.hpp>
-#include <santa/decode/plan.hpp>
+#include <santa/decode/plan_shape.hpp>
 #include <santa/decode/workspace.hpp>
 #include <santa/lanes/extents.hpp>
 #include <santa/lanes/launchable.hpp>
@@ -76,7 +76,9 @@ class ClusterPlan {
               const Options& options = {}, Kernels /*kernels*/ = {})
       : _shape(shape_of(query, cache)) {
     lanes::require_launchable(space);
+    static_assert(QueryView::rank() == 3, "santa::ClusterPlan: query must have rank 3: [batch, heads, dim]");
     detail::check_shape(_shape);
+    detail::require(_shape.values() == _shape.dim, "value_dim", _shape.values(), "dim, where keys are clustered");
     if (!std::isfinite(options.scale)) detail::reject("scale", std::to_string(options.scale), "a finite number");
     set_shape(cache.clusters().arrays(), options);
     set_method(method);
@@ -172,8 +174,8 @@ class ClusterPlan {
     const Shape given = shape_of(query, cache);
     const detail::Array rows = detail::array_of("query", query);
     const detail::Array to = detail::array_of("out", out);
-    detail::require_query_extents(rows, given.batch, _shape);
-    detail::require_query_extents(to, given.batch, _shape);
+    detail::require_query_extents(rows, given.batch, _shape, _shape.dim);
+    detail::require_query_extents(to, given.batch, _shape, _shape.dim);
     detail::require_fit(given, _shape);
     require_layout(cache.clusters().layout());
     a.batch = static_cast<std::int32_t>(given.batch);

@@ -27,8 +27,8 @@ struct MergeOptions {
   using View = Kokkos::View<DataType, Kokkos::LayoutStride, MemorySpace>;
 
   Kokkos::View<const float*, MemorySpace> sinks = {};  // [heads]: counted once, here
-  View<float**> lse = {};                              // [batch, heads] out
-  View<float**> error = {};                            // [batch, heads] out: of states with error bars
+  HeadView<MemorySpace> lse = {};                      // [batch, heads] or [batch, tokens, heads] out
+  HeadView<MemorySpace> error = {};                    // the same: of states with error bars
   View<Statistics**> statistics = {};                  // [batch, kv_heads] out
   View<const float***> center = {};                    // [batch, kv_heads, dim]: the one that the parts were given
 };
@@ -94,12 +94,12 @@ struct MergePartsKernel {
     auto* samples = reinterpret_cast<HeadSample*>(result + a.dim);
     Unit unit{};
     unit.batch = static_cast<std::int32_t>(member.league_rank() / a.heads);
-    const auto query_head = static_cast<std::int32_t>(member.league_rank() % a.heads);
-    unit.kv_head = query_head / a.slice_heads;
-    unit.first_head = query_head;
+    const auto row = static_cast<std::int32_t>(member.league_rank() % a.heads);
+    unit.kv_head = row / a.slice_heads;
+    unit.first_head = row;
     unit.heads = 1;
     write_head(group, a, unit, 0, a.states_of_head(unit, 0), result, samples[0]);
-    if (a.statistics && query_head % a.slice_heads == 0) write_statistics(group, unit, samples);
+    if (a.statistics && row % a.slice_heads == 0) write_statistics(group, unit, samples);
   }
 
  private:
@@ -126,7 +126,7 @@ PartsArguments bind_parts(const AttentionStates<MemorySpace>& states, const Arra
   states.require_kept();
   const Shape& shape = states.shape();
   PartsArguments a;
-  set_heads(a, shape, static_cast<int>(shape.group()));
+  set_heads(a, shape, static_cast<int>(shape.group() * shape.tokens));
   bind_out(a, shape, out, to, type);
   bind_outputs(a, shape, options);
   if (a.error && !states.error_bars()) reject("error", "given", "none: the states were made without error bars");
@@ -142,15 +142,15 @@ PartsArguments bind_parts(const AttentionStates<MemorySpace>& states, const Arra
 /// Computes: what one run over the keys of all parts gives, by the sums that the parts hold: outputs, lse and
 ///           statistics; error bars as the sum of the parts', which is what one run draws in expectation. Of exact
 ///           parts within rounding of one run. In the order of the parts: the same bits every time.
-/// Shapes:   out [batch, heads, dim], float, santa::half or santa::bfloat16, dim contiguous.
-/// Errors:   std::invalid_argument before anything is launched or written.
-/// Bytes:    all of `states` once, its first 32 bytes a head once more for the statistics.
+/// Shapes:   out [batch, heads, dim] or [batch, tokens, heads, dim], float, santa::half or santa::bfloat16, dim
+/// contiguous. Errors:   std::invalid_argument before anything is launched or written. Bytes:    all of `states` once,
+/// its first 32 bytes a head once more for the statistics.
 template <class Space, class MemorySpace, class OutView, class Build = lanes::Build>
   requires Kokkos::is_execution_space_v<Space>
 void merge(const Space& space, const AttentionStates<MemorySpace>& states, const OutView& out,
            const MergeOptions<MemorySpace>& options = {}) {
-  static_assert(Kokkos::is_view_v<OutView> && OutView::rank() == 3,
-                "santa::merge: out must be a Kokkos view [batch, heads, dim]");
+  static_assert(Kokkos::is_view_v<OutView> && (OutView::rank() == 3 || OutView::rank() == 4),
+                "santa::merge: out must be a Kokkos view [batch, heads, dim] or [batch, tokens, heads, dim]");
   static_assert(Element<typename OutView::value_type> && !std::is_const_v<typename OutView::value_type>,
                 "santa::merge: out must be float, santa::half or santa::bfloat16, and not const");
   static_assert(Kokkos::SpaceAccessibility<Space, MemorySpace>::accessible &&

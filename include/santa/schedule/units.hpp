@@ -99,7 +99,7 @@ KOKKOS_INLINE_FUNCTION Unit unit_at(const Arguments& a, const UnitPlace& place) 
   unit.first_head = unit.kv_head * group + before;
   unit.heads = group - before < a.slice_heads ? group - before : std::int32_t{a.slice_heads};
   unit.length = a.lengths.clamped(unit.batch, a.storage);
-  unit.start = unit.length > a.window ? unit.length - a.window : 0;
+  unit.start = a.token_rows.first_visible(unit.batch, before, unit.length, a.window);
   if (is_balanced(a))
     take_balanced_keys(a.balance.requests[unit.batch], unit);
   else
