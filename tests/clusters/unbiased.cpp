@@ -167,8 +167,8 @@ TEST_CASE("kernels_draw_and_add_what_the_reference_does") {
     const Tiny clusters = tiny(seed);
     const ClusterReference reference(clusters, 0, log_tau, log_delta);
     for (const ClusterEstimate estimate : {ClusterEstimate::telescoping, ClusterEstimate::self_normalised}) {
-      const ClusterPlan plan(Space{}, {.keys = 20, .rows = 5, .estimate = estimate}, clusters.problem.queries(),
-                             clusters.cache());
+      const ClusterPlan plan(Space{}, {.keys = 20, .rows = 5, .estimate = estimate, .steered = false},
+                             clusters.problem.queries(), clusters.cache());
       for (std::uint64_t draw = 0; draw < 40; ++draw) {
         CAPTURE(draw);
         const ClusterResult given = clusters.run(

@@ -70,9 +70,11 @@ struct ClusterArguments {
   std::int32_t chunk_units = 0;  // of a slice: teams that share out its clusters,
   std::int32_t row_units = 0;    // and its rows of no cluster
   bool telescoping = true, value_codes = true, with_error = false;
-  std::int32_t rehearsal =
-      0;  // 0: a step; n: the n-th search for tau and delta, which reads no rows; 1: by means alone
+  bool sighted = false;        // this step has a sighting before it
   std::int32_t row_bytes = 0;  // of a key and a value
+  // 0: a step; n: the n-th search for tau and delta, which reads no rows, 1: by means alone; or `sighting`, which finds
+  // how far the means' scores are from the last step's.
+  std::int32_t rehearsal = 0;
   Lengths lengths;
   std::int64_t storage = 0;
   AnyInput query;
@@ -88,7 +90,8 @@ struct ClusterArguments {
   ClusterCounts* counts = nullptr;  // [slice rows][units]
   float* log_tau = nullptr;         // [batch * heads]: of a slice's first head; log2 of tau and of delta
   float* log_delta = nullptr;
-  float* log_means = nullptr;  // [batch * heads]: log2 of M and of A in the step before
+  float* log_clusters = nullptr;  // [batch * heads]: log2 of what clusters have of M in the step before
+  float* log_means = nullptr;     // [batch * heads]: log2 of M and of A in the step before
   float* log_codes = nullptr;
 
   AnyOutput out;
@@ -96,10 +99,17 @@ struct ClusterArguments {
   Matrix<float> lse, error;
   Matrix<ClusterStatistics> statistics;
 
+  static constexpr std::int32_t sighting = -1;
+
   [[nodiscard]] KOKKOS_FUNCTION std::int64_t slice_rows() const { return std::int64_t{batch} * kv_heads * slices; }
   [[nodiscard]] KOKKOS_FUNCTION std::int32_t units() const { return chunk_units + row_units; }
   [[nodiscard]] KOKKOS_FUNCTION std::int64_t state_floats() const {
     return cluster_head_floats + std::int64_t{3} * clusters.width;
+  }
+  /// Bytes that are read in any case: means and certain rows; means of keys twice where there is a
+  /// sighting.
+  [[nodiscard]] KOKKOS_FUNCTION double fixed_bytes(double chunks, double certain) const {
+    return (sighted ? 1.5 : 1.) * chunks * clusters.summary_bytes() + certain * row_bytes;
   }
   /// Bytes of codes that are read of a key in a cluster that is drawn.
   [[nodiscard]] KOKKOS_FUNCTION double bytes_of_code() const {
@@ -111,7 +121,8 @@ struct ClusterArguments {
   void take_memory(const Take& take) {
     take(states, slice_rows() * units(), std::int64_t{slice_heads}, state_floats());
     take(counts, slice_rows() * units());
-    for (float** array : {&log_tau, &log_delta, &log_means, &log_codes}) take(*array, std::int64_t{batch} * heads);
+    for (float** array : {&log_tau, &log_delta, &log_means, &log_codes, &log_clusters})
+      take(*array, std::int64_t{batch} * heads);
   }
 };
 
@@ -159,8 +170,7 @@ struct ClusterTargets {
       return;
     }
     const double given = a.bytes * static_cast<double>(slice.length) * a.row_bytes;
-    const double fixed = static_cast<double>(slice.chunks) * a.clusters.summary_bytes() +
-                         static_cast<double>(slice.certain(a)) * a.row_bytes;
+    const double fixed = a.fixed_bytes(static_cast<double>(slice.chunks), static_cast<double>(slice.certain(a)));
     const double left = given - fixed > 0.125 * given ? given - fixed : 0.125 * given;
     const double of_key = a.bytes_of_code();
     keys = a.code_share * left / of_key;
@@ -182,7 +192,7 @@ struct ClusterThresholds {
   float of_clusters, of_rows;
 
   KOKKOS_FUNCTION ClusterThresholds(const ClusterArguments& a, const ClusterSlice& slice, int head) {
-    if (a.rehearsal == 1) {
+    if (a.rehearsal == 1 || a.rehearsal == ClusterArguments::sighting) {
       of_clusters = of_rows = lanes::infinity;
       return;
     }

@@ -64,7 +64,7 @@ struct DrawKernel {
       const std::int64_t all = slice.chunks * tiles;
       for (std::int64_t i = unit * groups + group.rank(); i < all; i += std::int64_t{a.chunk_units} * groups)
         tile.work(i / tiles, static_cast<int>(i % tiles), tiles);
-    } else {
+    } else if (a.rehearsal != ClusterArguments::sighting) {
       add_rows(group, slice, (unit - a.chunk_units) * groups + group.rank(), tile, sums, counts);
     }
     sums.finish();

@@ -63,8 +63,8 @@ class DrawTile {
 
   /// A row that is read in any case.
   KOKKOS_FORCEINLINE_FUNCTION void add_certain(std::int64_t row, const Row& none) {
-    Row value;
-    _rows.load(_values[row], value);
+    Row value = none;
+    if (_a.rehearsal == 0) _rows.load(_values[row], value);
     float score[most_heads];
     _rows.scores(
         _keys[row], [&](int head) { return _scratch.query(head); }, _slice.heads, score);

@@ -71,13 +71,10 @@ struct MergeClustersKernel {
     ClusterHead sum;
     for (int i = 0; i < a.units(); ++i) sum.reference = lanes::max(sum.reference, head_of(slice, i, head).reference);
     for (int i = 0; i < a.units(); ++i) add(sum, head_of(slice, i, head));
-    const std::int64_t row = slice.head_row(a, head);
-    group.single([&] {
-      const float means = sum.reference + lanes::log2(sum.means);
-      const float codes = sum.reference + lanes::log2(sum.codes);
-      a.log_means[row] = means;
-      a.log_codes[row] = is_finite(codes) ? codes : means;
-    });
+    ClusterHead of_clusters;
+    of_clusters.reference = sum.reference;
+    for (int i = 0; i < a.chunk_units; ++i) add(of_clusters, head_of(slice, i, head));
+    group.single([&] { carry(slice.head_row(a, head), sum, of_clusters.means); });
     if (a.rehearsal != 0) return false;
     const bool divides = sum.mass > 0.F;
     const bool none = slice.length == 0;
@@ -91,6 +88,22 @@ struct MergeClustersKernel {
       if (a.error) a.error(slice.batch, slice.first_head + head) = none ? 0.F : bar;
     });
     return !divides && !none;
+  }
+
+  /// M and A for the next step; of a sighting, moved as far as the mass of clusters has moved since the last step.
+  KOKKOS_FUNCTION void carry(std::int64_t row, const ClusterHead& sum, float mass_of_clusters) const {
+    const ClusterArguments& a = arguments;
+    const float clusters = sum.reference + lanes::log2(mass_of_clusters);
+    const float moved = clusters - a.log_clusters[row];
+    const float codes = sum.reference + lanes::log2(sum.codes);
+    if (a.rehearsal != ClusterArguments::sighting) {
+      a.log_means[row] = sum.reference + lanes::log2(sum.means);
+      a.log_codes[row] = is_finite(codes) ? codes : a.log_means[row];
+    } else if (is_finite(moved)) {
+      a.log_means[row] += moved;
+      a.log_codes[row] += moved;
+    }
+    a.log_clusters[row] = clusters;
   }
 
   /// out = N / Z; or, where Z is not positive, S / sum W.
@@ -127,6 +140,7 @@ struct MergeClustersKernel {
   /// Counts of all slices, and tau and delta of the next step.
   KOKKOS_FUNCTION void finish(std::int64_t first, bool fails) const {
     const ClusterArguments& a = arguments;
+    if (a.rehearsal == ClusterArguments::sighting) return;
     ClusterStatistics all;
     const ClusterSlice slice(a, first);
     for (int n = 0; n < a.slices; ++n) {
@@ -136,11 +150,11 @@ struct MergeClustersKernel {
       all.clusters_read += static_cast<std::int64_t>(counts.clusters);
       all.keys_read += static_cast<std::int64_t>(counts.keys);
       all.rows_read += static_cast<std::int64_t>(counts.rows + counts.certain);
-      all.bytes_read += static_cast<std::int64_t>(static_cast<double>(slice.chunks) * a.clusters.summary_bytes());
+      all.bytes_read += static_cast<std::int64_t>(
+          a.fixed_bytes(static_cast<double>(slice.chunks), static_cast<double>(counts.certain)) +
+          static_cast<double>(counts.keys) * a.bytes_of_code() + static_cast<double>(counts.rows) * a.row_bytes);
     }
     if (a.rehearsal != 0 || !a.statistics) return;
-    all.bytes_read += static_cast<std::int64_t>(static_cast<double>(all.keys_read) * a.bytes_of_code());
-    all.bytes_read += all.rows_read * a.row_bytes;
     if (slice.given != slice.length) all.flags |= ClusterStatistics::length_clamped;
     if (fails) all.flags |= ClusterStatistics::self_normalised;
     if (a.clusters.clustered[slice.batch] * std::int64_t{a.clusters.chunk} > slice.length)

@@ -25,6 +25,8 @@ enum class ClusterEstimate : std::uint8_t {
 ///           any case, and the first 4 keys and those in no full chunk; of the rest `code_share` goes to codes. At
 ///           least an eighth of `bytes` is left for codes and rows, whatever the others take. Or, both given, `keys`
 ///           whose codes are read and `rows` that are read of the keys in clusters, as numbers or shares of these.
+///           steered: a step that follows another first reads the means of keys and the certain keys, to see how far
+///           its scores are from the last step's; their bytes are counted. Else thresholds are the last step's.
 ///           value_codes: whether residuals of values are read, where they are kept.
 /// Requires: bytes above what the means take (an error says what that is), at most 1; code_share 0.05 to 0.95.
 /// Random:   a 26-bit integer for each 32 clusters of a chunk and each 32 keys in drawn ones of these.
@@ -37,6 +39,7 @@ struct Clusters {
   RowBudget rows = {};
   ClusterEstimate estimate = ClusterEstimate::telescoping;
   bool value_codes = true;
+  bool steered = true;
 
   [[nodiscard]] bool by_bytes() const { return keys == RowBudget{} && rows == RowBudget{}; }
 

@@ -102,6 +102,10 @@ class ClusterPlan {
     detail::ClusterArguments a = bind(query, cache, out, options);
     if (a.batch == 0) return;
     const Kokkos::Profiling::ScopedRegion region("santa::decode_clusters");
+    if (a.sighted) {
+      a.rehearsal = detail::ClusterArguments::sighting;
+      launch<Build>(space, a, cache.addresses());
+    }
     if (options.state.is_fresh())
       for (a.rehearsal = 1; a.rehearsal <= rehearsals; ++a.rehearsal) launch<Build>(space, a, cache.addresses());
     a.rehearsal = 0;
@@ -156,6 +160,7 @@ class ClusterPlan {
   void set_method(const Clusters& method) {
     detail::ClusterArguments& a = _arguments;
     method.check(a.clusters.summary_bytes() / (static_cast<double>(a.clusters.chunk) * a.row_bytes));
+    _steered = method.steered;
     a.telescoping = method.estimate == ClusterEstimate::telescoping;
     a.value_codes = method.value_codes && a.clusters.value_codes;
     a.bytes = method.by_bytes() ? method.bytes : 0.;
@@ -193,6 +198,7 @@ class ClusterPlan {
     a.error = detail::optional_matrix("error", options.error, a.batch, _shape.heads);
     a.statistics = detail::optional_matrix("statistics", options.statistics, a.batch, _shape.kv_heads);
     a.with_error = static_cast<bool>(a.error);
+    a.sighted = _steered && !options.state.is_fresh();
     bind_state(a, options.state);
     return a;
   }
@@ -204,7 +210,8 @@ class ClusterPlan {
     detail::require(state.heads() == _shape.heads, "state's heads", state.heads(),
                     "the plan's heads (" + std::to_string(_shape.heads) + ")");
     int n = 0;
-    for (float** array : {&a.log_tau, &a.log_delta, &a.log_means, &a.log_codes}) *array = state.array(n++);
+    for (float** array : {&a.log_tau, &a.log_delta, &a.log_means, &a.log_codes, &a.log_clusters})
+      *array = state.array(n++);
   }
   void require_layout(const ClusterLayout& given) const {
     const detail::ClusterArrays& plan = _arguments.clusters;
@@ -241,6 +248,7 @@ class ClusterPlan {
   }
 
   Shape _shape;
+  bool _steered = true;
   detail::ClusterArguments _arguments;
   detail::Workspace<Space> _workspace;
   detail::Kept _kept;

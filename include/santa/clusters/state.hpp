@@ -69,13 +69,14 @@ class ClusterState {
   }
   [[nodiscard]] std::int64_t batch() const { return static_cast<std::int64_t>(_all.extent(1)); }
   [[nodiscard]] std::int64_t heads() const { return static_cast<std::int64_t>(_all.extent(2)); }
-  /// Array n of four, [batch][heads]: log2 of tau and of delta (at the first of heads that draw together), of M, of A.
+  /// Array n of five, [batch][heads]: log2 of tau and of delta (at the first of heads that draw together), of M, of A,
+  /// of the clusters' part of M.
   [[nodiscard]] float* array(int n) const { return _all.data() + n * batch() * heads(); }
   /// Errors: std::invalid_argument if the state was moved from.
   void require_kept() const { _kept.require("state"); }
 
  private:
-  static constexpr std::size_t arrays = 4;
+  static constexpr std::size_t arrays = 5;
   using Arrays = Kokkos::View<float***, Kokkos::LayoutRight, MemorySpace>;
 
   Arrays _all;
