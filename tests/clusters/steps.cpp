@@ -123,3 +123,26 @@ TEST_CASE("the_telescoping_estimate_is_better_than_rows_alone") {
   CHECK(telescoping < without_values);
   CHECK(without_values < rows_alone);
 }
+
+TEST_CASE("a_shift_of_all_scores_changes_what_is_read_only_where_steps_are_not_steered") {
+  constexpr Shape one{.batch = 1, .heads = 4, .kv_heads = 1, .length = 4096, .dim = 64};
+  Peaked clusters(one, {.chunk = 512});
+  fill_kinds(clusters.problem, 11, 64, 2.F, 2.F);
+  for (std::int64_t i = 0; i < one.length; ++i) clusters.problem.key(0, i, 0, 0) = 1.F;
+  clusters.problem.upload();
+  clusters.make();
+  const auto keys_after_a_shift = [&](bool steered) {
+    const ClusterState<Memory> state(Space{}, one);
+    std::int64_t keys[2] = {0, 0};
+    for (const std::uint32_t step : {0U, 1U}) {
+      for (std::int64_t h = 0; h < 4; ++h) clusters.problem.query(0, h, 0) = step == 0 ? 0.F : 4.F * 8.F;
+      clusters.problem.upload();  // scores are 4 higher in the second step
+      const ClusterPlan plan(Space{}, {.keys = 600, .rows = 100, .steered = steered}, clusters.problem.queries(),
+                             clusters.cache());
+      keys[step] = clusters.run(plan, {.seed = 3, .step = step, .state = state}).statistics[0].keys_read;
+    }
+    return static_cast<double>(keys[1]) / static_cast<double>(keys[0]);
+  };
+  CHECK(keys_after_a_shift(true) == doctest::Approx(1.).epsilon(0.2));
+  CHECK(keys_after_a_shift(false) > 1.5);
+}
