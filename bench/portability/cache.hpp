@@ -84,6 +84,34 @@ class Caches {
     space.fence();
   }
 
+  /// Makes each row one of `kinds` of its kv head, by chance: keys and values have the kind's center, normal numbers of
+  /// standard deviation `spread`, added to their own, all brought back to a standard deviation of 1.
+  void make_kinds(const Space& space, std::int64_t kinds, float spread) const {
+    const auto pool = _pool;
+    const std::size_t elements = 2 * _elements;
+    const std::size_t copies = _copies;
+    const std::int64_t dim = shape.dim;
+    const std::int64_t kv_heads = shape.kv_heads;
+    const float size = 1.F / std::sqrt(1.F + spread * spread);
+    const auto rows = static_cast<std::int64_t>(_elements) / dim;
+    Kokkos::parallel_for(
+        "santa::bench::kinds", Kokkos::RangePolicy<Space, Kokkos::IndexType<std::int64_t>>(space, 0, 2 * rows),
+        KOKKOS_LAMBDA(const std::int64_t i) {
+          const std::int64_t row = i % rows;  // values are of their keys' kind
+          const auto random = santa::Philox4x32::generate(
+              {{static_cast<std::uint32_t>(row), static_cast<std::uint32_t>(row >> 32), 1, 0}}, {{3, 7}});
+          const std::int64_t kind = (row % kv_heads) * kinds + static_cast<std::int64_t>(random.word[0]) % kinds +
+                                    (i < rows ? 0 : kinds * kv_heads);
+          for (std::int64_t d = 0; d < dim; ++d) {
+            const float center = spread * Normals(4, static_cast<std::uint64_t>((kind * dim + d) / 4)).number[d % 4];
+            const auto at = static_cast<std::size_t>(i * dim + d);
+            const auto made = santa::bfloat16(size * (static_cast<float>(pool(at)) + center));
+            for (std::size_t copy = 0; copy < copies; ++copy) pool(copy * elements + at) = made;
+          }
+        });
+    space.fence();
+  }
+
   [[nodiscard]] std::size_t bytes() const { return 2 * _elements * sizeof(santa::bfloat16); }
   [[nodiscard]] std::size_t copies() const { return _copies; }
   [[nodiscard]] const std::byte* data(std::size_t copy) const {
