@@ -16,6 +16,12 @@
 #include <santa/cache/scales.hpp>
 #include <santa/cache/sparse_keys.hpp>
 #include <santa/cache/transpose_keys.hpp>
+#include <santa/clusters/cluster_keys.hpp>
+#include <santa/clusters/clustered_cache.hpp>
+#include <santa/clusters/clustered_keys.hpp>
+#include <santa/clusters/method.hpp>
+#include <santa/clusters/plan.hpp>
+#include <santa/clusters/state.hpp>
 #include <santa/core/cache_element.hpp>
 #include <santa/core/element.hpp>
 #include <santa/core/narrow.hpp>
