@@ -43,7 +43,7 @@ struct Thinning {
   KernelRows<Kernel, stein> rows;
   std::int64_t size;
   std::vector<std::uint64_t> memory = std::vector<std::uint64_t>(BlockMemory::words);
-  std::vector<double> work;
+  std::vector<double> work = {};
 
   ThreadBlock block() { return {{memory.data()}}; }
   template <class Sets>

@@ -195,20 +195,20 @@ TEST_CASE("weights_are_the_best_that_are_not_negative") {
   CHECK(edge[0] == 0.);
   CHECK(edge[1] == doctest::Approx(0.6));
   CHECK(edge[2] == doctest::Approx(0.4));
-  // The second column is in the way of the first steps, and comes back.
+  // The first column is in the way of the first steps, and comes back.
   DenseMatrix kernel(3, 3);
-  const double values[3][3] = {{2., 0.9, 0.}, {0.9, 1., 0.5}, {0., 0.5, 1.}};
+  const double values[3][3] = {{3.21, -3.93, -1.39}, {-3.93, 5.94, 1.96}, {-1.39, 1.96, 0.95}};
   for (std::size_t i = 0; i < 3; ++i)
     for (std::size_t j = 0; j < 3; ++j) kernel[i][j] = values[i][j];
   DenseMatrix inverse = kernel;
   CHECK(invert(inverse));
-  for (const double first : {0.05, 0.3, 0.9})
-    for (const double second : {1e-6, 0.04}) {
+  for (const double first : {0.05, 0.3})
+    for (const double second : {0.01, 0.6}) {
       of.weight = {first, second, 1. - first - second};
-      const std::vector<double> w = SimplexWeights(kernel, inverse, {0., 0.3, 0.1}, of, 1).run({1.});
+      const std::vector<double> w = SimplexWeights(kernel, inverse, {-0.4, -0.9, 0.9}, of, 1).run({1.});
       double best = HUGE_VAL, found = 0.;
       const auto value = [&](const double(&of_three)[3]) {
-        double sum = -0.3 * of_three[1] - 0.1 * of_three[2];
+        double sum = 0.4 * of_three[0] + 0.9 * of_three[1] - 0.9 * of_three[2];
         for (std::size_t i = 0; i < 3; ++i)
           for (std::size_t j = 0; j < 3; ++j) sum += 0.5 * of_three[i] * of_three[j] * kernel[i][j];
         return sum;

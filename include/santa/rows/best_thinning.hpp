@@ -20,13 +20,13 @@ struct SplitSets : HalvingSets<Kernel, stein> {
 
   template <class Block>
   KOKKOS_FUNCTION void operator()(const Block& block, std::int64_t set) const {
-    const std::int64_t size = this->size;
+    const std::int64_t n = this->size;
     const auto own = this->load(block, set);
     double* const sign = this->extra(set, 0);
     this->split(block, own, set, sign);
-    const std::int64_t* const from = this->rows + set * size;
-    std::int64_t* const to = halves + set * size;
-    block.for_each(size, [&](std::int64_t i) { to[sign[i] > 0. ? i / 2 : size / 2 + i / 2] = from[i]; });
+    const std::int64_t* const from = this->rows + set * n;
+    std::int64_t* const to = halves + set * n;
+    block.for_each(n, [&](std::int64_t i) { to[sign[i] > 0. ? i / 2 : n / 2 + i / 2] = from[i]; });
   }
 };
 
@@ -87,12 +87,12 @@ template <class Kernel, bool stein>
 struct CandidateDistances : Candidates<Kernel, stein> {
   template <class Block>
   KOKKOS_FUNCTION void operator()(const Block& block, std::int64_t candidate) const {
-    const std::int64_t first = candidate * this->m, m = this->m;
-    const auto count = static_cast<double>(m);
-    const auto rows = this->own().from(first);
+    const std::int64_t first = candidate * this->m, n = this->m;
+    const auto count = static_cast<double>(n);
+    const auto listed = this->own().from(first);
     const double* const mean = this->mean() + first;
     const double* const unit = this->unit();
-    const double sum = block.real_sum(m, [&](std::int64_t i) { return rows.sum(i, m, unit) / count - 2. * mean[i]; });
+    const double sum = block.real_sum(n, [&](std::int64_t i) { return listed.sum(i, n, unit) / count - 2. * mean[i]; });
     block.single([&] { this->distance[candidate] = sum; });
   }
 };
@@ -107,24 +107,24 @@ struct BestCandidate : Candidates<Kernel, stein> {
   template <class Block>
   KOKKOS_FUNCTION void operator()(const Block& block, std::int64_t /*only*/) const {
     const auto own = this->own();
-    const std::int64_t m = this->m, count = this->count();
+    const std::int64_t n = this->m, count = this->count();
     const double* const away = this->distance;
     const double least = -block.largest(this->candidates(), [&](std::int64_t c) { return -away[c]; });
     const std::int64_t found = block.first_of(this->candidates(), [&](std::int64_t c) { return away[c] <= least; });
-    const std::int64_t first = found < this->candidates() ? found * m : this->size;
+    const std::int64_t first = found < this->candidates() ? found * n : this->size;
     double* const effect = this->extra(2);
     double* const value = this->extra(3);
-    const auto share = 2. / static_cast<double>(m);
+    const auto share = 2. / static_cast<double>(n);
     block.for_each(count, [&](std::int64_t i) {
-      effect[i] = share * (0.5 * own.at(i, i) + own.sum(i, m, this->unit(), first)) - 2. * this->mean()[i];
+      effect[i] = share * (0.5 * own.at(i, i) + own.sum(i, n, this->unit(), first)) - 2. * this->mean()[i];
     });
-    block.for_each(m, [&](std::int64_t k) { kept[k] = first + k; });
+    block.for_each(n, [&](std::int64_t k) { kept[k] = first + k; });
     bool moved = true;
     for (int sweep = 0; sweep < sweeps && moved; ++sweep) {
       moved = false;
-      for (std::int64_t k = 0; k < m; ++k) moved = exchange(block, own, k, share, effect, value) || moved;
+      for (std::int64_t k = 0; k < n; ++k) moved = exchange(block, own, k, share, effect, value) || moved;
     }
-    block.for_each(m, [&](std::int64_t k) {
+    block.for_each(n, [&](std::int64_t k) {
       kept[k] = kept[k] < this->size ? this->rows[kept[k]] : in_order[this->place(kept[k])];
     });
   }
@@ -140,8 +140,9 @@ struct BestCandidate : Candidates<Kernel, stein> {
     const std::int64_t x = kept[k], count = this->count();
     for_each_value(block, own, x, count, [&](std::int64_t i, double v) { value[i] = v; });
     const auto gain = [&](std::int64_t i) { return Kokkos::fma(share, value[i], -effect[i]); };
+    const double stays = gain(x);  // before a barrier: the next row's values overwrite these
     const double most = block.largest(count, gain);
-    if (!(most > gain(x))) return false;
+    if (!(most > stays)) return false;
     const std::int64_t y = block.first_of(count, [&](std::int64_t i) { return gain(i) >= most; });
     if (y == count) return false;
     block.single([&] { kept[k] = y; });

@@ -100,31 +100,31 @@ struct HalveSets : HalvingSets<Kernel, stein> {
 
   template <class Block>
   KOKKOS_FUNCTION void operator()(const Block& block, std::int64_t set) const {
-    const std::int64_t size = this->size;
+    const std::int64_t n = this->size;
     const auto own = this->load(block, set);
     double* const sign = this->extra(set, 0);
     double* const sum = this->extra(set, 1);
     double* const other = this->extra(set, 2);
     double* const value = this->extra(set, 3);
     this->split(block, own, set, sign);
-    block.for_each(size, [&](std::int64_t i) { other[i] = i % 2 == 0 ? -1. : 1.; });
-    block.for_each(size, [&](std::int64_t i) { own.sums(i, size, sign, other, sum[i], value[i]); });
-    const double by_pairs = block.real_sum(size, [&](std::int64_t i) { return sign[i] * sum[i]; });
-    const double by_turns = block.real_sum(size, [&](std::int64_t i) { return other[i] * value[i]; });
+    block.for_each(n, [&](std::int64_t i) { other[i] = i % 2 == 0 ? -1. : 1.; });
+    block.for_each(n, [&](std::int64_t i) { own.sums(i, n, sign, other, sum[i], value[i]); });
+    const double by_pairs = block.real_sum(n, [&](std::int64_t i) { return sign[i] * sum[i]; });
+    const double by_turns = block.real_sum(n, [&](std::int64_t i) { return other[i] * value[i]; });
     if (by_turns < by_pairs)
-      block.for_each(size, [&](std::int64_t i) {
+      block.for_each(n, [&](std::int64_t i) {
         sign[i] = other[i];
         sum[i] = value[i];
       });
-    block.for_each(size, [&](std::int64_t i) { other[i] = own.at(i, i); });
+    block.for_each(n, [&](std::int64_t i) { other[i] = own.at(i, i); });
     exchange(block, own, sign, sum, other, value);
     const double wanted = this->numbers.uniform(this->first_coin + set) < 0.5 ? 1. : -1.;
-    const std::int64_t* const from = this->rows + set * size;
-    std::int64_t* const to = kept + set * (size / 2);
+    const std::int64_t* const from = this->rows + set * n;
+    std::int64_t* const to = kept + set * (n / 2);
     block.scan(
-        size, [&](std::int64_t i) { return std::uint64_t{sign[i] == wanted ? 1U : 0U}; },
-        [&](std::int64_t i, std::uint64_t count) {
-          if (sign[i] == wanted) to[count - 1] = from[i];
+        n, [&](std::int64_t i) { return std::uint64_t{sign[i] == wanted ? 1U : 0U}; },
+        [&](std::int64_t i, std::uint64_t place) {
+          if (sign[i] == wanted) to[place - 1] = from[i];
         });
   }
 
@@ -133,22 +133,22 @@ struct HalveSets : HalvingSets<Kernel, stein> {
   template <class Block, class Rows>
   KOKKOS_FUNCTION void exchange(const Block& block, const Rows& own, double* sign, double* sum, const double* self,
                                 double* value) const {
-    const std::int64_t size = this->size;
-    for (std::int64_t x = 0; x < size; ++x) {
+    const std::int64_t n = this->size;
+    for (std::int64_t x = 0; x < n; ++x) {
       if (sign[x] < 0.) continue;
-      for_each_value(block, own, x, size, [&](std::int64_t i, double k) { value[i] = k; });
+      for_each_value(block, own, x, n, [&](std::int64_t i, double k) { value[i] = k; });
       const auto gain = [&](std::int64_t i) {
         return sign[i] < 0. ? 2. * value[i] - sum[i] - self[i] : -std::numeric_limits<double>::infinity();
       };
-      const double most = block.largest(size, gain);
+      const double most = block.largest(n, gain);
       if (!(most > self[x] - sum[x])) continue;
-      const std::int64_t y = block.first_of(size, [&](std::int64_t i) { return gain(i) >= most; });
-      if (y == size) continue;
+      const std::int64_t y = block.first_of(n, [&](std::int64_t i) { return gain(i) >= most; });
+      if (y == n) continue;
       block.single([&] {
         sign[x] = -1.;
         sign[y] = 1.;
       });
-      for_each_value(block, own, y, size, [&](std::int64_t i, double k) { sum[i] += 2. * (k - value[i]); });
+      for_each_value(block, own, y, n, [&](std::int64_t i, double k) { sum[i] += 2. * (k - value[i]); });
     }
   }
 };

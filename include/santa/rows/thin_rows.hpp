@@ -42,8 +42,9 @@ namespace santa {
 /// more,
 ///           of which the first is written, and a capacity of m or more. Where log-weights have NaN or +infinity, or
 ///           nothing else than -infinity, or no kernel is a number: no rows.
-/// Requires: 1 <= m <= n <= 2^29; with simplex weights m >= 1 + dim + q.
-/// Precision: double. Bits: the same in every run, for any number of threads; another backend or instruction set rounds
+/// Requires: 1 <= m <= n <= 2^29; with simplex weights m >= 1 + dim + q; with scores >= 1 + q, for the rows' mean is
+/// not held. Precision: double. Bits: the same in every run, for any number of threads; another backend or instruction
+/// set rounds
 ///           kernels otherwise, and may keep other rows.
 /// Time:     kernels: 4^g n log(n / m) and the square of 2^(1 + g) m; with scores n^2 besides; simplex: n m^2 + m^3
 /// log(n / m)
