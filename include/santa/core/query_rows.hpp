@@ -35,6 +35,12 @@ struct QueryRows {
   [[nodiscard]] KOKKOS_FUNCTION Feature load(int head, int feature) const { return input.load(row(head) + feature); }
   [[nodiscard]] KOKKOS_FUNCTION float value(Feature feature) const { return input.value(feature); }
 
+  /// Whether features are numbers of T: rounding them to it, perhaps after a power of two, leaves no rest.
+  template <class T>
+  [[nodiscard]] KOKKOS_FUNCTION bool holds() const {
+    return input.type == element_type_of<T>;
+  }
+
   /// Reads `count` features of a head from `first` on.
   KOKKOS_FUNCTION void read(int head, int first, int count, float* to) const {
     input.read(row(head) + first, count, to);

@@ -5,6 +5,7 @@
 #include <santa/core/element.hpp>
 #include <santa/lanes/mma.hpp>
 #include <santa/lanes/mma_operand.hpp>
+#include <santa/lanes/query_features.hpp>
 #include <santa/lanes/scalar.hpp>
 
 #include <Kokkos_Core.hpp>
@@ -45,57 +46,6 @@ __device__ __forceinline__ void store_products(float (&c)[blocks][4], float* sco
   }
 }
 
-/// Features of a query head, loaded wherever they are asked for, so that nothing is waited for between them; what they
-/// are in the row and in one of the heads, 0 elsewhere.
-template <class Query>
-struct QueryFeatures {
-  const Query& query;
-  int head, heads, dim;
-
-  [[nodiscard]] __device__ bool present() const { return head < heads; }
-  [[nodiscard]] __device__ __forceinline__ typename Query::Feature load(int feature) const {
-    return query.load(present() ? head : 0, feature < dim ? feature : 0);
-  }
-  [[nodiscard]] __device__ __forceinline__ float value(const typename Query::Feature& loaded, int feature) const {
-    return present() && feature < dim ? query.value(loaded) : 0.F;
-  }
-};
-
-/// A lane's share of a query head.
-template <class Group, class Query, int most_dim>
-struct QueryRow {
-  static constexpr int count = most_dim / Group::size;
-
-  __device__ __forceinline__ QueryRow(const QueryFeatures<Query>& features) : _dim(features.dim) {
-#pragma unroll
-    for (int i = 0; i < count; ++i) _loaded[i] = features.load(i * Group::size + warp_lane());
-  }
-  template <class F>
-  __device__ __forceinline__ void for_each(F&& f) const {
-#pragma unroll
-    for (int i = 0; i < count; ++i)
-      if (i * Group::size + warp_lane() < _dim) f(_loaded[i]);
-  }
-
- private:
-  int _dim;
-  typename Query::Feature _loaded[count];
-};
-
-/// Calls f(head, its QueryRow) for the group's share of the heads, and once, while the first is on its way,
-/// `meanwhile()`.
-template <class Group, int most_dim, class Query, class Meanwhile, class F>
-__device__ __forceinline__ void for_own_heads(const Query& query, int heads, int dim, const Meanwhile& meanwhile,
-                                              F&& f) {
-#pragma unroll 1
-  for (int head = Group::rank();; head += Group::groups_per_team) {
-    const QueryRow<Group, Query, most_dim> row({query, head, heads, dim});
-    if (head == Group::rank()) meanwhile();
-    if (head >= heads) break;
-    f(head, row);
-  }
-}
-
 /// Query fragments for rows of Key. `Dim` (64, 128 or 256) is what registers are laid out for; rows may be shorter.
 /// With g = lane / 4, t = lane % 4: 16 rows are A, queries are B.
 template <class Group, class Key, int Dim>
@@ -115,6 +65,10 @@ class MmaQuery {
   static constexpr bool scaled = std::is_same_v<Factor, half>;
 
  public:
+  static constexpr int heads_max = Group::max_heads;
+  /// The first piece of a row whose address a lane gives.
+  __device__ static int lane_piece() { return Operand::lane_piece(); }
+
   /// Scratch of the team: fragments, a scale and an offset per head.
   static constexpr std::size_t shared_floats = fragments * 32 * 4 + 32;
 
@@ -125,6 +79,7 @@ class MmaQuery {
   /// while queries are on their way: rows that are asked for first would have them wait.
   template <class Query, class Meanwhile>
   __device__ __forceinline__ void begin(const Query& query, float factor, const Meanwhile& meanwhile) {
+    if constexpr (requires { query.template holds<Factor>(); }) _has_rest = !query.template holds<Factor>();
     int i = Group::rank();
     Loaded<Query> loaded = load(query, i);
     set_factors(query, factor, meanwhile);
@@ -153,27 +108,10 @@ class MmaQuery {
   /// row lane % 16 lies. `done()` is called when rows have been read.
   template <class Done>
   __device__ __forceinline__ void products(std::uint32_t from, float (&c)[blocks][4], const Done& done) const {
-    float odd[blocks][4] = {};  // of every other 16 features: two sums that don't wait for each other
-#pragma unroll
-    for (int b = 0; b < blocks; ++b)
-#pragma unroll
-      for (float& sum : c[b]) sum = 0.F;
-#pragma unroll
-    for (int i = 0; i < steps / 2; ++i) {
-      std::uint32_t a[2][4];
-      Operand::load(from, i, a);
-#pragma unroll
-      for (int k = 0; k < blocks * parts; ++k) {
-        const uint4 q = fragment((k % parts * blocks + k / parts) * steps / 2 + i);
-        mma<Factor>(c[k / parts], a[0], q.x, q.y);
-        mma<Factor>(odd[k / parts], a[1], q.z, q.w);
-      }
-    }
-    done();
-#pragma unroll
-    for (int b = 0; b < blocks; ++b)
-#pragma unroll
-      for (int k = 0; k < 4; ++k) c[b][k] += odd[b][k];
+    if (parts == 1 || _has_rest)
+      products_of<parts>(from, c, done);
+    else
+      products_of<1>(from, c, done);
   }
   /// The same, to scores[row][head].
   template <class Done>
@@ -184,6 +122,32 @@ class MmaQuery {
   }
 
  private:
+  /// By so many parts of the queries.
+  template <int used, class Done>
+  __device__ __forceinline__ void products_of(std::uint32_t from, float (&c)[blocks][4], const Done& done) const {
+    float odd[blocks][4] = {};  // of every other 16 features: two sums that don't wait for each other
+#pragma unroll
+    for (int b = 0; b < blocks; ++b)
+#pragma unroll
+      for (float& sum : c[b]) sum = 0.F;
+#pragma unroll
+    for (int i = 0; i < steps / 2; ++i) {
+      std::uint32_t a[2][4];
+      Operand::load(from, i, a);
+#pragma unroll
+      for (int k = 0; k < blocks * used; ++k) {
+        const uint4 q = fragment((k % used * blocks + k / used) * steps / 2 + i);
+        mma<Factor>(c[k / used], a[0], q.x, q.y);
+        mma<Factor>(odd[k / used], a[1], q.z, q.w);
+      }
+    }
+    done();
+#pragma unroll
+    for (int b = 0; b < blocks; ++b)
+#pragma unroll
+      for (int k = 0; k < 4; ++k) c[b][k] += odd[b][k];
+  }
+
   __device__ static int column() { return warp_lane() / 4; }   // g
   __device__ static int quarter() { return warp_lane() % 4; }  // t
 
@@ -280,6 +244,7 @@ class MmaQuery {
   uint4 _own[held ? fragments : 1];
   float* _factor;             // [head], and offsets of scores from the 16th on
   float _plain_factor = 0.F;  // of all heads, where queries need not be brought into range
+  bool _has_rest = true;      // queries have bits that their rounded parts have not
   int _heads;
   int _dim;
 };

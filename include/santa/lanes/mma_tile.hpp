@@ -3,6 +3,7 @@
 
 #include <santa/core/build.hpp>
 #include <santa/core/element.hpp>
+#include <santa/lanes/mma_attend.hpp>
 #include <santa/lanes/mma_query.hpp>
 #include <santa/lanes/mma_sums.hpp>
 #include <santa/lanes/panel_ring.hpp>
@@ -21,15 +22,13 @@ namespace santa::lanes::inline SANTA_BUILD {
 /// `scaled`: value rows have scales of their own, which come with them.
 template <class Group, class K, int KeyDim, class V = K, int ValueDim = KeyDim, bool scaled = false>
 class MmaTile {
+  using Panels = MmaPanels<K, KeyDim, V, ValueDim>;
   static constexpr int heads_max = Group::max_heads;
-  static constexpr int key_bytes = padded_row_bytes<K, KeyDim>;
-  static constexpr int value_bytes = padded_row_bytes<V, ValueDim>;
-  /// Rows of a panel: of keys of one byte a whole tile, so that as many bytes are on their way.
-  static constexpr int key_rows = sizeof(K) == 1 ? 32 : 16;
+  static constexpr int key_bytes = Panels::key_bytes;
+  static constexpr int value_bytes = Panels::value_bytes;
+  static constexpr int key_rows = Panels::key_rows;
   static constexpr int value_rows = 16;
-  static constexpr int panel_bytes =
-      key_rows * key_bytes > value_rows* value_bytes ? key_rows* key_bytes : value_rows* value_bytes;
-  using Ring = PanelRing<panel_bytes, scaled ? 32 : 0>;
+  using Ring = PanelRing<Panels::bytes, scaled ? 32 : 0>;
   using Query = MmaQuery<Group, K, KeyDim>;
   using Sums = MmaSums<Group, V, ValueDim, scaled>;
   using RowDims = santa::detail::RowDims;
@@ -105,6 +104,18 @@ class MmaTile {
     for (int head = 0; head < heads_max; ++head)
       scores[head] = head < _heads ? own[head] * _query.factor(head) : -infinity;
   }
+
+  /// What a lane has of a tile's scores in `attend`.
+  using Scores = ProductScores<heads_max>;
+
+  /// See MmaAttend. Ahead of it, the first tile's keys may have been asked for.
+  template <class Keys, class Values, class Weigh>
+  __device__ __forceinline__ void attend(const Keys& keys, const Values& values, std::int64_t first, std::int64_t turn,
+                                         std::int64_t start, std::int64_t end, const Weigh& weigh) {
+    MmaAttend<Panels, Query, Ring, Sums>{_query, _ring, _sums, _dims}.run(keys, values, first, turn, start, end, weigh);
+  }
+  __device__ float factor(int head) const { return _query.factor(head); }
+  __device__ void rescale_heads(const typename Scores::Heads& factor) { _sums.rescale_heads(factor); }
 
   /// Has drawn rows asked for and taken until at most `most` are left; the last ones asked for may be fewer than a
   /// panel if `most` is 0. No keys may be on their way.

@@ -45,6 +45,7 @@ class Stage {
   using ScoreScales = std::conditional_t<scales_each_key, KeyScales<Group, KeyScale>, RowScales<Group, ScoredRows>>;
 
  public:
+  using Products = Tile;
   /// Rows are asked for and taken in the course of `scores` and `settle`, not when they are drawn.
   static constexpr bool asynchronous = Tile::asynchronous;
   /// Drawn rows are scored again by their keys.
@@ -129,6 +130,25 @@ class Stage {
       if (const TokenMask mask(_arguments, _unit, first, step, count); mask.hides())
         hide_from_tokens(_group, _unit, mask, score);
   }
+
+  /// Adds up all rows of the unit, each at its weight, where the tile can: a state of AllRows makes weights of scores.
+  static constexpr bool attends = !scales_each_key && !is_scale_a_row<ValueScale> && requires {
+    typename Tile::Scores;
+  };
+  template <class State>
+  KOKKOS_FORCEINLINE_FUNCTION void attend(State& state) {
+    constexpr int turn = Group::groups_per_team * Group::size;
+    _tile.attend(_scored, _values, _unit.begin + _group.rank() * Group::size, turn, _unit.start, _unit.end,
+                 [&](std::int64_t first, auto& scores) {
+                   const auto offset = static_cast<float>(first - query_position());
+                   make_scores(scores, [&](float product, int head, int row) {
+                     return modified(_modifier, product * _tile.factor(head),
+                                     keys_of(head, offset + static_cast<float>(row)));
+                   });
+                   state.weigh(scores, hide_rows(_arguments, _unit, first, scores));
+                 });
+  }
+  KOKKOS_FORCEINLINE_FUNCTION void rescale_heads(const auto& factor) { _tile.rescale_heads(factor); }
 
   /// Scores of drawn rows by their full keys: lane i's of row index[i], i < count.
   KOKKOS_FORCEINLINE_FUNCTION void scores_again(const std::int32_t* index, int count, Float* score) {
