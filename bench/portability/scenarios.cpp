@@ -3,6 +3,7 @@
 #include "copies.hpp"
 #include "device_reader.hpp"
 #include "readers.hpp"
+#include "scaled.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -194,6 +195,10 @@ void run_scenarios(const Space& space, const Options& options, Report& report) {
     report.write();
   }
   report.set_scenario("");
+  if (options.scenario.empty() || options.scenario == "all" || options.scenario == "fp8-cache") {
+    run_fp8_cache(space, options, report);
+    report.write();
+  }
 }
 
 }  // namespace santa_bench
