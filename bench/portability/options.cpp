@@ -21,7 +21,8 @@ const char* const usage =
     "  --layout NAME   only this layout of the cache: token-major, head-major\n"
     "  --scenario NAME only a ragged batch: ragged-log, ragged-one, ragged-short; a\n"
     "                  cache of one byte an element: fp8-cache; or all of them; without\n"
-    "                  it they run on devices, after the shapes\n"
+    "                  it they run on devices, after the shapes. Or clusters: sampled\n"
+    "                  clusters of keys that are of kinds\n"
     "  --divide N      lengths of scenarios divided by N, for less memory (1)\n"
     "  --quick         only batch 1 at 8192 and 32768 keys, for hosts\n"
     "  --json FILE     results as JSON\n"
@@ -59,7 +60,8 @@ std::string one_of(const std::string& name, const std::string& text, const std::
 
 constexpr std::array<std::string_view, 7> methods = {
     "mass-unit", "mass-unit-steered", "mass-unit-first", "systematic", "fixed-tile-budget", "narrow", "features"};
-constexpr std::array<std::string_view, 5> scenarios = {"ragged-log", "ragged-one", "ragged-short", "fp8-cache", "all"};
+constexpr std::array<std::string_view, 6> scenarios = {"ragged-log", "ragged-one", "ragged-short",
+                                                       "fp8-cache",  "all",        "clusters"};
 constexpr std::array<std::string_view, 2> layouts = {"token-major", "head-major"};
 
 }  // namespace

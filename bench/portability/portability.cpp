@@ -1,5 +1,6 @@
 // The portability benchmark: one program for every backend. Time of each method against the streaming-read ceiling of
 // the device in the same run, over shapes of decode attention; results as a table and as JSON.
+#include "clusters.hpp"
 #include "copies.hpp"
 #include "decode/program.hpp"
 #include "device_reader.hpp"
@@ -113,7 +114,9 @@ void run(const Options& options) {
     report.write();  // so far: the run may be cut short
   }
   const bool all = !on_host && !options.shape && !options.quick && options.only.empty() && options.layout.empty();
-  if (all || !options.scenario.empty()) santa_bench::run_scenarios(space, options, report);
+  const bool clusters = options.scenario == "clusters";
+  if (all || (!options.scenario.empty() && !clusters)) santa_bench::run_scenarios(space, options, report);
+  if (all || clusters) santa_bench::run_clusters(space, options, report);
   report.check_ceilings();
 }
 

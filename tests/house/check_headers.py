@@ -26,7 +26,7 @@ ORDER = (
     ("score", "gather", "merge"),
     ("sample",),
     ("decode",),
-    ("rows", "token"),
+    ("rows", "token", "clusters"),
 )
 MOST_HEADER_LINES = 300
 MOST_FUNCTION_LINES = 60

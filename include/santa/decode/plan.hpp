@@ -213,9 +213,12 @@ class DecodePlan {
     const float scale = options.scale != 0.F ? options.scale : 1.F / std::sqrt(static_cast<float>(_shape.dim));
     a.score_factor = scale * lanes::log2_of_e;
     detail::Recipe<M>::set(a, _method, _shape.length);
-    const lanes::Division division = detail::divide_plan(
-        space, a, _shape.length, options.keys_per_split,
-        {.tile = detail::draw_tile_of(a), .looks_ahead = detail::Recipe<M>::looks_ahead, .narrow_keys = narrow});
+    const lanes::Division division =
+        detail::divide_plan(space, a, _shape.length, options.keys_per_split,
+                            {.tile = detail::draw_tile_of(a),
+                             .looks_ahead = detail::Recipe<M>::looks_ahead,
+                             .narrow_keys = narrow,
+                             .takes_all = detail::takes_all<M> && !narrow && sizeof(typename Addresses::Element) <= 2});
     a.keys_per_split = division.keys_per_split;
     a.split_step = static_cast<std::uint16_t>(division.step);
     a.splits = static_cast<std::int32_t>(division.splits > 0 ? division.splits : 1);
