@@ -1,8 +1,7 @@
 #include "scaled.hpp"
 
 #include "copies.hpp"
-#include "device_reader.hpp"
-#include "readers.hpp"
+#include "read_ceiling.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -109,22 +108,6 @@ Measured measure_bytes(const Space& space, const Caches<Space>& caches, const By
   return result;
 }
 
-/// How fast the bytes of a cache can be read.
-template <class S>  // a template, so that only one branch is compiled
-Ceiling ceiling_of(const S& space, const ByteCaches& caches, int repeats) {
-  if constexpr (santa::lanes::is_host_space<S>) {
-    const auto best = best_reader(space, caches.copies(), caches.bytes(), repeats,
-                                  [&](std::size_t copy) { return caches.data(copy); });
-    return {best.gb_s, best.reader->name};
-  } else {
-    const Kokkos::View<std::uint32_t, Memory> sink("sink");
-    const auto read = time_copies(space, caches.copies(), repeats, [&](std::size_t copy) {
-      read_on_device(space, caches.data(copy), caches.bytes(), sink.data());
-    });
-    return {static_cast<double>(caches.bytes()) / read.microseconds() * 1e-3, device_reader};
-  }
-}
-
 }  // namespace
 
 void run_fp8_cache(const Space& space, const Options& options, Report& report) {
@@ -135,7 +118,8 @@ void run_fp8_cache(const Space& space, const Options& options, Report& report) {
   report.set_scenario("fp8-cache");
   report.set_elements("e4m3");
   report.set_layout(santa::CacheLayout::token_major);
-  report.set_ceiling(shape, ceiling_of(space, bytes, options.repeats));
+  report.set_ceiling(shape, ceiling_of(space, bytes.copies(), bytes.bytes(), options.repeats,
+                                       [&](std::size_t copy) { return bytes.data(copy); }));
   const Measured wide = measure(space, caches, FullStage<Space>{caches}, santa::Exact{}, options.repeats);
   Measured exact;
   const auto add = [&](const char* name, const auto& method, const Report::Budget& budget) {
