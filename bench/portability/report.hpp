@@ -64,6 +64,8 @@ class Report {
   };
 
   void set_layout(santa::CacheLayout layout) { _layout = layout; }
+  /// Elements of keys and values in the rows that follow.
+  void set_elements(const char* name) { _elements = name; }
   /// Of the rows that follow, whose requests differ in length; "" where all are full.
   void set_scenario(const std::string& name) { _scenario = name; }
 
@@ -133,9 +135,9 @@ class Report {
     char text[256];
     std::snprintf(text, sizeof text,
                   "\"score_stage\": \"%s\", \"rescored\": %s, \"batch\": %ld, \"length\": %ld, \"heads\": %ld, "
-                  "\"kv_heads\": %ld, \"dim\": %ld, \"dtype\": \"bf16\", \"layout\": \"%s\", \"sharpness\": %g, ",
+                  "\"kv_heads\": %ld, \"dim\": %ld, \"dtype\": \"%s\", \"layout\": \"%s\", \"sharpness\": %g, ",
                   stage.score, stage.rescored ? "true" : "false", s.batch, s.length, s.heads, s.kv_heads, s.dim,
-                  _layout == santa::CacheLayout::token_major ? "token-major" : "head-major",
+                  _elements, _layout == santa::CacheLayout::token_major ? "token-major" : "head-major",
                   static_cast<double>(_options.sharpness));
     const std::string scenario = _scenario.empty() ? "" : "\"scenario\": \"" + _scenario + "\", ";
     _json += std::string(_first ? "" : ",") + "\n  {\"method\": \"" + method + "\", " + scenario + text + rest + "}";
@@ -145,6 +147,7 @@ class Report {
   const Options& _options;
   santa::CacheLayout _layout = santa::CacheLayout::token_major;
   std::string _scenario;
+  const char* _elements = "bf16";
   Ceiling _ceiling;
   CeilingCheck _check;
   std::string _json;

@@ -2,6 +2,7 @@
 
 #include "copies.hpp"
 #include "read_ceiling.hpp"
+#include "scaled.hpp"
 #include "serving.hpp"
 
 #include <algorithm>
@@ -181,6 +182,10 @@ void run_scenarios(const Space& space, const Options& options, Report& report) {
   }
   report.set_scenario("");
   run_serving(space, options.scenario, options, report);
+  if (options.scenario.empty() || options.scenario == "all" || options.scenario == "fp8-cache") {
+    run_fp8_cache(space, options, report);
+    report.write();
+  }
 }
 
 }  // namespace santa_bench

@@ -82,7 +82,7 @@ Reference exact_reference(const Problem& problem, const ReferenceOptions& option
       double lse = 0.;
       const std::vector<double> a = reference_probabilities(problem, b, h, options, lse);
       result.lse.push_back(lse);
-      std::vector<double> out(static_cast<std::size_t>(shape.dim));
+      std::vector<double> out(static_cast<std::size_t>(shape.values()));
       for (std::size_t i = 0; i < a.size(); ++i)
         if (a[i] > 0.)
           for (std::size_t d = 0; d < out.size(); ++d)

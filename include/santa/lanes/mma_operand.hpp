@@ -32,9 +32,9 @@ __device__ __forceinline__ std::uint32_t pieces_on(std::uint32_t first, int piec
   return (first ^ static_cast<std::uint32_t>(pieces % 8 * 16)) + static_cast<std::uint32_t>(pieces / 8 * 128);
 }
 
-/// Bytes of a row in scratch where it holds so many features; short ones fill a line by themselves.
+/// Bytes of a row in scratch where it holds so many features: whole lines of 128.
 template <class T, int dim>
-inline constexpr int padded_row_bytes = dim* int{sizeof(T)} < 128 ? 128 : dim* int{sizeof(T)};
+inline constexpr int padded_row_bytes = (dim * int{sizeof(T)} + 127) / 128 * 128;
 
 /// How 16 rows of Key become the product's first operand, 32 features at a time. Products may permute features: lane
 /// (g, t) takes what it has loaded for its columns, and the query is laid out to match.
