@@ -12,7 +12,7 @@ namespace santa::detail {
 class Divisor {
  public:
   /// Implicit, as it is a number like any other but for that.
-  Divisor(std::int32_t value = 1) : _value(value) {  // NOLINT(google-explicit-constructor)
+  KOKKOS_FUNCTION Divisor(std::int32_t value = 1) : _value(value) {  // NOLINT(google-explicit-constructor)
     while ((std::int64_t{1} << (_shift - 31)) < value) ++_shift;
     _multiplier = static_cast<std::uint32_t>(((std::uint64_t{1} << _shift) + static_cast<std::uint64_t>(value) - 1) /
                                              static_cast<std::uint64_t>(value));

@@ -75,7 +75,7 @@ struct SweepKernel : Context {
     stage.clear();
     if constexpr (takes_all) {
       AllRows<Group, Stage, typename Stage::Products::Scores> state(stage, a, unit);
-      stage.attend(state);
+      if (unit.begin < unit.end) stage.attend(state);
       return finish(group, unit, state, rule, flags_of(stage), scratch);
     } else {
       draw(group, stage, unit, rule, scratch);
