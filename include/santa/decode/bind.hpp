@@ -7,6 +7,7 @@
 #include <santa/core/element.hpp>
 #include <santa/core/matrix.hpp>
 #include <santa/core/shape.hpp>
+#include <santa/core/shard.hpp>
 #include <santa/decode/chance.hpp>
 #include <santa/decode/options.hpp>
 #include <santa/merge/attention_states.hpp>
@@ -23,6 +24,22 @@ inline void require_query_extents(const Array& view, std::int64_t batch, const S
   require_extent(view, 1, plan.heads, "the plan's heads");
   require_extent(view, 2, plan.dim, "the plan's dim");
   require_rows(view);
+}
+
+/// Checks where a plan's caches lie in a whole. Errors: std::invalid_argument: name, given, accepted.
+inline void check_shard(const Shard& shard, const Shape& shape) {
+  require(shard.length >= 0 && shard.length <= most_rows, "shard.length", shard.length, "0 to 2^36");
+  if (shard.length == 0) {
+    require(shard.first_row == 0, "shard.first_row", shard.first_row, "0 without a length of the whole");
+    return;
+  }
+  require(shard.first_row >= 0 && shard.first_row % tile_keys == 0 && shard.first_row <= shard.length - shape.length,
+          "shard.first_row", shard.first_row,
+          "a multiple of 32, so that the shard's " + std::to_string(shape.length) + " rows end within the whole's " +
+              std::to_string(shard.length));
+}
+inline void require_whole(const Arguments& a) {
+  if (a.sharded) reject("the plan", "one of a shard", "one of a whole: a shard's is run by ShardedPlan");
 }
 
 /// Checks that a step of this shape fits a plan of that one.

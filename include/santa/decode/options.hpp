@@ -2,6 +2,7 @@
 #pragma once
 
 #include <santa/core/shape.hpp>
+#include <santa/core/shard.hpp>
 #include <santa/core/statistics.hpp>
 #include <santa/core/whole_number.hpp>
 #include <santa/decode/schedule.hpp>
@@ -59,6 +60,8 @@ struct PlanOptions {
   std::int64_t keys_per_split = 0;
   /// Bytes for the plan to work in; none: it allocates its own.
   WorkspaceMemory workspace = {};
+  /// Where the plan's caches lie in a whole that ranks share: for ShardedPlan (ranks/), which alone runs such a plan.
+  Shard shard = {};
 };
 
 /// Options of a run; all views are optional.

@@ -3,6 +3,7 @@
 
 #include <santa/cache/addressed_cache.hpp>
 #include <santa/cache/contiguous.hpp>
+#include <santa/cache/shard_addresses.hpp>
 #include <santa/core/check.hpp>
 #include <santa/core/extent.hpp>
 #include <santa/core/kept.hpp>
@@ -40,6 +41,9 @@ Shape shape_of(const QueryView& query, const Cache& cache) {
   shape.heads = static_cast<std::int64_t>(query.extent(1));
   return shape;
 }
+
+template <class Plan>
+class ShardedPlan;
 
 /// Names the type of cache that a plan is for, where there is none yet: DecodePlan plan(space, method, shape,
 /// cache_of<Cache>).
@@ -90,6 +94,7 @@ class DecodePlan {
     detail::check_modifier(modifier, shape);
     detail::check_keys_per_split(options.keys_per_split);
     if (!std::isfinite(options.scale)) detail::reject("scale", std::to_string(options.scale), "a finite number");
+    detail::check_shard(options.shard, shape);
     lay_out<Build>(space, options);
     PlanMemory memory{_arguments, _balance, _cut.most(shape.length)};
     _workspace.template allocate<Build>(space, memory, options.workspace);
@@ -111,6 +116,7 @@ class DecodePlan {
            const Run& options = {}) const {
     detail::check_types<Space, Addresses, QueryView, AnyCache, OutView>();
     lanes::require_launchable(space);
+    detail::require_whole(_arguments);
     Arguments arguments = bind<Build>(query, cache, options);
     detail::bind_out(arguments, _shape, detail::array_of("out", out), out.data(),
                      element_type_of<typename OutView::value_type>);
@@ -129,6 +135,7 @@ class DecodePlan {
                    const AttentionStates<MemorySpace>& states, std::int64_t part, const Run& options = {}) const {
     detail::check_types<Space, Addresses, QueryView, AnyCache, Kokkos::View<float***, MemorySpace>>();
     lanes::require_launchable(space);
+    detail::require_whole(_arguments);
     Arguments arguments = bind<Build>(query, cache, options);
     detail::bind_part(arguments, _shape, states);
     float* const to = states.part(part);
@@ -152,6 +159,9 @@ class DecodePlan {
   }
 
  private:
+  template <class Plan>
+  friend class ShardedPlan;
+
   using Arguments = typename detail::Recipe<M>::Arguments;
   /// Scores are made from something narrower than keys.
   static constexpr bool narrow = !std::same_as<typename Addresses::Element, typename Addresses::ScoredElement>;
@@ -179,7 +189,8 @@ class DecodePlan {
     arguments.balance = balance<Build>(space, cache, options.schedule);
     arguments.balanced = arguments.balance.requests != nullptr;
     using Stages = detail::CacheStages<Space, Addresses, Modifier>;
-    const Stages stages{cache.addresses(), _modifier};
+    Stages stages{cache.addresses(), _modifier};
+    if (arguments.sharded) detail::begin_shard_at(stages.addresses, arguments.shard.first_row);
     using Compiled = std::conditional_t<Kernels::any, lanes::BuildFor<Kernels, KernelSet<>>, Build>;
     lanes::Seam<Space>::template with_extents<typename Addresses::Element, Compiled>(
         arguments.slice_heads, arguments.dim, stages.addresses.aligned(), [&]<class Extents>(Extents extents) {
@@ -203,7 +214,10 @@ class DecodePlan {
     a.window = _modifier.window();
     const float scale = options.scale != 0.F ? options.scale : 1.F / std::sqrt(static_cast<float>(_shape.dim));
     a.score_factor = scale * lanes::log2_of_e;
-    detail::Recipe<M>::set(a, _method, _shape.length);
+    a.sharded = options.shard.length > 0;
+    a.shard.first_row = options.shard.first_row;
+    a.shard.storage = options.shard.length;
+    detail::Recipe<M>::set(a, _method, a.sharded ? a.shard.storage : _shape.length);
     const lanes::Division division = divide(space, options);
     a.keys_per_split = division.keys_per_split;
     a.split_step = static_cast<std::uint16_t>(division.step);

@@ -87,6 +87,49 @@ KOKKOS_INLINE_FUNCTION std::int32_t units_of_kv_head(const Arguments& a, const U
   return splits_of(a, unit).count * a.slices;
 }
 
+/// Notes the keys of a unit whose length and start are known.
+KOKKOS_INLINE_FUNCTION void take_keys(const Arguments& a, Unit& unit) {
+  if (is_balanced(a))
+    take_balanced_keys(a.balance.requests[unit.batch], unit);
+  else
+    take_even_keys(a, unit);
+}
+
+/// Notes the visible keys of the whole that a shard is of.
+KOKKOS_INLINE_FUNCTION void take_whole_keys(const Arguments& a, Unit& unit) {
+  unit.length = a.shard.lengths.clamped(unit.batch, a.shard.storage);
+  unit.start = unit.length > a.window ? unit.length - a.window : 0;
+}
+
+/// Notes the keys of a shard's unit, of whose request so many are here: they are cut as those of a cache of their own.
+/// All numbers are then the whole's, by which keys, draws and budgets are found.
+KOKKOS_INLINE_FUNCTION void take_shard_keys(const Arguments& a, std::int64_t here, Unit& unit) {
+  const ShardKeys& shard = a.shard;
+  take_whole_keys(a, unit);
+  const std::int64_t length = unit.length;
+  const std::int64_t start = unit.start;
+  const std::int64_t known = shard.first_row + here < length ? shard.first_row + here : length;
+  const std::int64_t end = known < shard.end ? known : shard.end;
+  unit.length = end > shard.begin ? end - shard.begin : 0;
+  unit.start = start > shard.begin ? start - shard.begin : 0;
+  if (unit.start > unit.length) unit.start = unit.length;
+  take_keys(a, unit);
+  unit.begin += shard.begin;
+  unit.end += shard.begin;
+  unit.length = length;
+  unit.start = start;
+}
+
+/// Whether a request's length is none that there can be: negative, beyond the storage, or, of a shard, another than
+/// that of the whole says. `length` is the one in use.
+KOKKOS_INLINE_FUNCTION bool is_clamped(const Arguments& a, std::int32_t batch, std::int64_t length) {
+  const std::int64_t given = a.lengths.get(batch, a.storage);
+  if (!a.sharded) return given != length;
+  const std::int64_t beyond = length - a.shard.first_row;
+  const std::int64_t here = beyond < 0 ? 0 : (beyond < a.storage ? beyond : a.storage);
+  return given != here || a.shard.lengths.get(batch, a.shard.storage) != length;
+}
+
 /// The unit of a place. Its keys follow from its request's own length.
 KOKKOS_INLINE_FUNCTION Unit unit_at(const Arguments& a, const UnitPlace& place) {
   Unit unit{};
@@ -99,11 +142,12 @@ KOKKOS_INLINE_FUNCTION Unit unit_at(const Arguments& a, const UnitPlace& place) 
   unit.first_head = unit.kv_head * group + before;
   unit.heads = group - before < a.slice_heads ? group - before : std::int32_t{a.slice_heads};
   unit.length = a.lengths.clamped(unit.batch, a.storage);
+  if (a.sharded) {
+    take_shard_keys(a, unit.length, unit);
+    return unit;
+  }
   unit.start = unit.length > a.window ? unit.length - a.window : 0;
-  if (is_balanced(a))
-    take_balanced_keys(a.balance.requests[unit.batch], unit);
-  else
-    take_even_keys(a, unit);
+  take_keys(a, unit);
   return unit;
 }
 
