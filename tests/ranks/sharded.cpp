@@ -1,9 +1,6 @@
 // Shards of a cache draw the rows of the whole.
 #include "ranks/sharded_problem.hpp"
-#include "decode/one_hot.hpp"
-#include "support/statistics.hpp"
 
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -20,30 +17,6 @@ Problem<Space, float> ragged(Arrangement where = Arrangement::token_major) {
   Problem<Space, float> problem({.batch = 4, .heads = 6, .kv_heads = 2, .length = 2048, .dim = 32}, where);
   problem.fill(3, 2.F).set_lengths({2048, 1333, 40, 0}).upload();
   return problem;
-}
-
-/// That a rank's step is the whole's: the same rows, and numbers within the rounding of a few additions.
-void check_same_draws(const Result& whole, const Result& own) {
-  for (std::size_t i = 0; i < whole.statistics.size(); ++i) {
-    CAPTURE(i);
-    CHECK(own.statistics[i].rows_read == whole.statistics[i].rows_read);
-    CHECK(own.statistics[i].samples == whole.statistics[i].samples);
-    CHECK(own.statistics[i].flags == whole.statistics[i].flags);
-    CHECK(own.statistics[i].effective_sample_size ==
-          doctest::Approx(whole.statistics[i].effective_sample_size).epsilon(1e-4));
-  }
-  const auto near = [](const std::vector<float>& given, const std::vector<float>& expected, double tolerance) {
-    REQUIRE(given.size() == expected.size());
-    for (std::size_t i = 0; i < given.size(); ++i) {
-      if (given[i] == expected[i] || (std::isnan(given[i]) && std::isnan(expected[i]))) continue;
-      CAPTURE(i);
-      CHECK(std::abs(static_cast<double>(given[i]) - static_cast<double>(expected[i])) <=
-            tolerance * (1. + std::abs(static_cast<double>(expected[i]))));
-    }
-  };
-  near(own.lse, whole.lse, 2e-6);
-  near(own.out, whole.out, 1e-5);
-  near(own.error, whole.error, 1e-3);
 }
 
 template <class Space>

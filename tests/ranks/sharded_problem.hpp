@@ -9,6 +9,7 @@
 #include <Kokkos_Core.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
@@ -116,21 +117,40 @@ auto lengths_of_shard(const std::vector<std::int64_t>& whole, std::int64_t begin
   return to_space<Space>(lengths, "test::lengths");
 }
 
-/// Makes the caches of a problem's shards: views of its own rows.
+/// Copies of the rows [begin, end) of a view, between rows of NaN: what is not the shard's shows.
+template <class Space, class View>
+auto rows_of_shard(const View& view, CacheLayout layout, std::int64_t begin, std::int64_t end) {
+  constexpr std::size_t margin = 64;
+  const auto count = static_cast<std::size_t>(end - begin);
+  const auto first = static_cast<std::size_t>(begin);
+  const bool by_token = layout == CacheLayout::token_major;
+  const std::size_t extent[2] = {by_token ? count + 2 * margin : view.extent(1),
+                                 by_token ? view.extent(2) : count + 2 * margin};
+  using T = typename View::non_const_value_type;
+  const Kokkos::View<T****, Kokkos::LayoutRight, typename Space::memory_space> all(
+      "test::shard", view.extent(0), extent[0], extent[1], view.extent(3));
+  Kokkos::deep_copy(all, T(quiet_nan));
+  const auto inside = std::pair<std::size_t, std::size_t>(margin, margin + count);
+  const auto from = std::pair<std::size_t, std::size_t>(first, first + count);
+  const auto cut = [&](const auto& of, const auto& range) {
+    using Rows = Kokkos::View<typename std::decay_t<decltype(of)>::value_type****, Kokkos::LayoutStride,
+                              typename Space::memory_space>;
+    return by_token ? Rows(Kokkos::subview(of, Kokkos::ALL, range, Kokkos::ALL, Kokkos::ALL))
+                    : Rows(Kokkos::subview(of, Kokkos::ALL, Kokkos::ALL, range, Kokkos::ALL));
+  };
+  const auto own = cut(all, inside);
+  Kokkos::deep_copy(own, cut(view, from));
+  return own;
+}
+
+/// Makes the caches of a problem's shards, in memory of their own.
 template <class Space>
 auto shards_of(const Problem<Space, float>& problem) {
   return [&problem](std::int64_t begin, std::int64_t end) {
-    const auto range = std::pair<std::size_t, std::size_t>(begin, end);
-    const std::size_t row = problem.layout() == CacheLayout::head_major ? 2 : 1;
-    const auto rows = [&](const auto& view) {
-      return row == 1 ? typename Problem<Space, float>::Rows(
-                            Kokkos::subview(view, Kokkos::ALL, range, Kokkos::ALL, Kokkos::ALL))
-                      : typename Problem<Space, float>::Rows(
-                            Kokkos::subview(view, Kokkos::ALL, Kokkos::ALL, range, Kokkos::ALL));
-    };
-    return typename Problem<Space, float>::Cache(rows(problem.key_view()), rows(problem.value_view()),
-                                                 lengths_of_shard<Space>(problem.lengths, begin, end),
-                                                 problem.layout());
+    return typename Problem<Space, float>::Cache(
+        rows_of_shard<Space>(problem.key_view(), problem.layout(), begin, end),
+        rows_of_shard<Space>(problem.value_view(), problem.layout(), begin, end),
+        lengths_of_shard<Space>(problem.lengths, begin, end), problem.layout());
   };
 }
 
@@ -147,6 +167,30 @@ inline std::vector<std::int64_t> even_ends(std::int64_t length, int shards, std:
   for (int i = 1; i < shards; ++i) ends.push_back(length * i / shards / multiple * multiple);
   ends.push_back(length);
   return ends;
+}
+
+/// That a rank's step is the whole's: the same rows, and numbers within the rounding of a few additions.
+inline void check_same_draws(const Result& whole, const Result& own) {
+  for (std::size_t i = 0; i < whole.statistics.size(); ++i) {
+    CAPTURE(i);
+    CHECK(own.statistics[i].rows_read == whole.statistics[i].rows_read);
+    CHECK(own.statistics[i].samples == whole.statistics[i].samples);
+    CHECK(own.statistics[i].flags == whole.statistics[i].flags);
+    CHECK(own.statistics[i].effective_sample_size ==
+          doctest::Approx(whole.statistics[i].effective_sample_size).epsilon(1e-4));
+  }
+  const auto near = [](const std::vector<float>& given, const std::vector<float>& expected, double tolerance) {
+    REQUIRE(given.size() == expected.size());
+    for (std::size_t i = 0; i < given.size(); ++i) {
+      if (given[i] == expected[i] || (std::isnan(given[i]) && std::isnan(expected[i]))) continue;
+      CAPTURE(i);
+      CHECK(std::abs(static_cast<double>(given[i]) - static_cast<double>(expected[i])) <=
+            tolerance * (1. + std::abs(static_cast<double>(expected[i]))));
+    }
+  };
+  near(own.lse, whole.lse, 2e-6);
+  near(own.out, whole.out, 1e-5);
+  near(own.error, whole.error, 1e-3);
 }
 
 }  // namespace santa::test
