@@ -80,31 +80,41 @@ std::vector<Result> run_whole(const M& method, const Problem<Space, float>& prob
   return results;
 }
 
-/// The same by a rank for each of `ends`, where shards end; cache_of_shard(begin, end) makes its cache. Each rank's
-/// results, step by step.
+/// The same by one of the ranks: `ends` is where shards end, cache_of_shard(begin, end) makes its cache.
+template <class Space, class Ranks, class M, class MakeCache, class Modifier = Identity>
+std::vector<Result> run_rank(const Ranks& ranks, const M& method, const Problem<Space, float>& problem,
+                             const std::vector<std::int64_t>& ends, const Steps& steps, const MakeCache& cache_of_shard,
+                             const Modifier& modifier = {}) {
+  const auto rank = static_cast<std::size_t>(ranks.rank());
+  const std::int64_t begin = rank > 0 ? ends[rank - 1] : 0;
+  const auto cache = cache_of_shard(begin, ends[rank]);
+  Shape shape = problem.shape;
+  shape.length = ends[rank] - begin;
+  PlanOptions options = steps.plan;
+  options.shard = {.first_row = begin, .length = problem.shape.length};
+  const DecodePlan own(Space{}, method, shape, cache_of<std::decay_t<decltype(cache)>>, options, modifier);
+  const ShardedPlan plan(Space{}, ranks, own, steps.parts);
+  const DecodeState<typename Space::memory_space> state(Space{}, problem.shape);
+  std::vector<Result> results;
+  for (std::uint32_t step = 0; step < steps.count; ++step) {
+    const Outputs<Space> to(problem.shape);
+    plan.run(Space{}, ranks, problem.queries(), cache, to.out, options_of(to, steps, step, state),
+             problem.length_view());
+    Space{}.fence();
+    results.push_back(to.result());
+  }
+  return results;
+}
+
+/// The same by all of them, in this process. Each rank's results, step by step.
 template <class Space, class M, class MakeCache, class Modifier = Identity>
 std::vector<std::vector<Result>> run_shards(const M& method, const Problem<Space, float>& problem,
                                             const std::vector<std::int64_t>& ends, const Steps& steps,
                                             const MakeCache& cache_of_shard, const Modifier& modifier = {}) {
   std::vector<std::vector<Result>> results(ends.size());
   run_ranks(static_cast<int>(ends.size()), [&](const ThreadRank& ranks) {
-    const auto rank = static_cast<std::size_t>(ranks.rank());
-    const std::int64_t begin = rank > 0 ? ends[rank - 1] : 0;
-    const auto cache = cache_of_shard(begin, ends[rank]);
-    Shape shape = problem.shape;
-    shape.length = ends[rank] - begin;
-    PlanOptions options = steps.plan;
-    options.shard = {.first_row = begin, .length = problem.shape.length};
-    const DecodePlan own(Space{}, method, shape, cache_of<std::decay_t<decltype(cache)>>, options, modifier);
-    const ShardedPlan plan(Space{}, ranks, own, steps.parts);
-    const DecodeState<typename Space::memory_space> state(Space{}, problem.shape);
-    for (std::uint32_t step = 0; step < steps.count; ++step) {
-      const Outputs<Space> to(problem.shape);
-      plan.run(Space{}, ranks, problem.queries(), cache, to.out, options_of(to, steps, step, state),
-               problem.length_view());
-      Space{}.fence();
-      results[rank].push_back(to.result());
-    }
+    results[static_cast<std::size_t>(ranks.rank())] =
+        run_rank(ranks, method, problem, ends, steps, cache_of_shard, modifier);
   });
   return results;
 }

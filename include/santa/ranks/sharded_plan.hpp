@@ -191,8 +191,8 @@ class ShardedPlan<DecodePlan<Space, M, Cache, Modifier, Kernels>> {
   template <class Ranks>
   void require_that_shards_follow(const Space& space, const Ranks& ranks) const {
     const auto& a = _plan._arguments;
-    detail::require_shards_follow(space, ranks, _ticket,
-                                  {a.shard.first_row, _plan._shape.length, a.shard.storage});
+    detail::require_shards_follow(space, ranks,
+                                  {a.shard.first_row, _plan._shape.length, a.shard.storage, _ticket});
   }
 
   Plan _plan;

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace santa::detail::inline SANTA_BUILD {
 
@@ -65,21 +66,25 @@ std::uint64_t ticket_of_run(std::uint64_t plan, const Args& a, const Options& op
 /// Where a shard's rows lie.
 struct ShardRange {
   std::int64_t first_row, rows, whole;
+  std::uint64_t ticket;  // of the plan: not all communicators look at it
 };
 
 /// Errors: RankError on all ranks where one's rows do not begin where those of the rank before end, or the last do not
 /// end with the whole. Fences.
 template <class Space, class Ranks>
-void require_shards_follow(const Space& space, const Ranks& ranks, std::uint64_t ticket, const ShardRange& own) {
+void require_shards_follow(const Space& space, const Ranks& ranks, const ShardRange& own) {
   using Table = Kokkos::View<ShardRange*, typename Space::memory_space>;
   const auto size = static_cast<std::size_t>(ranks.size());
   const Table table("santa::shards", size);
   const auto host = Kokkos::create_mirror_view(table);
   host(static_cast<std::size_t>(ranks.rank())) = own;
   Kokkos::deep_copy(space, table, host);
-  ranks.all_gather(space, table.data(), sizeof(ShardRange), ticket);
+  ranks.all_gather(space, table.data(), sizeof(ShardRange), own.ticket);
   Kokkos::deep_copy(space, host, table);
   space.fence("santa::require_shards_follow");
+  std::vector<Greeting> greetings;
+  for (std::size_t rank = 0; rank < size; ++rank) greetings.push_back({sizeof(ShardRange), host(rank).ticket});
+  require_agreement(greetings.data(), ranks.size());
   std::int64_t end = 0;
   const auto number = [](auto value) { return std::to_string(value); };
   for (std::size_t rank = 0; rank < size; ++rank) {
