@@ -17,7 +17,7 @@ namespace santa::detail::inline SANTA_BUILD {
 /// What a request's ranks have to agree on: what they were told, their random numbers, its length. 0 where what is here
 /// of it contradicts that.
 KOKKOS_INLINE_FUNCTION std::uint64_t ticket_of(const Arguments& a, const Unit& unit) {
-  if (is_clamped(a, unit.batch, unit.length)) return 0;
+  if (contradicts_whole(a, unit.batch, unit.length)) return 0;
   const StreamKey key = stream_key(a, unit);
   std::uint64_t ticket = mixed(a.shard.ticket, key.seed);
   ticket = mixed(ticket, std::uint64_t{key.step} << 32 | key.request);
@@ -71,7 +71,9 @@ struct PartKernel : MergeKernel<Context, apart> {
     Statistics& counts = statistics_of_part(to, a.dim);
     counts = head == 0 ? counts_of_slice(a, unit) : Statistics{};
     counts.flags |= sample.flags;
-    if (a.sharded) ticket_of_part(to, a.dim) = ticket_of(a, unit);
+    if (!a.sharded) return;
+    counts.flags &= ~std::uint32_t{Statistics::length_clamped};  // that would be of the whole's length
+    ticket_of_part(to, a.dim) = ticket_of(a, unit);
   }
 };
 

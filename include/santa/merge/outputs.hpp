@@ -94,7 +94,7 @@ KOKKOS_INLINE_FUNCTION Statistics counts_of_slice(const Arguments& a, const Unit
     result.samples += a.counts[first + i].samples;
     result.flags |= a.counts[first + i].flags;
   }
-  if (is_clamped(a, unit.batch, unit.length)) result.flags |= Statistics::length_clamped;
+  if (a.lengths.get(unit.batch, a.storage) != unit.length) result.flags |= Statistics::length_clamped;
   return result;
 }
 
