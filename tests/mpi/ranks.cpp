@@ -70,8 +70,8 @@ TEST_CASE("mpi_ranks_draw_the_rows_of_the_whole") {
   const auto check = [&](const auto& method, const Steps& steps) {
     CAPTURE(std::string(detail::Recipe<std::decay_t<decltype(method)>>::name));
     const auto whole = run_whole(method, problem, problem.cache(), steps);
-    const auto own = run_rank(ranks, method, problem, even_ends(problem.shape.length, ranks.size(), 256), steps,
-                              shards_of(problem));
+    const auto own =
+        run_rank(ranks, method, problem, even_ends(problem.shape.length, ranks.size(), 256), steps, shards_of(problem));
     for (std::size_t step = 0; step < whole.size(); ++step) check_same_draws(whole[step], own[step]);
   };
   check(Exact{}, {});
@@ -86,8 +86,8 @@ TEST_CASE("shards_of_whole_units_have_the_bits_of_one_plan_on_any_number_of_mpi_
   Steps steps{.count = 2, .plan = {.keys_per_split = 256}, .with_state = true};
   const auto whole = run_whole(MassUnit{.rows = 200}, problem, problem.cache(), steps);
   steps.parts = 12 / ranks.size();
-  const auto own = run_rank(ranks, MassUnit{.rows = 200}, problem, even_ends(3072, ranks.size(), 256), steps,
-                            shards_of(problem));
+  const auto own =
+      run_rank(ranks, MassUnit{.rows = 200}, problem, even_ends(3072, ranks.size(), 256), steps, shards_of(problem));
   for (std::size_t step = 0; step < whole.size(); ++step) CHECK(same_bits(own[step].out, whole[step].out));
 }
 

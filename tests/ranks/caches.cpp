@@ -29,7 +29,8 @@ auto pages_of(const Problem<Space, float>& problem, const PagedProblem<Space, fl
   return [&](std::int64_t begin, std::int64_t end) {
     const auto table = paged.table().table();
     const auto first = static_cast<std::size_t>(begin / paged.page_size);
-    const auto last = std::min(static_cast<std::size_t>((end + paged.page_size - 1) / paged.page_size), table.extent(1));
+    const auto last =
+        std::min(static_cast<std::size_t>((end + paged.page_size - 1) / paged.page_size), table.extent(1));
     typename PagedProblem<Space, float>::Entries entries =
         Kokkos::subview(table, Kokkos::ALL, std::pair<std::size_t, std::size_t>(first, last));
     const Kokkos::View<const std::int64_t*, typename Space::memory_space> lengths =
@@ -153,8 +154,8 @@ SANTA_SPACE_TEST_CASE("shards_of_narrow_keys_are_scored_again_like_the_whole") {
     const Steps steps{.count = 3, .with_state = true};
     const auto whole = run_whole(m, problem, rescored(NarrowCache{full, narrow}), steps);
     for (const int ranks : {2, 3})
-      check_ranks<std::decay_t<decltype(m)>>(
-          whole, run_shards(m, problem, uneven_ends(1536, ranks), steps, narrow_shard));
+      check_ranks<std::decay_t<decltype(m)>>(whole,
+                                             run_shards(m, problem, uneven_ends(1536, ranks), steps, narrow_shard));
   };
   check(Exact{});
   check(MassUnit{.rows = 150});

@@ -64,14 +64,12 @@ SANTA_SPACE_TEST_CASE("plans_that_disagree_are_an_error_on_all_ranks") {
   const auto odd = [](const ThreadRank& ranks) { return ranks.rank() == 1; };
   CHECK(all_say(errors_of([&](const ThreadRank& ranks) { two.plan(MassUnit{.rows = odd(ranks) ? 10 : 20}, ranks); }),
                 "ranks 0 and 1 disagree"));
-  CHECK(all_say(errors_of([&](const ThreadRank& ranks) {
-                  two.plan(Systematic{.samples = odd(ranks) ? 10 : 20}, ranks);
-                }),
-                "ranks 0 and 1 disagree"));
-  CHECK(all_say(errors_of([&](const ThreadRank& ranks) {
-                  two.plan(Exact{}, ranks, {.scale = odd(ranks) ? 1.F : 2.F});
-                }),
-                "ranks 0 and 1 disagree"));
+  CHECK(
+      all_say(errors_of([&](const ThreadRank& ranks) { two.plan(Systematic{.samples = odd(ranks) ? 10 : 20}, ranks); }),
+              "ranks 0 and 1 disagree"));
+  CHECK(
+      all_say(errors_of([&](const ThreadRank& ranks) { two.plan(Exact{}, ranks, {.scale = odd(ranks) ? 1.F : 2.F}); }),
+              "ranks 0 and 1 disagree"));
   CHECK(all_say(errors_of([&](const ThreadRank& ranks) { two.plan(Exact{}, ranks, {}, odd(ranks) ? 256 : 128); }),
                 "rank 1's shard begins at row 256 of 512; expected: 128 of 512"));
   CHECK(all_say(errors_of([&](const ThreadRank& ranks) { two.plan(Exact{}, ranks, {}, odd(ranks) ? 128 : 256); }),

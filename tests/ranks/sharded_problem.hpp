@@ -157,10 +157,10 @@ auto rows_of_shard(const View& view, CacheLayout layout, std::int64_t begin, std
 template <class Space>
 auto shards_of(const Problem<Space, float>& problem) {
   return [&problem](std::int64_t begin, std::int64_t end) {
-    return typename Problem<Space, float>::Cache(
-        rows_of_shard<Space>(problem.key_view(), problem.layout(), begin, end),
-        rows_of_shard<Space>(problem.value_view(), problem.layout(), begin, end),
-        lengths_of_shard<Space>(problem.lengths, begin, end), problem.layout());
+    return
+        typename Problem<Space, float>::Cache(rows_of_shard<Space>(problem.key_view(), problem.layout(), begin, end),
+                                              rows_of_shard<Space>(problem.value_view(), problem.layout(), begin, end),
+                                              lengths_of_shard<Space>(problem.lengths, begin, end), problem.layout());
   };
 }
 

@@ -44,9 +44,10 @@ SANTA_SPACE_TEST_CASE("ranks_draw_the_tokens_of_one_sampler") {
       run_ranks(size, [&](const ThreadRank& ranks) {
         const std::size_t begin = vocab * static_cast<std::size_t>(ranks.rank()) / static_cast<std::size_t>(size);
         const std::size_t end = vocab * static_cast<std::size_t>(ranks.rank() + 1) / static_cast<std::size_t>(size);
-        const auto rows = Kokkos::subview(problem.weights(), std::pair<std::size_t, std::size_t>(begin, end), Kokkos::ALL);
-        const ShardedSampler<Space> sampler(
-            Space{}, ranks, {.batch = 8, .vocab = static_cast<std::int64_t>(end - begin), .dim = dim});
+        const auto rows =
+            Kokkos::subview(problem.weights(), std::pair<std::size_t, std::size_t>(begin, end), Kokkos::ALL);
+        const ShardedSampler<Space> sampler(Space{}, ranks,
+                                            {.batch = 8, .vocab = static_cast<std::int64_t>(end - begin), .dim = dim});
         const Results<Space> own(batch);
         TokenOptions<Memory> options;
         options.temperature = temperature;
@@ -62,7 +63,8 @@ SANTA_SPACE_TEST_CASE("ranks_draw_the_tokens_of_one_sampler") {
         for (std::size_t b = 0; b < batch; ++b) CHECK(lse[b] == doctest::Approx(expected[b]).epsilon(1e-5));
 
         options.seed = 4U + static_cast<unsigned>(ranks.rank());
-        if (size > 1) CHECK_THROWS_AS(sampler.run(Space{}, ranks, problem.hidden(), rows, own.tokens, options), RankError);
+        if (size > 1)
+          CHECK_THROWS_AS(sampler.run(Space{}, ranks, problem.hidden(), rows, own.tokens, options), RankError);
 
         const Kokkos::View<std::uint64_t*, Memory> seeds("test::seeds", batch);
         Kokkos::deep_copy(Kokkos::subview(seeds, std::size_t{3}), static_cast<std::uint64_t>(ranks.rank()));

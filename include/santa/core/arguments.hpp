@@ -9,8 +9,8 @@
 #include <santa/core/head_state.hpp>
 #include <santa/core/lengths.hpp>
 #include <santa/core/matrix.hpp>
-#include <santa/core/shard.hpp>
 #include <santa/core/shape.hpp>
+#include <santa/core/shard.hpp>
 #include <santa/core/statistics.hpp>
 
 #include <cstdint>

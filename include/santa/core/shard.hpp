@@ -16,6 +16,12 @@ struct Shard {
   bool operator==(const Shard&) const = default;
 };
 
+// What run plans of a shard: see ranks/.
+template <class Plan>
+class ShardedPlan;
+template <class Plan>
+class ShardedDraw;
+
 namespace detail {
 
 /// The same as kernels see it, and which of its keys a run is for. Keys are numbered as in the whole.

@@ -177,10 +177,9 @@ void launch_merge(const Space& space, const MergePartsKernel<Space, Base, apart>
   using Kernel = MergePartsKernel<Space, Base, apart>;
   if (kernel.arguments.batch == 0) return;
   Kokkos::parallel_for("santa::merge_states",
-                       Kokkos::Experimental::require(
-                           lanes::Seam<Space>::template policy<typename Kernel::Extents>(
-                               space, kernel.arguments.head_rows(), kernel.scratch_floats()),
-                           Kokkos::Experimental::WorkItemProperty::HintLightWeight),
+                       Kokkos::Experimental::require(lanes::Seam<Space>::template policy<typename Kernel::Extents>(
+                                                         space, kernel.arguments.head_rows(), kernel.scratch_floats()),
+                                                     Kokkos::Experimental::WorkItemProperty::HintLightWeight),
                        kernel);
 }
 
@@ -222,9 +221,9 @@ void merge(const Space& space, const AttentionStates<MemorySpace>& states, const
                     Kokkos::SpaceAccessibility<Space, typename OutView::memory_space>::accessible,
                 "santa::merge: states and out must be accessible from the execution space");
   lanes::require_launchable(space);
-  detail::launch_merge(space, detail::MergePartsKernel<Space>{detail::bind_parts(
-                                  states, detail::array_of("out", out), out.data(),
-                                  element_type_of<typename OutView::value_type>, options)});
+  detail::launch_merge(space, detail::MergePartsKernel<Space>{
+                                  detail::bind_parts(states, detail::array_of("out", out), out.data(),
+                                                     element_type_of<typename OutView::value_type>, options)});
 }
 
 }  // namespace santa

@@ -42,9 +42,6 @@ Shape shape_of(const QueryView& query, const Cache& cache) {
   return shape;
 }
 
-template <class Plan>
-class ShardedPlan;
-
 /// Names the type of cache that a plan is for, where there is none yet: DecodePlan plan(space, method, shape,
 /// cache_of<Cache>).
 template <class Cache>

@@ -11,7 +11,8 @@
 
 namespace santa::detail::inline SANTA_BUILD {
 
-/// What shards exchange before they draw: words of one or two arrays that all of them have, each word made by one shard.
+/// What shards exchange before they draw: words of one or two arrays that all of them have, each word made by one
+/// shard.
 struct SharedWords {
   std::uint32_t* array[2] = {nullptr, nullptr};
   std::int64_t count[2] = {0, 0};

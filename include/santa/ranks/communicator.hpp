@@ -9,8 +9,8 @@
 
 namespace santa {
 
-/// Ranks that do not agree, or one that is gone: the same on all that are left, in bounded time where what connects them
-/// allows it.
+/// Ranks that do not agree, or one that is gone: the same on all that are left, in bounded time where what connects
+/// them allows it.
 class RankError : public std::runtime_error {
  public:
   explicit RankError(const std::string& text) : std::runtime_error("santa: " + text) {}

@@ -25,12 +25,12 @@ struct MpiOptions {
   double seconds = 60.;  // in one exchange; more than 0
 };
 
-/// The ranks of an MPI communicator, of which this has a duplicate: no message of others' is in the way. MPI 3 or later.
-/// An exchange waits for all ranks, and fences. Blocks go through host memory; a GPU's are copied there and back.
-/// Before each, ranks send 16 bytes by which they see that they agree: on the block's size and on their tickets.
+/// The ranks of an MPI communicator, of which this has a duplicate: no message of others' is in the way. MPI 3 or
+/// later. An exchange waits for all ranks, and fences. Blocks go through host memory; a GPU's are copied there and
+/// back. Before each, ranks send 16 bytes by which they see that they agree: on the block's size and on their tickets.
 /// Errors: RankError, on all ranks, where they do not agree; where one does not come within `seconds`, as one that has
-/// ended or failed does not, or MPI says no. Nothing is exchanged after the last two: the object is of no more use then,
-/// and MPI_Abort the way to end. It may outlive MPI_Finalize.
+/// ended or failed does not, or MPI says no. Nothing is exchanged after the last two: the object is of no more use
+/// then, and MPI_Abort the way to end. It may outlive MPI_Finalize.
 class MpiRanks {
  public:
   /// Called by all ranks of `ranks`. Errors: std::invalid_argument: name, given, accepted; RankError.

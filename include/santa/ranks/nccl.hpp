@@ -37,9 +37,7 @@ class NcclRanks {
   [[nodiscard]] int size() const { return _size; }
 
   template <class Space>
-    requires requires(const Space& space) {
-      space.cuda_stream();
-    }
+    requires requires(const Space& space) { space.cuda_stream(); }
   void all_gather(const Space& space, void* all, std::size_t bytes, std::uint64_t ticket) const {
     ncclResult_t before = ncclSuccess;
     require(ncclCommGetAsyncError(_ranks, &before), "ncclCommGetAsyncError");

@@ -11,8 +11,8 @@
 #include <cstdint>
 #include <cstring>
 #include <exception>
-#include <functional>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <vector>
 

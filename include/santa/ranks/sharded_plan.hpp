@@ -27,19 +27,21 @@
 
 namespace santa {
 
-/// Decode attention over keys that lie on several ranks, each in a cache of its own: the draws, random numbers, budgets,
-/// carried state, error bars and statistics of one cache that has them all. Made of a DecodePlan with
+/// Decode attention over keys that lie on several ranks, each in a cache of its own: the draws, random numbers,
+/// budgets, carried state, error bars and statistics of one cache that has them all. Made of a DecodePlan with
 /// PlanOptions::shard, on all ranks, in the same order; `run` gives each rank the outputs of the whole.
 ///
-/// Shards:    rank r's keys follow those of rank r - 1; shard.first_row says where they begin, a multiple of 32 keys, of
+/// Shards:    rank r's keys follow those of rank r - 1; shard.first_row says where they begin, a multiple of 32 keys,
+/// of
 ///            the page size and of the `tile` that a method draws in. Shards cut anywhere draw the same rows.
-/// Parts:     each rank merges its keys in `parts` parts, of equally many keys each, before they are exchanged: 1, unless
+/// Parts:     each rank merges its keys in `parts` parts, of equally many keys each, before they are exchanged: 1,
+/// unless
 ///            `out` is to have the same bits on any number of ranks. Parts merge in order, so it does where they are
 ///            the same parts: 12 on one rank, 6 each on two, 4 on three. A part that is one split (keys_per_split) is
 ///            what a plan of the whole merges: `out` has its bits.
 /// Exchanges: one, of 12 + dim to 16 + dim floats and 32 bytes a head and part. Before it one more of a first step of
-///            MassUnit, 2.3 thousand floats a head, and of a steered one, 256; of rules that draw by points, 8 bytes for
-///            each 32 keys of the whole and head.
+///            MassUnit, 2.3 thousand floats a head, and of a steered one, 256; of rules that draw by points, 8 bytes
+///            for each 32 keys of the whole and head.
 /// Memory:    allocated here, once; what a rank needs for rules that draw by points is for all keys of the whole.
 /// Errors:    those of DecodePlan; RankError where ranks disagree, as the communicator says.
 template <class Plan>
@@ -59,10 +61,7 @@ class ShardedPlan<DecodePlan<Space, M, Cache, Modifier, Kernels>> {
     const auto& a = _plan._arguments;
     if (!a.sharded) detail::reject("the plan", "one of a whole", "one with PlanOptions::shard");
     detail::require(parts >= 1 && parts <= 65536, "parts", parts, "1 to 65536");
-    const std::int64_t tile = detail::draw_tile_of(a);
-    if (detail::Recipe<M>::looks_ahead)
-      detail::require(a.shard.first_row % tile == 0, "shard.first_row", a.shard.first_row,
-                      "a multiple of the method's tile (" + std::to_string(tile) + ")");
+    if (detail::Recipe<M>::looks_ahead) detail::require_at_tile(a.shard.first_row, detail::draw_tile_of(a));
     _ticket = detail::ticket_of_plan(a, _plan._method, parts, _size);
     require_that_shards_follow(space, ranks);
     _states = States(space, _plan._shape, _size * parts, true);
@@ -176,8 +175,9 @@ class ShardedPlan<DecodePlan<Space, M, Cache, Modifier, Kernels>> {
     const auto given = static_cast<std::int64_t>(lengths.extent(0));
     detail::require(given >= a.batch, "whole_lengths.extent(0)", given,
                     "the batch (" + std::to_string(a.batch) + ") or more");
-    if (given > 1) detail::require(lengths.stride(0) == 1, "whole_lengths.stride(0)",
-                                   static_cast<std::int64_t>(lengths.stride(0)), "1");
+    if (given > 1)
+      detail::require(lengths.stride(0) == 1, "whole_lengths.stride(0)", static_cast<std::int64_t>(lengths.stride(0)),
+                      "1");
     a.shard.lengths = {lengths.data(), sizeof(Length) == 8};
   }
 
@@ -191,8 +191,7 @@ class ShardedPlan<DecodePlan<Space, M, Cache, Modifier, Kernels>> {
   template <class Ranks>
   void require_that_shards_follow(const Space& space, const Ranks& ranks) const {
     const auto& a = _plan._arguments;
-    detail::require_shards_follow(space, ranks,
-                                  {a.shard.first_row, _plan._shape.length, a.shard.storage, _ticket});
+    detail::require_shards_follow(space, ranks, {a.shard.first_row, _plan._shape.length, a.shard.storage, _ticket});
   }
 
   Plan _plan;

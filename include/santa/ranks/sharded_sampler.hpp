@@ -76,7 +76,8 @@ void write_tickets(const Space& space, const TokenBlock& own, const Chance& chan
 /// where logits have the same bits.
 /// Exchanges: one, of 24 bytes a request and rank.
 /// Memory:    allocated here, once; `run` allocates nothing, and does not fence but for what the communicator does.
-/// Errors:    those of TokenSampler; RankError where ranks disagree, as the communicator says. Requests whose ranks were
+/// Errors:    those of TokenSampler; RankError where ranks disagree, as the communicator says. Requests whose ranks
+/// were
 ///            told other seeds or steps in device memory get token -1 and numbers that are NaN.
 template <class Space>
 class ShardedSampler {

@@ -3,6 +3,7 @@
 
 #include <santa/core/arguments.hpp>
 #include <santa/core/build.hpp>
+#include <santa/core/check.hpp>
 #include <santa/core/ticket.hpp>
 #include <santa/decode/methods.hpp>
 #include <santa/ranks/communicator.hpp>
@@ -56,11 +57,17 @@ std::uint64_t ticket_of_run(std::uint64_t plan, const Args& a, const Options& op
   if (options.seed.where() == nullptr) ticket = mixed(ticket, options.seed.value("seed"));
   if (options.step.where() == nullptr) ticket = mixed(ticket, options.step.value("step"));
   std::uint32_t given = 0;
-  for (const bool what : {first_step, a.with_spread, static_cast<bool>(a.center), a.shard.lengths.data != nullptr,
-                          options.requests.data() != nullptr, options.budgets.data() != nullptr,
-                          options.state.data() != nullptr})
+  for (const bool what :
+       {first_step, a.with_spread, static_cast<bool>(a.center), a.shard.lengths.data != nullptr,
+        options.requests.data() != nullptr, options.budgets.data() != nullptr, options.state.data() != nullptr})
     given = 2 * given + (what ? 1U : 0U);
   return mixed(ticket, given);
+}
+
+/// Errors: std::invalid_argument where a shard cuts a tile that a method draws in.
+inline void require_at_tile(std::int64_t first_row, std::int64_t tile) {
+  require(first_row % tile == 0, "shard.first_row", first_row,
+          "a multiple of the method's tile (" + std::to_string(tile) + ")");
 }
 
 /// Where a shard's rows lie.

@@ -58,8 +58,7 @@ class PanelScores {
       _weight[k] = _panel.weights(_group, i);
       _group.for_all_heads(_heads, [&](int head) {
         const bool there = head < _heads && i < Panel::tiles;
-        _score[k][head] =
-            there ? _group.load(scores + head * Panel::keys + i * tile_keys) : Float(-lanes::infinity);
+        _score[k][head] = there ? _group.load(scores + head * Panel::keys + i * tile_keys) : Float(-lanes::infinity);
       });
     });
   }
