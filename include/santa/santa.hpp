@@ -24,6 +24,7 @@
 #include <santa/core/whole_number.hpp>
 #include <santa/decode/choose_features.hpp>
 #include <santa/decode/decode.hpp>
+#include <santa/decode/head_view.hpp>
 #include <santa/decode/merge_attention.hpp>
 #include <santa/decode/options.hpp>
 #include <santa/decode/plan.hpp>

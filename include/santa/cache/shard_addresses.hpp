@@ -7,6 +7,7 @@
 #include <santa/cache/narrow_keys.hpp>
 #include <santa/cache/paged.hpp>
 #include <santa/cache/sparse_keys.hpp>
+#include <santa/core/arguments.hpp>
 #include <santa/core/build.hpp>
 #include <santa/core/check.hpp>
 
@@ -59,13 +60,17 @@ void begin_at(FeatureAddresses<Full, Policy, rescore>& addresses, std::int64_t f
   addresses.feature_data -= first_row;
 }
 
-/// The same, and std::invalid_argument for addresses that have none.
-template <class Addresses>
-void begin_shard_at(Addresses& addresses, std::int64_t first_row) {
-  if constexpr (requires { begin_at(addresses, first_row); })
-    begin_at(addresses, first_row);
-  else
-    reject("the cache", "of a type that has no begin_at", "one that may be a shard: see cache/shard_addresses.hpp");
+/// A cache's addresses as a run's kernels take them. Errors: std::invalid_argument for a shard of a cache that has no
+/// begin_at.
+template <class Cache>
+auto addresses_of(const Cache& cache, const Arguments& a) {
+  auto addresses = cache.addresses();
+  if constexpr (requires { begin_at(addresses, std::int64_t{}); }) {
+    if (a.sharded) begin_at(addresses, a.shard.first_row);
+  } else {
+    if (a.sharded) reject("the cache", "of a type without begin_at", "one that has it: cache/shard_addresses.hpp");
+  }
+  return addresses;
 }
 
 }  // namespace santa::detail::inline SANTA_BUILD

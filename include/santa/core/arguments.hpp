@@ -12,6 +12,7 @@
 #include <santa/core/shape.hpp>
 #include <santa/core/shard.hpp>
 #include <santa/core/statistics.hpp>
+#include <santa/core/token_rows.hpp>
 
 #include <cstdint>
 
@@ -22,9 +23,9 @@ namespace santa::detail {
 struct Arguments {
   [[gnu::always_inline]] Arguments() = default;  // not shared by units for different processors
 
-  // Shape, and how it is cut into units of work: see schedule/.
+  // Shape, and how it is cut into units of work: see schedule/. Heads are those of all tokens: see TokenRows.
   std::int32_t batch = 0, heads = 0, dim = 0;
-  Divisor kv_heads, slices, slice_heads;  // a group's heads, in slices that a lane group works on
+  Divisor kv_heads, slices, slice_heads;  // a kv head's heads, in slices that a lane group works on
   Divisor splits;
   std::uint16_t split_step = split_keys;  // even shares are multiples of so many keys
   bool balanced = false;                  // by lengths: `balance` says how
@@ -37,8 +38,8 @@ struct Arguments {
   std::int64_t window = every_key;  // of the last keys, which are visible
   std::int64_t keys_per_split = 0;  // 0: visible keys are shared out evenly, in multiples of split_step
   AnyInput query;
-  std::int64_t query_stride[2] = {0, 0};
-  float score_factor = 0.F;  // scale * log2(e): scores are in log2 units inside the kernels
+  std::int64_t query_stride[2] = {0, 0};  // of requests and heads
+  float score_factor = 0.F;               // scale * log2(e): scores are in log2 units inside the kernels
   Chance chance;
 
   // Memory of the plan.
@@ -53,11 +54,13 @@ struct Arguments {
   // Outputs and optional inputs; every pointer but `out` may be null.
   AnyOutput out;
   std::int64_t out_stride[2] = {0, 0};
-  Matrix<float> lse, error;
+  HeadNumbers lse, error;
   Matrix<Statistics> statistics;
   Matrix<const float> center;    // the row of (batch, kv head), contiguous
   const float* sinks = nullptr;  // [heads], in natural units
   std::int64_t equal_draws = 0;  // draws of one weight that error bars are of; 0: rows have weights of their own
+  TokenRows token_rows;
+  std::int64_t query_token_stride = 0, out_token_stride = 0;
   ShardKeys shard;
 
   /// Requests times kv heads times slices.
@@ -77,16 +80,18 @@ struct Arguments {
   }
 };
 
-/// Notes a shape's batch, heads and features, and cuts a group's heads into slices of equal size, of at most
+/// Notes a shape's batch, heads and features, and cuts a kv head's heads into slices of equal size, of at most
 /// `most_heads`.
 inline void set_heads(Arguments& a, const Shape& shape, int most_heads) {
   a.batch = static_cast<std::int32_t>(shape.batch);
-  a.heads = static_cast<std::int32_t>(shape.heads);
+  a.heads = static_cast<std::int32_t>(shape.query_rows());
+  a.token_rows.tokens = static_cast<std::int32_t>(shape.tokens);
+  a.token_rows.group = static_cast<std::int32_t>(shape.group());
   a.kv_heads = static_cast<std::int32_t>(shape.kv_heads);
   a.dim = static_cast<std::int32_t>(shape.dim);
-  const auto group = static_cast<std::int32_t>(shape.group());
-  a.slices = (group + most_heads - 1) / most_heads;
-  a.slice_heads = (group + a.slices - 1) / a.slices;
+  const auto together = static_cast<std::int32_t>(shape.group() * shape.tokens);
+  a.slices = (together + most_heads - 1) / most_heads;
+  a.slice_heads = (together + a.slices - 1) / a.slices;
 }
 
 }  // namespace santa::detail

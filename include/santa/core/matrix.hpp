@@ -17,6 +17,18 @@ struct Matrix {
   KOKKOS_FUNCTION explicit operator bool() const { return data != nullptr; }
 };
 
+/// Numbers of query heads, by request, token and head; null where the caller gave none.
+struct HeadNumbers {
+  float* data = nullptr;
+  std::int64_t stride[3] = {0, 0, 0};
+
+  template <class Place>
+  KOKKOS_FUNCTION float& operator()(std::int64_t request, const Place& place) const {
+    return data[request * stride[0] + place.token * stride[1] + place.head * stride[2]];
+  }
+  KOKKOS_FUNCTION explicit operator bool() const { return data != nullptr; }
+};
+
 /// A number known when the kernel is launched, or read from memory when it runs (so that a captured graph sees new
 /// values): one for all requests, or one for each.
 template <class T>

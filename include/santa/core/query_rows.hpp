@@ -2,6 +2,7 @@
 #pragma once
 
 #include <santa/core/build.hpp>
+#include <santa/core/divisor.hpp>
 #include <santa/core/element.hpp>
 #include <santa/random/stream_key.hpp>
 
@@ -11,24 +12,63 @@
 
 namespace santa::detail::inline SANTA_BUILD {
 
-/// Queries of the heads that are worked on together.
+/// Queries of the heads that are worked on together: of several tokens, they lie in rows of `group` heads.
 struct QueryRows {
   AnyInput input;
-  std::int64_t offset;  // of the first head's first feature
+  std::int64_t offset;  // of the first head's first feature; of several tokens, of the first token's first head
   std::int64_t head_stride;
+  std::int64_t token_stride = 0;  // 0: one token
+  std::int32_t first = 0;         // the first head's place among those of all tokens
+  std::int32_t tokens = 1;        // those that there are; heads beyond take the last one's queries
+  Divisor group = 1;
+
+  [[nodiscard]] KOKKOS_FUNCTION std::int64_t row(int head) const {
+    if (token_stride == 0) return offset + head * head_stride;
+    const auto place = static_cast<std::uint32_t>(first + head);
+    const auto token = static_cast<std::int32_t>(group.quotient(place));
+    const std::int32_t of_token = static_cast<std::int32_t>(place) - token * group;
+    return offset + (token < tokens ? token : tokens - 1) * token_stride + of_token * head_stride;
+  }
 
   /// A feature that may still be on its way.
   using Feature = std::uint32_t;
-  [[nodiscard]] KOKKOS_FUNCTION Feature load(int head, int feature) const {
-    return input.load(offset + head * head_stride + feature);
-  }
+  [[nodiscard]] KOKKOS_FUNCTION Feature load(int head, int feature) const { return input.load(row(head) + feature); }
   [[nodiscard]] KOKKOS_FUNCTION float value(Feature feature) const { return input.value(feature); }
+
+  /// Whether features are numbers of T: rounding them to it, perhaps after a power of two, leaves no rest.
+  template <class T>
+  [[nodiscard]] KOKKOS_FUNCTION bool holds() const {
+    return input.type == element_type_of<T>;
+  }
 
   /// Reads `count` features of a head from `first` on.
   KOKKOS_FUNCTION void read(int head, int first, int count, float* to) const {
-    input.read(offset + head * head_stride + first, count, to);
+    input.read(row(head) + first, count, to);
   }
 };
+
+/// Those of a unit.
+template <class Arguments, class Unit>
+KOKKOS_FORCEINLINE_FUNCTION QueryRows query_rows(const Arguments& a, const Unit& unit) {
+  const auto& rows = a.token_rows;
+  std::int64_t request = unit.batch;
+  std::int32_t tokens = rows.tokens;
+  if (rows.shared.given()) {  // those beyond the last may be in no memory
+    const std::int32_t first = rows.shared.first(unit.batch);
+    request = first < rows.shared.all ? first : rows.shared.all - 1;
+    tokens = rows.count(unit.batch) > 0 ? rows.count(unit.batch) : 1;
+  }
+  request *= a.query_stride[0];
+  if (rows.tokens == 1) return {a.query, request + unit.first_head * a.query_stride[1], a.query_stride[1]};
+  const std::int32_t before = unit.kv_head * rows.group;
+  return {a.query,
+          request + before * a.query_stride[1],
+          a.query_stride[1],
+          a.query_token_stride,
+          unit.first_head - before * rows.tokens,
+          tokens,
+          rows.group};
+}
 
 /// Queries for narrow keys: times the spread of each channel. <q, center> is what all scores of a head have in common.
 struct FoldedQueryRows : QueryRows {

@@ -10,15 +10,18 @@
 
 namespace santa {
 
-/// Extents of a decode step: one query per (batch, head) against up to `length` cached keys per (batch, kv head).
+/// Extents of a decode step: a query per (batch, token, head) against up to `length` cached keys per (batch, kv head).
 struct Shape {
   std::int64_t batch = 1;     // may be 0: then there is nothing to do
   std::int64_t heads = 1;     // query heads, a multiple of kv_heads
   std::int64_t kv_heads = 1;  // key/value heads
   std::int64_t length = 0;    // storage for keys of a request; a request's valid length may be shorter
   std::int64_t dim = 0;       // head dimension: a multiple of 8, at most 256
+  std::int64_t tokens = 1;    // query tokens of a request in this step, or as many at most
 
+  /// Query heads of a kv head, and rows of queries of a request: heads of all its tokens.
   [[nodiscard]] std::int64_t group() const { return heads / kv_heads; }
+  [[nodiscard]] std::int64_t query_rows() const { return heads * tokens; }
   bool operator==(const Shape&) const = default;
 };
 
@@ -46,7 +49,9 @@ namespace detail::inline SANTA_BUILD {
 inline void check_heads(const Shape& shape) {
   require(shape.batch >= 0 && shape.batch <= most_query_heads, "batch", shape.batch, "0 to 2^27");
   require(shape.heads >= 1 && shape.heads < 65536, "heads", shape.heads, "1 to 65535");
-  product("batch * heads", {shape.batch, shape.heads}, most_query_heads, "2^27 or less");
+  require(shape.tokens >= 1 && shape.tokens < 65536, "tokens", shape.tokens, "1 to 65535");
+  product("tokens * heads", {shape.tokens, shape.heads}, 65535, "65535 or less");
+  product("batch * tokens * heads", {shape.batch, shape.query_rows()}, most_query_heads, "2^27 or less");
 }
 
 inline void check_shape(const Shape& shape) {

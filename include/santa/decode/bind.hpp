@@ -18,12 +18,25 @@
 
 namespace santa::detail::inline SANTA_BUILD {
 
-/// Checks query or output against the batch of a cache and the plan.
+/// Checks query or output against the batch of a cache and the plan: of rank 3 where there is one token, else of rank
+/// 4.
 inline void require_query_extents(const Array& view, std::int64_t batch, const Shape& plan) {
   require_extent(view, 0, batch, "the batch of keys");
-  require_extent(view, 1, plan.heads, "the plan's heads");
-  require_extent(view, 2, plan.dim, "the plan's dim");
+  const int heads = view.rank - 2;
+  if (heads == 2)
+    require_extent(view, 1, plan.tokens, "the plan's tokens");
+  else
+    require(plan.tokens == 1, std::string(view.name) + "'s rank", view.rank,
+            "4, [batch, tokens, heads, dim]: the plan is for " + std::to_string(plan.tokens) + " tokens");
+  require_extent(view, heads, plan.heads, "the plan's heads");
+  require_extent(view, heads + 1, plan.dim, "the plan's dim");
   require_rows(view);
+}
+/// Notes the strides of requests, heads and tokens, of a view so checked.
+inline void take_strides(const Array& view, std::int64_t (&stride)[2], std::int64_t& of_tokens) {
+  stride[0] = view.stride[0];
+  stride[1] = view.stride[view.rank - 2];
+  of_tokens = view.rank == 4 ? view.stride[1] : 0;
 }
 
 /// Checks where a plan's caches lie in a whole. Errors: std::invalid_argument: name, given, accepted.
@@ -37,6 +50,13 @@ inline void check_shard(const Shard& shard, const Shape& shape) {
           "shard.first_row", shard.first_row,
           "a multiple of 32, so that the shard's " + std::to_string(shape.length) + " rows end within the whole's " +
               std::to_string(shard.length));
+}
+/// Notes it, for `rows` that are here.
+inline void lay_out_shard(Arguments& a, const Shard& shard, std::int64_t rows) {
+  a.sharded = shard.length > 0;
+  a.shard.first_row = a.shard.begin = shard.first_row;
+  a.shard.end = shard.first_row + rows;
+  a.shard.storage = shard.length;
 }
 inline void require_whole(const Arguments& a) {
   if (a.sharded) reject("the plan", "one of a shard", "one of a whole: a shard's is run by ShardedPlan");
@@ -63,13 +83,19 @@ inline void bind_step(Arguments& a, const Shape& plan, const Shape& given, const
   a.batch = static_cast<std::int32_t>(given.batch);
   a.storage = given.length;
   a.query = {query.data, type};
-  for (int i = 0; i < 2; ++i) a.query_stride[i] = query.stride[i];
+  take_strides(query, a.query_stride, a.query_token_stride);
 }
 /// The output of a step of the shape's batch.
 inline void bind_out(Arguments& a, const Shape& shape, const Array& out, void* to, ElementType type) {
   require_query_extents(out, a.batch, shape);
   a.out = {to, type};
-  for (int i = 0; i < 2; ++i) a.out_stride[i] = out.stride[i];
+  take_strides(out, a.out_stride, a.out_token_stride);
+}
+
+/// What states that are merged later take of a step's options.
+inline void bind_part_options(Arguments& a, bool error_bars) {
+  if (a.sinks != nullptr) reject("sinks", "given", "none: merge adds them, once");
+  a.with_spread = a.with_spread || error_bars;
 }
 
 /// That a part of `states` has room for a step's heads, whose bars it may want.
@@ -84,8 +110,42 @@ void bind_part(Arguments& a, const Shape& plan, const AttentionStates<MemorySpac
   require_equal("states.shape().heads", shape.heads, plan.heads);
   require_equal("states.shape().kv_heads", shape.kv_heads, plan.kv_heads);
   require_equal("states.shape().dim", shape.dim, plan.dim);
-  if (a.sinks != nullptr) reject("sinks", "given", "none: merge adds them, once");
-  a.with_spread = a.with_spread || states.error_bars();
+  require_equal("states.shape().tokens", shape.tokens, plan.tokens);
+  bind_part_options(a, states.error_bars());
+}
+
+/// Query and shape of a step of requests that share keys: `cache` is the shape of the cache of those.
+template <class MemorySpace>
+void bind_shared(Arguments& a, const Shape& plan, const Shape& cache, const Array& query,
+                 const Kokkos::View<const std::int32_t*, MemorySpace>& sharers,
+                 const AttentionStates<MemorySpace>& states) {
+  if (a.token_rows.causal) reject("the plan's causal", "true", "false: its keys are not those of the tokens");
+  require(a.window == every_key, "the plan's window", a.window, "none: the queries' positions are not known");
+  const Shape& requests = states.shape();
+  const auto equal = [](std::string_view name, std::int64_t given, std::int64_t expected) {
+    require(given == expected, name, given, "the plan's " + std::to_string(expected));
+  };
+  equal("states.shape().heads", requests.heads, plan.heads);
+  equal("states.shape().kv_heads", requests.kv_heads, plan.kv_heads);
+  equal("states.shape().dim", requests.dim, plan.dim);
+  require(plan.tokens % requests.tokens == 0, "states.shape().tokens", requests.tokens,
+          "a divisor of the plan's (" + std::to_string(plan.tokens) + ")");
+  require_query_extents(query, requests.batch, requests);
+  require_fit(cache, plan);
+  if (query.rank == 4 && requests.tokens > 1)
+    require(query.stride[0] == requests.tokens * query.stride[1], "query.stride(0)", query.stride[0],
+            "tokens * query.stride(1): requests follow each other");
+  require(static_cast<std::int64_t>(sharers.extent(0)) > cache.batch, "sharers.extent(0)",
+          static_cast<std::int64_t>(sharers.extent(0)),
+          "the prefixes and one (" + std::to_string(cache.batch + 1) + ") or more");
+  require_pointer(sharers.data(), "sharers.data()");
+  a.batch = requests.batch > 0 ? static_cast<std::int32_t>(cache.batch) : 0;
+  a.storage = cache.length;
+  a.token_rows.shared = {sharers.data(), static_cast<std::int32_t>(requests.batch),
+                         static_cast<std::int32_t>(requests.tokens)};
+  a.query_stride[0] = query.stride[0];
+  a.query_stride[1] = query.stride[query.rank - 2];
+  a.query_token_stride = query.rank == 4 ? query.stride[1] : query.stride[0];
 }
 
 /// Checks the first two extents of an optional view; false for one without data, which is absent.
@@ -126,8 +186,8 @@ const float* bind_budgets(const View& budgets, std::int64_t batch) {
 template <class Options>
 void bind_outputs(Arguments& a, const Shape& plan, const Options& options) {
   a.sinks = bind_sinks(options.sinks, plan.heads);
-  a.lse = optional_matrix("lse", options.lse, a.batch, plan.heads);
-  a.error = optional_matrix("error", options.error, a.batch, plan.heads);
+  a.lse = bind_head_numbers("lse", options.lse, a.batch, plan);
+  a.error = bind_head_numbers("error", options.error, a.batch, plan);
   a.with_spread = static_cast<bool>(a.error);
   a.statistics = optional_matrix("statistics", options.statistics, a.batch, plan.kv_heads);
   if (options.center.data() == nullptr) return;
@@ -136,12 +196,29 @@ void bind_outputs(Arguments& a, const Shape& plan, const Options& options) {
   if (center.stride[2] != 1) reject_extent(center, 2, ".stride(", center.stride[2], "1");
   a.center = optional_matrix("center", options.center, a.batch, plan.kv_heads);
 }
+/// Which of its tokens a request has, and what they see.
+template <class MemorySpace>
+void bind_tokens(TokenRows& rows, std::int64_t batch, const RunOptions<MemorySpace>& options) {
+  if (options.tokens.data() != nullptr) {
+    const auto given = static_cast<std::int64_t>(options.tokens.extent(0));
+    require(given >= batch, "tokens.extent(0)", given, "the batch (" + std::to_string(batch) + ") or more");
+    rows.counts = options.tokens.data();
+  }
+  const Array trees = array_of("trees", options.trees);
+  if (!is_given(trees, batch, rows.tokens)) return;
+  require(rows.tokens <= tree_tokens, "trees.extent(1)", rows.tokens, "32 or less: a bit for each token");
+  if (!rows.causal) reject("trees", "given", "none: the plan is not causal");
+  rows.trees = options.trees.data();
+  for (int i = 0; i < 2; ++i) rows.tree_stride[i] = trees.stride[i];
+}
+
 /// The options of a run that all methods have. Errors: std::invalid_argument: name, given, accepted.
 template <class MemorySpace>
 void bind_options(Arguments& a, const Shape& plan, const RunOptions<MemorySpace>& options) {
   a.chance = bind_chance(options, a.batch);
+  bind_tokens(a.token_rows, a.batch, options);
   options.state.require_kept();
-  is_given(array_of("state", options.state.log_ratio), a.batch, plan.heads);
+  is_given(array_of("state", options.state.log_ratio), a.batch, plan.query_rows());
   bind_outputs(a, plan, options);
 }
 

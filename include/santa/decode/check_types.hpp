@@ -17,8 +17,9 @@ template <class Space, class Addresses, class QueryView, class AnyCache, class O
 constexpr void check_types() {
   static_assert(Kokkos::is_view_v<QueryView> && Kokkos::is_view_v<OutView>,
                 "santa::DecodePlan::run: query and out must be Kokkos views");
-  static_assert(QueryView::rank() == 3 && OutView::rank() == 3,
-                "santa::DecodePlan::run: query and out must have rank 3: [batch, heads, dim]");
+  static_assert((QueryView::rank() == 3 || QueryView::rank() == 4) && OutView::rank() == QueryView::rank(),
+                "santa::DecodePlan::run: query and out must have rank 3: [batch, heads, dim], or 4: [batch, tokens, "
+                "heads, dim]");
   static_assert(
       Element<typename QueryView::value_type>,
       "santa::DecodePlan::run: query must be float, santa::half, santa::bfloat16 or an equivalent 2-byte type");

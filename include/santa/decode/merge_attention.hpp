@@ -27,8 +27,8 @@ struct MergeOptions {
   using View = Kokkos::View<DataType, Kokkos::LayoutStride, MemorySpace>;
 
   Kokkos::View<const float*, MemorySpace> sinks = {};  // [heads]: counted once, here
-  View<float**> lse = {};                              // [batch, heads] out
-  View<float**> error = {};                            // [batch, heads] out: of states with error bars
+  HeadView<MemorySpace> lse = {};                      // [batch, heads] or [batch, tokens, heads] out
+  HeadView<MemorySpace> error = {};                    // the same: of states with error bars
   View<Statistics**> statistics = {};                  // [batch, kv_heads] out
   View<const float***> center = {};                    // [batch, kv_heads, dim]: the one that the parts were given
 };
@@ -123,16 +123,16 @@ struct MergePartsKernel {
     const std::int32_t heads = a.group_heads();
     Unit unit{};
     unit.batch = static_cast<std::int32_t>(member.league_rank() / a.heads);
-    const auto query_head = static_cast<std::int32_t>(member.league_rank() % a.heads);
-    unit.kv_head = query_head / heads;
-    const std::int32_t of_group = query_head % heads;
+    const auto row = static_cast<std::int32_t>(member.league_rank() % a.heads);
+    unit.kv_head = row / heads;
+    const std::int32_t of_group = row % heads;
     unit.slice = of_group / a.slice_heads;
     const std::int32_t before = unit.slice * a.slice_heads;
     unit.first_head = unit.kv_head * heads + before;
     unit.heads = heads - before < a.slice_heads ? heads - before : std::int32_t{a.slice_heads};
     const int head = of_group - before;
     if (a.sharded) {
-      take_whole_keys(a, unit);
+      take_whole_keys(a, before, unit);
       if (!are_of_one_run(a, unit, head)) return refuse(group, unit, head);
     }
     write_head(group, a, unit, head, a.states_of_head(unit, head), result, samples[0]);
@@ -159,12 +159,13 @@ struct MergePartsKernel {
 
   KOKKOS_FUNCTION void refuse(const Group& group, const Unit& unit, int head) const {
     const auto& a = arguments;
-    const std::int64_t query_head = unit.first_head + head;
-    const std::int64_t offset = unit.batch * a.out_stride[0] + query_head * a.out_stride[1];
+    const auto place = unit.place(a, head);
+    const std::int64_t offset =
+        unit.batch * a.out_stride[0] + place.token * a.out_token_stride + place.head * a.out_stride[1];
     group.for_each(a.dim, [&](int d) { a.out.store(offset + d, lanes::not_a_number); });
     group.single([&] {
-      if (a.lse) a.lse(unit.batch, query_head) = lanes::not_a_number;
-      if (a.error) a.error(unit.batch, query_head) = lanes::not_a_number;
+      if (a.lse) a.lse(unit.batch, place) = lanes::not_a_number;
+      if (a.error) a.error(unit.batch, place) = lanes::not_a_number;
       if (a.statistics && unit.slice == 0 && head == 0)
         a.statistics(unit.batch, unit.kv_head) = {0, 0, 0.F, Statistics::shards_disagree};
     });
@@ -190,7 +191,7 @@ PartsArguments bind_parts(const AttentionStates<MemorySpace>& states, const Arra
   states.require_kept();
   const Shape& shape = states.shape();
   PartsArguments a;
-  set_heads(a, shape, static_cast<int>(shape.group()));
+  set_heads(a, shape, static_cast<int>(shape.group() * shape.tokens));
   bind_out(a, shape, out, to, type);
   bind_outputs(a, shape, options);
   if (a.error && !states.error_bars()) reject("error", "given", "none: the states were made without error bars");
@@ -206,15 +207,15 @@ PartsArguments bind_parts(const AttentionStates<MemorySpace>& states, const Arra
 /// Computes: what one run over the keys of all parts gives, by the sums that the parts hold: outputs, lse and
 ///           statistics; error bars as the sum of the parts', which is what one run draws in expectation. Of exact
 ///           parts within rounding of one run. In the order of the parts: the same bits every time.
-/// Shapes:   out [batch, heads, dim], float, santa::half or santa::bfloat16, dim contiguous.
-/// Errors:   std::invalid_argument before anything is launched or written.
-/// Bytes:    all of `states` once, its first 32 bytes a head once more for the statistics.
+/// Shapes:   out [batch, heads, dim] or [batch, tokens, heads, dim], float, santa::half or santa::bfloat16, dim
+/// contiguous. Errors:   std::invalid_argument before anything is launched or written. Bytes:    all of `states` once,
+/// its first 32 bytes a head once more for the statistics.
 template <class Space, class MemorySpace, class OutView, class Build = lanes::Build>
   requires Kokkos::is_execution_space_v<Space>
 void merge(const Space& space, const AttentionStates<MemorySpace>& states, const OutView& out,
            const MergeOptions<MemorySpace>& options = {}) {
-  static_assert(Kokkos::is_view_v<OutView> && OutView::rank() == 3,
-                "santa::merge: out must be a Kokkos view [batch, heads, dim]");
+  static_assert(Kokkos::is_view_v<OutView> && (OutView::rank() == 3 || OutView::rank() == 4),
+                "santa::merge: out must be a Kokkos view [batch, heads, dim] or [batch, tokens, heads, dim]");
   static_assert(Element<typename OutView::value_type> && !std::is_const_v<typename OutView::value_type>,
                 "santa::merge: out must be float, santa::half or santa::bfloat16, and not const");
   static_assert(Kokkos::SpaceAccessibility<Space, MemorySpace>::accessible &&

@@ -61,7 +61,7 @@ struct MergeKernel : Context {
     };
     float* result = scratch + groups * floats;
     auto& sample = *reinterpret_cast<HeadSample*>(result + floats);
-    const MergedHead<apart> of(a, unit.first_head + head, merged);
+    const MergedHead<apart> of(a, unit.place(a, head).head, merged);
     if (group.rank() == 0) write_output(group, a, unit, head, of, sums, result);
     if (a.with_spread || a.keeps_states) group.team_barrier();  // they look at the output
     if (group.rank() == noting) {

@@ -5,6 +5,7 @@
 #include <santa/core/shard.hpp>
 #include <santa/core/statistics.hpp>
 #include <santa/core/whole_number.hpp>
+#include <santa/decode/head_view.hpp>
 #include <santa/decode/schedule.hpp>
 #include <santa/decode/workspace_memory.hpp>
 #include <santa/sample/mass_unit/state.hpp>
@@ -60,6 +61,9 @@ struct PlanOptions {
   std::int64_t keys_per_split = 0;
   /// Bytes for the plan to work in; none: it allocates its own.
   WorkspaceMemory workspace = {};
+  /// Of several tokens a step: the last keys of a request are their own, and token j of t sees length - t + j + 1 keys
+  /// (or what a tree says, see RunOptions). If not, each sees all keys, as of a prefix that requests share.
+  bool causal = true;
   /// Where the plan's caches lie in a whole that ranks share: for ShardedPlan (ranks/), which alone runs such a plan.
   Shard shard = {};
 };
@@ -77,11 +81,13 @@ struct RunOptions {
   // [heads]: logits of sinks, natural, beside the scores as modifiers leave them: a head's output is N / (Z + e^sink).
   // -infinity is no sink, infinity makes the output 0. Read when the kernels run.
   Kokkos::View<const float*, MemorySpace> sinks = {};
-  View<float**> lse = {};  // [batch, heads] out: natural log-sum-exp of the scores, and of the sink where there is one
-  // [batch, heads] out: estimated L2 norm of the error of `out`, as if rows were drawn independently: near the RMS
+  // [batch, heads], or [batch, tokens, heads], out: natural log-sum-exp of the scores, and of the sink where there is
+  // one
+  HeadView<MemorySpace> lse = {};
+  // The same extents, out: estimated L2 norm of the error of `out`, as if rows were drawn independently: near the RMS
   // error where `center` is near the mean value row, up to 1.5 times it where that is far. One step's bar has chance in
   // it. NaN where rows were left to chance and none of them was read; 0 where all were read.
-  View<float**> error = {};
+  HeadView<MemorySpace> error = {};
   View<Statistics**> statistics = {};   // [batch, kv_heads] out
   View<const float***> center = {};     // [batch, kv_heads, dim]: control variate, fixed before the draw
   DecodeState<MemorySpace> state = {};  // carried from step to step by MassUnit
@@ -90,6 +96,12 @@ struct RunOptions {
   // that covers a request's visible keys makes that request exact: infinity, or a share of 1 or more. Where a number is
   // not positive, or NaN, the method's own counts. Other methods refuse it.
   Kokkos::View<const float*, MemorySpace> budgets = {};
+  // [batch]: tokens of a request, where they are fewer than the plan's: outputs of those beyond are 0, their lse
+  // -infinity. Read when the kernels run; clamped to 0 and the plan's.
+  Kokkos::View<const std::int32_t*, MemorySpace> tokens = {};
+  // [batch, tokens]: the tokens of a request are a tree, not a chain. Bit i says whether the token sees token i's key;
+  // all see the keys before the tokens' own. At most 32 tokens. Windows and biases go by positions in the cache.
+  View<const std::uint32_t**> trees = {};
 };
 
 }  // namespace santa

@@ -48,7 +48,9 @@ struct PartKernel : MergeKernel<Context, apart> {
     for_head(a, member.league_rank(), [&](const Unit& unit, int head) {
       this->merge(group, unit, head, states,
                   [&](const HeadState& merged, const auto& sums, const float* out, const HeadSample& sample) {
-                    float* to = part + unit.head_row(a, head) * part_floats(a.dim);
+                    const std::int64_t row = row_of(unit, head);
+                    if (row < 0) return;
+                    float* to = part + row * part_floats(a.dim);
                     store_sums(group, a.dim, sums, to + head_state_floats);
                     group.single([&] {
                       *reinterpret_cast<HeadState*>(to) = merged;
@@ -59,6 +61,20 @@ struct PartKernel : MergeKernel<Context, apart> {
   }
 
  private:
+  /// Where a head's state goes: of requests that share the keys, to that of its own; none beyond their last.
+  [[nodiscard]] KOKKOS_FUNCTION std::int64_t row_of(const Unit& unit, int head) const {
+    const Arguments& a = this->arguments;
+    const SharedRequests& shared = a.token_rows.shared;
+    if (!shared.given()) return unit.head_row(a, head);
+    const auto [token, query_head] = unit.place(a, head);
+    if (token >= a.token_rows.count(unit.batch)) return -1;
+    const auto sharing = static_cast<std::int32_t>(shared.tokens.quotient(static_cast<std::uint32_t>(token)));
+    const std::int32_t group = a.token_rows.group;
+    const std::int64_t request = std::int64_t{shared.first(unit.batch)} + sharing;
+    const std::int32_t own = token - sharing * shared.tokens;
+    const std::int32_t of_kv_head = own * group + query_head - unit.kv_head * group;
+    return (request * a.kv_heads + unit.kv_head) * group * shared.tokens + of_kv_head;
+  }
   KOKKOS_FUNCTION void finish(const Unit& unit, int head, const float* out, const HeadSample& sample, float* to) const {
     const Arguments& a = this->arguments;
     HeadState& state = *reinterpret_cast<HeadState*>(to);

@@ -12,6 +12,7 @@
 #include <santa/decode/check_types.hpp>
 #include <santa/decode/methods.hpp>
 #include <santa/decode/options.hpp>
+#include <santa/decode/plan_shape.hpp>
 #include <santa/decode/schedule.hpp>
 #include <santa/decode/workspace.hpp>
 #include <santa/lanes/extents.hpp>
@@ -32,22 +33,6 @@
 #include <string>
 
 namespace santa {
-
-/// The shape of a decode step of `query` [batch, heads, dim] against `cache`.
-template <class QueryView, class Cache>
-Shape shape_of(const QueryView& query, const Cache& cache) {
-  static_assert(Kokkos::is_view_v<QueryView>, "santa::DecodePlan: query must be a Kokkos view");
-  Shape shape = cache.shape();
-  shape.heads = static_cast<std::int64_t>(query.extent(1));
-  return shape;
-}
-
-/// Names the type of cache that a plan is for, where there is none yet: DecodePlan plan(space, method, shape,
-/// cache_of<Cache>).
-template <class Cache>
-struct CacheOf {};
-template <class Cache>
-inline constexpr CacheOf<Cache> cache_of{};
 
 /// Decode attention by one method, for one type of cache and shapes up to the one given. `Kernels`: a KernelSet, or
 /// all. Computes: out[b, h] = sum_i a_i v_i over the visible keys of request b, a = softmax(modifier(scale <q, k_i>)),
@@ -102,6 +87,8 @@ class DecodePlan {
 
   /// Decodes one step.
   /// Shapes:  query [batch, heads, dim]; out [batch, heads, dim], float or the query's type; last extents contiguous.
+  /// Of
+  ///          several tokens (drafts, say): [batch, tokens, heads, dim], one draw for all rows of a kv head.
   ///          Batch and storage length may be smaller than the plan's, the other extents must be equal.
   /// Cache:   of the plan's type, or another whose rows are addressed alike (with lengths or without, views of const
   ///          elements or of others).
@@ -130,7 +117,7 @@ class DecodePlan {
   template <class QueryView, class AnyCache, class Build = lanes::Build>
   void run_partial(const Space& space, const QueryView& query, const AnyCache& cache,
                    const AttentionStates<MemorySpace>& states, std::int64_t part, const Run& options = {}) const {
-    detail::check_types<Space, Addresses, QueryView, AnyCache, Kokkos::View<float***, MemorySpace>>();
+    detail::check_types<Space, Addresses, QueryView, AnyCache, typename QueryView::non_const_type>();
     lanes::require_launchable(space);
     detail::require_whole(_arguments);
     Arguments arguments = bind<Build>(query, cache, options);
@@ -141,18 +128,39 @@ class DecodePlan {
                   [&](const auto& context) { detail::run_part<M>(space, context, first_step, to); });
   }
 
+  /// The same for keys that requests share, a common prefix say, which are read once for all of them: the plan's batch
+  /// is one of prefixes, its tokens are those of all requests of a prefix (see shape_of_prefixes), and it is not
+  /// causal. Requests sharers(p) to sharers(p + 1) - 1 share prefix p. States of requests without a prefix stay as they
+  /// are. With joint draws, requests of a prefix share the rows that are read, 16 heads a kv head at a time; these are
+  /// counted in the statistics of the first of them. Shapes:  query [requests, heads, dim] or [requests, tokens, heads,
+  /// dim], contiguous in the first two extents then;
+  ///          sharers [prefixes + 1], ascending, read when the kernels run and clamped to the requests of `states`.
+  /// Errors:  as `run_partial`; for a causal plan, or modifiers that look at positions.
+  template <class QueryView, class AnyCache, class Build = lanes::Build>
+  void run_shared(const Space& space, const QueryView& query, const AnyCache& cache,
+                  const Kokkos::View<const std::int32_t*, MemorySpace>& sharers,
+                  const AttentionStates<MemorySpace>& states, std::int64_t part, const Run& options = {}) const {
+    static_assert(
+        PlainModifier<Modifier>,
+        "santa::DecodePlan::run_shared: the positions of the queries are not known: no modifier may look at them");
+    detail::check_types<Space, Addresses, QueryView, AnyCache, typename QueryView::non_const_type>();
+    lanes::require_launchable(space);
+    detail::require_whole(_arguments);
+    Arguments arguments = begin_bind<Build>();
+    detail::bind_shared(arguments, _shape, cache.shape(), detail::array_of("query", query), sharers, states);
+    arguments.query = {query.data(), element_type_of<typename QueryView::value_type>};
+    bind_run<Build>(arguments, cache, options);
+    detail::bind_part_options(arguments, states.error_bars());
+    float* const to = states.part(part);
+    const bool first_step = options.state.is_fresh();
+    launch<Build>(space, arguments, cache, options,
+                  [&](const auto& context) { detail::run_part<M>(space, context, first_step, to); });
+  }
+
   /// What the plan does and costs, in a few lines for people.
   [[nodiscard]] std::string describe() const {
-    const auto number = [](std::int64_t value) { return std::to_string(value); };
-    return std::string("santa::") + detail::Recipe<M>::name + " for batch " + number(_shape.batch) + ", heads " +
-           number(_shape.heads) + "/" + number(_shape.kv_heads) + ", dim " + number(_shape.dim) + ", up to " +
-           number(_shape.length) + " keys\n  tiles of " + number(detail::tile_keys) + " keys, " +
-           number(_arguments.splits) + " splits of " + number(keys_per_split()) + " keys, slices of " +
-           number(_arguments.slice_heads) + " heads\n  workspace " +
-           number(static_cast<std::int64_t>(_workspace.bytes())) + " bytes\n  reads all " +
-           number(_shape.batch * _shape.kv_heads * _shape.length * _shape.dim) + " key elements and " +
-           detail::Recipe<M>::rows_read(_method, _shape.length) + " value rows of " + number(_shape.dim) +
-           " elements\n";
+    return detail::describe_plan(detail::Recipe<M>::name, _shape, _arguments, keys_per_split(), _workspace.bytes(),
+                                 detail::Recipe<M>::rows_read(_method, _shape.length));
   }
 
  private:
@@ -186,8 +194,7 @@ class DecodePlan {
     arguments.balance = balance<Build>(space, cache, options.schedule);
     arguments.balanced = arguments.balance.requests != nullptr;
     using Stages = detail::CacheStages<Space, Addresses, Modifier>;
-    Stages stages{cache.addresses(), _modifier};
-    if (arguments.sharded) detail::begin_shard_at(stages.addresses, arguments.shard.first_row);
+    const Stages stages{detail::addresses_of(cache, arguments), _modifier};
     using Compiled = std::conditional_t<Kernels::any, lanes::BuildFor<Kernels, KernelSet<>>, Build>;
     lanes::Seam<Space>::template with_extents<typename Addresses::Element, Compiled>(
         arguments.slice_heads, arguments.dim, stages.addresses.aligned(), [&]<class Extents>(Extents extents) {
@@ -207,15 +214,16 @@ class DecodePlan {
   void lay_out(const Space& space, const Options& options) {
     Arguments& a = _arguments;
     detail::set_heads(a, _shape, lanes::Seam<Space>::most_heads(static_cast<int>(_shape.dim)));
+    a.token_rows.causal = options.causal;
     a.storage = _shape.length;
     a.window = _modifier.window();
     const float scale = options.scale != 0.F ? options.scale : 1.F / std::sqrt(static_cast<float>(_shape.dim));
     a.score_factor = scale * lanes::log2_of_e;
-    a.sharded = options.shard.length > 0;
-    a.shard.first_row = options.shard.first_row;
-    a.shard.storage = options.shard.length;
+    detail::lay_out_shard(a, options.shard, _shape.length);
     detail::Recipe<M>::set(a, _method, a.sharded ? a.shard.storage : _shape.length);
-    const lanes::Division division = divide(space, options);
+    const lanes::Division division = detail::divide_plan(
+        space, a, _shape.length, options.keys_per_split,
+        {.tile = detail::draw_tile_of(a), .looks_ahead = detail::Recipe<M>::looks_ahead, .narrow_keys = narrow});
     a.keys_per_split = division.keys_per_split;
     a.split_step = static_cast<std::uint16_t>(division.step);
     a.splits = static_cast<std::int32_t>(division.splits > 0 ? division.splits : 1);
@@ -225,29 +233,23 @@ class DecodePlan {
     detail::require_countable_units(a);
   }
 
-  [[nodiscard]] lanes::Division divide(const Space& space, const Options& options) const {
-    const Arguments& a = _arguments;
-    lanes::Division division = lanes::Seam<Space>::divide(space, {.rows = std::max(a.slice_rows(), std::int64_t{1}),
-                                                                  .heads = a.slice_heads,
-                                                                  .dim = a.dim,
-                                                                  .length = _shape.length,
-                                                                  .tile = detail::draw_tile_of(a),
-                                                                  .looks_ahead = detail::Recipe<M>::looks_ahead,
-                                                                  .narrow_keys = narrow});
-    if (options.keys_per_split > 0) {
-      division.keys_per_split = options.keys_per_split;
-      division.splits = (_shape.length + options.keys_per_split - 1) / options.keys_per_split;
-    }
-    return division;
-  }
-
   template <class Build, class QueryView, class AnyCache>
   Arguments bind(const QueryView& query, const AnyCache& cache, const Run& options) const {
-    _kept.require("DecodePlan");
-    _workspace.require_memory();
-    Arguments a = _arguments;
+    Arguments a = begin_bind<Build>();
     detail::bind_step(a, _shape, shape_of(query, cache), detail::array_of("query", query),
                       element_type_of<typename QueryView::value_type>);
+    bind_run<Build>(a, cache, options);
+    return a;
+  }
+  template <class Build>
+  Arguments begin_bind() const {
+    _kept.require("DecodePlan");
+    _workspace.require_memory();
+    return _arguments;
+  }
+  /// What a step is given besides its queries.
+  template <class Build, class AnyCache>
+  void bind_run(Arguments& a, const AnyCache& cache, const Run& options) const {
     a.lengths = cache.length_data();
     detail::bind_options(a, _shape, options);
     options.schedule.require_kept();
@@ -260,7 +262,6 @@ class DecodePlan {
     } else if (options.budgets.data() != nullptr) {
       detail::reject("budgets", "given", "none: the method is not MassUnit");
     }
-    return a;
   }
 
   /// Units by the schedule that is given or, of a cache with lengths, by the plan's own, brought up to date; else, and

@@ -4,6 +4,7 @@
 #include <santa/core/build.hpp>
 #include <santa/decode/kernel_context.hpp>
 #include <santa/decode/tile_loop.hpp>
+#include <santa/gather/all_rows.hpp>
 #include <santa/merge/outputs.hpp>
 #include <santa/sample/draw_rule.hpp>
 #include <santa/sample/points/stored_scores.hpp>
@@ -27,6 +28,12 @@ struct SweepKernel : Context {
   using typename Context::Stage;
   using typename Context::State;
   using Rule = RuleOf<Group>;
+
+  /// Whether the stage adds up all rows by itself, without a rule that draws.
+  static constexpr bool takes_all = !stored_scores && requires {
+    requires Rule::takes_all;
+    requires Stage::attends;
+  };
 
   /// Whether the rule sees all of a tile of its own, several of the kernel's, before it draws.
   static constexpr bool looks_ahead = !stored_scores && LookAheadRule<Rule, Group, Arguments>;
@@ -66,6 +73,18 @@ struct SweepKernel : Context {
         if constexpr (!looks_ahead && !stored_scores) ask_first_tile(group, stage, unit);
       });
     stage.clear();
+    if constexpr (takes_all) {
+      AllRows<Group, Stage, typename Stage::Products::Scores> state(stage, a, unit);
+      stage.attend(state);
+      return finish(group, unit, state, rule, flags_of(stage), scratch);
+    } else {
+      draw(group, stage, unit, rule, scratch);
+    }
+  }
+
+  KOKKOS_FORCEINLINE_FUNCTION void draw(const Group& group, Stage& stage, const Unit& unit, Rule& rule,
+                                        float* scratch) const {
+    const Arguments& a = this->arguments;
     if constexpr (OpenedRule<Rule, Arguments>) rule.open(a, unit);
     State state = this->state(group, stage, scratch, unit);
     if constexpr (stored_scores) {
@@ -76,10 +95,13 @@ struct SweepKernel : Context {
     } else {
       TileLoop(group, unit, stage, rule, state).draw_as_scored();
     }
-    std::uint32_t flags = 0;
+    finish(group, unit, state, rule, flags_of(stage), scratch);
+  }
+
+  KOKKOS_FUNCTION std::uint32_t flags_of(const Stage& stage) const {
     if constexpr (requires { stage.flags(); })
-      if (a.statistics) flags = stage.flags();
-    finish(group, unit, state, rule, flags, scratch);
+      if (this->arguments.statistics) return stage.flags();
+    return 0;
   }
 
   KOKKOS_FUNCTION Rule make_rule(const Group& group, const Unit& unit, float* scratch) const {
@@ -92,12 +114,13 @@ struct SweepKernel : Context {
   }
 
   /// Writes the state of the unit: the group's, or that of all groups of the team together.
-  KOKKOS_FUNCTION void finish(const Group& group, const Unit& unit, State& state, const Rule& rule, std::uint32_t flags,
-                              float* scratch) const {
+  template <class UnitState>
+  KOKKOS_FUNCTION void finish(const Group& group, const Unit& unit, UnitState& state, const Rule& rule,
+                              std::uint32_t flags, float* scratch) const {
     const Arguments& a = this->arguments;
     const std::int64_t row = state_of_unit(a, unit);
     float* states = a.states + row * a.slice_heads * state_floats(a.dim);
-    HeadState heads[Group::max_heads];
+    typename UnitState::Heads heads;
     state.close(rule, heads);
     const UnitCounts counts{state.rows(), rule.samples(state.rows()), flags};
     if constexpr (Group::groups_per_team == 1) {

@@ -32,6 +32,8 @@ class GroupState {
  public:
   static constexpr float headroom = 8.F;
   static constexpr bool rescored = Stage::rescored;
+  /// What `close` hands to `store`.
+  using Heads = HeadState[Group::max_heads];
 
   /// Scratch in 4-byte words: the queue, references of drawn rows that are scored again, and the error-bar sums.
   KOKKOS_FUNCTION static constexpr int scratch_words(int heads, bool with_spread) {
@@ -71,10 +73,12 @@ class GroupState {
   }
 
   /// What a rule is given for such scores. Where rows are scored again, what it makes of a weight is to be per unit of
-  /// it: all are 1.
+  /// it: all are 1, but for those of keys that a head does not see.
   KOKKOS_FORCEINLINE_FUNCTION void weights_for_rule(const Float* score, Float* weight) const {
     if constexpr (rescored)
-      _group.for_all_heads(_unit.heads, [&](int head) { weight[head] = Float(1.F); });
+      _group.for_all_heads(_unit.heads, [&](int head) {
+        weight[head] = lanes::select(score[head] < Float(lanes::lowest), Float(0.F), Float(1.F));
+      });
     else
       weights(score, weight);
   }

@@ -125,6 +125,7 @@ class MmaQuery {
   /// while queries are on their way: rows that are asked for first would have them wait.
   template <class Query, class Meanwhile>
   __device__ __forceinline__ void begin(const Query& query, float factor, const Meanwhile& meanwhile) {
+    if constexpr (requires { query.template holds<Factor>(); }) _has_rest = !query.template holds<Factor>();
     int i = Group::rank();
     Loaded<Query> loaded = load(query, i);
     set_factors(query, factor, meanwhile);
@@ -153,27 +154,10 @@ class MmaQuery {
   /// row lane % 16 lies. `done()` is called when rows have been read.
   template <class Done>
   __device__ __forceinline__ void products(std::uint32_t from, float (&c)[blocks][4], const Done& done) const {
-    float odd[blocks][4] = {};  // of every other 16 features: two sums that don't wait for each other
-#pragma unroll
-    for (int b = 0; b < blocks; ++b)
-#pragma unroll
-      for (float& sum : c[b]) sum = 0.F;
-#pragma unroll
-    for (int i = 0; i < steps / 2; ++i) {
-      std::uint32_t a[2][4];
-      Operand::load(from, i, a);
-#pragma unroll
-      for (int k = 0; k < blocks * parts; ++k) {
-        const uint4 q = fragment((k % parts * blocks + k / parts) * steps / 2 + i);
-        mma<Factor>(c[k / parts], a[0], q.x, q.y);
-        mma<Factor>(odd[k / parts], a[1], q.z, q.w);
-      }
-    }
-    done();
-#pragma unroll
-    for (int b = 0; b < blocks; ++b)
-#pragma unroll
-      for (int k = 0; k < 4; ++k) c[b][k] += odd[b][k];
+    if (parts == 1 || _has_rest)
+      products_of<parts>(from, c, done);
+    else
+      products_of<1>(from, c, done);
   }
   /// The same, to scores[row][head].
   template <class Done>
@@ -184,6 +168,32 @@ class MmaQuery {
   }
 
  private:
+  /// By so many parts of the queries.
+  template <int used, class Done>
+  __device__ __forceinline__ void products_of(std::uint32_t from, float (&c)[blocks][4], const Done& done) const {
+    float odd[blocks][4] = {};  // of every other 16 features: two sums that don't wait for each other
+#pragma unroll
+    for (int b = 0; b < blocks; ++b)
+#pragma unroll
+      for (float& sum : c[b]) sum = 0.F;
+#pragma unroll
+    for (int i = 0; i < steps / 2; ++i) {
+      std::uint32_t a[2][4];
+      Operand::load(from, i, a);
+#pragma unroll
+      for (int k = 0; k < blocks * used; ++k) {
+        const uint4 q = fragment((k % used * blocks + k / used) * steps / 2 + i);
+        mma<Factor>(c[k / used], a[0], q.x, q.y);
+        mma<Factor>(odd[k / used], a[1], q.z, q.w);
+      }
+    }
+    done();
+#pragma unroll
+    for (int b = 0; b < blocks; ++b)
+#pragma unroll
+      for (int k = 0; k < 4; ++k) c[b][k] += odd[b][k];
+  }
+
   __device__ static int column() { return warp_lane() / 4; }   // g
   __device__ static int quarter() { return warp_lane() % 4; }  // t
 
@@ -274,6 +284,7 @@ class MmaQuery {
   uint4 _own[held ? fragments : 1];
   float* _factor;             // [head], and offsets of scores from the 16th on
   float _plain_factor = 0.F;  // of all heads, where queries need not be brought into range
+  bool _has_rest = true;      // queries have bits that their rounded parts have not
   int _heads;
   int _dim;
 };

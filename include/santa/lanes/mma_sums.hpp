@@ -28,10 +28,12 @@ class MmaSums {
   /// Whether a B operand takes weights of any size. If not, they are multiplied by a power of two, a head's own: few
   /// points in many keys, or a delta that fits badly, give a row the weight of thousands.
   static constexpr bool any_weight = !std::is_same_v<T, half>;
-  static constexpr float first_scale = 0x1p7F;
   static constexpr float largest_scaled = 0x1p15F;
 
  public:
+  /// What weights are multiplied by at first; enough for those up to 2^8.
+  static constexpr float first_scale = any_weight ? 1.F : 0x1p7F;
+
   __device__ __forceinline__ void clear() {
     if constexpr (!any_weight)
 #pragma unroll
@@ -75,6 +77,10 @@ class MmaSums {
         }
       }
     }
+    add(from, b);
+  }
+  /// The same of weights that are operands: of each block the rounded ones and their rests, times first_scale.
+  __device__ __forceinline__ void add(std::uint32_t from, const std::uint32_t (&b)[blocks * parts][2]) {
 #pragma unroll
     for (int j = 0; j < steps; ++j) {
       std::uint32_t a[4];
@@ -98,6 +104,16 @@ class MmaSums {
           _sum[b][j][k + 2] *= by;
         }
       }
+  }
+
+  /// Multiplies the sums of a lane's own heads, as ProductScores has them.
+  __device__ __forceinline__ void rescale_heads(const float (&factor)[blocks][2]) {
+#pragma unroll
+    for (int b = 0; b < blocks; ++b)
+#pragma unroll
+      for (int j = 0; j < steps; ++j)
+#pragma unroll
+        for (int k = 0; k < 4; ++k) _sum[b][j][k] *= factor[b][k % 2];
   }
 
   /// Writes the sums of `heads` heads in natural order: to[head * head_stride + 0..dim).

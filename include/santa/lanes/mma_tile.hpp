@@ -7,6 +7,7 @@
 #include <santa/lanes/mma_sums.hpp>
 #include <santa/lanes/panel_ring.hpp>
 #include <santa/lanes/product_lanes.hpp>
+#include <santa/lanes/product_scores.hpp>
 
 #include <Kokkos_Core.hpp>
 
@@ -96,6 +97,56 @@ class MmaTile {
       scores[head] = head < _heads ? own[head] * _query.factor(head) : -infinity;
   }
 
+  /// What a lane has of a tile's scores in `attend`.
+  using Scores = ProductScores<heads_max>;
+
+  /// Adds up all rows of the tiles that begin at first, first + turn, ... of keys up to `end`, each read once: keys and
+  /// values of a tile in turn. Calls weigh(first, products) for each, which makes weights of them, 0 for rows before
+  /// `start` and from `end` on. Ahead of it, the first tile's keys may have been asked for.
+  template <class Keys, class Values, class Weigh>
+  __device__ __forceinline__ void attend(const Keys& keys, const Values& values, std::int64_t first, std::int64_t turn,
+                                         std::int64_t start, std::int64_t end, const Weigh& weigh) {
+    std::int64_t asked = first;
+    int part = _ring.waiting();  // of the tile: halves of its keys, then of its values
+    const auto ask_next = [&] {
+      if (asked >= end) return;
+      OwnRows from;
+      const std::int64_t half = asked + 16 * (part % 2);
+      const int present =
+          part < 2 ? find_rows(keys, half, start, end, from) : find_rows(values, half, start, end, from);
+      _ring.ask(from, present, _dim * int{sizeof(T)});
+      part = (part + 1) % 4;
+      asked += part == 0 ? turn : 0;
+    };
+    const auto take = [&] {
+      pop();
+      ask_next();
+    };
+    while (_ring.waiting() < Ring::slots && asked < end) ask_next();
+#pragma unroll 1
+    for (std::int64_t at = first; at < end; at += turn) {
+      Scores scores;
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        float c[blocks][4];
+        const std::uint32_t row = _ring.front() + row_place<row_bytes>(warp_lane() % 16);
+        _query.products(pieces_on(row, MmaOperand<T>::lane_piece()), c, take);
+        scores.take(half, c);
+      }
+      weigh(at, scores);
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        std::uint32_t weights[Scores::operands][2];
+        scores.template weigh_rows<T>(half, Sums::first_scale, weights);
+        const std::uint32_t row = _ring.front() + row_place<row_bytes>(Sums::lane_row());
+        _sums.add(pieces_on(row, Sums::lane_piece()), weights);
+        take();
+      }
+    }
+  }
+  __device__ float factor(int head) const { return _query.factor(head); }
+  __device__ void rescale_heads(const typename Scores::Heads& factor) { _sums.rescale_heads(factor); }
+
   /// Has drawn rows asked for and taken until at most `most` are left; the last ones asked for may be fewer than a
   /// panel if `most` is 0. No keys may be on their way.
   template <class DrawnRows>
@@ -130,6 +181,26 @@ class MmaTile {
  private:
   /// Where the rows lie of which a lane asks for pieces.
   using OwnRows = const T * [Ring::own_rows];
+
+  /// 16 rows from `first` on. Those before `start` and from `end` on are others of between: they count for nothing, but
+  /// what they hold is multiplied. Returns how many lie before `end`, or 1.
+  template <class Rows>
+  __device__ __forceinline__ static int find_rows(const Rows& rows, std::int64_t first, std::int64_t start,
+                                                  std::int64_t end, OwnRows& from) {
+    const bool whole = first >= start && first + Ring::rows <= end;
+#pragma unroll
+    for (int j = 0; j < Ring::own_rows; ++j) {
+      const std::int64_t row = first + Ring::lane_row() + Ring::row_step * j;
+      if constexpr (requires { rows.stride; }) {
+        if (whole) {
+          from[j] = rows[first + Ring::lane_row()] + j * Ring::row_step * rows.stride;
+          continue;
+        }
+      }
+      from[j] = rows[row < start ? start : (row < end ? row : end - 1)];
+    }
+    return whole || first + Ring::rows <= end ? Ring::rows : (first < end ? static_cast<int>(end - first) : 1);
+  }
 
   /// Asks for what comes next: drawn rows if a panel of them waits, else keys.
   template <class Rows, class Coming, class DrawnRows>

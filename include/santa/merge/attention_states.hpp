@@ -64,7 +64,8 @@ void clear_states(const Space& space, float* first, std::int64_t states, std::in
 template <class MemorySpace>
 class AttentionStates {
  public:
-  /// [parts, batch, heads, floats of a head], contiguous.
+  /// [parts, batch, heads, floats of a head], contiguous; of several tokens, heads are those of all of them: for each
+  /// kv head, its query heads of the first token, then those of the next.
   using View = Kokkos::View<float****, Kokkos::LayoutRight, MemorySpace>;
 
   AttentionStates() = default;
@@ -75,7 +76,7 @@ class AttentionStates {
       : AttentionStates(
             shape,
             detail::allocate<View, detail::Fresh::unset>(space, "santa::attention_states", checked_parts(shape, parts),
-                                                         shape.batch, shape.heads, floats_of_head(shape)),
+                                                         shape.batch, shape.query_rows(), floats_of_head(shape)),
             error_bars) {
     clear(space);
   }
@@ -83,7 +84,7 @@ class AttentionStates {
   AttentionStates(const Shape& shape, const View& data, bool error_bars = false)
       : _data(data), _shape(shape), _error_bars(error_bars) {
     checked_parts(shape, parts());
-    const std::int64_t expected[3] = {shape.batch, shape.heads, floats_of_head(shape)};
+    const std::int64_t expected[3] = {shape.batch, shape.query_rows(), floats_of_head(shape)};
     const detail::Array array = detail::array_of("states", data);
     for (int i = 0; i < 3; ++i) detail::require_extent(array, i + 1, expected[i], "that of the shape");
     detail::require_data(array);
@@ -111,7 +112,8 @@ class AttentionStates {
     return detail::part_floats(static_cast<int>(shape.dim));
   }
 
-  /// The states of a part, [batch][heads][floats of a head]. Errors: std::invalid_argument for no part of it.
+  /// The states of a part, [batch][heads of all tokens][floats of a head]. Errors: std::invalid_argument for no part of
+  /// it.
   [[nodiscard]] float* part(std::int64_t part) const {
     require_part(part);
     return _data.data() + part * static_cast<std::int64_t>(_data.stride(0));
@@ -134,7 +136,7 @@ class AttentionStates {
   void clear(const Space& space, std::int64_t begin, std::int64_t end) const {
     require_kept();
     lanes::require_launchable(space);
-    const std::int64_t heads = _shape.batch * _shape.heads;
+    const std::int64_t heads = _shape.batch * _shape.query_rows();
     const std::int64_t floats = floats_of_head(_shape);
     detail::clear_states(space, _data.data() + begin * heads * floats, (end - begin) * heads, floats);
   }

@@ -173,7 +173,9 @@ KOKKOS_FUNCTION void write_output(const Group& group, const Args& a, const Unit&
       },
       result);
   group.sync();
-  const std::int64_t offset = unit.batch * a.out_stride[0] + (unit.first_head + head) * a.out_stride[1];
+  const auto place = unit.place(a, head);
+  const std::int64_t offset =
+      unit.batch * a.out_stride[0] + place.token * a.out_token_stride + place.head * a.out_stride[1];
   if (a.out.data != nullptr) group.for_each(a.dim, [&](int d) { a.out.store(offset + d, result[d]); });
 }
 
@@ -185,12 +187,12 @@ KOKKOS_FUNCTION void note_head(const Group& group, const Args& a, const Unit& un
                                HeadSample& sample) {
   const float norm = carry.wants_norm() ? squared_norm(group, result, a.dim) : 0.F;
   group.single([&] {
-    const std::int64_t query_head = unit.first_head + head;
-    if (a.lse) a.lse(unit.batch, query_head) = log2_mass(of.total) * lanes::ln_of_2;
+    const auto place = unit.place(a, head);
+    if (a.lse) a.lse(unit.batch, place) = log2_mass(of.total) * lanes::ln_of_2;
     const float bar = a.with_spread ? squared_error_bar<apart>(a, of.total, of.sink, center_of(a, unit), result) : 0.F;
     sample = sample_of(a, unit, head, of.merged);
     const bool no_bar = sample.flags != 0;
-    if (a.error) a.error(unit.batch, query_head) = no_bar ? lanes::not_a_number : Kokkos::sqrt(bar);
+    if (a.error) a.error(unit.batch, place) = no_bar ? lanes::not_a_number : Kokkos::sqrt(bar);
     carry.note(of.merged, log2_mass(of.merged), bar / norm, no_bar);
   });
 }
@@ -199,7 +201,7 @@ KOKKOS_FUNCTION void note_head(const Group& group, const Args& a, const Unit& un
 template <class Group, class Args, bool apart>
 KOKKOS_FUNCTION void write_head(const Group& group, const Args& a, const Unit& unit, int head,
                                 const SplitStates<apart>& states, float* result, HeadSample& sample) {
-  const MergedHead<apart> of(a, unit.first_head + head, merge_heads(group, states));
+  const MergedHead<apart> of(a, unit.place(a, head).head, merge_heads(group, states));
   write_output(group, a, unit, head, of, StateSums<Group, apart>{group, states, of.merged.reference}, result);
   note_head(group, a, unit, head, of, carry_of(a, unit, head), result, sample);
 }

@@ -77,7 +77,8 @@ class ShardedPlan<DecodePlan<Space, M, Cache, Modifier, Kernels>> {
   /// What a rank sends in a step, for so many requests: of states, and before them, of a first step or a later one.
   [[nodiscard]] std::size_t bytes_of_states(std::int64_t batch) const {
     const Shape& shape = _plan._shape;
-    return static_cast<std::size_t>(_parts * batch * shape.heads * States::floats_of_head(shape)) * sizeof(float);
+    return static_cast<std::size_t>(_parts * batch * shape.query_rows() * States::floats_of_head(shape)) *
+           sizeof(float);
   }
 
   /// Decodes one step, on all ranks. Outputs are those of the whole, on each rank, wherever there is a view for them.
@@ -162,7 +163,7 @@ class ShardedPlan<DecodePlan<Space, M, Cache, Modifier, Kernels>> {
 
   /// Of a part, for so many requests.
   [[nodiscard]] std::int64_t part_floats(std::int64_t batch) const {
-    return batch * _plan._shape.heads * States::floats_of_head(_plan._shape);
+    return batch * _plan._shape.query_rows() * States::floats_of_head(_plan._shape);
   }
 
   template <class WholeLengths>

@@ -146,10 +146,7 @@ class DrawPlan {
     a.batch = static_cast<std::int32_t>(batch);
     a.heads = a.kv_heads = 1;
     a.storage = rows;
-    a.sharded = shard.length > 0;
-    a.shard.first_row = a.shard.begin = shard.first_row;
-    a.shard.end = shard.first_row + rows;
-    a.shard.storage = shard.length;
+    detail::lay_out_shard(a, shard, rows);
     detail::Recipe<M>::set(a, _method, a.sharded ? shard.length : rows);
     if constexpr (requires { a.target_error; }) a.target_error = 0.F;  // there are no values to be wrong about
     const detail::RowTeams<Space> teams{space};

@@ -34,6 +34,9 @@ KOKKOS_FORCEINLINE_FUNCTION void draw_every_row(const Group& group, const Scored
 template <class Group>
 class ExactRule {
  public:
+  /// Stages that can take all rows themselves are not asked for scores.
+  static constexpr bool takes_all = true;
+
   KOKKOS_FUNCTION ExactRule(const Group& group, const Arguments& /*arguments*/, const Unit& /*unit*/) : _group(group) {}
 
   /// The reference exponent to start a head with; empty: the first tile sets it.

@@ -13,7 +13,7 @@ namespace santa::detail {
 /// One unit of work: a split of the keys of one request, for the query heads of one slice of one kv head.
 struct Unit {
   std::int32_t batch, split, kv_head, slice;
-  std::int32_t first_head, heads;  // query heads
+  std::int32_t first_head, heads;  // query heads, of all tokens: see TokenRows
   std::int64_t length;             // valid keys of the request
   std::int64_t start;              // first visible key
   std::int64_t begin, end;         // keys of this unit; empty where begin >= end
@@ -25,6 +25,10 @@ struct Unit {
   /// The row of per-head arrays; of the last head for those beyond it.
   [[nodiscard]] KOKKOS_FUNCTION std::int64_t head_row(const Arguments& a, int head) const {
     return static_cast<std::int64_t>(batch) * a.heads + first_head + (head < heads ? head : heads - 1);
+  }
+  /// A head's token, and which of the query heads it is.
+  [[nodiscard]] KOKKOS_FUNCTION TokenRows::Place place(const Arguments& a, int head) const {
+    return a.token_rows.place(kv_head, first_head + head);
   }
   [[nodiscard]] KOKKOS_FUNCTION std::int64_t visible() const { return length > start ? length - start : 0; }
 };

@@ -87,10 +87,10 @@ KOKKOS_INLINE_FUNCTION std::int32_t units_of_kv_head(const Arguments& a, const U
   return splits_of(a, unit).count * a.slices;
 }
 
-/// Notes the visible keys of the whole that a shard is of.
-KOKKOS_INLINE_FUNCTION void take_whole_keys(const Arguments& a, Unit& unit) {
+/// Notes the visible keys of the whole that a shard is of; `before`: heads of the kv head before the unit's.
+KOKKOS_INLINE_FUNCTION void take_whole_keys(const Arguments& a, std::int32_t before, Unit& unit) {
   unit.length = a.shard.lengths.clamped(unit.batch, a.shard.storage);
-  unit.start = unit.length > a.window ? unit.length - a.window : 0;
+  unit.start = a.token_rows.first_visible(unit.batch, before, unit.length, a.window);
 }
 
 /// Visible keys of a request as they are cut: all of a cache's own; of a shard's, those of the run, from 0 on.
@@ -128,11 +128,11 @@ KOKKOS_INLINE_FUNCTION Unit unit_at(const Arguments& a, const UnitPlace& place) 
   unit.first_head = unit.kv_head * group + before;
   unit.heads = group - before < a.slice_heads ? group - before : std::int32_t{a.slice_heads};
   unit.length = a.lengths.clamped(unit.batch, a.storage);
-  unit.start = unit.length > a.window ? unit.length - a.window : 0;
+  unit.start = a.token_rows.first_visible(unit.batch, before, unit.length, a.window);
   CutKeys whole{};
   if (of_shard && a.sharded) {  // cut as keys of a cache of their own; all numbers are the whole's
     const std::int64_t here = unit.length;
-    take_whole_keys(a, unit);
+    take_whole_keys(a, before, unit);
     whole = {unit.length, unit.start};
     const CutKeys cut = keys_of_run(a, unit, here);
     unit.length = cut.length;

@@ -12,6 +12,7 @@
 #include <santa/score/coming_rows.hpp>
 #include <santa/score/modifiers.hpp>
 #include <santa/score/row_scales.hpp>
+#include <santa/score/token_mask.hpp>
 
 #include <Kokkos_Core.hpp>
 
@@ -33,6 +34,7 @@ class Stage {
   using ScoredRows = RowsOf<Tile, decltype(std::declval<const Addresses&>().scored(0, 0))>;
 
  public:
+  using Products = Tile;
   /// Rows are asked for and taken in the course of `scores` and `settle`, not when they are drawn.
   static constexpr bool asynchronous = Tile::asynchronous;
   /// Drawn rows are scored again by their keys.
@@ -66,8 +68,7 @@ class Stage {
   template <class Meanwhile>
   KOKKOS_FORCEINLINE_FUNCTION void take_queries(const Meanwhile& meanwhile) {
     const Arguments& a = _arguments;
-    const QueryRows query{a.query, _unit.batch * a.query_stride[0] + _unit.first_head * a.query_stride[1],
-                          a.query_stride[1]};
+    const QueryRows query = query_rows(a, _unit);
     if constexpr (PieceRows<ScoredRows>) {
       _tile.begin(_scored, query, a.score_factor, meanwhile);
     } else if constexpr (requires { _scored.spread; }) {
@@ -109,7 +110,23 @@ class Stage {
       value = lanes::select(value >= Float(lanes::infinity), Float(lanes::not_a_number), value);
       score[head] = lanes::select(inside, value, Float(-lanes::infinity));
     });
+    if (_arguments.token_rows.tokens > 1)
+      if (const TokenMask mask(_arguments, _unit, first, step, count); mask.hides())
+        hide_from_tokens(_group, _unit, mask, score);
   }
+
+  /// Adds up all rows of the unit, each at its weight, where the tile can: a state of AllRows makes weights of scores.
+  static constexpr bool attends = requires {
+    &Tile::factor;
+    typename Tile::Scores;
+  };
+  template <class State>
+  KOKKOS_FORCEINLINE_FUNCTION void attend(State& state) {
+    constexpr int turn = Group::groups_per_team * Group::size;
+    _tile.attend(_scored, _values, _unit.begin + _group.rank() * Group::size, turn, _unit.start, _unit.end,
+                 [&](std::int64_t first, auto& scores) { state.weigh(scores, make_scores(first, scores)); });
+  }
+  KOKKOS_FORCEINLINE_FUNCTION void rescale_heads(const auto& factor) { _tile.rescale_heads(factor); }
 
   /// Scores of drawn rows by their full keys: lane i's of row index[i], i < count.
   KOKKOS_FORCEINLINE_FUNCTION void scores_again(const std::int32_t* index, int count, Float* score) {
@@ -164,11 +181,35 @@ class Stage {
   }
 
  private:
+  /// Makes scores of a tile's products, as `scores` does; returns how many of its rows are visible.
+  template <class Scores>
+  KOKKOS_FORCEINLINE_FUNCTION std::uint32_t make_scores(std::int64_t first, Scores& scores) const {
+    const auto offset = static_cast<float>(first - query_position());
+    scores.for_each([&](float& score, int half, int b, int r, int k) {
+      const int head = Scores::head(b, k);
+      const float value = modified(_modifier, score * _tile.factor(head),
+                                   keys_of(head, offset + static_cast<float>(Scores::row(half, r))));
+      score = value >= lanes::infinity ? lanes::not_a_number : value;
+    });
+    const TokenMask mask(_arguments, _unit, first, 1, Group::size);
+    const bool by_token = _arguments.token_rows.tokens > 1 && mask.hides();
+    if (first >= _unit.start && first + Group::size <= _unit.end && !by_token) return Group::size;
+    const std::uint32_t visible = mask.between(_unit.start, _unit.end);
+    scores.for_each([&](float& score, int half, int b, int r, int k) {
+      const std::uint32_t bits = by_token ? visible & mask.of(Scores::head(b, k)) : visible;
+      if (((bits >> Scores::row(half, r)) & 1U) == 0) score = -lanes::infinity;
+    });
+    return static_cast<std::uint32_t>(Kokkos::popcount(visible));
+  }
   [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION std::int64_t query_position() const { return _unit.length - 1; }
-  /// Keys at these offsets from the query, as a modifier sees them; of the last head for those beyond it.
+  /// Keys at these offsets from the last query, as a modifier sees them; of the last head for those beyond it.
   [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION ScoredKeys<Float> keys_of(int head, const Float& offset) const {
     const std::int32_t own = head < _unit.heads ? head : _unit.heads - 1;
-    return {_unit.batch, _unit.first_head + own, query_position(), offset};
+    const TokenRows& rows = _arguments.token_rows;
+    if (rows.tokens == 1) return {_unit.batch, _unit.first_head + own, query_position(), offset};
+    const auto [token, query_head] = _unit.place(_arguments, own);
+    const std::int64_t position = rows.keys(token, rows.count(_unit.batch), _unit.length, every_key).position;
+    return {_unit.batch, query_head, position, offset + Float(static_cast<float>(query_position() - position))};
   }
   /// Of those of visible keys, which the team's groups share out.
   [[nodiscard]] KOKKOS_FUNCTION bool has_bad_page(const PageSlots& slots) const {

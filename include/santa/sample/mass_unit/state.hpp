@@ -19,11 +19,11 @@
 
 namespace santa {
 
-/// What MassUnit carries from one decode step to the next, for every (batch, head) of one layer: log2 of delta relative
-/// to the softmax sum, and that sum; where steps are steered, log2 of the delta by the panel (256 keys that a step
-/// scores before it draws); for MassUnit.target_error, what a spread of weights costs in error. The next step's delta
-/// is this one's, if steered moved by as much as the panel's has moved. Any content is safe: a delta that fits badly
-/// costs rows or variance, never bias.
+/// What MassUnit carries from one decode step to the next, for every (batch, token, head) of one layer: log2 of delta
+/// relative to the softmax sum, and that sum; where steps are steered, log2 of the delta by the panel (256 keys that a
+/// step scores before it draws); for MassUnit.target_error, what a spread of weights costs in error. The next step's
+/// delta is this one's, if steered moved by as much as the panel's has moved. Any content is safe: a delta that fits
+/// badly costs rows or variance, never bias.
 ///
 /// The first run with a state that is new or was reset has kernels more, which choose delta from a larger subset of the
 /// keys wherever the state holds no finite number. Later runs don't, nor does a graph captured from one. A request
@@ -35,14 +35,15 @@ template <class MemorySpace>
 struct DecodeState {
   using View = Kokkos::View<float**, Kokkos::LayoutRight, MemorySpace>;
 
-  // [batch, heads], parts of one array.
+  // [batch, heads of all tokens], parts of one array; heads in the order of AttentionStates.
   View log_ratio;
   View log2_sum;
   View panel;
   View error_scale;
 
   DecodeState() = default;
-  /// Of a shape, batch and heads are looked at. Errors: std::invalid_argument: name, given, accepted; AllocationError.
+  /// Of a shape, batch, heads and tokens are looked at. Errors: std::invalid_argument: name, given, accepted;
+  /// AllocationError.
   template <class Space>
   DecodeState(const Space& space, const Shape& shape)
       : _all(make(space, "santa::state", shape)),
@@ -126,7 +127,7 @@ struct DecodeState {
   static Arrays make(const Space& space, const std::string& label, const Shape& shape) {
     detail::check_heads(shape);
     return detail::allocate<Arrays, detail::Fresh::unset>(
-        space, label, static_cast<std::int64_t>(detail::StateArray::count), shape.batch, shape.heads);
+        space, label, static_cast<std::int64_t>(detail::StateArray::count), shape.batch, shape.query_rows());
   }
   template <class Space>
   void require_usable(const Space& space) const {

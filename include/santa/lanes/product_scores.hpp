@@ -1,0 +1,125 @@
+// A tile's scores as the tensor cores leave them: what each lane has of them, and how they become weights of rows.
+#pragma once
+
+#include <santa/core/build.hpp>
+#include <santa/lanes/mma.hpp>
+#include <santa/lanes/mma_query.hpp>
+#include <santa/lanes/product_lanes.hpp>
+
+#include <cstdint>
+
+#if defined(KOKKOS_ENABLE_CUDA)
+
+namespace santa::lanes::inline SANTA_BUILD {
+
+/// Transposes an 8 x 8 matrix of 2-byte elements, of which lane (g, t) has elements 2 t and 2 t + 1 of row g.
+__device__ __forceinline__ std::uint32_t transpose(std::uint32_t elements) {
+  std::uint32_t result;
+  asm("movmatrix.sync.aligned.m8n8.trans.b16 %0,%1;" : "=r"(result) : "r"(elements));
+  return result;
+}
+
+/// Numbers of a tile of 32 rows and up to `heads` heads. Lane (g, t) = (lane / 4, lane % 4) has, of each half of 16
+/// rows and each block of 8 heads, rows g and g + 8 of heads 2 t and 2 t + 1; of up to 4 heads, of which four columns
+/// have the rest of what the others have rounded, one of these rows, of heads 2 (t % 2) and the next.
+template <int heads>
+struct ProductScores {
+  using Columns = MmaColumns<heads>;
+  static constexpr bool packed = Columns::packed;
+  static constexpr int blocks = Columns::blocks;
+  static constexpr int operands = blocks * Columns::parts;
+  static constexpr int rows = packed ? 1 : 2;  // of a half
+  /// A number for each of a lane's heads.
+  using Heads = float[blocks][2];
+
+  float of[2][blocks][rows][2];
+
+  __device__ static int head(int block, int k) {
+    return packed ? 2 * (quarter() % 2) + k : 8 * block + 2 * quarter() + k;
+  }
+  __device__ static int row(int half, int r) { return 16 * half + column() + 8 * (packed ? quarter() / 2 : r); }
+
+  /// Calls f(number, half, block, r, k) for all of a lane's numbers.
+  template <class F>
+  __device__ __forceinline__ void for_each(F&& f) {
+#pragma unroll
+    for (int half = 0; half < 2; ++half)
+#pragma unroll
+      for (int b = 0; b < blocks; ++b)
+#pragma unroll
+        for (int r = 0; r < rows; ++r)
+#pragma unroll
+          for (int k = 0; k < 2; ++k) f(of[half][b][r][k], half, b, r, k);
+  }
+  /// Calls f(block, k) for all of a lane's heads.
+  template <class F>
+  __device__ __forceinline__ static void for_each_head(F&& f) {
+#pragma unroll
+    for (int b = 0; b < blocks; ++b)
+#pragma unroll
+      for (int k = 0; k < 2; ++k) f(b, k);
+  }
+
+  /// Takes the products of half the rows.
+  __device__ __forceinline__ void take(int half, const float (&c)[blocks][4]) {
+    if constexpr (packed) {
+      const bool upper = quarter() >= 2;
+#pragma unroll
+      for (int k = 0; k < 2; ++k)
+        of[half][0][0][k] = (upper ? c[0][2 + k] : c[0][k]) + of_neighbour(upper ? c[0][k] : c[0][2 + k], 2);
+    } else {
+#pragma unroll
+      for (int b = 0; b < blocks; ++b)
+#pragma unroll
+        for (int k = 0; k < 4; ++k) of[half][b][k / 2][k % 2] = c[b][k];
+    }
+  }
+
+  /// The weights of half the rows, times `by`, as operands of a product with these rows: of each block the rounded ones
+  /// and their rests.
+  template <class Factor>
+  __device__ __forceinline__ void weigh_rows(int half, float by, std::uint32_t (&b)[operands][2]) const {
+#pragma unroll
+    for (int block = 0; block < blocks; ++block) {
+      std::uint32_t rounded[rows], rest[rows];
+#pragma unroll
+      for (int r = 0; r < rows; ++r) {
+        const float first = of[half][block][r][0] * by, second = of[half][block][r][1] * by;
+        rounded[r] = pack<Factor>(first, second);
+        rest[r] = pack_rest<Factor>(first, second, rounded[r]);
+      }
+      if constexpr (packed) {  // lanes of the upper quarters have the rests of rows 0 to 7, the others those of the
+                               // rest
+        const bool upper = quarter() >= 2;
+        const std::uint32_t other = __shfl_xor_sync(0xffffffffU, upper ? rounded[0] : rest[0], 2);
+        b[0][0] = transpose(upper ? other : rounded[0]);
+        b[0][1] = transpose(upper ? rest[0] : other);
+      } else {
+#pragma unroll
+        for (int r = 0; r < rows; ++r) {
+          b[2 * block][r] = transpose(rounded[r]);
+          b[2 * block + 1][r] = transpose(rest[r]);
+        }
+      }
+    }
+  }
+
+  /// The largest, or the sum, of what the lanes of each head have.
+  template <class F>
+  __device__ __forceinline__ static float over_lanes(float value, const F& f) {
+#pragma unroll
+    for (int width = packed ? 2 : 4; width < 32; width *= 2)
+      value = f(value, __shfl_xor_sync(0xffffffffU, value, width));
+    return value;
+  }
+  /// Whether a lane is the one that writes for its heads.
+  __device__ static bool writes() { return column() == 0 && (!packed || quarter() < 2); }
+
+ private:
+  __device__ static int column() { return warp_lane() / 4; }   // g
+  __device__ static int quarter() { return warp_lane() % 4; }  // t
+};
+
+}  // namespace santa::lanes::inline SANTA_BUILD
+
+#endif
