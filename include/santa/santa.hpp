@@ -13,8 +13,10 @@
 #include <santa/cache/page_table.hpp>
 #include <santa/cache/paged.hpp>
 #include <santa/cache/principal_directions.hpp>
+#include <santa/cache/scales.hpp>
 #include <santa/cache/sparse_keys.hpp>
 #include <santa/cache/transpose_keys.hpp>
+#include <santa/core/cache_element.hpp>
 #include <santa/core/element.hpp>
 #include <santa/core/narrow.hpp>
 #include <santa/core/piece_rows.hpp>

@@ -14,11 +14,11 @@ struct Stages {
   using Stage = ::Stage;
 
   template <class Extents>
-  static std::size_t shared_floats(int /*heads*/, int /*dim*/) {
+  static std::size_t shared_floats(int /*heads*/, santa::detail::RowDims /*dims*/) {
     return 0;
   }
   template <class Extents>
-  static std::size_t own_floats(int /*heads*/, int /*dim*/) {
+  static std::size_t own_floats(int /*heads*/, santa::detail::RowDims /*dims*/) {
     return 0;
   }
   template <class Extents>

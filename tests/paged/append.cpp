@@ -260,7 +260,7 @@ SANTA_SPACE_TEST_CASE("what_can_not_be_appended_is_named_before_anything_is_writ
   CHECK(message(One("k", 3, 2, 64), one) == "santa: new keys.extent(0) is 3; accepted: the batch of the cache (4)");
   CHECK(message(One("k", 4, 3, 64), one) == "santa: new keys.extent(1) is 3; accepted: kv_heads of the cache (2)");
   CHECK(message(One("k", 4, 2, 72), one) == "santa: new keys.extent(2) is 72; accepted: dim of the cache (64)");
-  CHECK(message(one, One("v", 4, 2, 56)) == "santa: new values.extent(2) is 56; accepted: the same as new keys (64)");
+  CHECK(message(one, One("v", 4, 2, 56)) == "santa: new values.extent(2) is 56; accepted: dim of the cache (64)");
   CHECK(message(several, Several("v", 4, 2, 2, 64)) ==
         "santa: new values.extent(1) is 2; accepted: the same as new keys (3)");
   CHECK(message(one, One(nullptr, 4, 2, 64)) == "santa: new values.data() is null; accepted: a view with data");

@@ -162,3 +162,68 @@ SANTA_SPACE_TEST_CASE("shards_of_narrow_keys_are_scored_again_like_the_whole") {
   check(MassUnit{.rows = 150, .steered = true});
   check(Systematic{.samples = 150});
 }
+
+SANTA_SPACE_TEST_CASE("shards_have_the_scales_of_their_own_rows") {
+  const auto problem = problem_of<Space>(1536, {1536, 1001});
+  std::vector<float> numbers;
+  for (std::int64_t i = 0; i < 2 * 1536 * 2; ++i) numbers.push_back(0.5F + 0.25F * static_cast<float>(i % 7));
+  const auto there = to_space<Space>(numbers, "test::scales");
+  const Kokkos::View<const float***, Kokkos::LayoutStride, typename Space::memory_space> scales(
+      there.data(), Kokkos::LayoutStride(2, 1536 * 2, 1536, 2, 2, 1));
+  const auto cut = [&](std::int64_t begin, std::int64_t end) {
+    const Kokkos::View<const float***, Kokkos::LayoutStride, typename Space::memory_space> own =
+        Kokkos::subview(scales, Kokkos::ALL, std::pair<std::size_t, std::size_t>(begin, end), Kokkos::ALL);
+    return ContiguousCache(
+        Scaled{rows_of_shard<Space>(problem.key_view(), problem.layout(), begin, end), TokenScales{own}},
+        Scaled{rows_of_shard<Space>(problem.value_view(), problem.layout(), begin, end), TokenScales{own}},
+        lengths_of_shard<Space>(problem.lengths, begin, end));
+  };
+  const auto check = [&](const auto& m) {
+    const Steps steps{.count = 2, .with_state = true};
+    const auto whole = run_whole(m, problem, cut(0, 1536), steps);
+    for (const int shards : {2, 3})
+      check_ranks<std::decay_t<decltype(m)>>(whole, run_shards(m, problem, uneven_ends(1536, shards), steps, cut));
+  };
+  check(Exact{});
+  check(MassUnit{.rows = 100});
+}
+
+SANTA_SPACE_TEST_CASE("shards_serve_steps_of_several_tokens") {
+  using Memory = typename Space::memory_space;
+  const auto problem = problem_of<Space>(1536, {1536, 1001});
+  constexpr std::int64_t tokens = 3;
+  // The queries of six heads, as those of three tokens of two heads.
+  const auto queries = to_host<float>(Kokkos::View<const float*, Memory>(problem.queries().data(), 2 * 6 * 64));
+  const auto query_there = to_space<Space>(queries, "test::queries");
+  const Kokkos::View<const float****, Kokkos::LayoutRight, Memory> query(query_there.data(), 2, tokens, 2, 64);
+  Shape shape = problem.shape;
+  shape.heads = 2;
+  shape.tokens = tokens;
+  using Out = Kokkos::View<float****, Kokkos::LayoutRight, Memory>;
+  const auto flat = [](const Out& out) { return to_host<float>(Kokkos::View<float*, Memory>(out.data(), out.size())); };
+  const auto check = [&](const auto& m) {
+    const auto cache = problem.cache();
+    const Out whole("test::out", 2, tokens, 2, 64);
+    const DecodePlan plan(Space{}, m, shape, cache_of<std::decay_t<decltype(cache)>>);
+    plan.run(Space{}, query, cache, whole, {.seed = 3});
+    Space{}.fence();
+    const auto expected = flat(whole);
+    run_ranks(3, [&](const ThreadRank& ranks) {
+      const std::int64_t begin = 512 * ranks.rank();
+      const auto own = shards_of(problem)(begin, begin + 512);
+      Shape part = shape;
+      part.length = 512;
+      const DecodePlan of_shard(Space{}, m, part, cache_of<std::decay_t<decltype(own)>>,
+                                {.shard = {.first_row = begin, .length = 1536}});
+      const ShardedPlan sharded(Space{}, ranks, of_shard);
+      const Out out("test::out", 2, tokens, 2, 64);
+      sharded.run(Space{}, ranks, query, own, out, {.seed = 3}, problem.length_view());
+      Space{}.fence();
+      const auto given = flat(out);
+      for (std::size_t i = 0; i < given.size(); ++i) CHECK(given[i] == doctest::Approx(expected[i]).epsilon(1e-5));
+    });
+  };
+  check(Exact{});
+  check(MassUnit{.rows = 100});
+  check(Systematic{.samples = 100});
+}

@@ -7,6 +7,8 @@
 #include <santa/cache/new_tokens.hpp>
 #include <santa/cache/page_slots.hpp>
 #include <santa/cache/page_table.hpp>
+#include <santa/cache/row_scale.hpp>
+#include <santa/cache/scales.hpp>
 #include <santa/cache/transpose_keys.hpp>
 #include <santa/core/build.hpp>
 #include <santa/core/check.hpp>
@@ -27,11 +29,9 @@
 namespace santa {
 namespace detail::inline SANTA_BUILD {
 
-/// Eight features of a token's key and value, which are written where they belong.
+/// Eight features of a token's key, of its value, or of both, which are written where they belong.
 template <class Addresses, class K, class V>
 struct AppendTokensKernel {
-  using T = typename Addresses::Element;
-
   Addresses addresses;
   Lengths lengths;
   Shape shape;
@@ -41,27 +41,45 @@ struct AppendTokensKernel {
   bool wide;  // all rows begin at multiples of 16 bytes
 
   KOKKOS_FUNCTION void operator()(const std::int64_t i) const {
-    const std::int64_t pieces = shape.dim / 8;
-    const std::int64_t first = i % pieces * 8;
+    const RowDims dims = dims_of(shape);
+    const std::int64_t pieces = dims.most() / 8;
+    const int first = static_cast<int>(i % pieces * 8);
     const std::int64_t head = i / pieces % shape.kv_heads;
     const std::int64_t token = i / pieces / shape.kv_heads;
     const NewTokens::Place place = tokens.place(token, lengths, shape.length);
     const auto to_keys = addresses.keys(place.batch, head);
     if (place.row < 0 || !has_slot(to_keys, place.row)) return;
-    copy(keys.row(token, tokens.each, head) + first, to_keys[place.row] + first);
-    copy(values.row(token, tokens.each, head) + first, addresses.values(place.batch, head)[place.row] + first);
+    copy(keys.row(token, tokens.each, head), first, dims.keys, to_keys[place.row],
+         key_scales_of(addresses, place.batch, head), place.row);
+    copy(values.row(token, tokens.each, head), first, dims.values, addresses.values(place.batch, head)[place.row],
+         value_scales_of(addresses, place.batch, head), place.row);
   }
 
  private:
-  template <class From>
-  KOKKOS_FUNCTION void copy(const From* from, const T* place) const {
-    T* const to = const_cast<T*>(place);
-    if constexpr (std::is_same_v<From, T>)
+  /// Features from `first` on of a row of `dim`, divided by its scale. A scale of its own is made here: each thread
+  /// finds it, the first one writes it.
+  template <class From, class T, class Scales>
+  KOKKOS_FUNCTION void copy(const From* from, int first, int dim, const T* place, const Scales& scales,
+                            std::int64_t row) const {
+    if (first >= dim) return;
+    T* const to = const_cast<T*>(place) + first;
+    if constexpr (std::is_same_v<From, T> && std::is_same_v<Scales, NoScale>)
       if (wide) {
-        *reinterpret_cast<Eight<T>*>(to) = *reinterpret_cast<const Eight<T>*>(from);
+        *reinterpret_cast<Eight<T>*>(to) = *reinterpret_cast<const Eight<T>*>(from + first);
         return;
       }
-    for (int d = 0; d < 8; ++d) to[d] = T(static_cast<float>(from[d]));
+    if constexpr (std::is_same_v<Scales, NoScale>) {
+      for (int d = 0; d < 8; ++d) to[d] = T(static_cast<float>(from[first + d]));
+    } else {
+      float scale;
+      if constexpr (is_scale_a_row<Scales>) {
+        scale = scale_for<T>(from, dim);
+        if (first == 0) *const_cast<float*>(scales[row]) = scale;
+      } else {
+        scale = scales.scale;
+      }
+      for (int d = 0; d < 8; ++d) to[d] = T(static_cast<float>(from[first + d]) / scale);
+    }
   }
 };
 
@@ -132,7 +150,8 @@ void append_tokens(const Space& space, const Cache& cache, const NewTokens& toke
     bits |= static_cast<std::uintptr_t>(kernel.keys.stride[i]) * sizeof(K) |
             static_cast<std::uintptr_t>(kernel.values.stride[i]) * sizeof(V);
   kernel.wide = bits % 16 == 0 && addresses.aligned();
-  Kokkos::parallel_for("santa::append", Range<Space>(space, 0, tokens.all * shape.kv_heads * (shape.dim / 8)), kernel);
+  Kokkos::parallel_for("santa::append",
+                       Range<Space>(space, 0, tokens.all * shape.kv_heads * (dims_of(shape).most() / 8)), kernel);
 }
 
 }  // namespace detail::inline SANTA_BUILD
@@ -141,11 +160,16 @@ void append_tokens(const Space& space, const Cache& cache, const NewTokens& toke
 /// be written. The cache's lengths, and its table, are those that count the new tokens: these become the last rows of
 /// their requests, so that lengths and table are brought up to date once a step, and every layer appends and decodes
 /// with the same.
-/// Shapes:   keys, values [batch, kv_heads, dim], a token of each request; [batch, tokens, kv_heads, dim], several, or
+/// Shapes:   keys, values (of the cache's value_dim) [batch, kv_heads, dim], a token of each request; [batch, tokens,
+/// kv_heads, dim], several, or
 ///           with `numbers` [batch] the first numbers(b) of request b; [all tokens, kv_heads, dim] with `numbers`
 ///           [batch + 1], tokens numbers(b) to numbers(b + 1) - 1 being those of request b. Any strides, but the last
 ///           extent is contiguous. Elements of any type are rounded to the cache's; numbers are int32, in the memory of
 ///           `space`.
+/// Scales:   rows are divided by their scale, and saturate. A scale for each row (TokenScales) is written too: the
+///           smallest by which the row's largest finite magnitude has an element (448 of e4m3, 127 of int8; 1 of wider
+///           ones). NaN stays NaN; int8 has none: a row with NaN gets the scale NaN, or, where scales are given, an
+///           element of 0.
 /// Requires: tokens of different requests in different slots. Tokens whose request's length is below their number or
 ///           beyond the storage, or whose page is none of the pool, are not written; nothing else ever is. See
 ///           `validate`.

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <santa/cache/allocate.hpp>
+#include <santa/cache/scales.hpp>
 #include <santa/core/arguments.hpp>
 #include <santa/core/build.hpp>
+#include <santa/core/cache_element.hpp>
 #include <santa/core/check.hpp>
 #include <santa/core/element.hpp>
 #include <santa/core/kept.hpp>
@@ -36,30 +38,39 @@ struct ContiguousRows {
 };
 
 /// Where the rows lie, as kernels see it: the CacheAddresses of two views.
-template <class T>
+template <class K, class V = K>
 struct ContiguousAddresses {
-  using Element = T;
-  using ScoredElement = T;
+  using Element = K;
+  using ValueElement = V;
+  using ScoredElement = K;
   static constexpr bool rescored = false;
-  const T* key_data;
-  const T* value_data;
+  const K* key_data;
+  const V* value_data;
   std::int64_t key_stride[3], value_stride[3];  // batch, row, head
 
   /// True if every row begins at a multiple of 16 bytes, which loads of 16 bytes need.
   [[nodiscard]] bool aligned() const {
     std::uintptr_t bits = reinterpret_cast<std::uintptr_t>(key_data) | reinterpret_cast<std::uintptr_t>(value_data);
-    for (int i = 0; i < 3; ++i) bits |= static_cast<std::uintptr_t>(key_stride[i] | value_stride[i]) * sizeof(T);
+    for (int i = 0; i < 3; ++i)
+      bits |= static_cast<std::uintptr_t>(key_stride[i]) * sizeof(K) |
+              static_cast<std::uintptr_t>(value_stride[i]) * sizeof(V);
     return bits % 16 == 0;
   }
 
-  [[nodiscard]] KOKKOS_FUNCTION ContiguousRows<T> keys(std::int64_t batch, std::int64_t head) const {
-    return {key_data + batch * key_stride[0] + head * key_stride[2], key_stride[1]};
+  /// Rows of one (batch, kv head) of anything that lies so.
+  template <class T>
+  [[nodiscard]] KOKKOS_FUNCTION ContiguousRows<T> rows(const T* data, const std::int64_t (&stride)[3],
+                                                       std::int64_t batch, std::int64_t head) const {
+    return {data + batch * stride[0] + head * stride[2], stride[1]};
   }
-  [[nodiscard]] KOKKOS_FUNCTION ContiguousRows<T> scored(std::int64_t batch, std::int64_t head) const {
+  [[nodiscard]] KOKKOS_FUNCTION ContiguousRows<K> keys(std::int64_t batch, std::int64_t head) const {
+    return rows(key_data, key_stride, batch, head);
+  }
+  [[nodiscard]] KOKKOS_FUNCTION ContiguousRows<K> scored(std::int64_t batch, std::int64_t head) const {
     return keys(batch, head);
   }
-  [[nodiscard]] KOKKOS_FUNCTION ContiguousRows<T> values(std::int64_t batch, std::int64_t head) const {
-    return {value_data + batch * value_stride[0] + head * value_stride[2], value_stride[1]};
+  [[nodiscard]] KOKKOS_FUNCTION ContiguousRows<V> values(std::int64_t batch, std::int64_t head) const {
+    return rows(value_data, value_stride, batch, head);
   }
 };
 
@@ -80,11 +91,19 @@ void require_extent(const View& view, std::string_view name, std::size_t i, std:
   santa::detail::require_extent(array_of(name, view), static_cast<int>(i), expected, meaning);
 }
 
-/// Checks that values have the extents of keys.
+/// Checks that values have the extents of keys, but for the features of a row.
 template <class KeyView, class ValueView>
 void require_same_extents(const KeyView& keys, const ValueView& values) {
-  for (std::size_t i = 0; i < KeyView::rank(); ++i)
+  for (std::size_t i = 0; i + 1 < KeyView::rank(); ++i)
     require_extent(values, "values", i, static_cast<std::int64_t>(keys.extent(i)), "the same as keys");
+}
+
+/// The value_dim of a shape, by the last extents of keys and values.
+template <class KeyView, class ValueView>
+std::int64_t value_dim_of(const KeyView& keys, const ValueView& values) {
+  const auto dim = static_cast<std::int64_t>(values.extent(3));
+  require(dim > 0 || keys.extent(3) == 0, "values.extent(3)", dim, "1 or more");
+  return dim == static_cast<std::int64_t>(keys.extent(3)) ? 0 : dim;
 }
 
 /// The shape of a cache whose rows of `dim` features are kept as those of a view; heads are kv_heads.
@@ -112,24 +131,31 @@ using NoLengths = Kokkos::View<const std::int64_t*, Kokkos::HostSpace>;
 
 /// Keys and values of a batch of requests in two views.
 /// Shapes:   keys, values [batch, length, kv_heads, dim] or, with CacheLayout::head_major,
-///           [batch, kv_heads, length, dim]; any strides, but the last extent is contiguous. lengths [batch], int32 or
-///           int64, valid keys per request; none: the whole storage. Slots beyond a request's length are never read.
-/// Requires: keys and values of one element type (float, half, bfloat16 or an equivalent 2-byte type).
+///           [batch, kv_heads, length, dim]; any strides, but the last extent is contiguous. Rows of values may be of
+///           another dim than those of keys. lengths [batch], int32 or int64, valid keys per request; none: the whole
+///           storage. Slots beyond a request's length are never read.
+/// Requires: elements of float, half, bfloat16 or an equivalent 2-byte type; those of values may be of another type
+/// than
+///           those of keys.
 /// Errors:   std::invalid_argument from `shape` and `addresses`: name, given, accepted.
-template <class KeyView, class ValueView = KeyView, class LengthView = NoLengths>
+template <class Keys, class Values = Keys, class LengthView = NoLengths>
 class ContiguousCache {
+  using KeysGiven = detail::RowsGiven<Keys>;
+  using ValuesGiven = detail::RowsGiven<Values>;
+  using KeyView = typename KeysGiven::View;
+  using ValueView = typename ValuesGiven::View;
+
  public:
   static_assert(Kokkos::is_view_v<KeyView> && Kokkos::is_view_v<ValueView> && Kokkos::is_view_v<LengthView>,
                 "santa::ContiguousCache: keys, values and lengths must be Kokkos views");
   static_assert(KeyView::rank() == 4 && ValueView::rank() == 4,
                 "santa::ContiguousCache: keys and values must have rank 4: [batch, length, kv_heads, dim] or "
                 "[batch, kv_heads, length, dim]");
-  static_assert(Element<typename KeyView::value_type> && Element<typename ValueView::value_type>,
-                "santa::ContiguousCache: keys and values must be float, santa::half, santa::bfloat16 or an equivalent "
-                "2-byte type");
-  using Storage = storage_t<typename KeyView::value_type>;
-  static_assert(std::same_as<Storage, storage_t<typename ValueView::value_type>>,
-                "santa::ContiguousCache: keys and values must have the same element type");
+  static_assert(CacheElement<typename KeyView::value_type> && CacheElement<typename ValueView::value_type>,
+                "santa::ContiguousCache: keys and values must be float, santa::half, santa::bfloat16, an equivalent "
+                "2-byte type, santa::e4m3 or std::int8_t");
+  using KeyStorage = cache_storage_t<typename KeyView::value_type>;
+  using ValueStorage = cache_storage_t<typename ValueView::value_type>;
   static_assert(LengthView::rank() == 1 && (std::same_as<typename LengthView::non_const_value_type, std::int32_t> ||
                                             std::same_as<typename LengthView::non_const_value_type, std::int64_t>),
                 "santa::ContiguousCache: lengths must have rank 1 and hold int32 or int64");
@@ -137,12 +163,13 @@ class ContiguousCache {
   using key_view = KeyView;
   using value_view = ValueView;
   using length_view = LengthView;
-  using Addresses = detail::ContiguousAddresses<Storage>;
+  using Addresses = detail::AddressesWith<detail::ContiguousAddresses<KeyStorage, ValueStorage>,
+                                          typename KeysGiven::Scales, typename ValuesGiven::Scales>;
 
-  ContiguousCache(KeyView keys, ValueView values,
+  ContiguousCache(Keys keys, Values values,
                   CacheLayout layout = CacheLayout::token_major) requires std::same_as<LengthView, NoLengths>
       : _keys(std::move(keys)), _values(std::move(values)), _layout(layout) {}
-  ContiguousCache(KeyView keys, ValueView values, LengthView lengths, CacheLayout layout = CacheLayout::token_major)
+  ContiguousCache(Keys keys, Values values, LengthView lengths, CacheLayout layout = CacheLayout::token_major)
       : _keys(std::move(keys)), _values(std::move(values)), _lengths(std::move(lengths)), _layout(layout) {}
 
   [[nodiscard]] const LengthView& lengths() const { return _lengths; }
@@ -152,21 +179,30 @@ class ContiguousCache {
   [[nodiscard]] Shape shape() const {
     _kept.require("cache");
     const bool token_major = _layout == CacheLayout::token_major;
-    const auto extent = [&](int i) { return static_cast<std::int64_t>(_keys.extent(static_cast<std::size_t>(i))); };
-    detail::require_same_extents(_keys, _values);
+    const auto extent = [&](int i) { return static_cast<std::int64_t>(keys().extent(static_cast<std::size_t>(i))); };
+    detail::require_same_extents(keys(), values());
+    detail::check_scales(_keys, _values, token_major ? 2 : 1);
     if (has_lengths()) detail::require_extent(_lengths, "lengths", 0, extent(0), "the batch of keys");
     const std::int64_t kv_heads = extent(token_major ? 2 : 1);
-    return {extent(0), kv_heads, kv_heads, extent(token_major ? 1 : 2), extent(3)};
+    return {extent(0),
+            kv_heads,
+            kv_heads,
+            extent(token_major ? 1 : 2),
+            extent(3),
+            1,
+            detail::value_dim_of(keys(), values())};
   }
 
   /// What kernels need, checked.
   template <class Build = lanes::Build>
   [[nodiscard]] Addresses addresses() const {
-    Addresses result{
-        reinterpret_cast<const Storage*>(_keys.data()), reinterpret_cast<const Storage*>(_values.data()), {}, {}};
-    detail::note_strides(_keys, _layout, "keys", result.key_stride);
-    detail::note_strides(_values, _layout, "values", result.value_stride);
-    return result;
+    detail::ContiguousAddresses<KeyStorage, ValueStorage> rows{reinterpret_cast<const KeyStorage*>(keys().data()),
+                                                               reinterpret_cast<const ValueStorage*>(values().data()),
+                                                               {},
+                                                               {}};
+    detail::note_strides(keys(), _layout, "keys", rows.key_stride);
+    detail::note_strides(values(), _layout, "values", rows.value_stride);
+    return detail::add_scales<Addresses>(rows, _keys, _values, _layout == CacheLayout::token_major ? 2 : 1);
   }
 
   [[nodiscard]] detail::Lengths length_data() const {
@@ -174,20 +210,23 @@ class ContiguousCache {
   }
 
  private:
-  KeyView _keys;
-  ValueView _values;
+  [[nodiscard]] const KeyView& keys() const { return KeysGiven::view(_keys); }
+  [[nodiscard]] const ValueView& values() const { return ValuesGiven::view(_values); }
+
+  Keys _keys;
+  Values _values;
   LengthView _lengths;
   CacheLayout _layout = CacheLayout::token_major;
   detail::Kept _kept;
 };
 
-template <class KeyView, class ValueView>
-ContiguousCache(KeyView, ValueView) -> ContiguousCache<KeyView, ValueView, NoLengths>;
-template <class KeyView, class ValueView>
-ContiguousCache(KeyView, ValueView, CacheLayout) -> ContiguousCache<KeyView, ValueView, NoLengths>;
-template <class KeyView, class ValueView, class LengthView>
-ContiguousCache(KeyView, ValueView, LengthView) -> ContiguousCache<KeyView, ValueView, LengthView>;
-template <class KeyView, class ValueView, class LengthView>
-ContiguousCache(KeyView, ValueView, LengthView, CacheLayout) -> ContiguousCache<KeyView, ValueView, LengthView>;
+template <class Keys, class Values>
+ContiguousCache(Keys, Values) -> ContiguousCache<Keys, Values, NoLengths>;
+template <class Keys, class Values>
+ContiguousCache(Keys, Values, CacheLayout) -> ContiguousCache<Keys, Values, NoLengths>;
+template <class Keys, class Values, class LengthView>
+ContiguousCache(Keys, Values, LengthView) -> ContiguousCache<Keys, Values, LengthView>;
+template <class Keys, class Values, class LengthView>
+ContiguousCache(Keys, Values, LengthView, CacheLayout) -> ContiguousCache<Keys, Values, LengthView>;
 
 }  // namespace santa

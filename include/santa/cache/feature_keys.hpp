@@ -131,6 +131,10 @@ struct FeatureAddresses : Full {
 ///           that can't be.
 template <class FullCache, class Keys, class Choice, Rescore rescore = Rescore::none>
 class FeatureCache {
+  static_assert(
+      detail::has_copies<typename FullCache::Addresses>,
+      "santa::FeatureCache: keys and values with scales or of one byte have no feature-major copies: they are "
+      "read as they are");
   static_assert(std::same_as<typename FullCache::Addresses::Element, typename Keys::Element>,
                 "santa::FeatureCache: feature-major keys must have the element type of the cache");
 

@@ -3,6 +3,7 @@
 
 #include <santa/cache/contiguous.hpp>
 #include <santa/cache/page_slots.hpp>
+#include <santa/cache/scales.hpp>
 #include <santa/core/build.hpp>
 #include <santa/core/check.hpp>
 #include <santa/core/element.hpp>
@@ -195,6 +196,10 @@ struct NarrowAddresses : Full {
 /// Errors:   std::invalid_argument from `shape`: narrow keys of another shape than the full cache's.
 template <class FullCache, class Narrow, Rescore rescore = Rescore::none>
 class NarrowCache {
+  static_assert(detail::has_copies<typename FullCache::Addresses>,
+                "santa::NarrowCache: keys and values with scales or of one byte have no narrow copies: they are read "
+                "as they are");
+
  public:
   using key_view = typename FullCache::key_view;
   using value_view = typename FullCache::value_view;

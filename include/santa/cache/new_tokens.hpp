@@ -88,7 +88,8 @@ NewTokens check_new_tokens(const Keys& keys, const Values& values, const Shape& 
   if (!listed) require_extent(array, 0, shape.batch, "the batch of the cache");
   require_extent(array, rank - 2, shape.kv_heads, "kv_heads of the cache");
   require_extent(array, rank - 1, shape.dim, "dim of the cache");
-  for (int i = 0; i < rank; ++i) require_extent(other, i, array.extent[i], "the same as new keys");
+  for (int i = 0; i + 1 < rank; ++i) require_extent(other, i, array.extent[i], "the same as new keys");
+  require_extent(other, rank - 1, shape.values(), shape.value_dim == 0 ? "dim of the cache" : "value_dim of the cache");
   require_rows(array);
   require_rows(other);
   const std::int64_t each = rank == 4 ? array.extent[1] : 1;

@@ -5,9 +5,9 @@
 #include <santa/cache/page_slots.hpp>
 #include <santa/cache/page_table.hpp>
 #include <santa/core/build.hpp>
+#include <santa/core/cache_element.hpp>
 #include <santa/core/check.hpp>
 #include <santa/core/divisor.hpp>
-#include <santa/core/element.hpp>
 #include <santa/core/extent.hpp>
 #include <santa/core/kept.hpp>
 #include <santa/core/shape.hpp>
@@ -24,13 +24,14 @@ namespace santa {
 namespace detail::inline SANTA_BUILD {
 
 /// Where the rows lie, as kernels see it: the same for tables of either form.
-template <class T>
+template <class K, class V = K>
 struct PagedAddresses {
-  using Element = T;
-  using ScoredElement = T;
+  using Element = K;
+  using ValueElement = V;
+  using ScoredElement = K;
   static constexpr bool rescored = false;
-  const T* key_data;
-  const T* value_data;
+  const K* key_data;
+  const V* value_data;
   std::int64_t key_stride[3], value_stride[3];  // page, row, head
   PageEntries table;
   std::uint32_t pages;
@@ -39,20 +40,20 @@ struct PagedAddresses {
 
   /// True if every row begins at a multiple of 16 bytes, which loads of 16 bytes need.
   [[nodiscard]] bool aligned() const {
-    return ContiguousAddresses<T>{key_data,
-                                  value_data,
-                                  {key_stride[0], key_stride[1], key_stride[2]},
-                                  {value_stride[0], value_stride[1], value_stride[2]}}
+    return ContiguousAddresses<K, V>{key_data,
+                                     value_data,
+                                     {key_stride[0], key_stride[1], key_stride[2]},
+                                     {value_stride[0], value_stride[1], value_stride[2]}}
         .aligned();
   }
 
-  [[nodiscard]] KOKKOS_FUNCTION PagedRows<T> keys(std::int64_t batch, std::int64_t head) const {
+  [[nodiscard]] KOKKOS_FUNCTION PagedRows<K> keys(std::int64_t batch, std::int64_t head) const {
     return rows(key_data, key_stride, batch, head);
   }
-  [[nodiscard]] KOKKOS_FUNCTION PagedRows<T> scored(std::int64_t batch, std::int64_t head) const {
+  [[nodiscard]] KOKKOS_FUNCTION PagedRows<K> scored(std::int64_t batch, std::int64_t head) const {
     return keys(batch, head);
   }
-  [[nodiscard]] KOKKOS_FUNCTION PagedRows<T> values(std::int64_t batch, std::int64_t head) const {
+  [[nodiscard]] KOKKOS_FUNCTION PagedRows<V> values(std::int64_t batch, std::int64_t head) const {
     return rows(value_data, value_stride, batch, head);
   }
   [[nodiscard]] KOKKOS_FUNCTION PageSlots slots(std::int64_t batch) const {
@@ -67,9 +68,10 @@ struct PagedAddresses {
     return {copy, slots(batch)};
   }
 
- private:
-  KOKKOS_FUNCTION PagedRows<T> rows(const T* data, const std::int64_t (&stride)[3], std::int64_t batch,
-                                    std::int64_t head) const {
+  /// Rows of one (batch, kv head) of anything that lies so.
+  template <class T>
+  [[nodiscard]] KOKKOS_FUNCTION PagedRows<T> rows(const T* data, const std::int64_t (&stride)[3], std::int64_t batch,
+                                                  std::int64_t head) const {
     return {data + head * stride[2], stride[0], stride[1], slots(batch)};
   }
 };
@@ -85,50 +87,64 @@ struct PagedAddresses {
 /// Copies:   narrow keys (NarrowCache) are a copy of the pool: made for `pool_shape()`, one batch of all slots, shared
 /// by
 ///           the requests that share a page. FeatureKeys are made for `shape()`, request by request.
-/// Requires: keys and values of one element type (float, half, bfloat16 or an equivalent 2-byte type). Entries of the
-///           table from 0 to pages - 1: kernels take page 0 for others, which gives wrong results, flagged as
-///           Statistics::page_out_of_range; see `validate`.
+/// Scales:   in the place of keys or values, Scaled{view, scales}: see cache/scales.hpp.
+/// Requires: elements of float, half, bfloat16, an equivalent 2-byte type, e4m3 or std::int8_t. Values may be of
+/// another
+///           type and another dim than keys. Entries of the table from 0 to pages - 1: kernels take page 0 for others,
+///           which gives wrong results, flagged as Statistics::page_out_of_range; see `validate`.
 /// Errors:   std::invalid_argument from `shape` and `addresses`: name, given, accepted.
 /// Bytes:    those of the rows, and an entry of the table for each row of a tile.
-template <class KeyView, class ValueView, PageTablePolicy Table>
+template <class Keys, class Values, PageTablePolicy Table>
 class PagedCache {
+  using KeysGiven = detail::RowsGiven<Keys>;
+  using ValuesGiven = detail::RowsGiven<Values>;
+  using KeyView = typename KeysGiven::View;
+  using ValueView = typename ValuesGiven::View;
+
  public:
   static_assert(Kokkos::is_view_v<KeyView> && Kokkos::is_view_v<ValueView>,
                 "santa::PagedCache: keys and values must be Kokkos views");
   static_assert(KeyView::rank() == 4 && ValueView::rank() == 4,
                 "santa::PagedCache: keys and values must have rank 4: [pages, page_size, kv_heads, dim] or "
                 "[pages, kv_heads, page_size, dim]");
-  static_assert(Element<typename KeyView::value_type> && Element<typename ValueView::value_type>,
-                "santa::PagedCache: keys and values must be float, santa::half, santa::bfloat16 or an equivalent "
-                "2-byte type");
-  using Storage = storage_t<typename KeyView::value_type>;
-  static_assert(std::same_as<Storage, storage_t<typename ValueView::value_type>>,
-                "santa::PagedCache: keys and values must have the same element type");
+  static_assert(CacheElement<typename KeyView::value_type> && CacheElement<typename ValueView::value_type>,
+                "santa::PagedCache: keys and values must be float, santa::half, santa::bfloat16, an equivalent 2-byte "
+                "type, santa::e4m3 or std::int8_t");
+  using KeyStorage = cache_storage_t<typename KeyView::value_type>;
+  using ValueStorage = cache_storage_t<typename ValueView::value_type>;
 
   using key_view = KeyView;
   using value_view = ValueView;
   using length_view = typename Table::length_view;
-  using Addresses = detail::PagedAddresses<Storage>;
+  using Addresses = detail::AddressesWith<detail::PagedAddresses<KeyStorage, ValueStorage>, typename KeysGiven::Scales,
+                                          typename ValuesGiven::Scales>;
 
-  PagedCache(KeyView keys, ValueView values, Table table, CacheLayout layout = CacheLayout::token_major)
+  PagedCache(Keys keys, Values values, Table table, CacheLayout layout = CacheLayout::token_major)
       : _keys(std::move(keys)), _values(std::move(values)), _table(std::move(table)), _layout(layout) {}
 
   [[nodiscard]] const Table& table() const { return _table; }
-  [[nodiscard]] std::int64_t pages() const { return static_cast<std::int64_t>(_keys.extent(0)); }
-  [[nodiscard]] std::int64_t page_size() const { return static_cast<std::int64_t>(_keys.extent(row_extent())); }
+  [[nodiscard]] std::int64_t pages() const { return static_cast<std::int64_t>(keys().extent(0)); }
+  [[nodiscard]] std::int64_t page_size() const { return static_cast<std::int64_t>(keys().extent(row_extent())); }
 
   /// Extents of the cache, checked; `heads` is kv_heads, `length` the largest that the table may hold.
   [[nodiscard]] Shape shape() const {
     _kept.require("cache");
-    detail::require_same_extents(_keys, _values);
+    detail::require_same_extents(keys(), values());
+    detail::check_scales(_keys, _values, static_cast<int>(3 - row_extent()));
     detail::require(page_size() >= 1 && page_size() <= detail::most_counted,
                     "keys.extent(" + std::to_string(row_extent()) + ")", page_size(), "1 or more slots of a page");
     _table.check();
     const std::int64_t length = _table.largest_length(pages(), static_cast<std::int32_t>(page_size()));
     detail::require(pages() <= detail::most_counted && (pages() >= 1 || length == 0 || _table.batch() == 0),
                     "keys.extent(0)", pages(), "1 or more pages");
-    const auto kv_heads = static_cast<std::int64_t>(_keys.extent(3 - row_extent()));
-    return {_table.batch(), kv_heads, kv_heads, length, static_cast<std::int64_t>(_keys.extent(3))};
+    const auto kv_heads = static_cast<std::int64_t>(keys().extent(3 - row_extent()));
+    return {_table.batch(),
+            kv_heads,
+            kv_heads,
+            length,
+            static_cast<std::int64_t>(keys().extent(3)),
+            1,
+            detail::value_dim_of(keys(), values())};
   }
 
   /// Extents of a copy of the pool: one batch of all slots, slot i % page_size of page i / page_size being its row i.
@@ -136,7 +152,7 @@ class PagedCache {
     const Shape own = shape();
     const std::int64_t slots =
         detail::product("pages * page_size", {pages(), page_size()}, detail::most_counted, "less than 2^31");
-    return {1, own.kv_heads, own.kv_heads, slots, own.dim};
+    return {1, own.kv_heads, own.kv_heads, slots, own.dim, 1, own.value_dim};
   }
 
   /// What kernels need, checked.
@@ -144,16 +160,16 @@ class PagedCache {
   [[nodiscard]] Addresses addresses() const {
     static_cast<void>(shape());
     const auto size = static_cast<std::int32_t>(page_size());
-    Addresses result{reinterpret_cast<const Storage*>(_keys.data()),
-                     reinterpret_cast<const Storage*>(_values.data()),
-                     {},
-                     {},
-                     _table.entries(size),
-                     static_cast<std::uint32_t>(pages()),
-                     size};
-    detail::note_strides(_keys, _layout, "keys", result.key_stride);
-    detail::note_strides(_values, _layout, "values", result.value_stride);
-    return result;
+    detail::PagedAddresses<KeyStorage, ValueStorage> rows{reinterpret_cast<const KeyStorage*>(keys().data()),
+                                                          reinterpret_cast<const ValueStorage*>(values().data()),
+                                                          {},
+                                                          {},
+                                                          _table.entries(size),
+                                                          static_cast<std::uint32_t>(pages()),
+                                                          size};
+    detail::note_strides(keys(), _layout, "keys", rows.key_stride);
+    detail::note_strides(values(), _layout, "values", rows.value_stride);
+    return detail::add_scales<Addresses>(rows, _keys, _values, static_cast<int>(3 - row_extent()));
   }
 
   [[nodiscard]] detail::Lengths length_data() const {
@@ -163,8 +179,11 @@ class PagedCache {
  private:
   [[nodiscard]] std::size_t row_extent() const { return _layout == CacheLayout::token_major ? 1 : 2; }
 
-  KeyView _keys;
-  ValueView _values;
+  [[nodiscard]] const KeyView& keys() const { return KeysGiven::view(_keys); }
+  [[nodiscard]] const ValueView& values() const { return ValuesGiven::view(_values); }
+
+  Keys _keys;
+  Values _values;
   Table _table;
   CacheLayout _layout;
   detail::Kept _kept;

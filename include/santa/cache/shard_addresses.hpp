@@ -6,11 +6,13 @@
 #include <santa/cache/low_rank_keys.hpp>
 #include <santa/cache/narrow_keys.hpp>
 #include <santa/cache/paged.hpp>
+#include <santa/cache/scales.hpp>
 #include <santa/cache/sparse_keys.hpp>
 #include <santa/core/arguments.hpp>
 #include <santa/core/build.hpp>
 #include <santa/core/check.hpp>
 
+#include <concepts>
 #include <cstdint>
 #include <string>
 
@@ -19,15 +21,15 @@
 // user's own has one found by argument-dependent lookup.
 namespace santa::detail::inline SANTA_BUILD {
 
-template <class T>
-void begin_at(ContiguousAddresses<T>& addresses, std::int64_t first_row) {
+template <class K, class V>
+void begin_at(ContiguousAddresses<K, V>& addresses, std::int64_t first_row) {
   addresses.key_data -= first_row * addresses.key_stride[1];
   addresses.value_data -= first_row * addresses.value_stride[1];
 }
 
 /// Errors: std::invalid_argument where a page would be cut.
-template <class T>
-void begin_at(PagedAddresses<T>& addresses, std::int64_t first_row) {
+template <class K, class V>
+void begin_at(PagedAddresses<K, V>& addresses, std::int64_t first_row) {
   const std::int64_t page_size = addresses.page_size;
   require(first_row % page_size == 0, "first_row", first_row,
           "a multiple of the page size (" + std::to_string(page_size) + ")");
@@ -46,6 +48,19 @@ void begin_at(LowRankAddresses<T>& keys, std::int64_t first_row) {
 inline void begin_at(SparseAddresses& keys, std::int64_t first_row) {
   keys.feature -= first_row * keys.stride[1];
   keys.value -= first_row * keys.stride[1];
+}
+
+// Scales; those of a pool are found by its slots.
+template <class Scales>
+void begin_scales_at(Scales& scales, std::int64_t first_row) {
+  if constexpr (std::same_as<Scales, TokenScaleData>) scales.data -= first_row * scales.stride[1];
+}
+template <class Rows, class OfKeys, class OfValues>
+void begin_at(ScaledAddresses<Rows, OfKeys, OfValues>& addresses, std::int64_t first_row) {
+  begin_at(static_cast<Rows&>(addresses), first_row);
+  if constexpr (requires { addresses.slots(0); }) return;
+  begin_scales_at(addresses.of_keys, first_row);
+  begin_scales_at(addresses.of_values, first_row);
 }
 
 /// A copy of a pool has its rows by slots, which the table's pages say.

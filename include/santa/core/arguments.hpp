@@ -24,10 +24,11 @@ struct Arguments {
   [[gnu::always_inline]] Arguments() = default;  // not shared by units for different processors
 
   // Shape, and how it is cut into units of work: see schedule/. Heads are those of all tokens: see TokenRows.
-  std::int32_t batch = 0, heads = 0, dim = 0;
-  Divisor kv_heads, slices, slice_heads;  // a kv head's heads, in slices that a lane group works on
+  std::int32_t batch = 0, heads = 0, dim = 0;  // dim: of value rows, and what is summed and written
+  Divisor kv_heads, slices, slice_heads;       // a kv head's heads, in slices that a lane group works on
   Divisor splits;
   std::uint16_t split_step = split_keys;  // even shares are multiples of so many keys
+  std::uint16_t key_dim = 0;              // of key rows and queries
   bool balanced = false;                  // by lengths: `balance` says how
   bool keeps_states = false;              // they are not merged, but kept for others: see PartKernel
   bool separate = false;                  // heads draw by themselves
@@ -68,6 +69,7 @@ struct Arguments {
   [[nodiscard]] KOKKOS_FUNCTION std::int64_t head_rows() const { return std::int64_t{batch} * heads; }
   /// What is merged is part of a whole, which alone says what is carried to the next step.
   [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION bool keeps_part() const { return sharded && keeps_states; }
+  [[nodiscard]] KOKKOS_FUNCTION RowDims row_dims() const { return {key_dim, dim}; }
 
   /// Calls take(pointer, extents...) for each array of the plan's memory that kernels of any method use.
   template <class Take>
@@ -88,7 +90,8 @@ inline void set_heads(Arguments& a, const Shape& shape, int most_heads) {
   a.token_rows.tokens = static_cast<std::int32_t>(shape.tokens);
   a.token_rows.group = static_cast<std::int32_t>(shape.group());
   a.kv_heads = static_cast<std::int32_t>(shape.kv_heads);
-  a.dim = static_cast<std::int32_t>(shape.dim);
+  a.dim = static_cast<std::int32_t>(shape.values());
+  a.key_dim = static_cast<std::uint16_t>(shape.dim);
   const auto together = static_cast<std::int32_t>(shape.group() * shape.tokens);
   a.slices = (together + most_heads - 1) / most_heads;
   a.slice_heads = (together + a.slices - 1) / a.slices;

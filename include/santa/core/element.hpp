@@ -142,7 +142,7 @@ KOKKOS_INLINE_FUNCTION storage_t<T> finite_or_nan(float x) {
 }  // namespace detail
 
 /// Names keys that lie feature by feature, each a row over all keys, where scores are made from such a copy.
-template <Element T>
+template <class T>
 struct FeatureMajor {};
 
 /// Run-time name of an element type, for data that is touched once a head (queries, outputs) and not worth a kernel

@@ -20,7 +20,7 @@ namespace santa::detail::inline SANTA_BUILD {
 
 /// Checks query or output against the batch of a cache and the plan: of rank 3 where there is one token, else of rank
 /// 4.
-inline void require_query_extents(const Array& view, std::int64_t batch, const Shape& plan) {
+inline void require_query_extents(const Array& view, std::int64_t batch, const Shape& plan, std::int64_t dim) {
   require_extent(view, 0, batch, "the batch of keys");
   const int heads = view.rank - 2;
   if (heads == 2)
@@ -29,7 +29,7 @@ inline void require_query_extents(const Array& view, std::int64_t batch, const S
     require(plan.tokens == 1, std::string(view.name) + "'s rank", view.rank,
             "4, [batch, tokens, heads, dim]: the plan is for " + std::to_string(plan.tokens) + " tokens");
   require_extent(view, heads, plan.heads, "the plan's heads");
-  require_extent(view, heads + 1, plan.dim, "the plan's dim");
+  require_extent(view, heads + 1, dim, dim == plan.dim ? "the plan's dim" : "the plan's value_dim");
   require_rows(view);
 }
 /// Notes the strides of requests, heads and tokens, of a view so checked.
@@ -39,21 +39,17 @@ inline void take_strides(const Array& view, std::int64_t (&stride)[2], std::int6
   of_tokens = view.rank == 4 ? view.stride[1] : 0;
 }
 
-/// Checks where a plan's caches lie in a whole. Errors: std::invalid_argument: name, given, accepted.
-inline void check_shard(const Shard& shard, const Shape& shape) {
-  require(shard.length >= 0 && shard.length <= most_rows, "shard.length", shard.length, "0 to 2^36");
-  if (shard.length == 0) {
-    require(shard.first_row == 0, "shard.first_row", shard.first_row, "0 without a length of the whole");
-    return;
-  }
-  require(shard.first_row >= 0 && shard.first_row % tile_keys == 0 && shard.first_row <= shard.length - shape.length,
-          "shard.first_row", shard.first_row,
-          "a multiple of 32, so that the shard's " + std::to_string(shape.length) + " rows end within the whole's " +
-              std::to_string(shard.length));
-}
-/// Notes it, for `rows` that are here.
+/// Checks and notes where so many rows lie in a whole. Errors: std::invalid_argument: name, given, accepted.
 inline void lay_out_shard(Arguments& a, const Shard& shard, std::int64_t rows) {
+  require(shard.length >= 0 && shard.length <= most_rows, "shard.length", shard.length, "0 to 2^36");
+  require(shard.length > 0 || shard.first_row == 0, "shard.first_row", shard.first_row,
+          "0 without a length of the whole");
   a.sharded = shard.length > 0;
+  const std::int64_t last = shard.length - rows;
+  require(!a.sharded || (shard.first_row >= 0 && shard.first_row % tile_keys == 0 && shard.first_row <= last),
+          "shard.first_row", shard.first_row,
+          "a multiple of 32, so that the shard's " + std::to_string(rows) + " rows end within the whole's " +
+              std::to_string(shard.length));
   a.shard.first_row = a.shard.begin = shard.first_row;
   a.shard.end = shard.first_row + rows;
   a.shard.storage = shard.length;
@@ -74,11 +70,12 @@ inline void require_fit(const Shape& given, const Shape& plan) {
   at_most("length", given.length, plan.length);
   equal("kv_heads", given.kv_heads, plan.kv_heads);
   equal("dim", given.dim, plan.dim);
+  equal("value_dim", given.values(), plan.values());
 }
 
 /// Query and shape of a step. Errors: std::invalid_argument: name, given, accepted.
 inline void bind_step(Arguments& a, const Shape& plan, const Shape& given, const Array& query, ElementType type) {
-  require_query_extents(query, given.batch, plan);
+  require_query_extents(query, given.batch, plan, plan.dim);
   require_fit(given, plan);
   a.batch = static_cast<std::int32_t>(given.batch);
   a.storage = given.length;
@@ -87,7 +84,7 @@ inline void bind_step(Arguments& a, const Shape& plan, const Shape& given, const
 }
 /// The output of a step of the shape's batch.
 inline void bind_out(Arguments& a, const Shape& shape, const Array& out, void* to, ElementType type) {
-  require_query_extents(out, a.batch, shape);
+  require_query_extents(out, a.batch, shape, shape.values());
   a.out = {to, type};
   take_strides(out, a.out_stride, a.out_token_stride);
 }
@@ -109,7 +106,8 @@ void bind_part(Arguments& a, const Shape& plan, const AttentionStates<MemorySpac
           "the batch (" + std::to_string(a.batch) + ") or more");
   require_equal("states.shape().heads", shape.heads, plan.heads);
   require_equal("states.shape().kv_heads", shape.kv_heads, plan.kv_heads);
-  require_equal("states.shape().dim", shape.dim, plan.dim);
+  require_equal(shape.value_dim == 0 ? "states.shape().dim" : "states.shape().value_dim", shape.values(),
+                plan.values());
   require_equal("states.shape().tokens", shape.tokens, plan.tokens);
   bind_part_options(a, states.error_bars());
 }
@@ -128,9 +126,10 @@ void bind_shared(Arguments& a, const Shape& plan, const Shape& cache, const Arra
   equal("states.shape().heads", requests.heads, plan.heads);
   equal("states.shape().kv_heads", requests.kv_heads, plan.kv_heads);
   equal("states.shape().dim", requests.dim, plan.dim);
+  equal("states.shape().value_dim", requests.values(), plan.values());
   require(plan.tokens % requests.tokens == 0, "states.shape().tokens", requests.tokens,
           "a divisor of the plan's (" + std::to_string(plan.tokens) + ")");
-  require_query_extents(query, requests.batch, requests);
+  require_query_extents(query, requests.batch, requests, requests.dim);
   require_fit(cache, plan);
   if (query.rank == 4 && requests.tokens > 1)
     require(query.stride[0] == requests.tokens * query.stride[1], "query.stride(0)", query.stride[0],
@@ -192,7 +191,7 @@ void bind_outputs(Arguments& a, const Shape& plan, const Options& options) {
   a.statistics = optional_matrix("statistics", options.statistics, a.batch, plan.kv_heads);
   if (options.center.data() == nullptr) return;
   const Array center = array_of("center", options.center);
-  require_extent(center, 2, plan.dim, "dim");
+  require_extent(center, 2, plan.values(), plan.values() == plan.dim ? "dim" : "value_dim");
   if (center.stride[2] != 1) reject_extent(center, 2, ".stride(", center.stride[2], "1");
   a.center = optional_matrix("center", options.center, a.batch, plan.kv_heads);
 }

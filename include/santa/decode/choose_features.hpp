@@ -61,8 +61,8 @@ struct FeatureKernel {
     const Arguments& a = arguments;
     const Unit unit = unit_of(a, member.league_rank());
     const Group group(member);
-    float* const scratch = group.template scratch<float>(member, scratch_floats(a.slice_heads, a.dim));
-    Coefficients c(group, scratch, scratch + Coefficients::kept_floats(unit.heads, a.dim), unit.heads, a.dim);
+    float* const scratch = group.template scratch<float>(member, scratch_floats(a.slice_heads, a.key_dim));
+    Coefficients c(group, scratch, scratch + Coefficients::kept_floats(unit.heads, a.key_dim), unit.heads, a.key_dim);
     const auto rows = addresses.scored(unit.batch, unit.kv_head);
     const ChosenQueryRows<decltype(addresses.choice)> query{
         {a.query, unit.batch * a.query_stride[0] + unit.first_head * a.query_stride[1], a.query_stride[1]},
@@ -75,7 +75,7 @@ struct FeatureKernel {
     c.choose(query, 1.F);
     c.for_own_heads([&](int head) {
       float* const to = coefficients + unit.batch * stride[0] + (unit.first_head + head) * stride[1];
-      group.for_each(a.dim, [&](int d) { to[d] = c.scale(head) * c.of(head)[d]; });
+      group.for_each(a.key_dim, [&](int d) { to[d] = c.scale(head) * c.of(head)[d]; });
     });
   }
 
@@ -128,6 +128,7 @@ void choose_features(const Space& space, const QueryView& query, const FeatureCa
   require_extents("coefficients", coefficients);
   detail::require_rows("coefficients", coefficients);
   detail::Arguments a;
+  shape.value_dim = 0;  // values have no part in it: scratch is for keys
   detail::set_heads(a, shape, lanes::Seam<Space>::most_heads(static_cast<int>(shape.dim)));
   a.storage = shape.length;
   a.query = {query.data(), element_type_of<typename QueryView::value_type>};

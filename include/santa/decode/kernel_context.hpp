@@ -104,10 +104,10 @@ struct KernelContext {
 
  private:
   [[nodiscard]] KOKKOS_FUNCTION std::size_t shared_floats() const {
-    return stages.template shared_floats<Extents>(arguments.slice_heads, arguments.dim);
+    return stages.template shared_floats<Extents>(arguments.slice_heads, arguments.row_dims());
   }
   [[nodiscard]] KOKKOS_FUNCTION std::size_t own_floats() const {
-    return stages.template own_floats<Extents>(arguments.slice_heads, arguments.dim);
+    return stages.template own_floats<Extents>(arguments.slice_heads, arguments.row_dims());
   }
   /// Scratch of one lane group, in floats: whole vectors.
   [[nodiscard]] KOKKOS_FUNCTION std::size_t group_floats() const {

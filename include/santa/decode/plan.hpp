@@ -76,7 +76,6 @@ class DecodePlan {
     detail::check_modifier(modifier, shape);
     detail::check_keys_per_split(options.keys_per_split);
     if (!std::isfinite(options.scale)) detail::reject("scale", std::to_string(options.scale), "a finite number");
-    detail::check_shard(options.shard, shape);
     lay_out<Build>(space, options);
     PlanMemory memory{_arguments, _balance, _cut.most(shape.length)};
     _workspace.template allocate<Build>(space, memory, options.workspace);
@@ -86,9 +85,9 @@ class DecodePlan {
   [[nodiscard]] std::size_t workspace_bytes() const { return _workspace.bytes(); }
 
   /// Decodes one step.
-  /// Shapes:  query [batch, heads, dim]; out [batch, heads, dim], float or the query's type; last extents contiguous.
-  /// Of
-  ///          several tokens (drafts, say): [batch, tokens, heads, dim], one draw for all rows of a kv head.
+  /// Shapes:  query [batch, heads, dim]; out [batch, heads, value_dim], float or the query's type; last extents
+  ///          contiguous. Of several tokens (drafts, say): [batch, tokens, heads, dim], one draw for all rows of a kv
+  ///          head.
   ///          Batch and storage length may be smaller than the plan's, the other extents must be equal.
   /// Cache:   of the plan's type, or another whose rows are addressed alike (with lengths or without, views of const
   ///          elements or of others).
@@ -168,8 +167,9 @@ class DecodePlan {
   friend class ShardedPlan;
 
   using Arguments = typename detail::Recipe<M>::Arguments;
-  /// Scores are made from something narrower than keys.
-  static constexpr bool narrow = !std::same_as<typename Addresses::Element, typename Addresses::ScoredElement>;
+  /// Scores are made from something narrower than keys of 2 bytes: the memory is waited for less than arithmetic is.
+  static constexpr bool narrow = !std::same_as<typename Addresses::Element, typename Addresses::ScoredElement> ||
+                                 sizeof(typename Addresses::Element) == 1;
 
   /// What the plan allocates: the memory of the kernels, and a schedule's.
   struct PlanMemory {
@@ -196,8 +196,8 @@ class DecodePlan {
     using Stages = detail::CacheStages<Space, Addresses, Modifier>;
     const Stages stages{detail::addresses_of(cache, arguments), _modifier};
     using Compiled = std::conditional_t<Kernels::any, lanes::BuildFor<Kernels, KernelSet<>>, Build>;
-    lanes::Seam<Space>::template with_extents<typename Addresses::Element, Compiled>(
-        arguments.slice_heads, arguments.dim, stages.addresses.aligned(), [&]<class Extents>(Extents extents) {
+    lanes::Seam<Space>::template with_extents<typename detail::ElementsOf<Addresses>::Larger, Compiled>(
+        arguments.slice_heads, arguments.row_dims(), stages.addresses.aligned(), [&]<class Extents>(Extents extents) {
           if constexpr (lanes::has_calls<Space>) {
             using Any = detail::AnyStages<Addresses::rescored>;
             run(detail::KernelContext<Space, Arguments, Extents, Any>{arguments, {extents, stages}});
@@ -213,7 +213,7 @@ class DecodePlan {
   template <class Build>
   void lay_out(const Space& space, const Options& options) {
     Arguments& a = _arguments;
-    detail::set_heads(a, _shape, lanes::Seam<Space>::most_heads(static_cast<int>(_shape.dim)));
+    detail::set_heads(a, _shape, lanes::Seam<Space>::most_heads(detail::dims_of(_shape).most()));
     a.token_rows.causal = options.causal;
     a.storage = _shape.length;
     a.window = _modifier.window();

@@ -53,7 +53,7 @@ lanes::Division divide_plan(const Space& space, const Arguments& a, std::int64_t
                             lanes::Work work) {
   work.rows = std::max(a.slice_rows(), std::int64_t{1});
   work.heads = a.slice_heads;
-  work.dim = a.dim;
+  work.dim = a.row_dims().most();
   work.length = length;
   lanes::Division division = lanes::Seam<Space>::divide(space, work);
   if (keys_per_split > 0) {
@@ -69,12 +69,13 @@ inline std::string describe_plan(const char* method, const Shape& shape, const A
   const auto number = [](std::int64_t value) { return std::to_string(value); };
   return std::string("santa::") + method + " for batch " + number(shape.batch) + ", heads " + number(shape.heads) +
          "/" + number(shape.kv_heads) + ", dim " + number(shape.dim) +
+         (shape.values() != shape.dim ? "/" + number(shape.values()) : std::string{}) +
          (shape.tokens > 1 ? ", " + number(shape.tokens) + " tokens" : std::string{}) + ", up to " +
          number(shape.length) + " keys\n  tiles of " + number(tile_keys) + " keys, " + number(a.splits) +
          " splits of " + number(keys_per_split) + " keys, slices of " + number(a.slice_heads) + " heads\n  workspace " +
          number(static_cast<std::int64_t>(workspace)) + " bytes\n  reads all " +
          number(shape.batch * shape.kv_heads * shape.length * shape.dim) + " key elements and " + rows +
-         " value rows of " + number(shape.dim) + " elements\n";
+         " value rows of " + number(shape.values()) + " elements\n";
 }
 
 }  // namespace detail::inline SANTA_BUILD

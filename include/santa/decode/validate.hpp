@@ -9,6 +9,8 @@
 #include <santa/core/extent.hpp>
 #include <santa/core/piece_rows.hpp>
 #include <santa/core/shape.hpp>
+#include <santa/decode/first_bad.hpp>
+#include <santa/decode/validate_scales.hpp>
 #include <santa/lanes/extents.hpp>
 #include <santa/lanes/launchable.hpp>
 #include <santa/sample/mass_unit/carried_delta.hpp>
@@ -21,14 +23,15 @@
 
 namespace santa {
 
-/// Checks the lengths of a cache, which lie in device memory: each from 0 to the storage length. Fences `space`.
-/// Errors: std::invalid_argument naming the first bad request.
+/// Checks the lengths of a cache, which lie in device memory: each from 0 to the storage length; and the scales of its
+/// valid rows. Fences `space`.
+/// Errors: std::invalid_argument naming the first bad request, or scale.
 template <class Space, class Cache, class Build = lanes::Build>
 void validate(const Space& space, const Cache& cache) {
   lanes::require_launchable(space);
   const Shape shape = cache.shape();
   const detail::Lengths lengths = cache.length_data();
-  if (lengths.data == nullptr) return;
+  if (lengths.data == nullptr) return detail::validate_scales(space, cache);
   std::int64_t bad = shape.batch;
   Kokkos::parallel_reduce(
       "santa::validate", detail::Range<Space>(space, 0, shape.batch),
@@ -38,7 +41,7 @@ void validate(const Space& space, const Cache& cache) {
       },
       Kokkos::Min<std::int64_t>(bad));
   space.fence("santa::validate");
-  if (bad >= shape.batch) return;
+  if (bad >= shape.batch) return detail::validate_scales(space, cache);
   using Length = typename Cache::length_view::non_const_value_type;
   Length given{};
   Kokkos::deep_copy(
@@ -50,20 +53,6 @@ void validate(const Space& space, const Cache& cache) {
 }
 
 namespace detail::inline SANTA_BUILD {
-
-/// The first of [0, count) of which bad(i) is true; count if there is none. Fences `space`.
-template <class Space, class Bad>
-std::int64_t first_bad(const Space& space, std::int64_t count, const Bad& bad) {
-  std::int64_t result = count;
-  Kokkos::parallel_reduce(
-      "santa::validate", Range<Space>(space, 0, count),
-      KOKKOS_LAMBDA(const std::int64_t i, std::int64_t& first) {
-        if (i < first && bad(i)) first = i;
-      },
-      Kokkos::Min<std::int64_t>(result));
-  space.fence("santa::validate");
-  return result < count ? result : count;
-}
 
 template <class T>
 KOKKOS_FUNCTION bool is_good_row(const NarrowRows<T>& rows, std::int64_t key) {
@@ -80,18 +69,6 @@ KOKKOS_FUNCTION bool is_good_row(const Rows& rows, std::int64_t key) {
 template <class Rows>
 KOKKOS_FUNCTION bool is_good_row(const PooledRows<Rows>& rows, std::int64_t key) {
   return is_good_row(static_cast<const Rows&>(rows), rows.slots.slot(key));
-}
-
-/// A number that `of()` finds in the memory of `space`. Fences it.
-template <class Space, class Of>
-std::int64_t found_on(const Space& space, const Of& of) {
-  std::int64_t result = 0;
-  Kokkos::parallel_reduce(
-      "santa::validate", Range<Space>(space, 0, 1),
-      KOKKOS_LAMBDA(const std::int64_t /*i*/, std::int64_t& found) { found = of(); },
-      Kokkos::Sum<std::int64_t>(result));
-  space.fence("santa::validate");
-  return result;
 }
 
 /// Where a key of a request lies in a narrow copy.

@@ -7,7 +7,9 @@
 #include <santa/core/check.hpp>
 #include <santa/core/divisor.hpp>
 #include <santa/core/shape.hpp>
+#include <santa/decode/first_bad.hpp>
 #include <santa/decode/validate.hpp>
+#include <santa/decode/validate_scales.hpp>
 #include <santa/lanes/extents.hpp>
 #include <santa/lanes/launchable.hpp>
 
@@ -93,7 +95,7 @@ template <class Indptr, class Indices, class Last>
 }  // namespace detail::inline SANTA_BUILD
 
 /// Checks the table of a paged cache: each length from 0 to the largest, with an entry for each of its pages; each of
-/// these entries a page of the pool. Fences `space`.
+/// these entries a page of the pool; and the scales of valid rows. Fences `space`.
 /// Errors: std::invalid_argument naming the first bad request, or the first bad entry by its request and place.
 template <class Space, class KeyView, class ValueView, PageTablePolicy Table, class Build = lanes::Build>
 void validate(const Space& space, const PagedCache<KeyView, ValueView, Table>& cache) {
@@ -111,6 +113,7 @@ void validate(const Space& space, const PagedCache<KeyView, ValueView, Table>& c
   if (bad < shape.batch * each)
     detail::reject_entry(cache.table(), bad / each, bad % each,
                          "0 to " + std::to_string(pages - 1) + ", the pages of the pool");
+  detail::validate_scales(space, cache);
 }
 
 }  // namespace santa

@@ -32,8 +32,7 @@ class GroupState {
  public:
   static constexpr float headroom = 8.F;
   static constexpr bool rescored = Stage::rescored;
-  /// What `close` hands to `store`.
-  using Heads = HeadState[Group::max_heads];
+  using Heads = HeadState[Group::max_heads];  // what `close` hands to `store`
 
   /// Scratch in 4-byte words: the queue, references of drawn rows that are scored again, and the error-bar sums.
   KOKKOS_FUNCTION static constexpr int scratch_words(int heads, bool with_spread) {

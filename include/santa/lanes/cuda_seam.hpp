@@ -60,28 +60,31 @@ struct Seam<Kokkos::Cuda> {
   template <class Extents>
   using Group = WarpGroup<Extents::heads, warps_of<Extents>,
                           std::conditional_t<Extents::product_order, ProductOrder, PlainOrder>>;
-  template <class T, class Extents, class Scored = T, bool rescored = false, class G = Group<Extents>,
-            int dim = Extents::dim, bool fast = Extents::tensor_cores>
+  template <class K, class Extents, class Scored = K, bool rescored = false, class V = K, bool scaled = false,
+            class G = Group<Extents>, int key_dim = Extents::key_dim, int dim = Extents::value_dim,
+            bool fast = Extents::tensor_cores>
   using Tile = std::conditional_t<
-      std::is_same_v<T, Scored>, std::conditional_t<fast, MmaTile<G, T, dim>, PlainTile<G, T, dim>>,
-      std::conditional_t<std::is_same_v<Scored, FeatureMajor<T>>,
-                         std::conditional_t<fast, MmaCopyTile<G, T, MmaFeatureScores, Scored, dim, rescored>,
-                                            FeaturePlainTile<G, T, dim, rescored>>,
-                         std::conditional_t<fast, MmaCopyTile<G, T, MmaCodeScores, Scored, dim, rescored>,
-                                            NarrowPlainTile<G, T, Scored, dim, rescored>>>>;
+      std::is_same_v<K, Scored>,
+      std::conditional_t<fast, MmaTile<G, K, key_dim, V, dim, scaled>, PlainTile<G, K, dim, V>>,
+      std::conditional_t<
+          std::is_same_v<Scored, FeatureMajor<K>>,
+          std::conditional_t<fast, MmaCopyTile<G, K, MmaFeatureScores, Scored, key_dim, rescored, V, dim>,
+                             FeaturePlainTile<G, K, dim, rescored, V>>,
+          std::conditional_t<fast, MmaCopyTile<G, K, MmaCodeScores, Scored, key_dim, rescored, V, dim>,
+                             NarrowPlainTile<G, K, Scored, dim, rescored, V>>>>;
   template <class T, class Extents>
   using Dots = std::conditional_t<Extents::tensor_cores, MmaDots<Group<Extents>, T>, PlainDots<Group<Extents>, T>>;
 
-  /// Those that the build names, or all that there are.
+  /// Those that the build names, or all that there are; T is the larger of the elements of keys and values.
   template <class T, class Build, class F>
-  static void with_extents(int heads, int dim, bool aligned, F&& f) {
-    constexpr bool fast = sizeof(T) == 2;  // where rows are aligned
+  static void with_extents(int heads, santa::detail::RowDims dims, bool aligned, F&& f) {
+    constexpr bool fast = sizeof(T) <= 2;  // where rows are aligned
     if constexpr (!Build::Extents::any) {
-      with_any<T>(heads, dim, aligned, f);
+      with_any<T>(heads, dims.most(), aligned, f);
     } else if (aligned || !fast) {
-      with_first<fast>(typename Build::Extents{}, heads, dim, f);
+      with_first<fast>(typename Build::Extents{}, heads, dims, f);
     } else if constexpr (Build::MisalignedExtents::any) {
-      with_first<false>(typename Build::MisalignedExtents{}, heads, dim, f);
+      with_first<false>(typename Build::MisalignedExtents{}, heads, dims, f);
     } else {
       santa::detail::reject("alignment of rows", "0", "16 bytes, where extents of kernels are named");
     }
@@ -196,7 +199,7 @@ struct Seam<Kokkos::Cuda> {
       if constexpr (!fast || d <= 128) return f(Extents<16, d, fast>{});
     };
     using std::integral_constant, std::bool_constant;
-    if constexpr (sizeof(T) == 2) {
+    if constexpr (sizeof(T) <= 2) {
       if (aligned) {
         if (dim <= 64) return with_heads(integral_constant<int, 64>{}, bool_constant<true>{});
         if (dim <= 128) return with_heads(integral_constant<int, 128>{}, bool_constant<true>{});
@@ -207,14 +210,18 @@ struct Seam<Kokkos::Cuda> {
   }
 
   /// Calls f with the first pair that holds a shape.
-  template <bool tensor_cores, int most_heads, int most_dim, int... more, class F>
-  static void with_first(Named<most_heads, most_dim, more...>, int heads, int dim, F&& f) {
-    if (heads <= most_heads && dim <= most_dim) return f(Extents<most_heads, most_dim, tensor_cores>{});
+  template <bool tensor_cores, int most_heads, int named, int... more, class F>
+  static void with_first(Named<most_heads, named, more...>, int heads, santa::detail::RowDims dims, F&& f) {
+    constexpr santa::detail::RowDims most = dims_named(named);
+    if (heads <= most_heads && dims.keys <= most.keys && dims.values <= most.values)
+      return f(Extents<most_heads, named, tensor_cores>{});
     if constexpr (sizeof...(more) > 0) {
-      with_first<tensor_cores>(Named<more...>{}, heads, dim, f);
+      with_first<tensor_cores>(Named<more...>{}, heads, dims, f);
     } else {
-      santa::detail::require(heads <= most_heads, "heads / kv_heads", heads, "at most what the named kernels take");
-      santa::detail::reject("dim", std::to_string(dim), "at most what the named kernels take");
+      constexpr const char* accepted = "at most what the named kernels take";
+      santa::detail::require(heads <= most_heads, "heads / kv_heads", heads, accepted);
+      santa::detail::require(dims.keys <= most.keys, "dim", dims.keys, accepted);
+      santa::detail::reject("value_dim", std::to_string(dims.values), accepted);
     }
   }
 };

@@ -2,17 +2,24 @@
 #pragma once
 
 #include <santa/core/build.hpp>
+#include <santa/core/shape.hpp>
 
 namespace santa {
 
 /// The kernels that a plan has for a device: of at most so many query heads a kv head and features, in pairs from small
 /// to large: KernelSet<4, 64, 4, 128>; without any, all. A shape takes the first pair that holds it; a run with another
 /// is an error that names what is missing, as is one with rows that don't begin at multiples of 16 bytes. Heads are 4,
-/// 8 or 16, features 64, 128 or 256. Hosts have one kernel for all. Part of a plan's type, hence no build's own.
+/// 8 or 16, features 64, 128, 192 or 256, or `dims` of two of these. Hosts have one kernel for all. Part of a plan's
+/// type, hence no build's own.
 template <int... heads_and_dim>
 struct KernelSet {
   static constexpr bool any = sizeof...(heads_and_dim) > 0;
 };
+
+/// Features of key rows and of value rows, where they differ, for a KernelSet: KernelSet<4, dims(192, 128)>.
+constexpr int dims(int of_keys, int of_values) {
+  return of_keys == of_values ? of_keys : of_keys + of_values * 0x10000;
+}
 
 }  // namespace santa
 
@@ -23,9 +30,9 @@ template <int... heads_and_dim>
 using Named = KernelSet<heads_and_dim...>;
 
 /// What a translation unit compiles. Each combination of extents is a kernel for CUDA. A program that knows its models
-/// saves most of the time that takes by naming what it needs, -DSANTA_ONLY_EXTENTS=<heads>,<dim>[,<heads>,<dim>...] (4,
-/// 8 or 16; 64, 128 or 256) from small to large: a shape takes the first pair that holds it, others are refused. So are
-/// then rows that are not aligned to 16 bytes, if of 2-byte elements, unless
+/// saves most of the time that takes by naming what it needs, -DSANTA_ONLY_EXTENTS=<heads>,<dim>[,<heads>,<dim>...] (as
+/// for a KernelSet) from small to large: a shape takes the first pair that holds it, others are refused. So are then
+/// rows that are not aligned to 16 bytes, if of 2-byte elements, unless
 /// -DSANTA_ONLY_MISALIGNED_EXTENTS=<heads>,<dim>[,...] names some for them. Functions that a program calls have this as
 /// an argument, so that units of one program may differ in it.
 template <class Only, class Misaligned>
@@ -45,12 +52,19 @@ using OnlyMisalignedExtents = Named<>;
 #endif
 using Build = BuildFor<OnlyExtents, OnlyMisalignedExtents>;
 
-/// Bounds of a shape, known when a kernel is compiled: at most `heads` query heads a lane group, at most `dim`
-/// features.
-template <int Heads, int Dim, bool TensorCores>
+/// What `dims` made, as features of keys and values.
+constexpr santa::detail::RowDims dims_named(int named) {
+  return {named % 0x10000, named < 0x10000 ? named : named / 0x10000};
+}
+
+/// Bounds of a shape, known when a kernel is compiled: at most `heads` query heads a lane group, at most so many
+/// features, as `dims` has them.
+template <int Heads, int Dims, bool TensorCores>
 struct Extents {
   static constexpr int heads = Heads;
-  static constexpr int dim = Dim;
+  static constexpr int key_dim = dims_named(Dims).keys;
+  static constexpr int value_dim = dims_named(Dims).values;
+  static constexpr int dim = dims_named(Dims).most();
   static constexpr bool tensor_cores = TensorCores;
   static constexpr bool product_order = TensorCores;  // of lanes: that in which a product leaves a tile's rows
   static constexpr bool roomy = false;

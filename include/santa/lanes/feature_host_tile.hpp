@@ -10,24 +10,27 @@
 
 namespace santa::lanes::inline SANTA_BUILD {
 
-/// Scores of keys that lie feature by feature, 32 keys at a time. Sums, and scores of drawn rows, of rows of T.
+/// Scores of keys that lie feature by feature, 32 keys at a time. Scores of drawn rows, of rows of T, and
+/// sums of rows of V.
 /// `Group` is no other: as a parameter, so that a device's compiler doesn't look at its vectors before they are used.
-template <class T, class Group = HostGroup>
-class FeatureHostTile : public HostTile<T> {
-  using Full = HostTile<T>;
+template <class T, class V = T, class Group = HostGroup>
+class FeatureHostTile : public HostTile<T, V> {
+  using Full = HostTile<T, V>;
   using Block = FeatureBlock<T>;  // of keys here
   using Coefficients = FeatureCoefficients<Group>;
 
  public:
-  static constexpr std::size_t scratch_floats(int heads, int dim) {
-    return Full::scratch_floats(heads, dim) + Coefficients::kept_floats(heads, dim) +
-           Coefficients::working_floats(heads, dim);
+  using RowDims = santa::detail::RowDims;
+  static constexpr std::size_t scratch_floats(int heads, RowDims dims) {
+    return Full::scratch_floats(heads, dims) + Coefficients::kept_floats(heads, dims.keys) +
+           Coefficients::working_floats(heads, dims.keys);
   }
 
-  SANTA_INLINE FeatureHostTile(const HostGroup& group, float* shared, float* scratch, int heads, int dim)
-      : Full(group, shared, scratch, heads, dim),
-        _features(group, scratch + Full::scratch_floats(heads, dim),
-                  scratch + Full::scratch_floats(heads, dim) + Coefficients::kept_floats(heads, dim), heads, dim) {}
+  SANTA_INLINE FeatureHostTile(const HostGroup& group, float* shared, float* scratch, int heads, RowDims dims)
+      : Full(group, shared, scratch, heads, dims),
+        _features(group, scratch + Full::scratch_floats(heads, dims),
+                  scratch + Full::scratch_floats(heads, dims) + Coefficients::kept_floats(heads, dims.keys), heads,
+                  dims.keys) {}
 
   template <class Choice, class Meanwhile>
   void begin(const santa::detail::ChosenQueryRows<Choice>& query, float factor, const Meanwhile& meanwhile) {

@@ -12,24 +12,25 @@
 
 namespace santa::lanes::inline SANTA_BUILD {
 
-/// Scores of keys that lie feature by feature: lane i works on key i. Sums, and scores of drawn rows (`rescored`), of
-/// rows of T.
-template <class Group, class T, int Dim, bool rescored>
-class FeaturePlainTile : public PlainTile<Group, T, Dim> {
-  using Full = PlainTile<Group, T, Dim>;
+/// Scores of keys that lie feature by feature: lane i works on key i. Scores of drawn rows (`rescored`), of rows of T,
+/// and sums of rows of V.
+template <class Group, class T, int Dim, bool rescored, class V = T>
+class FeaturePlainTile : public PlainTile<Group, T, Dim, V> {
+  using Full = PlainTile<Group, T, Dim, V>;
   using Coefficients = FeatureCoefficients<Group>;
 
  public:
+  using RowDims = santa::detail::RowDims;
   /// What features are chosen with, and where drawn rows are scored again, the queries for that.
-  KOKKOS_FUNCTION static constexpr std::size_t shared_floats(int heads, int dim) {
-    return Coefficients::kept_floats(heads, dim) + Coefficients::working_floats(heads, dim) +
-           (rescored ? Full::shared_floats(heads, dim) : 0);
+  KOKKOS_FUNCTION static constexpr std::size_t shared_floats(int heads, RowDims dims) {
+    return Coefficients::kept_floats(heads, dims.keys) + Coefficients::working_floats(heads, dims.keys) +
+           (rescored ? Full::shared_floats(heads, dims) : 0);
   }
 
-  KOKKOS_FUNCTION FeaturePlainTile(const Group& group, float* shared, float* scratch, int heads, int dim)
-      : Full(group, shared + (rescored ? shared_floats(heads, dim) - Full::shared_floats(heads, dim) : 0), scratch,
-             heads, dim),
-        _features(group, shared, shared + Coefficients::kept_floats(heads, dim), heads, dim),
+  KOKKOS_FUNCTION FeaturePlainTile(const Group& group, float* shared, float* scratch, int heads, RowDims dims)
+      : Full(group, shared + (rescored ? shared_floats(heads, dims) - Full::shared_floats(heads, dims) : 0), scratch,
+             heads, dims),
+        _features(group, shared, shared + Coefficients::kept_floats(heads, dims.keys), heads, dims.keys),
         _group(group) {}
 
   template <class Choice, class Meanwhile>

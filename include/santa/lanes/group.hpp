@@ -50,22 +50,23 @@ using GroupOf = typename Seam<Space>::template Group<Extents>;
 
 namespace detail {
 
-template <class Space, class T, class Extents, class Scored, bool rescored>
+template <class Space, class K, class Extents, class Scored, bool rescored, class V, bool scaled>
 struct TileFor {
-  using type = typename Seam<Space>::template Tile<T, Extents, Scored, rescored>;
+  using type = typename Seam<Space>::template Tile<K, Extents, Scored, rescored, V, scaled>;
 };
-template <class Space, class T, class Extents, PieceRows Scored, bool rescored>
-struct TileFor<Space, T, Extents, Scored, rescored> {
-  using type = PieceTile<GroupOf<Space, Extents>, typename Seam<Space>::template Tile<T, Plain<Extents>>, Scored>;
+template <class Space, class K, class Extents, PieceRows Scored, bool rescored, class V, bool scaled>
+struct TileFor<Space, K, Extents, Scored, rescored, V, scaled> {
+  using type =
+      PieceTile<GroupOf<Space, Extents>, typename Seam<Space>::template Tile<K, Plain<Extents>, K, false, V>, Scored>;
 };
 
 }  // namespace detail
 
-/// The tile products of an execution space: sums of rows of T; scores of rows of Scored, or of PieceRows by their own
-/// rule.
-template <class Space, class T, class Extents = Extents<max_heads, max_dim, false>, class Scored = T,
-          bool rescored = false>
-using TileOf = typename detail::TileFor<Space, T, Extents, Scored, rescored>::type;
+/// The tile products of an execution space: scores of rows of Scored (keys, of K, or what stands for them), or of
+/// PieceRows by their own rule; sums of rows of V, which have scales of their own where `scaled`.
+template <class Space, class K, class Extents = Extents<max_heads, max_dim, false>, class Scored = K,
+          bool rescored = false, class V = K, bool scaled = false>
+using TileOf = typename detail::TileFor<Space, K, Extents, Scored, rescored, V, scaled>::type;
 
 /// Products of rows of T with many vectors, of an execution space.
 template <class Space, class T, class Extents>

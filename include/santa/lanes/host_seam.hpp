@@ -21,8 +21,9 @@ namespace santa::lanes::inline SANTA_BUILD {
 
 /// The seam of an execution space; the general one is the host's.
 ///   Group<Extents>                     lane group
-///   Tile<T, Extents, Scored, rescored> its products: sums of rows of T, scores of rows of Scored (T; or a narrow type
-///                                      or FeatureMajor<T>, with drawn rows `rescored` by rows of T or not)
+///   Tile<K, Extents, Scored, rescored, V, scaled>  its products: scores of rows of Scored (K; or a narrow type or
+///                                      FeatureMajor<K>, with drawn rows `rescored` by rows of K or not), sums of
+///                                      rows of V, with scales of their own where `scaled`
 ///   Dots<T, Extents>                 products of rows with many vectors of any dimension
 ///   calls_stages (if true)             whether stages are called through tables, so that kernels fit all caches
 ///   many_groups                        whether a team's or a kernel's many groups share what one thread would do last
@@ -40,10 +41,10 @@ struct Seam {
   template <class Extents>
   using Group = HostGroup;
   static constexpr bool many_groups = false;
-  template <class T, class Extents, class Scored = T, bool rescored = false>
+  template <class K, class Extents, class Scored = K, bool rescored = false, class V = K, bool scaled = false>
   using Tile = std::conditional_t<
-      std::is_same_v<T, Scored>, HostTile<T>,
-      std::conditional_t<std::is_same_v<Scored, FeatureMajor<T>>, FeatureHostTile<T>, NarrowHostTile<T, Scored>>>;
+      std::is_same_v<K, Scored>, HostTile<K, V>,
+      std::conditional_t<std::is_same_v<Scored, FeatureMajor<K>>, FeatureHostTile<K, V>, NarrowHostTile<K, Scored, V>>>;
   template <class T, class Extents>
   using Dots = HostDots<T>;
 
@@ -51,7 +52,7 @@ struct Seam {
   static constexpr int most_heads(int /*dim*/) { return max_heads; }
 
   template <class T, class Build, class F>
-  static void with_extents(int /*heads*/, int /*dim*/, bool /*aligned*/, F&& f) {
+  static void with_extents(int /*heads*/, santa::detail::RowDims /*dims*/, bool /*aligned*/, F&& f) {
     f(Extents<max_heads, max_dim, false>{});
   }
   template <class T, class F>

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <santa/core/build.hpp>
+#include <santa/core/cache_element.hpp>
 #include <santa/core/element.hpp>
 #include <santa/core/narrow.hpp>
 #include <santa/core/shape.hpp>
+#include <santa/lanes/byte_block.hpp>
 #include <santa/lanes/feature_block.hpp>
 #include <santa/lanes/host_group.hpp>
 #include <santa/lanes/host_query.hpp>
@@ -16,13 +18,15 @@
 
 namespace santa::lanes::inline SANTA_BUILD {
 
-/// Query and running weighted sum of a group's heads, both in the order of FeatureBlock<T> and padded to whole blocks.
-template <class T>
+/// Query and running weighted sum of a group's heads, in the order of FeatureBlock<K> and FeatureBlock<V>, of the
+/// elements of key and of value rows, and padded to whole blocks.
+template <class K, class V = K>
 class HostTile {
  public:
-  using Element = T;
-  using Block = FeatureBlock<T>;
-  static constexpr int packed = santa::detail::features_per_element<T>;
+  using Block = FeatureBlock<K>;
+  using Values = FeatureBlock<V>;
+  using RowDims = santa::detail::RowDims;
+  static constexpr int packed = santa::detail::features_per_element<K>;
 
   // Key rows are asked for this many rows ahead, into this level of the caches: as measured, see bench/RESULTS.md.
   static constexpr int rows_ahead = 24;
@@ -32,17 +36,23 @@ class HostTile {
   static constexpr int key_level = 2;
 #endif
 
-  using Query = HostQuery<T>;
+  using Query = HostQuery<K>;
   static constexpr int padded(int dim) { return Query::padded(dim); }
   static constexpr bool asynchronous = false;
   static constexpr bool reads_ahead = true;  // also of the unit that likely follows
-  static constexpr std::size_t shared_floats(int /*heads*/, int /*dim*/) { return 0; }
-  static constexpr std::size_t scratch_floats(int heads, int dim) {
-    return 2 * static_cast<std::size_t>(heads) * static_cast<std::size_t>(padded(dim));
+  static constexpr std::size_t shared_floats(int /*heads*/, RowDims /*dims*/) { return 0; }
+  static constexpr std::size_t scratch_floats(int heads, RowDims dims) {
+    return static_cast<std::size_t>(heads) *
+           static_cast<std::size_t>(Query::padded(dims.keys) + HostQuery<V>::padded(dims.values));
   }
 
-  SANTA_INLINE HostTile(const HostGroup& /*group*/, float* /*shared*/, float* scratch, int heads, int dim)
-      : _query(scratch, dim), _sum(scratch + heads * padded(dim)), _heads(heads), _dim(dim), _stride(padded(dim)) {}
+  SANTA_INLINE HostTile(const HostGroup& /*group*/, float* /*shared*/, float* scratch, int heads, RowDims dims)
+      : _query(scratch, dims.keys),
+        _sum(scratch + heads * Query::padded(dims.keys)),
+        _heads(heads),
+        _dims(dims),
+        _key_stride(Query::padded(dims.keys)),
+        _stride(HostQuery<V>::padded(dims.values)) {}
 
   /// Takes query rows of `heads` heads, times `factor`: before scores.
   template <class QueryRows, class Meanwhile>
@@ -58,8 +68,8 @@ class HostTile {
   template <class Rows, class Ahead, class DrawnRows>
   void scores(const Rows& rows, std::int64_t first, std::int64_t step, int count, const Ahead& ahead,
               Simd<float, 32>* scores, const DrawnRows& /*drawn*/) const {
-    const T* row[HostGroup::size];
-    const T* next[HostGroup::size];
+    const K* row[HostGroup::size];
+    const K* next[HostGroup::size];
     for (int i = 0; i < HostGroup::size; ++i) {
       row[i] = rows[first + step * (i < count ? i : count - 1)];
       next[i] = ahead(i + rows_ahead);
@@ -72,7 +82,7 @@ class HostTile {
   template <class Rows>
   void scores_of(const Rows& rows, std::int64_t first, const std::int32_t* index, int count,
                  Simd<float, 32>* scores) const {
-    const T* row[HostGroup::size];
+    const K* row[HostGroup::size];
     for (int i = 0; i < HostGroup::size; ++i) row[i] = rows[first + index[i < count ? i : count - 1]];
     specialised([&](auto heads, int head) { score_heads<heads>(row, row, count, head, scores + head); });
   }
@@ -82,8 +92,8 @@ class HostTile {
   template <class Rows, class Ahead>
   void add_rows(const Rows& rows, std::int64_t first, const std::int32_t* index, int count, const Ahead& ahead,
                 const float* weight, int weight_stride) {
-    const T* row[HostGroup::size];
-    const T* next[HostGroup::size];
+    const V* row[HostGroup::size];
+    const V* next[HostGroup::size];
     for (int i = 0; i < count; ++i) {
       row[i] = rows[first + index[i]];
       next[i] = ahead(i);
@@ -93,11 +103,24 @@ class HostTile {
     });
   }
 
-  /// |row - center|^2, with center in natural order or null for 0.
-  float squared_distance(const T* row, const float* center) const {
+  /// The same of rows that have scales, of which scale(i) is that of rows[first + index[i]].
+  template <class Rows, class Ahead, class Scale>
+  void add_scaled_rows(const Rows& rows, std::int64_t first, const std::int32_t* index, int count, const Ahead& ahead,
+                       const float* weight, int weight_stride, const Scale& scale) {
+    float scaled[max_heads * HostGroup::size];
+    for (int i = 0; i < count; ++i) {
+      const float by = scale(i);
+      for (int head = 0; head < _heads; ++head)
+        scaled[head * HostGroup::size + i] = weight[head * weight_stride + i] * by;
+    }
+    add_rows(rows, first, index, count, ahead, scaled, HostGroup::size);
+  }
+
+  /// |scale * row - center|^2, with center in natural order or null for 0.
+  float squared_distance(const V* row, const float* center, float scale = 1.F) const {
     float total = 0.F;
-    for (int d = 0; d < _dim; ++d) {
-      const float difference = static_cast<float>(row[d]) - (center != nullptr ? center[d] : 0.F);
+    for (int d = 0; d < _dims.values; ++d) {
+      const float difference = static_cast<float>(row[d]) * scale - (center != nullptr ? center[d] : 0.F);
       total = fma(difference, difference, total);
     }
     return total;
@@ -107,32 +130,32 @@ class HostTile {
     for (int at = 0; at < _stride; ++at) _sum[head * _stride + at] *= factor;
   }
 
-  /// Writes the sums of all heads in natural order: to[head * head_stride + 0..dim).
-  void store_sums(float* to, int head_stride) const {
-    for (int head = 0; head < _heads; ++head) store_sum(head, to + head * head_stride);
+  /// Writes the sums of all heads, times `scale`, in natural order: to[head * head_stride + 0..dim).
+  void store_sums(float* to, int head_stride, float scale = 1.F) const {
+    for (int head = 0; head < _heads; ++head) store_sum(head, to + head * head_stride, scale);
   }
 
   /// Writes the sum of a head in natural order: to[0..dim).
-  void store_sum(int head, float* to) const {
+  void store_sum(int head, float* to, float scale = 1.F) const {
     float natural[max_dim];
     const float* from = _sum + head * _stride;
-    for (int block = 0; block < _stride; block += Block::size)
-      for_each_place<T>(block, [&](int at, int feature) SANTA_INLINE_LAMBDA { natural[feature] = from[at]; });
-    std::memcpy(to, natural, static_cast<std::size_t>(_dim) * sizeof(float));
+    for (int block = 0; block < _stride; block += Values::size)
+      for_each_place<V>(block, [&](int at, int feature) SANTA_INLINE_LAMBDA { natural[feature] = from[at] * scale; });
+    std::memcpy(to, natural, static_cast<std::size_t>(_dims.values) * sizeof(float));
   }
 
  private:
   static constexpr int block_elements = Block::size / packed;
-  static constexpr int block_bytes = block_elements * int{sizeof(T)};
+  static constexpr int block_bytes = block_elements * int{sizeof(K)};
 
   /// The last block of some rows where it is a short one, padded with zeros: it is then read as any other.
   struct LastBlocks {
     static constexpr int bytes = block_bytes < 64 ? 64 : block_bytes;
     alignas(64) char data[HostGroup::size][bytes];
-    const T* row[HostGroup::size];
+    const K* row[HostGroup::size];
 
     /// Takes what follows `at` in `count` rows, `present` bytes each (a multiple of 4); reads nothing beyond them.
-    [[gnu::noinline]] const T* const* take(const T* const* from, int at, int count, int present) {
+    [[gnu::noinline]] const K* const* take(const K* const* from, int at, int count, int present) {
       using Words = Simd<std::uint32_t, 16>;
       for (int i = 0; i < count; ++i) {
         for (int part = 0; part < bytes; part += 64) {
@@ -140,7 +163,7 @@ class HostTile {
           const auto* address = reinterpret_cast<const char*>(from[i] + at) + part;
           Words::load_bytes(address, words < 16 ? words : 16).store(reinterpret_cast<std::uint32_t*>(data[i] + part));
         }
-        row[i] = reinterpret_cast<const T*>(data[i]);
+        row[i] = reinterpret_cast<const K*>(data[i]);
       }
       return row;
     }
@@ -160,27 +183,27 @@ class HostTile {
       }
   }
 
-  [[nodiscard]] int row_bytes() const { return _dim / packed * int{sizeof(T)}; }
+  [[nodiscard]] int row_bytes() const { return _dims.keys / packed * int{sizeof(K)}; }
 
   /// Scores of `Heads` heads, 16 / Heads rows at a time: up to 16 running sums in registers, added up together at the
   /// end, beside a block of the queries.
   template <int Heads>
-  [[gnu::noinline]] void score_heads(const T* const* row, const T* const* next, int count, int head,
+  [[gnu::noinline]] void score_heads(const K* const* row, const K* const* next, int count, int head,
                                      Simd<float, 32>* scores) const {
     constexpr int rows = Heads == 3 ? 4 : 16 / Heads;
     alignas(native_bytes) float out[Heads][HostGroup::size] = {};
     LastBlocks last;
-    const int whole = _dim / Block::size * Block::size;
+    const int whole = _dims.keys / Block::size * Block::size;
     decltype(_query.row(0)) query[Heads];
     static_for<Heads>([&](auto h) SANTA_INLINE_LAMBDA { as_it_stands(query[h] = _query.row(head + h)); });
     for (int i = 0; i < count; i += rows) {
       decltype(_query.zero(0)) total[16];  // [head][row]
       static_for<16>([&](auto k)
                          SANTA_INLINE_LAMBDA { total[k] = _query.zero(k < Heads * rows ? head + k / rows : head); });
-      const T* const* from = row + i;
-      const T* const* coming = next + i;
+      const K* const* from = row + i;
+      const K* const* coming = next + i;
       int at = 0;
-      for (int place = 0; place < _stride; place += Block::size, at += block_elements) {
+      for (int place = 0; place < _key_stride; place += Block::size, at += block_elements) {
         if (place == whole) {
           from = last.take(from, at, rows, row_bytes() % block_bytes);
           at = 0;
@@ -211,26 +234,26 @@ class HostTile {
   /// Adds rows to the sums of `Heads` heads, two blocks of features at a time where registers hold their sums: lines
   /// next to each other are then asked for together.
   template <int Heads>
-  [[gnu::noinline]] void add_heads(const T* const* row, const T* const* next, int count, const float* weight,
+  [[gnu::noinline]] void add_heads(const V* const* row, const V* const* next, int count, const float* weight,
                                    int weight_stride, int head) {
     constexpr int most = native_bytes == 64 || (native_bytes == 32 && Heads == 1) ? 2 : 1;
-    const int dim = _dim;
+    const int dim = _dims.values;
     float* sum[Heads];
     static_for<Heads>([&](auto h) SANTA_INLINE_LAMBDA { sum[h] = _sum + (head + h) * _stride; });
     int at = 0;
-    for (; at + most * Block::size <= dim; at += most * Block::size)
+    for (; at + most * Values::size <= dim; at += most * Values::size)
       add_blocks<Heads, most>(row, next, at, count, weight, weight_stride, sum,
-                              [](const T* p) SANTA_INLINE_LAMBDA { return Block::load(p); });
-    for (; at < dim; at += Block::size) {
-      const int present = dim - at < Block::size ? dim - at : Block::size;
+                              [](const V* p) SANTA_INLINE_LAMBDA { return Values::load(p); });
+    for (; at < dim; at += Values::size) {
+      const int present = dim - at < Values::size ? dim - at : Values::size;
       add_blocks<Heads, 1>(row, next, at, count, weight, weight_stride, sum,
-                           [present](const T* p) SANTA_INLINE_LAMBDA { return Block::load(p, present); });
+                           [present](const V* p) SANTA_INLINE_LAMBDA { return Values::load(p, present); });
     }
   }
 
   /// The same of features from `at` on, of which load(address) reads a block.
   template <int Heads, int blocks, class Load>
-  SANTA_INLINE static void add_blocks(const T* const* row, const T* const* next, int at, int count, const float* weight,
+  SANTA_INLINE static void add_blocks(const V* const* row, const V* const* next, int at, int count, const float* weight,
                                       int weight_stride, float* const (&sum)[Heads], const Load& load) {
     constexpr int parts = 2 * blocks;
     Simd<float, 16> total[Heads][parts];
@@ -238,9 +261,9 @@ class HostTile {
       total[k / parts][k % parts] = Simd<float, 16>::load(sum[k / parts] + at + 16 * (k % parts));
     });
     for (int i = 0; i < count; ++i) {
-      HostGroup::prefetch(next[i] + at, blocks * Block::size * int{sizeof(T)});
-      Block values[blocks];
-      static_for<blocks>([&](auto b) SANTA_INLINE_LAMBDA { values[b] = load(row[i] + at + b * Block::size); });
+      HostGroup::prefetch(next[i] + at, blocks * Values::size * int{sizeof(V)});
+      Values values[blocks];
+      static_for<blocks>([&](auto b) SANTA_INLINE_LAMBDA { values[b] = load(row[i] + at + b * Values::size); });
       static_for<Heads>([&](auto h) SANTA_INLINE_LAMBDA {
         const Simd<float, 16> w = weight[h * weight_stride + i];
         static_for<parts>([&](auto part) SANTA_INLINE_LAMBDA {
@@ -255,8 +278,9 @@ class HostTile {
   Query _query;
   float* _sum;
   int _heads;
-  int _dim;
-  int _stride;
+  RowDims _dims;
+  int _key_stride;  // of a head's query
+  int _stride;      // of its sums
 };
 
 }  // namespace santa::lanes::inline SANTA_BUILD

@@ -57,6 +57,14 @@ __device__ __forceinline__ void copy_piece(std::uint32_t to, const void* from, b
 __device__ __forceinline__ void copy_piece(std::uint32_t to, const void* from) {
   asm volatile("cp.async.cg.shared.global [%0],[%1],16;" ::"r"(to), "l"(from));
 }
+/// The same of the first `bytes` of them, 0 to 16; the rest is zeros.
+__device__ __forceinline__ void copy_some(std::uint32_t to, const void* from, int bytes) {
+  asm volatile("cp.async.cg.shared.global [%0],[%1],16,%2;" ::"r"(to), "l"(from), "r"(bytes));
+}
+/// The same of one float.
+__device__ __forceinline__ void copy_float(std::uint32_t to, const float* from, bool present) {
+  asm volatile("cp.async.ca.shared.global [%0],[%1],4,%2;" ::"r"(to), "l"(from), "r"(present ? 4 : 0));
+}
 /// Makes all copies since the last call one set.
 __device__ __forceinline__ void close_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 /// Waits until this lane's copies are here, but for the newest `sets` sets.
@@ -99,6 +107,12 @@ __device__ __forceinline__ uint2 load_shared(const uint2* from) {
                : "=r"(piece.x), "=r"(piece.y)
                : "r"(static_cast<std::uint32_t>(__cvta_generic_to_shared(from))));
   return piece;
+}
+
+__device__ __forceinline__ float2 load_two_floats(std::uint32_t from) {
+  float2 both;
+  asm volatile("ld.shared.v2.f32 {%0,%1},[%2];" : "=f"(both.x), "=f"(both.y) : "r"(from));
+  return both;
 }
 
 /// The lane of a warp, of which the compiler sees that it is no less than 0: divisions of it are shifts then.

@@ -18,37 +18,39 @@ namespace santa::lanes::inline SANTA_BUILD {
 /// As MmaTile: panels of the copy, drawn values and, where drawn rows are scored again (`rescored`), drawn keys come
 /// through one ring. As a copy's panels are small, several tiles of them are asked for ahead. What a copy's panels are
 /// and how they become scores is what `Scores` knows: MmaCodeScores, MmaFeatureScores.
-template <class Group, class T, template <class, class, int, int> class Scores, class Code, int Dim, bool rescored>
+template <class Group, class K, template <class, class, int, int> class Scores, class Code, int KeyDim, bool rescored,
+          class V = K, int ValueDim = KeyDim>
 class MmaCopyTile {
   static constexpr int heads_max = Group::max_heads;
   static constexpr int drawn_rows = 16;
-  static constexpr int row_bytes = Dim * int{sizeof(T)};
-  static constexpr int unit_bytes = drawn_rows / 2 * row_bytes;
+  static constexpr int key_bytes = KeyDim * int{sizeof(K)};
+  static constexpr int value_bytes = ValueDim * int{sizeof(V)};
+  static constexpr int unit_bytes = drawn_rows / 2 * (key_bytes > value_bytes ? key_bytes : value_bytes);
   using Ring = UnitRing<unit_bytes>;
-  using CopyScores = Scores<Group, Code, Dim, unit_bytes>;
+  using CopyScores = Scores<Group, Code, KeyDim, unit_bytes>;
   static constexpr int panels = CopyScores::panels;  // of a tile
-  using KeyQuery = MmaQuery<Group, T, Dim>;
-  using Sums = MmaSums<Group, T, Dim>;
+  using KeyQuery = MmaQuery<Group, K, KeyDim>;
+  using Sums = MmaSums<Group, V, ValueDim>;
+  using RowDims = santa::detail::RowDims;
 
  public:
-  using Element = T;
   static constexpr bool asynchronous = true;
 
-  KOKKOS_FUNCTION static constexpr std::size_t shared_floats(int /*heads*/, int /*dim*/) {
+  KOKKOS_FUNCTION static constexpr std::size_t shared_floats(int /*heads*/, RowDims /*dims*/) {
     return CopyScores::shared_floats + (rescored ? KeyQuery::shared_floats : 0);
   }
   /// Panels, scores of a tile, and of drawn rows.
-  KOKKOS_FUNCTION static constexpr std::size_t scratch_floats(int /*heads*/, int /*dim*/) {
+  KOKKOS_FUNCTION static constexpr std::size_t scratch_floats(int /*heads*/, RowDims /*dims*/) {
     return Ring::scratch_floats + (32 + (rescored ? drawn_rows : 0)) * heads_max;
   }
 
-  __device__ MmaCopyTile(const Group& group, float* shared, float* scratch, int heads, int dim)
-      : _copy(group, shared, shared + shared_floats(heads, dim), heads, dim),
-        _keys(shared + CopyScores::shared_floats, heads, dim),
+  __device__ MmaCopyTile(const Group& group, float* shared, float* scratch, int heads, RowDims dims)
+      : _copy(group, shared, shared + shared_floats(heads, dims), heads, dims.keys),
+        _keys(shared + CopyScores::shared_floats, heads, dims.keys),
         _scores(scratch + Ring::scratch_floats),
         _ring(scratch),
         _heads(heads),
-        _dim(dim) {}
+        _dims(dims) {}
 
   template <class Rows>
   __device__ __forceinline__ void ask(const Rows& rows, std::int64_t first, std::int64_t step, int count) {
@@ -58,7 +60,7 @@ class MmaCopyTile {
   template <class QueryRows, class Meanwhile>
   __device__ __forceinline__ void begin(const QueryRows& query, float factor, const Meanwhile& meanwhile) {
     // Of the first group, meanwhile. In this form as nvcc warns of 0 <= what is unsigned.
-    static_assert(scratch_floats(heads_max, Dim) + 1 > CopyScores::working_floats);
+    static_assert(scratch_floats(heads_max, KeyDim) + 1 > CopyScores::working_floats);
     _copy.begin(query, factor, meanwhile);
     if constexpr (rescored) _keys.begin(static_cast<const santa::detail::QueryRows&>(query), factor, [] {});
   }
@@ -114,10 +116,10 @@ class MmaCopyTile {
   __device__ __forceinline__ void scores_of(const Rows& /*rows*/, std::int64_t /*first*/, const std::int32_t* /*index*/,
                                             int count, float* scores) {
     _ring.wait();
-    const std::uint32_t row = _ring.template row<row_bytes>(warp_lane() % 16);
+    const std::uint32_t row = _ring.template row<key_bytes>(warp_lane() % 16);
     float* to = _scores + 32 * heads_max;
-    _keys.products(pieces_on(row, MmaOperand<T>::lane_piece()), to,
-                   [&] { pop(Ring::units_of(drawn_rows, row_bytes)); });
+    _keys.products(pieces_on(row, MmaOperand<K>::lane_piece()), to,
+                   [&] { pop(Ring::units_of(drawn_rows, key_bytes)); });
     Group::sync();
 #pragma unroll
     for (int head = 0; head < heads_max; ++head)
@@ -129,16 +131,18 @@ class MmaCopyTile {
   __device__ __forceinline__ void add_rows(const Rows& /*rows*/, std::int64_t /*first*/, const std::int32_t* /*index*/,
                                            int count, const Ahead& /*ahead*/, const float* weight, int weight_stride) {
     _ring.wait();
-    const std::uint32_t row = _ring.template row<row_bytes>(Sums::lane_row());
+    const std::uint32_t row = _ring.template row<value_bytes>(Sums::lane_row());
     _sums.add(pieces_on(row, Sums::lane_piece()), count, weight, weight_stride);
-    pop(Ring::units_of(drawn_rows, row_bytes));
+    pop(Ring::units_of(drawn_rows, value_bytes));
   }
 
-  __device__ float squared_distance(const T* row, const float* center) const {
-    return squared_distance_of<Group>(row, center, _dim);
+  __device__ float squared_distance(const V* row, const float* center, float scale) const {
+    return squared_distance_of<Group>(row, center, _dims.values, scale);
   }
   __device__ void rescale(int head, float factor) { _sums.rescale(head, factor); }
-  __device__ void store_sums(float* to, int head_stride) const { _sums.store(to, head_stride, _heads, _dim); }
+  __device__ void store_sums(float* to, int head_stride, float scale) const {
+    _sums.store(to, head_stride, _heads, _dims.values, scale);
+  }
 
  private:
   enum Kind : std::uint32_t { copy, drawn_keys, drawn_values };  // of a panel
@@ -185,13 +189,12 @@ class MmaCopyTile {
     const int count = rescored && _batch > 0 ? _batch : (waiting < drawn_rows ? waiting : drawn_rows);
     const bool values = !rescored || _batch > 0;
     note(values ? drawn_values : drawn_keys);
-    const auto ask = [&](const auto& row_at) {
-      _ring.template ask<drawn_rows, row_bytes>(row_at, count, _dim * int{sizeof(T)});
-    };
     if (values)
-      ask([&](int i) { return drawn.unasked_row(i); });
+      _ring.template ask<drawn_rows, value_bytes>([&](int i) { return drawn.unasked_row(i); }, count,
+                                                  _dims.values * int{sizeof(V)});
     else if constexpr (rescored)
-      ask([&](int i) { return drawn.unasked_key(i); });
+      _ring.template ask<drawn_rows, key_bytes>([&](int i) { return drawn.unasked_key(i); }, count,
+                                                _dims.keys * int{sizeof(K)});
     if (values) drawn.asked(count);
     _batch = values ? 0 : count;
     return true;
@@ -219,7 +222,7 @@ class MmaCopyTile {
   int _asked = 0;            // panels of the copy, of this tile and those that follow
   int _batch = 0;            // drawn rows whose keys were asked for, but not yet their values
   int _heads;
-  int _dim;
+  RowDims _dims;
   Sums _sums;
 };
 

@@ -5,6 +5,7 @@
 #include <santa/core/element.hpp>
 #include <santa/lanes/mma.hpp>
 #include <santa/lanes/mma_operand.hpp>
+#include <santa/lanes/query_features.hpp>
 #include <santa/lanes/scalar.hpp>
 
 #include <Kokkos_Core.hpp>
@@ -45,57 +46,6 @@ __device__ __forceinline__ void store_products(float (&c)[blocks][4], float* sco
   }
 }
 
-/// Features of a query head, loaded wherever they are asked for, so that nothing is waited for between them; what they
-/// are in the row and in one of the heads, 0 elsewhere.
-template <class Query>
-struct QueryFeatures {
-  const Query& query;
-  int head, heads, dim;
-
-  [[nodiscard]] __device__ bool present() const { return head < heads; }
-  [[nodiscard]] __device__ __forceinline__ typename Query::Feature load(int feature) const {
-    return query.load(present() ? head : 0, feature < dim ? feature : 0);
-  }
-  [[nodiscard]] __device__ __forceinline__ float value(const typename Query::Feature& loaded, int feature) const {
-    return present() && feature < dim ? query.value(loaded) : 0.F;
-  }
-};
-
-/// A lane's share of a query head.
-template <class Group, class Query, int most_dim>
-struct QueryRow {
-  static constexpr int count = most_dim / Group::size;
-
-  __device__ __forceinline__ QueryRow(const QueryFeatures<Query>& features) : _dim(features.dim) {
-#pragma unroll
-    for (int i = 0; i < count; ++i) _loaded[i] = features.load(i * Group::size + warp_lane());
-  }
-  template <class F>
-  __device__ __forceinline__ void for_each(F&& f) const {
-#pragma unroll
-    for (int i = 0; i < count; ++i)
-      if (i * Group::size + warp_lane() < _dim) f(_loaded[i]);
-  }
-
- private:
-  int _dim;
-  typename Query::Feature _loaded[count];
-};
-
-/// Calls f(head, its QueryRow) for the group's share of the heads, and once, while the first is on its way,
-/// `meanwhile()`.
-template <class Group, int most_dim, class Query, class Meanwhile, class F>
-__device__ __forceinline__ void for_own_heads(const Query& query, int heads, int dim, const Meanwhile& meanwhile,
-                                              F&& f) {
-#pragma unroll 1
-  for (int head = Group::rank();; head += Group::groups_per_team) {
-    const QueryRow<Group, Query, most_dim> row({query, head, heads, dim});
-    if (head == Group::rank()) meanwhile();
-    if (head >= heads) break;
-    f(head, row);
-  }
-}
-
 /// Query fragments for rows of Key. `Dim` (64, 128 or 256) is what registers are laid out for; rows may be shorter.
 /// With g = lane / 4, t = lane % 4: 16 rows are A, queries are B.
 template <class Group, class Key, int Dim>
@@ -115,6 +65,10 @@ class MmaQuery {
   static constexpr bool scaled = std::is_same_v<Factor, half>;
 
  public:
+  static constexpr int heads_max = Group::max_heads;
+  /// The first piece of a row whose address a lane gives.
+  __device__ static int lane_piece() { return Operand::lane_piece(); }
+
   /// Scratch of the team: fragments, a scale and an offset per head.
   static constexpr std::size_t shared_floats = fragments * 32 * 4 + 32;
 
@@ -250,6 +204,12 @@ class MmaQuery {
     }
   }
 
+  /// Queries for narrow rows: all scores of a head have something in common.
+  template <class Query>
+  static constexpr bool has_offset = requires(const Query& query, const typename Query::Feature& feature) {
+    query.offset_part(feature);
+  };
+
   /// The factors of scores, first of all a power of two by head that brings its query into range where that is needed;
   /// and for narrow rows what all scores of a head have in common.
   template <class Query, class Meanwhile>
@@ -264,13 +224,13 @@ class MmaQuery {
         row.for_each([&](const auto& feature) {
           const float q = Kokkos::fabs(query.value(feature));
           largest = q > largest && q < infinity ? q : largest;
-          if constexpr (!std::is_same_v<Factor, Key>) offset += query.offset_part(feature);
+          if constexpr (has_offset<Query>) offset += query.offset_part(feature);
         });
         largest = Group::max(largest);
         constexpr int most = 100;  // what powers of two may be, there and back
         const int raised = largest > 0.F ? ilogbf(largest) : 0;
         const int exponent = raised > most ? most : (raised < -most ? -most : raised);
-        if constexpr (!std::is_same_v<Factor, Key>) offset = Group::sum(offset) * factor;
+        if constexpr (has_offset<Query>) offset = Group::sum(offset) * factor;
         if (warp_lane() == 0) {
           _factor[head] = exp2(static_cast<float>(-exponent));
           _factor[16 + head] = offset;

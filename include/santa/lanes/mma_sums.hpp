@@ -16,9 +16,10 @@
 namespace santa::lanes::inline SANTA_BUILD {
 
 /// Sums of a warp's heads in its registers. 16 features of 16 rows, transposed as they are loaded, are A, the rows'
-/// weights are B.
-template <class Group, class T, int Dim>
+/// weights are B, times the rows' scales where they are `scaled`.
+template <class Group, class T, int Dim, bool scaled = false>
 class MmaSums {
+  using Operand = MmaValues<T>;
   using Columns = MmaColumns<Group::max_heads>;
   static constexpr int blocks = Columns::blocks;
   static constexpr int parts = Columns::parts;
@@ -27,12 +28,14 @@ class MmaSums {
 
   /// Whether a B operand takes weights of any size. If not, they are multiplied by a power of two, a head's own: few
   /// points in many keys, or a delta that fits badly, give a row the weight of thousands.
-  static constexpr bool any_weight = !std::is_same_v<T, half>;
+  static constexpr bool any_weight = !std::is_same_v<typename Operand::Factor, half>;
   static constexpr float largest_scaled = 0x1p15F;
 
  public:
-  /// What weights are multiplied by at first; enough for those up to 2^8.
-  static constexpr float first_scale = any_weight ? 1.F : 0x1p7F;
+  using Factor = typename Operand::Factor;
+  /// What weights are multiplied by at first, enough for those up to 2^8. Where rows have scales, which may be of any
+  /// size, the first weights say what a head begins with.
+  static constexpr float first_scale = any_weight ? 1.F : (scaled ? 0.F : 0x1p7F);
 
   __device__ __forceinline__ void clear() {
     if constexpr (!any_weight)
@@ -50,8 +53,10 @@ class MmaSums {
   __device__ static int lane_row() { return warp_lane() % 8 + warp_lane() / 16 * 8; }
   __device__ static int lane_piece() { return warp_lane() / 8 % 2; }
 
-  /// sum[head] += weight[head * weight_stride + i] * row i, over i < count <= 16; `from` is where a lane's piece lies.
-  __device__ __forceinline__ void add(std::uint32_t from, int count, const float* weight, int weight_stride) {
+  /// sum[head] += weight[head * weight_stride + i] * row i, over i < count <= 16; `from` is where a lane's piece lies,
+  /// `row_scales` where the rows' scales do, if they have any.
+  __device__ __forceinline__ void add(std::uint32_t from, int count, const float* weight, int weight_stride,
+                                      std::uint32_t row_scales = 0) {
     std::uint32_t b[blocks * parts][2];
 #pragma unroll
     for (int block = 0; block < blocks; ++block) {
@@ -60,15 +65,19 @@ class MmaSums {
 #pragma unroll
       for (int k = 0; k < 2; ++k) {
         const int place = 2 * quarter() + 8 * k;
-        const float2 both = *reinterpret_cast<const float2*>(weight + head * weight_stride + place);
+        float2 both = *reinterpret_cast<const float2*>(weight + head * weight_stride + place);
+        if constexpr (scaled) {
+          const float2 by = load_two_floats(row_scales + static_cast<std::uint32_t>(place) * 4);
+          both = {both.x * by.x, both.y * by.y};
+        }
         w[k][0] = place < count ? both.x : 0.F;
         w[k][1] = place + 1 < count ? both.y : 0.F;
       }
       if constexpr (!any_weight) bring_to_scale(block, w);
 #pragma unroll
       for (int k = 0; k < 2; ++k) {
-        const std::uint32_t rounded = pack<T>(w[k][0], w[k][1]);
-        const std::uint32_t rest = pack_rest<T>(w[k][0], w[k][1], rounded);
+        const std::uint32_t rounded = pack<Factor>(w[k][0], w[k][1]);
+        const std::uint32_t rest = pack_rest<Factor>(w[k][0], w[k][1], rounded);
         if constexpr (packed) {
           b[block][k] = column() < 4 ? rounded : rest;
         } else {
@@ -82,11 +91,13 @@ class MmaSums {
   /// The same of weights that are operands: of each block the rounded ones and their rests, times first_scale.
   __device__ __forceinline__ void add(std::uint32_t from, const std::uint32_t (&b)[blocks * parts][2]) {
 #pragma unroll
-    for (int j = 0; j < steps; ++j) {
-      std::uint32_t a[4];
-      load_matrices<true>(pieces_on(from, 2 * j), a);
+    for (int i = 0; i < steps / 2; ++i) {
+      std::uint32_t a[2][4];
+      Operand::load(from, i, a);
 #pragma unroll
-      for (int k = 0; k < blocks * parts; ++k) mma<T>(_sum[k / parts][j], a, b[k][0], b[k][1]);
+      for (int j = 0; j < 2; ++j)
+#pragma unroll
+        for (int k = 0; k < blocks * parts; ++k) mma<Factor>(_sum[k / parts][2 * i + j], a[j], b[k][0], b[k][1]);
     }
   }
 
@@ -116,14 +127,18 @@ class MmaSums {
         for (int k = 0; k < 4; ++k) _sum[b][j][k] *= factor[b][k % 2];
   }
 
-  /// Writes the sums of `heads` heads in natural order: to[head * head_stride + 0..dim).
-  __device__ void store(float* to, int head_stride, int heads, int dim) const {
+  /// Writes the sums of `heads` heads, times `scale`, in natural order: to[head * head_stride + 0..dim).
+  __device__ void store(float* to, int head_stride, int heads, int dim, float scale) const {
 #pragma unroll
     for (int b = 0; b < blocks; ++b) {
-      float unit[2] = {1.F, 1.F};  // of a head's sums
-      if constexpr (!any_weight)
+      float unit[2] = {scale, scale};  // of a head's sums
+      if constexpr (!any_weight) {
 #pragma unroll
-        for (int k = 0; k < 2; ++k) unit[k] = 1.F / of_head(_scale[b], 2 * quarter() + k);
+        for (int k = 0; k < 2; ++k) {
+          const float own = of_head(_scale[b], 2 * quarter() + k);
+          unit[k] = scaled && own == 0.F ? 1.F : scale / own;
+        }
+      }
 #pragma unroll
       for (int j = 0; j < steps; ++j)
 #pragma unroll
@@ -131,7 +146,7 @@ class MmaSums {
           float value = _sum[b][j][k];
           if constexpr (packed) value += __shfl_xor_sync(Group::everyone, value, 2);  // the rounded part and its rest
           const int head = b * 8 + 2 * quarter() + k % 2;
-          const int d = 16 * j + column() + k / 2 * 8;
+          const int d = 16 * j + Operand::feature(column(), k / 2);
           if (head < heads && d < dim) to[head * head_stride + d] = value * unit[k % 2];
         }
     }
@@ -150,6 +165,8 @@ class MmaSums {
   /// would be too large.
   __device__ __forceinline__ void bring_to_scale(int block, float (&w)[2][2]) {
     const float largest = fmaxf(fmaxf(w[0][0], w[0][1]), fmaxf(w[1][0], w[1][1]));
+    if constexpr (scaled)
+      if (__any_sync(Group::everyone, _scale[block] == 0.F && largest > 0.F)) set_scale(block, largest);
     if (__any_sync(Group::everyone, largest * _scale[block] > largest_scaled)) lower_scale(block, largest);
 #pragma unroll
     for (int k = 0; k < 2; ++k) {
@@ -157,9 +174,20 @@ class MmaSums {
       w[k][1] *= _scale[block];
     }
   }
-  __device__ void lower_scale(int block, float largest) {
+  /// The largest of the lanes of a column.
+  __device__ static float largest_of_column(float largest) {
     largest = fmaxf(largest, __shfl_xor_sync(Group::everyone, largest, 1));
-    largest = fmaxf(largest, __shfl_xor_sync(Group::everyone, largest, 2)) * _scale[block];
+    return fmaxf(largest, __shfl_xor_sync(Group::everyone, largest, 2));
+  }
+  /// Sets the scale of heads that have none: the power of two that brings their first weights to about 2^7.
+  __device__ void set_scale(int block, float largest) {
+    largest = largest_of_column(largest);
+    const std::uint32_t exponent = __float_as_uint(largest) >> 23;
+    const std::uint32_t by = (2 * 127U + 7U - (exponent > 7 ? exponent : 7U)) << 23;
+    if (_scale[block] == 0.F && largest > 0.F) _scale[block] = __uint_as_float(by);
+  }
+  __device__ void lower_scale(int block, float largest) {
+    largest = largest_of_column(largest) * _scale[block];
     // The power of two that brings a number of this exponent to below the largest.
     const std::uint32_t by = (2 * 127U + 14U - (__float_as_uint(largest) >> 23)) << 23;
     const float factor = largest > largest_scaled ? __uint_as_float(by) : 1.F;
@@ -172,12 +200,13 @@ class MmaSums {
   float _scale[any_weight ? 1 : blocks];  // of the head of a lane's column
 };
 
-/// |row - center|^2 of a row in memory, with center in natural order or null for 0; by all lanes of a warp together.
+/// |scale * row - center|^2 of a row in memory, with center in natural order or null for 0; by all lanes of a warp
+/// together.
 template <class Group, class T>
-__device__ float squared_distance_of(const T* row, const float* center, int dim) {
+__device__ float squared_distance_of(const T* row, const float* center, int dim, float scale) {
   float total = 0.F;
   for (int d = warp_lane(); d < dim; d += Group::size) {
-    const float difference = static_cast<float>(row[d]) - (center != nullptr ? center[d] : 0.F);
+    const float difference = static_cast<float>(row[d]) * scale - (center != nullptr ? center[d] : 0.F);
     total = fma(difference, difference, total);
   }
   return Group::sum(total);

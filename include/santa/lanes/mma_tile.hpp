@@ -1,13 +1,13 @@
-// The two tile products on CUDA tensor cores, for 2-byte elements in rows of whole 16-byte pieces.
+// The two tile products on CUDA tensor cores, for elements of 1 or 2 bytes in rows of whole 16-byte pieces.
 #pragma once
 
 #include <santa/core/build.hpp>
 #include <santa/core/element.hpp>
+#include <santa/lanes/mma_attend.hpp>
 #include <santa/lanes/mma_query.hpp>
 #include <santa/lanes/mma_sums.hpp>
 #include <santa/lanes/panel_ring.hpp>
 #include <santa/lanes/product_lanes.hpp>
-#include <santa/lanes/product_scores.hpp>
 
 #include <Kokkos_Core.hpp>
 
@@ -19,40 +19,41 @@ namespace santa::lanes::inline SANTA_BUILD {
 
 /// Queries and running weighted sums of a warp's heads. Key rows and value rows come through one ring of panels, asked
 /// for well before they are used: the next keys as soon as there is room, unless enough drawn rows wait.
-template <class Group, class T, int Dim>
+/// `scaled`: value rows have scales of their own, which come with them.
+template <class Group, class K, int KeyDim, class V = K, int ValueDim = KeyDim, bool scaled = false>
 class MmaTile {
+  using Panels = MmaPanels<K, KeyDim, V, ValueDim>;
   static constexpr int heads_max = Group::max_heads;
-  static constexpr int row_bytes = Dim * int{sizeof(T)};
-  using Ring = PanelRing<row_bytes>;
-  using Query = MmaQuery<Group, T, Dim>;
-  using Sums = MmaSums<Group, T, Dim>;
+  static constexpr int key_bytes = Panels::key_bytes;
+  static constexpr int value_bytes = Panels::value_bytes;
+  static constexpr int key_rows = Panels::key_rows;
+  static constexpr int value_rows = 16;
+  using Ring = PanelRing<Panels::bytes, scaled ? 32 : 0>;
+  using Query = MmaQuery<Group, K, KeyDim>;
+  using Sums = MmaSums<Group, V, ValueDim, scaled>;
+  using RowDims = santa::detail::RowDims;
   static constexpr int blocks = MmaColumns<heads_max>::blocks;
 
  public:
-  using Element = T;
   /// Rows are asked for and taken in the course of `scores` and `settle`, not when they are drawn.
   static constexpr bool asynchronous = true;
 
   /// Scratch of the team.
-  KOKKOS_FUNCTION static constexpr std::size_t shared_floats(int /*heads*/, int /*dim*/) {
+  KOKKOS_FUNCTION static constexpr std::size_t shared_floats(int /*heads*/, RowDims /*dims*/) {
     return Query::shared_floats;
   }
   /// Scratch of each group: panels.
-  KOKKOS_FUNCTION static constexpr std::size_t scratch_floats(int /*heads*/, int /*dim*/) {
+  KOKKOS_FUNCTION static constexpr std::size_t scratch_floats(int /*heads*/, RowDims /*dims*/) {
     return Ring::scratch_floats;
   }
 
-  __device__ MmaTile(const Group& /*group*/, float* shared, float* scratch, int heads, int dim)
-      : _query(shared, heads, dim), _ring(scratch), _heads(heads), _dim(dim) {}
+  __device__ MmaTile(const Group& /*group*/, float* shared, float* scratch, int heads, RowDims dims)
+      : _query(shared, heads, dims.keys), _ring(scratch), _heads(heads), _dims(dims) {}
 
   /// Asks for the first rows of the first tile, ahead of `scores`.
   template <class Rows>
   __device__ __forceinline__ void ask(const Rows& rows, std::int64_t first, std::int64_t step, int count) {
-    OwnRows from;
-    while (_ring.waiting() < Ring::slots) {
-      const int present = find_keys(rows, first, step, count, from);
-      if (present == 0) break;
-      _ring.ask(from, present, _dim * int{sizeof(T)});
+    while (_keys_asked < 2 && ask_keys(rows, first, step, count)) {
     }
   }
 
@@ -76,18 +77,25 @@ class MmaTile {
     for (int done = 0;;) {
       while (_ring.waiting() < Ring::slots && ask_next(rows, first, step, count, coming, drawn)) {
       }
-      if (done == 2) break;
+      if (done == 2 && (key_rows == 16 || drawn.size() <= most_waiting)) break;
       if ((_values & 1U) != 0) {
         drawn.take();
         continue;
       }
+      const std::uint32_t row = _ring.front() + row_place<key_bytes>(warp_lane() % 16);
+      const std::uint32_t piece = pieces_on(row, MmaOperand<K>::lane_piece());
+      if constexpr (key_rows == 32) {
+        _query.products(piece, half[1], [] {});
+        _query.products(piece + 16U * key_bytes, half[0], [&] { pop(); });
+        done = 2;
+      } else {
 #pragma unroll
-      for (int b = 0; b < blocks; ++b)
+        for (int b = 0; b < blocks; ++b)
 #pragma unroll
-        for (int k = 0; k < 4; ++k) half[1][b][k] = half[0][b][k];
-      const std::uint32_t row = _ring.front() + row_place<row_bytes>(warp_lane() % 16);
-      _query.products(pieces_on(row, MmaOperand<T>::lane_piece()), half[0], [&] { pop(); });
-      ++done;
+          for (int k = 0; k < 4; ++k) half[1][b][k] = half[0][b][k];
+        _query.products(piece, half[0], [&] { pop(); });
+        ++done;
+      }
     }
     _keys_asked -= 2;
     float own[heads_max];
@@ -100,49 +108,11 @@ class MmaTile {
   /// What a lane has of a tile's scores in `attend`.
   using Scores = ProductScores<heads_max>;
 
-  /// Adds up all rows of the tiles that begin at first, first + turn, ... of keys up to `end`, each read once: keys and
-  /// values of a tile in turn. Calls weigh(first, products) for each, which makes weights of them, 0 for rows before
-  /// `start` and from `end` on. Ahead of it, the first tile's keys may have been asked for.
+  /// See MmaAttend. Ahead of it, the first tile's keys may have been asked for.
   template <class Keys, class Values, class Weigh>
   __device__ __forceinline__ void attend(const Keys& keys, const Values& values, std::int64_t first, std::int64_t turn,
                                          std::int64_t start, std::int64_t end, const Weigh& weigh) {
-    std::int64_t asked = first;
-    int part = _ring.waiting();  // of the tile: halves of its keys, then of its values
-    const auto ask_next = [&] {
-      if (asked >= end) return;
-      OwnRows from;
-      const std::int64_t half = asked + 16 * (part % 2);
-      const int present =
-          part < 2 ? find_rows(keys, half, start, end, from) : find_rows(values, half, start, end, from);
-      _ring.ask(from, present, _dim * int{sizeof(T)});
-      part = (part + 1) % 4;
-      asked += part == 0 ? turn : 0;
-    };
-    const auto take = [&] {
-      pop();
-      ask_next();
-    };
-    while (_ring.waiting() < Ring::slots && asked < end) ask_next();
-#pragma unroll 1
-    for (std::int64_t at = first; at < end; at += turn) {
-      Scores scores;
-#pragma unroll
-      for (int half = 0; half < 2; ++half) {
-        float c[blocks][4];
-        const std::uint32_t row = _ring.front() + row_place<row_bytes>(warp_lane() % 16);
-        _query.products(pieces_on(row, MmaOperand<T>::lane_piece()), c, take);
-        scores.take(half, c);
-      }
-      weigh(at, scores);
-#pragma unroll
-      for (int half = 0; half < 2; ++half) {
-        std::uint32_t weights[Scores::operands][2];
-        scores.template weigh_rows<T>(half, Sums::first_scale, weights);
-        const std::uint32_t row = _ring.front() + row_place<row_bytes>(Sums::lane_row());
-        _sums.add(pieces_on(row, Sums::lane_piece()), weights);
-        take();
-      }
-    }
+    MmaAttend<Panels, Query, Ring, Sums>{_query, _ring, _sums, _dims}.run(keys, values, first, turn, start, end, weigh);
   }
   __device__ float factor(int head) const { return _query.factor(head); }
   __device__ void rescale_heads(const typename Scores::Heads& factor) { _sums.rescale_heads(factor); }
@@ -151,7 +121,7 @@ class MmaTile {
   /// panel if `most` is 0. No keys may be on their way.
   template <class DrawnRows>
   __device__ __forceinline__ void settle(DrawnRows& drawn, int most) {
-    const int least = most > 0 ? int{Ring::rows} : 1;
+    const int least = most > 0 ? int{value_rows} : 1;
 #pragma unroll 1
     for (;;) {
       while (_ring.waiting() < Ring::slots && ask_values(drawn, least)) {
@@ -165,100 +135,123 @@ class MmaTile {
   template <class Rows, class Ahead>
   __device__ __forceinline__ void add_rows(const Rows& /*rows*/, std::int64_t /*first*/, const std::int32_t* /*index*/,
                                            int count, const Ahead& /*ahead*/, const float* weight, int weight_stride) {
-    const std::uint32_t row = _ring.front() + row_place<row_bytes>(Sums::lane_row());
-    _sums.add(pieces_on(row, Sums::lane_piece()), count, weight, weight_stride);
+    const std::uint32_t panel = _ring.front();
+    const std::uint32_t row = panel + row_place<value_bytes>(Sums::lane_row());
+    _sums.add(pieces_on(row, Sums::lane_piece()), count, weight, weight_stride, Ring::numbers_of(panel));
     pop();
   }
 
   /// |row - center|^2, with center in natural order or null for 0; by all lanes together.
-  __device__ float squared_distance(const T* row, const float* center) const {
-    return squared_distance_of<Group>(row, center, _dim);
+  __device__ float squared_distance(const V* row, const float* center, float scale) const {
+    return squared_distance_of<Group>(row, center, _dims.values, scale);
   }
   __device__ void rescale(int head, float factor) { _sums.rescale(head, factor); }
   /// Writes the sums of all heads in natural order: to[head * head_stride + 0..dim).
-  __device__ void store_sums(float* to, int head_stride) const { _sums.store(to, head_stride, _heads, _dim); }
+  __device__ void store_sums(float* to, int head_stride, float scale) const {
+    _sums.store(to, head_stride, _heads, _dims.values, scale);
+  }
 
  private:
   /// Where the rows lie of which a lane asks for pieces.
-  using OwnRows = const T * [Ring::own_rows];
+  using OwnKeys = const K * [key_rows / Ring::row_step];
+  using OwnValues = const V * [value_rows / Ring::row_step];
 
-  /// 16 rows from `first` on. Those before `start` and from `end` on are others of between: they count for nothing, but
-  /// what they hold is multiplied. Returns how many lie before `end`, or 1.
-  template <class Rows>
-  __device__ __forceinline__ static int find_rows(const Rows& rows, std::int64_t first, std::int64_t start,
-                                                  std::int64_t end, OwnRows& from) {
-    const bool whole = first >= start && first + Ring::rows <= end;
-#pragma unroll
-    for (int j = 0; j < Ring::own_rows; ++j) {
-      const std::int64_t row = first + Ring::lane_row() + Ring::row_step * j;
-      if constexpr (requires { rows.stride; }) {
-        if (whole) {
-          from[j] = rows[first + Ring::lane_row()] + j * Ring::row_step * rows.stride;
-          continue;
-        }
-      }
-      from[j] = rows[row < start ? start : (row < end ? row : end - 1)];
-    }
-    return whole || first + Ring::rows <= end ? Ring::rows : (first < end ? static_cast<int>(end - first) : 1);
-  }
+  /// Rows of keys and of values are alike, but perhaps for their number of features.
+  static constexpr bool alike = std::is_same_v<K, V> && KeyDim == ValueDim && key_rows == value_rows && !scaled;
+
+  /// Drawn rows that may wait while a tile is drawn, which adds up to 32. (Where keys come in panels of 16, no more
+  /// ever do.)
+  static constexpr int most_waiting = Group::queue_capacity - 32;
+  /// Panels of 16 keys that may be on their way: as few tiles as fill the ring.
+  static constexpr int most_asked = key_rows == 32 ? 6 : 4;
 
   /// Asks for what comes next: drawn rows if a panel of them waits, else keys.
   template <class Rows, class Coming, class DrawnRows>
   __device__ __forceinline__ bool ask_next(const Rows& rows, std::int64_t first, std::int64_t step, int count,
                                            const Coming& coming, DrawnRows& drawn) {
-    OwnRows from;
-    int present = Ring::rows;
-    if (drawn.unasked() >= Ring::rows) {
-      find_values(drawn, present, from);
+    if constexpr (alike) {  // one place that copies
+      OwnKeys from;
+      int present = value_rows;
+      int bytes = _dims.values;
+      if (drawn.unasked() >= value_rows) {
+        find_values(drawn, present, from);
+      } else {
+        const bool here = _keys_asked < 2;
+        present = find_keys(rows, here ? first : coming.first, step, here ? count : coming.count, from);
+        if (present == 0) return false;
+        bytes = _dims.keys;
+      }
+      _ring.template ask<key_bytes>(from, present, bytes * int{sizeof(K)});
+      return true;
     } else {
-      const bool here = _keys_asked < 2;
-      present = find_keys(rows, here ? first : coming.first, step, here ? count : coming.count, from);
-      if (present == 0) return false;
+      if (ask_values(drawn, value_rows)) return true;
+      const int tile = _keys_asked / 2;
+      return ask_keys(rows, tile == 0 ? first : coming.first_of(tile), step, tile == 0 ? count : coming.count_of(tile));
     }
-    _ring.ask(from, present, _dim * int{sizeof(T)});
-    return true;
+  }
+
+  template <class Rows>
+  __device__ __forceinline__ bool ask_keys(const Rows& rows, std::int64_t first, std::int64_t step, int count) {
+    OwnKeys from;
+    const int present = find_keys(rows, first, step, count, from);
+    if (present > 0) _ring.template ask<key_bytes>(from, present, _dims.keys * int{sizeof(K)});
+    return present > 0;
   }
 
   /// The next 16 rows of a tile: always two panels a tile, as the second of a short one is empty but for a row. Returns
   /// how many there are; none where two tiles are on their way.
   template <class Rows>
   __device__ __forceinline__ int find_keys(const Rows& rows, std::int64_t first, std::int64_t step, int count,
-                                           OwnRows& from) {
-    if (count <= 0 || _keys_asked == 4) return 0;
-    const int at = 16 * (_keys_asked % 2);
+                                           OwnKeys& from) {
+    if (count <= 0 || _keys_asked == most_asked) return 0;
+    const int at = key_rows == 32 ? 0 : 16 * (_keys_asked % 2);
     const int present = count - at > 0 ? count - at : 1;
     const std::int64_t begin = first + step * (count > at ? at : 0);
 #pragma unroll
-    for (int j = 0; j < Ring::own_rows; ++j) {
+    for (int j = 0; j < key_rows / Ring::row_step; ++j) {
       const int row = Ring::lane_row() + Ring::row_step * j;
       if constexpr (requires { rows.stride; })
         from[j] = rows[begin + step * Ring::lane_row()] + j * Ring::row_step * step * rows.stride;
       else
         from[j] = rows[begin + step * (row < present ? row : 0)];
     }
-    ++_keys_asked;
+    _keys_asked += key_rows / 16;
     return present;
   }
 
   /// The next `count` drawn rows.
   template <class DrawnRows>
-  __device__ __forceinline__ void find_values(DrawnRows& drawn, int count, OwnRows& from) {
+  __device__ __forceinline__ void find_values(DrawnRows& drawn, int count, OwnValues& from) {
 #pragma unroll
-    for (int j = 0; j < Ring::own_rows; ++j) {
+    for (int j = 0; j < value_rows / Ring::row_step; ++j) {
       const int row = Ring::lane_row() + Ring::row_step * j;
-      from[j] = static_cast<const T*>(drawn.unasked_row(row < count ? row : 0));
+      from[j] = place_of(drawn.unasked_row(row < count ? row : 0));
+    }
+    if constexpr (scaled) {
+      const int row = warp_lane() % value_rows;
+      const auto at = drawn.unasked_row(row < count ? row : 0);
+      if constexpr (requires { at.scale; })
+        if (warp_lane() < value_rows) _ring.ask_number(row, at.scale, row < count);
     }
     _values |= 1U << _ring.waiting();
     drawn.asked(count);
+  }
+  /// Where a drawn row lies; of NoDrawnRows there are none.
+  template <class Row>
+  __device__ static const V* place_of(const Row& row) {
+    if constexpr (requires { row.scale; })
+      return row.row;
+    else
+      return static_cast<const V*>(row);
   }
   /// Asks for drawn rows if at least so many wait.
   template <class DrawnRows>
   __device__ __forceinline__ bool ask_values(DrawnRows& drawn, int least) {
     if (drawn.unasked() < least) return false;
-    const int count = drawn.unasked() < Ring::rows ? drawn.unasked() : int{Ring::rows};
-    OwnRows from;
+    const int count = drawn.unasked() < value_rows ? drawn.unasked() : int{value_rows};
+    OwnValues from;
     find_values(drawn, count, from);
-    _ring.ask(from, count, _dim * int{sizeof(T)});
+    _ring.template ask<value_bytes>(from, count, _dims.values * int{sizeof(V)});
     return true;
   }
 
@@ -270,9 +263,9 @@ class MmaTile {
   Query _query;
   Ring _ring;
   std::uint32_t _values = 0;  // which panels of the ring are drawn rows, the oldest first
-  int _keys_asked = 0;        // panels of this tile and the next
+  int _keys_asked = 0;        // in 16s, of this tile and those that follow
   int _heads;
-  int _dim;
+  RowDims _dims;
   Sums _sums;
 };
 

@@ -10,22 +10,23 @@
 
 namespace santa::lanes::inline SANTA_BUILD {
 
-/// Scores of rows of Code; sums, and scores of drawn rows, of rows of T.
-template <class T, class Code>
-class NarrowHostTile : public HostTile<T> {
-  using Full = HostTile<T>;
+/// Scores of rows of Code; scores of drawn rows, of rows of K, and sums of rows of V.
+template <class K, class Code, class V = K>
+class NarrowHostTile : public HostTile<K, V> {
+  using Full = HostTile<K, V>;
   using Codes = HostTile<Code>;
 
  public:
-  static constexpr std::size_t scratch_floats(int heads, int dim) {
-    return Full::scratch_floats(heads, dim) + Codes::scratch_floats(heads, dim);
+  using RowDims = santa::detail::RowDims;
+  static constexpr std::size_t scratch_floats(int heads, RowDims dims) {
+    return Full::scratch_floats(heads, dims) + Codes::scratch_floats(heads, dims.keys);
   }
 
-  SANTA_INLINE NarrowHostTile(const HostGroup& group, float* shared, float* scratch, int heads, int dim)
-      : Full(group, shared, scratch, heads, dim),
-        _codes(group, shared, scratch + Full::scratch_floats(heads, dim), heads, dim),
+  SANTA_INLINE NarrowHostTile(const HostGroup& group, float* shared, float* scratch, int heads, RowDims dims)
+      : Full(group, shared, scratch, heads, dims),
+        _codes(group, shared, scratch + Full::scratch_floats(heads, dims), heads, dims.keys),
         _heads(heads),
-        _dim(dim) {}
+        _dim(dims.keys) {}
 
   template <class Meanwhile>
   void begin(const santa::detail::FoldedQueryRows& query, float factor, const Meanwhile& meanwhile) {

@@ -11,25 +11,26 @@
 
 namespace santa::lanes::inline SANTA_BUILD {
 
-/// Scores of rows of Code; sums, and scores of drawn rows (`rescored`), of rows of T.
-template <class Group, class T, class Code, int Dim, bool rescored>
-class NarrowPlainTile : public PlainTile<Group, T, Dim> {
-  using Full = PlainTile<Group, T, Dim>;
+/// Scores of rows of Code; sums, and scores of drawn rows (`rescored`), of rows of K and V.
+template <class Group, class K, class Code, int Dim, bool rescored, class V = K>
+class NarrowPlainTile : public PlainTile<Group, K, Dim, V> {
+  using Full = PlainTile<Group, K, Dim, V>;
   using Codes = PlainTile<Group, Code, Dim>;
 
  public:
+  using RowDims = santa::detail::RowDims;
   /// The queries for codes, those for keys if they are needed, and what scores of a head have in common.
-  KOKKOS_FUNCTION static constexpr std::size_t shared_floats(int heads, int dim) {
-    return (rescored ? 2 : 1) * Codes::shared_floats(heads, dim) + 16;
+  KOKKOS_FUNCTION static constexpr std::size_t shared_floats(int heads, RowDims dims) {
+    return (rescored ? 2 : 1) * Codes::shared_floats(heads, dims.keys) + 16;
   }
 
-  KOKKOS_FUNCTION NarrowPlainTile(const Group& group, float* shared, float* scratch, int heads, int dim)
-      : Full(group, rescored ? shared + Codes::shared_floats(heads, dim) : shared, scratch, heads, dim),
-        _codes(group, shared, scratch, heads, dim),
-        _offset(shared + (rescored ? 2 : 1) * Codes::shared_floats(heads, dim)),
+  KOKKOS_FUNCTION NarrowPlainTile(const Group& group, float* shared, float* scratch, int heads, RowDims dims)
+      : Full(group, rescored ? shared + Codes::shared_floats(heads, dims.keys) : shared, scratch, heads, dims),
+        _codes(group, shared, scratch, heads, dims.keys),
+        _offset(shared + (rescored ? 2 : 1) * Codes::shared_floats(heads, dims.keys)),
         _group(group),
         _heads(heads),
-        _dim(dim) {}
+        _dim(dims.keys) {}
 
   template <class Meanwhile>
   KOKKOS_FUNCTION void begin(const santa::detail::FoldedQueryRows& query, float factor, const Meanwhile& meanwhile) {

@@ -12,20 +12,20 @@
 
 namespace santa::lanes::inline SANTA_BUILD {
 
-/// Panels of up to 16 rows that are copied to scratch while the warp works on others: two at a time, taken in the order
-/// they were asked for. Copies go past registers, so that what waits for memory costs none.
+/// Panels of up to `panel_bytes` that are copied to scratch while the warp works on others: two at a time, taken in the
+/// order they were asked for. Copies go past registers, so that what waits for memory costs none. Behind the rows of a
+/// panel is room for `floats` numbers.
 ///
 /// Row r of a panel begins at r * row_bytes, and its 16-byte piece p lies at place p ^ (r % 8), so that the same pieces
 /// of 8 rows are in different banks.
-template <int row_bytes>
+template <int panel_bytes, int floats = 0>
 class PanelRing {
-  static_assert(row_bytes % 128 == 0);
+  static_assert(panel_bytes % 128 == 0 && floats % 32 == 0);
+  static constexpr std::uint32_t slot_bytes = panel_bytes + 4 * floats;
 
  public:
-  static constexpr int rows = 16;
   static constexpr int slots = 2;
-  static constexpr std::uint32_t panel_bytes = rows * row_bytes;
-  static constexpr std::size_t scratch_floats = slots * panel_bytes / sizeof(float);
+  static constexpr std::size_t scratch_floats = slots * slot_bytes / sizeof(float);
 
   /// Scratch begins at a multiple of 128 bytes.
   __device__ explicit PanelRing(float* scratch)
@@ -35,14 +35,15 @@ class PanelRing {
   [[nodiscard]] __device__ int waiting() const { return _waiting; }
 
   /// Rows of a panel of which a lane copies pieces: lane_row() + row_step j.
-  static constexpr int own_rows = 4;
-  static constexpr int row_step = rows / own_rows;
+  static constexpr int row_step = 4;
   __device__ static int lane_row() { return warp_lane() / 8; }
 
-  /// Asks for `count` rows (at least one): from[j] is where row lane_row() + row_step j lies, or any other from `count`
-  /// on; `bytes` of each are copied, the rest is zero.
-  template <class T>
+  /// Asks for `count` rows (at least one) of row_step * own_rows, of row_bytes each: from[j] is where row lane_row() +
+  /// row_step j lies, or any other from `count` on; `bytes` of each are copied, the rest is zero.
+  template <int row_bytes, class T, int own_rows>
   __device__ __forceinline__ void ask(const T* const (&from)[own_rows], int count, int bytes) {
+    constexpr int rows = row_step * own_rows;
+    static_assert(row_bytes % 128 == 0 && rows * row_bytes <= panel_bytes);
     const int piece = warp_lane() % 8;
     const std::uint32_t slot = place(_next);
     const bool whole = count >= rows && bytes == row_bytes;
@@ -57,6 +58,8 @@ class PanelRing {
       for (int i = 0; i < row_bytes / 128; ++i) {
         if (whole)
           copy_piece(to + 128U * static_cast<std::uint32_t>(i), at + 128 * i);
+        else if constexpr (sizeof(T) == 1)  // of which 8 may end in the middle of a piece
+          copy_some(to + 128U * static_cast<std::uint32_t>(i), at + 128 * i, min(max(left - 128 * i, 0), 16));
         else
           copy_piece(to + 128U * static_cast<std::uint32_t>(i), at + 128 * i, left > 128 * i);
       }
@@ -65,6 +68,13 @@ class PanelRing {
     _next ^= 1U;
     ++_waiting;
   }
+
+  /// Asks for a number of the panel that is asked for next: number `i`, or 0 where it isn't present.
+  __device__ __forceinline__ void ask_number(int i, const float* from, bool present) {
+    copy_float(place(_next) + panel_bytes + 4U * static_cast<std::uint32_t>(i), from, present);
+  }
+  /// Where the numbers of a panel lie.
+  [[nodiscard]] __device__ static std::uint32_t numbers_of(std::uint32_t panel) { return panel + panel_bytes; }
 
   /// The scratch address of the oldest panel, once it is here.
   [[nodiscard]] __device__ __forceinline__ std::uint32_t front() const {
@@ -82,7 +92,7 @@ class PanelRing {
   }
 
  private:
-  [[nodiscard]] __device__ std::uint32_t place(std::uint32_t slot) const { return _base + slot * panel_bytes; }
+  [[nodiscard]] __device__ std::uint32_t place(std::uint32_t slot) const { return _base + slot * slot_bytes; }
 
   std::uint32_t _base;
   std::uint32_t _next = 0;

@@ -24,21 +24,24 @@ class PieceTile : public Full {
   };
 
  public:
-  KOKKOS_FUNCTION static constexpr std::size_t shared_floats(int heads, int dim) {
-    return static_cast<std::size_t>(padded(heads)) * static_cast<std::size_t>(dim) + Full::shared_floats(heads, dim);
+  using RowDims = santa::detail::RowDims;
+
+  KOKKOS_FUNCTION static constexpr std::size_t shared_floats(int heads, RowDims dims) {
+    return static_cast<std::size_t>(padded(heads)) * static_cast<std::size_t>(dims.keys) +
+           Full::shared_floats(heads, dims);
   }
   /// The full tile's, and one head's query in natural order, in whole vectors.
-  KOKKOS_FUNCTION static constexpr std::size_t scratch_floats(int heads, int dim) {
-    return Full::scratch_floats(heads, dim) + static_cast<std::size_t>((dim + 31) / 32 * 32);
+  KOKKOS_FUNCTION static constexpr std::size_t scratch_floats(int heads, RowDims dims) {
+    return Full::scratch_floats(heads, dims) + static_cast<std::size_t>((dims.keys + 31) / 32 * 32);
   }
 
-  KOKKOS_FUNCTION PieceTile(const Group& group, float* shared, float* scratch, int heads, int dim)
-      : Full(group, shared + padded(heads) * dim, scratch, heads, dim),
+  KOKKOS_FUNCTION PieceTile(const Group& group, float* shared, float* scratch, int heads, RowDims dims)
+      : Full(group, shared + padded(heads) * dims.keys, scratch, heads, dims),
         _group(group),
         _prepared(reinterpret_cast<Heads*>(shared)),
-        _query(scratch + Full::scratch_floats(heads, dim)),
+        _query(scratch + Full::scratch_floats(heads, dims)),
         _heads(heads),
-        _dim(dim) {}
+        _dim(dims.keys) {}
 
   template <class Meanwhile>
   KOKKOS_FUNCTION void begin(const Rows& rows, const santa::detail::QueryRows& query, float factor,

@@ -3,6 +3,7 @@
 
 #include <santa/core/build.hpp>
 #include <santa/core/narrow.hpp>
+#include <santa/core/shape.hpp>
 #include <santa/lanes/math.hpp>
 
 #include <Kokkos_Core.hpp>
@@ -12,30 +13,30 @@
 namespace santa::lanes::inline SANTA_BUILD {
 
 /// Queries of a team's heads in its scratch, and running weighted sums in a group's registers. Scores: lane i works on
-/// row i. Sums: lane i works on features i, i + 32, ... up to `Dim`.
-template <class Group, class T, int Dim>
+/// row i. Sums: lane i works on features i, i + 32, ... up to `Dim`, which values have.
+template <class Group, class K, int Dim, class V = K>
 class PlainTile {
   static constexpr int parts = Dim / Group::size;
 
  public:
-  using Element = T;
+  using RowDims = santa::detail::RowDims;
   static constexpr bool asynchronous = false;
 
-  KOKKOS_FUNCTION static constexpr std::size_t shared_floats(int heads, int dim) {
-    return static_cast<std::size_t>(heads) * static_cast<std::size_t>(dim);
+  KOKKOS_FUNCTION static constexpr std::size_t shared_floats(int heads, RowDims dims) {
+    return static_cast<std::size_t>(heads) * static_cast<std::size_t>(dims.keys);
   }
-  KOKKOS_FUNCTION static constexpr std::size_t scratch_floats(int /*heads*/, int /*dim*/) { return 0; }
+  KOKKOS_FUNCTION static constexpr std::size_t scratch_floats(int /*heads*/, RowDims /*dims*/) { return 0; }
 
-  KOKKOS_FUNCTION PlainTile(const Group& group, float* shared, float* /*scratch*/, int heads, int dim)
-      : _group(group), _query(shared), _heads(heads), _dim(dim) {}
+  KOKKOS_FUNCTION PlainTile(const Group& group, float* shared, float* /*scratch*/, int heads, RowDims dims)
+      : _group(group), _query(shared), _heads(heads), _dims(dims) {}
 
   template <class Query, class Meanwhile>
   KOKKOS_FUNCTION void begin(const Query& query, float factor, const Meanwhile& /*meanwhile*/) {
     for (int head = _group.rank(); head < _heads; head += Group::groups_per_team)
-      _group.for_each(_dim, [&](int d) {
+      _group.for_each(_dims.keys, [&](int d) {
         float q = 0.F;
         query.read(head, d, 1, &q);
-        _query[head * _dim + d] = q * factor;
+        _query[head * _dims.keys + d] = q * factor;
       });
     _group.team_barrier();
   }
@@ -59,13 +60,20 @@ class PlainTile {
 
   template <class Rows, class Ahead>
   KOKKOS_FUNCTION void add_rows(const Rows& rows, std::int64_t first, const std::int32_t* index, int count,
-                                const Ahead& /*ahead*/, const float* weight, int weight_stride) {
+                                const Ahead& ahead, const float* weight, int weight_stride) {
+    add_scaled_rows(rows, first, index, count, ahead, weight, weight_stride, [](int /*i*/) { return 1.F; });
+  }
+  template <class Rows, class Ahead, class Scale>
+  KOKKOS_FUNCTION void add_scaled_rows(const Rows& rows, std::int64_t first, const std::int32_t* index, int count,
+                                       const Ahead& /*ahead*/, const float* weight, int weight_stride,
+                                       const Scale& scale) {
     for (int i = 0; i < count; ++i) {
-      const T* row = rows[first + index[i]];
+      const V* row = rows[first + index[i]];
+      const float by = scale(i);
       float value[parts];
       for (int p = 0; p < parts; ++p) {
         const int d = _group.lane() + p * Group::size;
-        value[p] = d < _dim ? static_cast<float>(row[d]) : 0.F;
+        value[p] = d < _dims.values ? static_cast<float>(row[d]) * by : 0.F;
       }
       _group.for_heads(_heads, [&](int head) {
         const float w = weight[head * weight_stride + i];
@@ -74,10 +82,10 @@ class PlainTile {
     }
   }
 
-  KOKKOS_FUNCTION float squared_distance(const T* row, const float* center) const {
+  KOKKOS_FUNCTION float squared_distance(const V* row, const float* center, float scale) const {
     float total = 0.F;
-    for (int d = _group.lane(); d < _dim; d += Group::size) {
-      const float difference = static_cast<float>(row[d]) - (center != nullptr ? center[d] : 0.F);
+    for (int d = _group.lane(); d < _dims.values; d += Group::size) {
+      const float difference = static_cast<float>(row[d]) * scale - (center != nullptr ? center[d] : 0.F);
       total = fma(difference, difference, total);
     }
     return _group.sum(total);
@@ -89,23 +97,23 @@ class PlainTile {
     });
   }
 
-  KOKKOS_FUNCTION void store_sums(float* to, int head_stride) const {
+  KOKKOS_FUNCTION void store_sums(float* to, int head_stride, float scale) const {
     _group.for_heads(_heads, [&](int head) {
       for (int p = 0; p < parts; ++p) {
         const int d = _group.lane() + p * Group::size;
-        if (d < _dim) to[head * head_stride + d] = _sum[head][p];
+        if (d < _dims.values) to[head * head_stride + d] = _sum[head][p] * scale;
       }
     });
   }
 
  private:
-  KOKKOS_FUNCTION void product(const T* row, float* scores) const {
+  KOKKOS_FUNCTION void product(const K* row, float* scores) const {
     _group.for_all_heads(_heads, [&](int head) { scores[head] = head < _heads ? 0.F : -infinity; });
-    for (int d = 0; d < _dim; d += 8) {
+    for (int d = 0; d < _dims.keys; d += 8) {
       float key[8];
       santa::detail::read_features(row, d, 8, key);
       _group.for_heads(_heads, [&](int head) {
-        for (int k = 0; k < 8; ++k) scores[head] = fma(_query[head * _dim + d + k], key[k], scores[head]);
+        for (int k = 0; k < 8; ++k) scores[head] = fma(_query[head * _dims.keys + d + k], key[k], scores[head]);
       });
     }
   }
@@ -113,7 +121,7 @@ class PlainTile {
   Group _group;   // by value: of a warp's, which is empty, nothing is left
   float* _query;  // [head][dim]
   int _heads;
-  int _dim;
+  RowDims _dims;
   float _sum[Group::max_heads][parts];
 };
 

@@ -26,19 +26,19 @@ struct TeamSeam {
   template <class Extents>
   using Group = TeamGroup<Space, Extents::heads>;
   static constexpr bool many_groups = false;
-  template <class T, class Extents, class Scored = T, bool rescored = false>
+  template <class K, class Extents, class Scored = K, bool rescored = false, class V = K, bool scaled = false>
   using Tile =
-      std::conditional_t<std::is_same_v<T, Scored>, PlainTile<Group<Extents>, T, Extents::dim>,
-                         std::conditional_t<std::is_same_v<Scored, FeatureMajor<T>>,
-                                            FeaturePlainTile<Group<Extents>, T, Extents::dim, rescored>,
-                                            NarrowPlainTile<Group<Extents>, T, Scored, Extents::dim, rescored>>>;
+      std::conditional_t<std::is_same_v<K, Scored>, PlainTile<Group<Extents>, K, Extents::dim, V>,
+                         std::conditional_t<std::is_same_v<Scored, FeatureMajor<K>>,
+                                            FeaturePlainTile<Group<Extents>, K, Extents::dim, rescored, V>,
+                                            NarrowPlainTile<Group<Extents>, K, Scored, Extents::dim, rescored, V>>>;
   template <class T, class Extents>
   using Dots = PlainDots<Group<Extents>, T>;
 
   static constexpr int most_heads(int /*dim*/) { return max_heads; }
 
   template <class T, class Build, class F>
-  static void with_extents(int /*heads*/, int /*dim*/, bool /*aligned*/, F&& f) {
+  static void with_extents(int /*heads*/, santa::detail::RowDims /*dims*/, bool /*aligned*/, F&& f) {
     f(Extents<max_heads, max_dim, false>{});
   }
 

@@ -109,7 +109,7 @@ class AttentionStates {
   [[nodiscard]] bool error_bars() const { return _error_bars; }
   /// The last extent of `data`.
   [[nodiscard]] static std::int64_t floats_of_head(const Shape& shape) {
-    return detail::part_floats(static_cast<int>(shape.dim));
+    return detail::part_floats(static_cast<int>(shape.values()));
   }
 
   /// The states of a part, [batch][heads of all tokens][floats of a head]. Errors: std::invalid_argument for no part of

@@ -42,9 +42,10 @@ std::uint64_t ticket_of_method(std::uint64_t ticket, const M& method) {
 template <class M>
 std::uint64_t ticket_of_plan(const Arguments& a, const M& method, std::int64_t parts, int ranks) {
   std::uint64_t ticket = ticket_of_method(std::uint64_t{0x53616E7461}, method);
-  for (const std::int64_t number : {std::int64_t{a.heads}, std::int64_t{std::int32_t{a.token_rows.tokens}},
-                                    std::int64_t{a.token_rows.causal}, std::int64_t{std::int32_t{a.kv_heads}},
-                                    std::int64_t{a.dim}, a.shard.storage, a.window, parts, std::int64_t{ranks}})
+  for (const std::int64_t number :
+       {std::int64_t{a.heads}, std::int64_t{std::int32_t{a.token_rows.tokens}}, std::int64_t{a.token_rows.causal},
+        std::int64_t{std::int32_t{a.kv_heads}}, std::int64_t{a.key_dim}, std::int64_t{a.dim}, a.shard.storage, a.window,
+        parts, std::int64_t{ranks}})
     ticket = mixed(ticket, static_cast<std::uint64_t>(number));
   return mixed_in(ticket, static_cast<double>(a.score_factor));
 }

@@ -5,7 +5,6 @@
 #include <santa/core/check.hpp>
 #include <santa/core/extent.hpp>
 #include <santa/core/kept.hpp>
-#include <santa/core/shape.hpp>
 #include <santa/core/shard.hpp>
 #include <santa/decode/bind.hpp>
 #include <santa/decode/chance.hpp>
@@ -68,7 +67,6 @@ class DrawPlan {
     method.check();
     detail::require(batch >= 0 && batch <= detail::most_query_heads, "batch", batch, "0 to 2^27");
     detail::require(rows >= 0 && rows <= detail::most_rows, "rows", rows, "0 to 2^36");
-    detail::check_shard(shard, {.length = rows});
     lay_out<Build>(space, batch, rows, shard);
     _workspace.template allocate<Build>(space, _arguments);
     _places = detail::allocate<Places, detail::Fresh::unset>(space, "santa::places", batch, std::int64_t{3}, places());

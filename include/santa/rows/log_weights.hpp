@@ -155,11 +155,11 @@ struct LogWeightStages {
   LogWeights<T> from;
 
   template <class Extents>
-  KOKKOS_FUNCTION static constexpr std::size_t shared_floats(int /*heads*/, int /*dim*/) {
+  KOKKOS_FUNCTION static constexpr std::size_t shared_floats(int /*heads*/, RowDims /*dims*/) {
     return 0;
   }
   template <class Extents>
-  KOKKOS_FUNCTION static constexpr std::size_t own_floats(int /*heads*/, int /*dim*/) {
+  KOKKOS_FUNCTION static constexpr std::size_t own_floats(int /*heads*/, RowDims /*dims*/) {
     return 0;
   }
   template <class Extents, class Group>

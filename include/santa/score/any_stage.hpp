@@ -138,12 +138,12 @@ class AnyStages {
   }
 
   template <class Extents>
-  [[nodiscard]] std::size_t shared_floats(int heads, int dim) const {
-    return _shared(heads, dim);
+  [[nodiscard]] std::size_t shared_floats(int heads, RowDims dims) const {
+    return _shared(heads, dims);
   }
   template <class Extents>
-  [[nodiscard]] std::size_t own_floats(int heads, int dim) const {
-    return _own(heads, dim);
+  [[nodiscard]] std::size_t own_floats(int heads, RowDims dims) const {
+    return _own(heads, dims);
   }
   template <class Extents>
   [[nodiscard]] AnyStage<is_rescored> stage(const Group& group, const Arguments& a, const Unit& unit, float* shared,
@@ -160,13 +160,13 @@ class AnyStages {
 
   // Scratch of a group: what aligns the stage, the stage, what it uses itself.
   template <class Extents, class Stages>
-  static std::size_t own(int heads, int dim) {
+  static std::size_t own(int heads, RowDims dims) {
     using Object = StageBehindCalls<typename Stages::template Stage<Extents>>;
-    return line / sizeof(float) + object_floats<Object> + Stages::template own_floats<Extents>(heads, dim);
+    return line / sizeof(float) + object_floats<Object> + Stages::template own_floats<Extents>(heads, dims);
   }
   template <class Extents, class Stages>
-  static std::size_t shared(int heads, int dim) {
-    return Stages::template shared_floats<Extents>(heads, dim);
+  static std::size_t shared(int heads, RowDims dims) {
+    return Stages::template shared_floats<Extents>(heads, dims);
   }
   template <class Extents, class Stages>
   static StageCalls* make(const std::byte* bytes, const Group& group, const Arguments& a, const Unit& unit,
@@ -181,8 +181,8 @@ class AnyStages {
   }
 
   StageCalls* (*_make)(const std::byte*, const Group&, const Arguments&, const Unit&, float*, float*);
-  std::size_t (*_shared)(int, int);
-  std::size_t (*_own)(int, int);
+  std::size_t (*_shared)(int, RowDims);
+  std::size_t (*_own)(int, RowDims);
   alignas(bytes_alignment) std::byte _bytes[2048];
 };
 

@@ -24,6 +24,38 @@ struct RowScales {
   }
 };
 
+/// Keys that have a scale each: rows of one float, loaded while the tile before is worked on.
+template <class Group, class Scales>
+struct KeyScales {
+  using Float = typename Group::template Vector<float>;
+
+  Scales scales;
+  Float now = 0.F;
+  Float ahead = 0.F;
+  bool loaded = false;
+
+  KOKKOS_FUNCTION explicit KeyScales(const Scales& rows) : scales(rows) {}
+
+  /// Turns to a tile, and loads those of the next.
+  KOKKOS_FORCEINLINE_FUNCTION void turn(const Group& group, std::int64_t first, std::int64_t step, int count,
+                                        std::int64_t next, int next_count) {
+    if (!loaded) load(group, first, step, count);
+    now = ahead;
+    loaded = next_count > 0;
+    if (loaded) load(group, next, step, next_count);
+  }
+  /// By fma, so that no build makes one of this product and what follows.
+  template <class Tile>
+  KOKKOS_FORCEINLINE_FUNCTION Float apply(const Tile& /*tile*/, int /*head*/, const Float& product) const {
+    return lanes::fma(product, now, Float(0.F));
+  }
+
+ private:
+  KOKKOS_FORCEINLINE_FUNCTION void load(const Group& group, std::int64_t first, std::int64_t step, int count) {
+    group.template for_each_lane<1>(count, &ahead, [&](int lane, float* to) { *to = *scales[first + step * lane]; });
+  }
+};
+
 /// Rows that have scales, side by side; or in the order of a pool's slots.
 template <class Rows>
 concept ScaledRows = requires(const Rows& rows) {

@@ -3,6 +3,7 @@
 
 #include <santa/core/arguments.hpp>
 #include <santa/core/build.hpp>
+#include <santa/core/shape.hpp>
 #include <santa/schedule/unit.hpp>
 #include <santa/score/coming_rows.hpp>
 
@@ -57,7 +58,7 @@ concept SpreadingStage = requires(const S& fixed, std::int32_t index, const floa
 ///       adds weight[head * stride + i] times value row index[i] to each head's sum, i < count <= 16. ahead(i) is a row
 ///       that will be wanted after these
 ///   rescale(head, factor)    multiplies a head's sum: its weights' reference has changed
-///   store_sums(to, stride)   writes to[head * stride + d], d < dim: when the unit is done
+///   store_sums(to, stride)   writes to[head * stride + d], d < Arguments::dim: when the unit is done
 ///   flags()                  of stages that have it, by all groups of the team: bits of Statistics::Flag. The last
 template <class S, class Group>
 concept ScoreStage = requires(S stage, const S& fixed, std::int64_t key, int count, std::int32_t index,
@@ -82,14 +83,15 @@ concept ScoreStage = requires(S stage, const S& fixed, std::int64_t key, int cou
 /// What a context holds: the data of all units, copied as bytes with the kernels, which makes stages of them. `heads`
 /// is the largest number of query heads of a unit.
 ///   Stage<Extents>              ScoreStage for groups of Extents
-///   shared_floats<Extents>(heads, dim), own_floats<Extents>(heads, dim)  scratch: of a team, and of each of its groups
+///   shared_floats<Extents>(heads, dims), own_floats<Extents>(heads, dims)  scratch: of a team, and of each of its
+///                               groups
 ///   stage<Extents>(group, arguments, unit, shared, own)  the stage of a unit, which has that scratch. Once a unit
 template <class Stages, class Extents, class Group>
 concept ScoreStages = ScoreStage<typename Stages::template Stage<Extents>, Group> &&
     requires(const Stages& stages, const Group& group, const Arguments& a, const Unit& unit, float* scratch, int heads,
-             int dim) {
-  { stages.template shared_floats<Extents>(heads, dim) } -> std::same_as<std::size_t>;
-  { stages.template own_floats<Extents>(heads, dim) } -> std::same_as<std::size_t>;
+             RowDims dims) {
+  { stages.template shared_floats<Extents>(heads, dims) } -> std::same_as<std::size_t>;
+  { stages.template own_floats<Extents>(heads, dims) } -> std::same_as<std::size_t>;
   {
     stages.template stage<Extents>(group, a, unit, scratch, scratch)
     } -> std::same_as<typename Stages::template Stage<Extents>>;

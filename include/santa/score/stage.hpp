@@ -1,7 +1,9 @@
 // What a lane group does with the rows of a unit: scores of its keys, and sums of its value rows.
 #pragma once
 
+#include <santa/cache/addressed_cache.hpp>
 #include <santa/cache/page_slots.hpp>
+#include <santa/cache/scales.hpp>
 #include <santa/core/arguments.hpp>
 #include <santa/core/build.hpp>
 #include <santa/core/piece_rows.hpp>
@@ -16,8 +18,10 @@
 
 #include <Kokkos_Core.hpp>
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 #include <utility>
 
 namespace santa::detail::inline SANTA_BUILD {
@@ -30,8 +34,15 @@ namespace santa::detail::inline SANTA_BUILD {
 template <class Group, class Tile, class Addresses, class Modifier>
 class Stage {
   using Float = typename Group::template Vector<float>;
-  using Rows = RowsOf<Tile, decltype(std::declval<const Addresses&>().values(0, 0))>;
+  using ValueRows = RowsOf<Tile, decltype(std::declval<const Addresses&>().values(0, 0))>;
+  using KeyRows = RowsOf<Tile, decltype(std::declval<const Addresses&>().keys(0, 0))>;
   using ScoredRows = RowsOf<Tile, decltype(std::declval<const Addresses&>().scored(0, 0))>;
+  using KeyScale = RowsOf<Tile, decltype(key_scales_of(std::declval<const Addresses&>(), 0, 0))>;
+  using ValueScale = RowsOf<Tile, decltype(value_scales_of(std::declval<const Addresses&>(), 0, 0))>;
+  /// Scores are made from the keys themselves.
+  static constexpr bool by_keys = std::same_as<typename Addresses::Element, typename Addresses::ScoredElement>;
+  static constexpr bool scales_each_key = by_keys && is_scale_a_row<KeyScale>;
+  using ScoreScales = std::conditional_t<scales_each_key, KeyScales<Group, KeyScale>, RowScales<Group, ScoredRows>>;
 
  public:
   using Products = Tile;
@@ -41,11 +52,11 @@ class Stage {
   static constexpr bool rescored = Addresses::rescored;
 
   /// Floats of scratch: of a team, and of each of its groups.
-  KOKKOS_FUNCTION static constexpr std::size_t shared_floats(int heads, int dim) {
-    return Tile::shared_floats(heads, dim);
+  KOKKOS_FUNCTION static constexpr std::size_t shared_floats(int heads, RowDims dims) {
+    return Tile::shared_floats(heads, dims);
   }
-  KOKKOS_FUNCTION static constexpr std::size_t own_floats(int heads, int dim) {
-    return Tile::scratch_floats(heads, dim);
+  KOKKOS_FUNCTION static constexpr std::size_t own_floats(int heads, RowDims dims) {
+    return Tile::scratch_floats(heads, dims);
   }
 
   KOKKOS_FUNCTION Stage(const Group& group, const Arguments& a, const Addresses& addresses, const Modifier& modifier,
@@ -55,14 +66,16 @@ class Stage {
         _addresses(addresses),
         _modifier(modifier),
         _unit(unit),
-        _tile(group, shared, own, unit.heads, a.dim),
+        _tile(group, shared, own, unit.heads, a.row_dims()),
         _scored(rows_of<Tile>(addresses.scored(unit.batch, unit.kv_head))),
         _values(rows_of<Tile>(addresses.values(unit.batch, unit.kv_head))),
         _values_ahead(_values),
         _values_asked(_values),
         _keys(rows_of<Tile>(addresses.keys(unit.batch, unit.kv_head))),
         _coming(_scored, a, addresses, unit),
-        _scales(_scored) {}
+        _key_scale(rows_of<Tile>(key_scales_of(addresses, unit.batch, unit.kv_head))),
+        _value_scale(rows_of<Tile>(value_scales_of(addresses, unit.batch, unit.kv_head))),
+        _scales(scales_of(_scored, _key_scale)) {}
 
   /// Takes the unit's queries, by all groups of the team; `meanwhile` may be called while they are on their way.
   template <class Meanwhile>
@@ -79,7 +92,10 @@ class Stage {
           query, _addresses.choice, _scored.mean, _scored.deviation, stream_key(a, _unit), _unit.kv_head};
       _tile.begin(chosen, a.score_factor, meanwhile);
     } else {
-      _tile.begin(query, a.score_factor, meanwhile);
+      // A scale of all keys is part of the factor of their scores.
+      float factor = a.score_factor;
+      if constexpr (is_one_scale<KeyScale>) factor *= _key_scale.scale;
+      _tile.begin(query, factor, meanwhile);
     }
   }
 
@@ -116,20 +132,27 @@ class Stage {
   }
 
   /// Adds up all rows of the unit, each at its weight, where the tile can: a state of AllRows makes weights of scores.
-  static constexpr bool attends = requires {
-    &Tile::factor;
+  static constexpr bool attends = !scales_each_key && !is_scale_a_row<ValueScale> && requires {
     typename Tile::Scores;
   };
   template <class State>
   KOKKOS_FORCEINLINE_FUNCTION void attend(State& state) {
     constexpr int turn = Group::groups_per_team * Group::size;
     _tile.attend(_scored, _values, _unit.begin + _group.rank() * Group::size, turn, _unit.start, _unit.end,
-                 [&](std::int64_t first, auto& scores) { state.weigh(scores, make_scores(first, scores)); });
+                 [&](std::int64_t first, auto& scores) {
+                   const auto offset = static_cast<float>(first - query_position());
+                   make_scores(scores, [&](float product, int head, int row) {
+                     return modified(_modifier, product * _tile.factor(head),
+                                     keys_of(head, offset + static_cast<float>(row)));
+                   });
+                   state.weigh(scores, hide_rows(_arguments, _unit, first, scores));
+                 });
   }
   KOKKOS_FORCEINLINE_FUNCTION void rescale_heads(const auto& factor) { _tile.rescale_heads(factor); }
 
   /// Scores of drawn rows by their full keys: lane i's of row index[i], i < count.
   KOKKOS_FORCEINLINE_FUNCTION void scores_again(const std::int32_t* index, int count, Float* score) {
+    static_assert(std::same_as<KeyScale, NoScale>, "santa: keys with scales have no narrow copies");
     _tile.scores_of(_keys, _unit.begin, index, count, score);
     const Float offset =
         lanes::convert<float>(_group.load(index, count, 0)) + Float(static_cast<float>(_unit.begin - query_position()));
@@ -144,22 +167,28 @@ class Stage {
   template <class Ahead>
   KOKKOS_FORCEINLINE_FUNCTION void gather(const std::int32_t* index, int count, const Ahead& ahead, const float* weight,
                                           int weight_stride) {
-    _tile.add_rows(
-        _values, _unit.begin, index, count, [&](int i) { return _values_ahead[_unit.begin + ahead(i)]; }, weight,
-        weight_stride);
+    const auto coming = [&](int i) { return _values_ahead[_unit.begin + ahead(i)]; };
+    if constexpr (is_scale_a_row<ValueScale> && !asynchronous)
+      _tile.add_scaled_rows(_values, _unit.begin, index, count, coming, weight, weight_stride,
+                            [&](int i) { return *_value_scale[_unit.begin + index[i]]; });
+    else
+      _tile.add_rows(_values, _unit.begin, index, count, coming, weight, weight_stride);
   }
-  /// Where drawn rows lie.
+  /// Where drawn rows lie, those with scales of their own with these.
   [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION auto value_row(std::int32_t index) const {
-    return _values[_unit.begin + index];
+    if constexpr (is_scale_a_row<ValueScale> && asynchronous)
+      return ScaledRow{_values[_unit.begin + index], _value_scale[_unit.begin + index]};
+    else
+      return _values[_unit.begin + index];
   }
   [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION auto key_row(std::int32_t index) const {
     return _keys[_unit.begin + index];
   }
   /// Asks for what will be read of a drawn row.
   KOKKOS_FORCEINLINE_FUNCTION void ask_row(std::int32_t index) const {
-    const int bytes = _arguments.dim * int{sizeof(typename Tile::Element)};
-    _group.prefetch(_values_asked[_unit.begin + index], bytes);
-    if constexpr (rescored) _group.prefetch(key_row(index), bytes);
+    using Elements = ElementsOf<Addresses>;
+    _group.prefetch(_values_asked[_unit.begin + index], _arguments.dim * int{sizeof(typename Elements::Values)});
+    if constexpr (rescored) _group.prefetch(key_row(index), _arguments.key_dim * int{sizeof(typename Elements::Keys)});
   }
   /// Where rows are asked for asynchronously: has drawn ones taken until at most `most` wait.
   template <class DrawnRows>
@@ -168,11 +197,17 @@ class Stage {
   }
   /// |value row - center|^2; a center of null is 0.
   [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION float squared_distance(std::int32_t index, const float* center) const {
-    return _tile.squared_distance(value_row(index), center);
+    return _tile.squared_distance(_values[_unit.begin + index], center,
+                                  scale_of_row(_value_scale, _unit.begin + index));
   }
   KOKKOS_FORCEINLINE_FUNCTION void rescale(int head, float factor) { _tile.rescale(head, factor); }
-  /// Writes the sums of all heads: to[head * head_stride + 0..dim).
-  KOKKOS_FORCEINLINE_FUNCTION void store_sums(float* to, int head_stride) const { _tile.store_sums(to, head_stride); }
+  /// Writes the sums of all heads: to[head * head_stride + 0..dim). A scale of all values is put in here.
+  KOKKOS_FORCEINLINE_FUNCTION void store_sums(float* to, int head_stride) const {
+    if constexpr (is_one_scale<ValueScale>)
+      _tile.store_sums(to, head_stride, _value_scale.scale);
+    else
+      _tile.store_sums(to, head_stride, 1.F);
+  }
   /// What is to be said of the unit's rows, in bits of Statistics::Flag, by the groups of its team together.
   [[nodiscard]] KOKKOS_FUNCTION std::uint32_t flags() const {
     if constexpr (requires { _addresses.slots(0); })
@@ -181,25 +216,12 @@ class Stage {
   }
 
  private:
-  /// Makes scores of a tile's products, as `scores` does; returns how many of its rows are visible.
-  template <class Scores>
-  KOKKOS_FORCEINLINE_FUNCTION std::uint32_t make_scores(std::int64_t first, Scores& scores) const {
-    const auto offset = static_cast<float>(first - query_position());
-    scores.for_each([&](float& score, int half, int b, int r, int k) {
-      const int head = Scores::head(b, k);
-      const float value = modified(_modifier, score * _tile.factor(head),
-                                   keys_of(head, offset + static_cast<float>(Scores::row(half, r))));
-      score = value >= lanes::infinity ? lanes::not_a_number : value;
-    });
-    const TokenMask mask(_arguments, _unit, first, 1, Group::size);
-    const bool by_token = _arguments.token_rows.tokens > 1 && mask.hides();
-    if (first >= _unit.start && first + Group::size <= _unit.end && !by_token) return Group::size;
-    const std::uint32_t visible = mask.between(_unit.start, _unit.end);
-    scores.for_each([&](float& score, int half, int b, int r, int k) {
-      const std::uint32_t bits = by_token ? visible & mask.of(Scores::head(b, k)) : visible;
-      if (((bits >> Scores::row(half, r)) & 1U) == 0) score = -lanes::infinity;
-    });
-    return static_cast<std::uint32_t>(Kokkos::popcount(visible));
+  /// What turns products into scores is made of.
+  KOKKOS_FUNCTION static const auto& scales_of(const ScoredRows& scored, const KeyScale& key_scale) {
+    if constexpr (scales_each_key)
+      return key_scale;
+    else
+      return scored;
   }
   [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION std::int64_t query_position() const { return _unit.length - 1; }
   /// Keys at these offsets from the last query, as a modifier sees them; of the last head for those beyond it.
@@ -233,22 +255,26 @@ class Stage {
   Unit _unit;  // by value: a device keeps it in registers
   Tile _tile;
   ScoredRows _scored;
-  Rows _values;  // three of them, as each keeps where it is on a host
-  Rows _values_ahead;
-  Rows _values_asked;
-  Rows _keys;
+  ValueRows _values;  // three of them, as each keeps where it is on a host
+  ValueRows _values_ahead;
+  ValueRows _values_asked;
+  KeyRows _keys;
   UnitAfter<Tile, ScoredRows> _coming;
-  RowScales<Group, ScoredRows> _scales;
+  KeyScale _key_scale;
+  ValueScale _value_scale;
+  ScoreScales _scales;
 };
 
 /// The stages of a cache's units: what a context holds. Copied as bytes with the kernels.
 template <class Space, class Addresses, class Modifier>
 struct CacheStages {
+  static constexpr bool scales_each_value =
+      is_scale_a_row<decltype(value_scales_of(std::declval<const Addresses&>(), 0, 0))>;
   template <class Extents>
   using Group = lanes::GroupOf<Space, Extents>;
   template <class Extents>
   using Tile = lanes::TileOf<Space, typename Addresses::Element, Extents, typename Addresses::ScoredElement,
-                             Addresses::rescored>;
+                             Addresses::rescored, typename ElementsOf<Addresses>::Values, scales_each_value>;
   template <class Extents>
   using Stage = detail::Stage<Group<Extents>, Tile<Extents>, Addresses, Modifier>;
 
@@ -256,12 +282,12 @@ struct CacheStages {
   Modifier modifier;
 
   template <class Extents>
-  [[nodiscard]] KOKKOS_FUNCTION static constexpr std::size_t shared_floats(int heads, int dim) {
-    return Stage<Extents>::shared_floats(heads, dim);
+  [[nodiscard]] KOKKOS_FUNCTION static constexpr std::size_t shared_floats(int heads, RowDims dims) {
+    return Stage<Extents>::shared_floats(heads, dims);
   }
   template <class Extents>
-  [[nodiscard]] KOKKOS_FUNCTION static constexpr std::size_t own_floats(int heads, int dim) {
-    return Stage<Extents>::own_floats(heads, dim);
+  [[nodiscard]] KOKKOS_FUNCTION static constexpr std::size_t own_floats(int heads, RowDims dims) {
+    return Stage<Extents>::own_floats(heads, dims);
   }
   template <class Extents>
   [[nodiscard]] KOKKOS_FUNCTION Stage<Extents> stage(const Group<Extents>& group, const Arguments& a, const Unit& unit,

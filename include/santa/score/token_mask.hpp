@@ -96,4 +96,28 @@ KOKKOS_FORCEINLINE_FUNCTION void hide_from_tokens(const Group& group, const Unit
   });
 }
 
+/// Makes scores of a tile's products: score_of(product, head, row). `Scores`: ProductScores.
+template <class Scores, class ScoreOf>
+KOKKOS_FORCEINLINE_FUNCTION void make_scores(Scores& scores, const ScoreOf& score_of) {
+  scores.for_each([&](float& score, int half, int b, int r, int k) {
+    const float value = score_of(score, Scores::head(b, k), Scores::row(half, r));
+    score = value >= lanes::infinity ? lanes::not_a_number : value;
+  });
+}
+
+/// Hides what is not visible of such scores, of the tile that begins at `first`; returns how many of its rows are.
+template <class Scores>
+KOKKOS_FORCEINLINE_FUNCTION std::uint32_t hide_rows(const Arguments& a, const Unit& unit, std::int64_t first,
+                                                    Scores& scores) {
+  const TokenMask mask(a, unit, first, 1, tile_keys);
+  const bool by_token = a.token_rows.tokens > 1 && mask.hides();
+  if (first >= unit.start && first + tile_keys <= unit.end && !by_token) return tile_keys;
+  const std::uint32_t visible = mask.between(unit.start, unit.end);
+  scores.for_each([&](float& score, int half, int b, int r, int k) {
+    const std::uint32_t bits = by_token ? visible & mask.of(Scores::head(b, k)) : visible;
+    if (((bits >> Scores::row(half, r)) & 1U) == 0) score = -lanes::infinity;
+  });
+  return static_cast<std::uint32_t>(Kokkos::popcount(visible));
+}
+
 }  // namespace santa::detail::inline SANTA_BUILD
