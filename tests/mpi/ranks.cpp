@@ -32,6 +32,11 @@ Problem<Space, float> ragged() {
   return problem.fill(3, 2.F).set_lengths({3072, 1333, 40}).upload();
 }
 
+int wrong(int rank, const char* what) {
+  std::printf("rank %d: WRONG: %s\n", rank, what);
+  return 1;
+}
+
 /// Runs a step with rank 1 late, or gone.
 int fail(std::string_view how) {
   const MpiRanks ranks(MPI_COMM_WORLD, {.seconds = 1.});
@@ -50,12 +55,12 @@ int fail(std::string_view how) {
   for (int attempt = 0; attempt < 2; ++attempt)  // the second at once
     try {
       plan.run(Space{}, ranks, problem.queries(), cache, to.out, {}, problem.length_view());
-      return 1;
+      return wrong(ranks.rank(), "a step without rank 1");
     } catch (const RankError& error) {
       std::printf("rank %d: %s\n", ranks.rank(), error.what());
     }
   for (const float number : to.result().out)
-    if (number == number) return 1;  // something was written
+    if (number == number) return wrong(ranks.rank(), "something was written");
   std::printf("rank %d: nothing written\n", ranks.rank());
   std::fflush(stdout);
   MPI_Abort(MPI_COMM_WORLD, 2);
