@@ -131,6 +131,13 @@ TEST_CASE("ranks_draw_the_rows_of_one_plan_by_log_weights") {
     check_ranks<Space>(method, log_weights_of<float>(3.), multiple);
     check_ranks<Space>(method, log_weights_of<double>(-1e5), multiple);
   }
+  // The largest of all are the last rank's: relative to another's they would be no floats.
+  std::vector<double> last = log_weights_of<double>(0.);
+  for (std::int64_t i = 0; i < batch * rows; ++i)
+    if (i % rows >= rows - 1000) last[static_cast<std::size_t>(i)] += 1e5;
+  for (const AnyMethod& method : {AnyMethod(MassUnit{.rows = 300}), AnyMethod(Systematic{.samples = 300})}) {
+    check_ranks<Space>(method, last, 32);
+  }
 }
 
 TEST_CASE("shards_of_log_weights_that_disagree_are_refused") {
