@@ -128,11 +128,11 @@ KOKKOS_INLINE_FUNCTION Unit unit_at(const Arguments& a, const UnitPlace& place) 
   unit.first_head = unit.kv_head * group + before;
   unit.heads = group - before < a.slice_heads ? group - before : std::int32_t{a.slice_heads};
   unit.length = a.lengths.clamped(unit.batch, a.storage);
+  const std::int64_t here = unit.length;
+  if (of_shard && a.sharded) unit.length = a.shard.lengths.clamped(unit.batch, a.shard.storage);
   unit.start = a.token_rows.first_visible(unit.batch, before, unit.length, a.window);
   CutKeys whole{};
   if (of_shard && a.sharded) {  // cut as keys of a cache of their own; all numbers are the whole's
-    const std::int64_t here = unit.length;
-    take_whole_keys(a, before, unit);
     whole = {unit.length, unit.start};
     const CutKeys cut = keys_of_run(a, unit, here);
     unit.length = cut.length;
