@@ -61,8 +61,24 @@ class MergeTest(unittest.TestCase):
         )
         code, out, errors = self.run_main(self.file("a.json", narrow))
         self.assertEqual((code, errors), (0, ""))
-        for name in ("| mass-unit |", "| mass-unit, int4 scores |", "| mass-unit, int4 scores, rescored |"):
-            self.assertIn(name, out)
+        self.assertIn("| platform | mass-unit |\n", out)
+        self.assertIn("| platform | int4 | int4, rescored |\n", out)
+        self.assertIn("| 32/8/128, 1 x 8k | card, Cuda | 250 (0.40) | 333 (0.30) |\n", out)
+
+    def test_the_layout_counts_by_which_a_method_is_faster(self) -> None:
+        both = [record("mass-unit", e, layout=name) for name, e in (("token-major", 0.4), ("head-major", 0.5))]
+        code, out, _ = self.run_main(self.file("a.json", results("card", record(efficiency=0.8), *both)))
+        self.assertEqual(code, 0)
+        self.assertIn("| 125 (0.80; 1.00x) | 200h (0.50; 0.62x) |", out)
+
+    def test_a_host_is_a_platform_for_each_number_of_threads(self) -> None:
+        paths = [
+            self.file(f"{n}.json", results("cpu", record(efficiency=0.5), backend="OpenMP") | {"threads": n})
+            for n in (1, 16)
+        ]
+        code, out, errors = self.run_main(*paths)
+        self.assertEqual((code, errors), (0, ""))
+        self.assertIn("- Platforms: cpu, OpenMP, 1 thread; cpu, OpenMP, 16 threads\n", out)
 
     def two_files(self) -> list[str]:
         first = results("card", record(efficiency=0.8), record("mass-unit", 0.4))
@@ -80,10 +96,21 @@ class TableTest(MergeTest):
     def test_platforms_are_merged_into_one_table(self) -> None:
         code, out, _ = self.run_main(*self.two_files())
         self.assertEqual(code, 0)
-        self.assertIn("| 32/8/128, 1 x 8k | card, Cuda | 125 (0.80; 1.00x) | 250 (0.40; 1.00x) |", out)
-        self.assertIn("|  | host, OpenMP | 500 (0.20; 1.00x) | 250 (0.40; 1.00x) |", out)
-        self.assertIn("| | **PP** | **0.32** | **0.40** |", out)
-        self.assertIn("| the one shape that all platforms have | **PP** | **0.32** | **0.40** |", out)
+        self.assertIn("| 32/8/128, 1 x 8k | card, Cuda | 125 (0.80; 1.00x) | 250 (0.40; 0.50x) |", out)
+        self.assertIn("|  | host, OpenMP | 500 (0.20; 1.00x) | 250 (0.40; 2.00x) |", out)
+        self.assertIn("| method | **PP** | card, Cuda | host, OpenMP |\n", out)
+        self.assertIn("| exact | **0.32** | 0.80 | 0.20 |\n| mass-unit | **0.40** | 0.40 | 0.40 |\n", out)
+        self.assertIn("- Problem: one decode step of 32/8/128, 1 x 8k\n", out)
+
+    def test_portability_is_of_the_usual_geometry_where_all_have_it(self) -> None:
+        def other(efficiency: float) -> dict[str, Any]:
+            return record(efficiency=efficiency, heads=8, kv_heads=1, dim=256)
+
+        first = self.file("a.json", results("card", record(efficiency=0.8), other(0.5), record(batch=4)))
+        second = self.file("b.json", results("host", record(efficiency=0.2), other(0.5), backend="OpenMP"))
+        _, out, _ = self.run_main(first, second)
+        self.assertIn("| exact | **0.32** | 0.80 | 0.20 |\n", out)
+        self.assertIn("- Problem: one decode step of 32/8/128, 1 x 8k\n", out)
 
     def test_ragged_batches_are_rows_of_their_own_below_even_ones(self) -> None:
         ragged = [record(efficiency=e, scenario=name) for name, e in (("ragged-one", 0.7), ("ragged-log", 0.9))]
@@ -101,7 +128,7 @@ class TableTest(MergeTest):
         path = self.file("a.json", results("card", record(scenario="ragged-one")))
         code, _, errors = self.run_main(path, "--svg", str(self.folder / "a.svg"))
         self.assertNotEqual(code, 0)
-        self.assertIn("no results of batches whose requests have one length", errors)
+        self.assertIn("no results for it, of batches whose requests have one length", errors)
 
     def test_what_one_does_not_support_has_no_portability(self) -> None:
         paths = [
@@ -111,23 +138,23 @@ class TableTest(MergeTest):
         code, out, _ = self.run_main(*paths)
         self.assertEqual(code, 0)
         self.assertIn("not supported", out)
-        self.assertIn("| | **PP** | **0.50** | **0.00** |", out)
+        self.assertIn("| systematic | **0.00** | 0.40 | 0.00 |\n", out)
 
-    def test_what_one_has_not_measured_has_none_that_is_known(self) -> None:
+    def test_what_one_has_not_measured_is_left_out(self) -> None:
         paths = [
             self.file("a.json", results("card", record(), record("systematic", 0.4), record(batch=4))),
             self.file("b.json", results("host", record())),
         ]
         _, out, _ = self.run_main(*paths)
-        self.assertIn("| | **PP** | **0.50** | **-** |", out)
-        self.assertEqual(out.count("**0.50**"), 2)  # of the shape both have, and over all such shapes
+        self.assertIn("| exact | **0.50** | 0.50 | 0.50 |\n", out)
+        self.assertNotIn("| systematic | **", out)
 
     def test_predictions_are_marked_and_not_part_of_portability(self) -> None:
         code, out, _ = self.run_main(*self.two_files(), "--predict", "small card=250")
         self.assertEqual(code, 0)
         self.assertIn("*500 (0.80; 1.00x)*", out)  # 100 MB at 0.8 of 250 GB/s
         self.assertIn("*small card at 250 GB/s: a prediction*, not measured", out)
-        self.assertIn("| | **PP** | **0.32** | **0.40** |", out)
+        self.assertIn("| exact | **0.32** | 0.80 | 0.20 |\n", out)
 
     def test_the_committed_results_can_be_merged(self) -> None:
         code, out, errors = self.run_main()
@@ -142,7 +169,28 @@ class PictureTest(MergeTest):
         self.assertEqual(code, 0)
         titles = [e.text or "" for e in xml.parse(picture).iter("{http://www.w3.org/2000/svg}title")]
         self.assertEqual(sum("32/8/128, 1 x 8k" in title for title in titles), 4)
-        self.assertIn("0.32", picture.read_text(encoding="utf-8"))
+        text = picture.read_text(encoding="utf-8")
+        self.assertEqual(text.count(">exact<"), 1)  # in the legend
+        self.assertEqual(text.count(">1000 GB/s<"), 2)
+        self.assertNotIn(">systematic<", text)  # which none has
+
+    def test_narrow_keys_have_a_picture_of_their_own(self) -> None:
+        picture, narrow = self.folder / "out.svg", self.folder / "narrow.svg"
+        by_codes = [record("mass-unit", 0.4, score_stage=scores, rescored=True) for scores in ("int8", "bernoulli")]
+        path = self.file("a.json", results("card", record(efficiency=0.2), record("mass-unit", 0.3), *by_codes))
+        plain = self.file("b.json", results("host", record(), backend="OpenMP"))
+        self.assertEqual(self.run_main(path, plain, "--svg", str(picture), "--narrow-svg", str(narrow))[0], 0)
+        self.assertNotIn("int8", picture.read_text(encoding="utf-8"))
+        text = narrow.read_text(encoding="utf-8")
+        self.assertIn("<title>int8, rescored, 32/8/128, 1 x 8k: 250 us, 0.40 of 1000 GB/s</title>", text)
+        self.assertNotIn("bernoulli", text)  # no keys: a choice of features
+        self.assertNotIn("host", text)
+
+    def test_a_picture_of_nothing_is_an_error(self) -> None:
+        path = self.file("a.json", results("card", record()))
+        code, _, errors = self.run_main(path, "--narrow-svg", str(self.folder / "narrow.svg"))
+        self.assertEqual(code, 2)
+        self.assertIn("narrow.svg: no results for it", errors)
 
     def test_names_are_escaped(self) -> None:
         picture = self.folder / "out.svg"
@@ -197,7 +245,7 @@ class ErrorTest(MergeTest):
     def test_results_that_are_there_twice(self) -> None:
         self.check("exact at .* for the second time", self.file("a.json", results("card", record(), record())))
         paths = [self.file(name, results("card", record())) for name in ("a.json", "b.json")]
-        self.check("a.json and .*b.json are both of card, Cuda", *paths)
+        self.check("a.json and .*b.json are both of card, Cuda: one file a device, backend and number of threads", *paths)
 
     def test_predictions_that_have_nothing_to_go_by(self) -> None:
         paths = self.two_files()

@@ -38,11 +38,25 @@ function(_santa_debian_archive uri_out signed_by_out suite_out)
   set(${suite_out} "${suite}" PARENT_SCOPE)
 endfunction()
 
+# Sets <out> to the architecture that is compiled for where it is not this machine's, by Debian's name; else to nothing.
+function(_santa_debian_architecture out)
+  set(${out} "" PARENT_SCOPE)
+  if(CMAKE_CROSSCOMPILING)
+    string(REPLACE "aarch64" "arm64" name "${CMAKE_SYSTEM_PROCESSOR}")
+    set(${out} "${name}" PARENT_SCOPE)
+  endif()
+endfunction()
+
 # Gives apt-get a state of its own in <root>. <signed_by> may be empty: apt's trusted keys then. <status> lists the
 # packages that count as installed.
 function(_santa_apt_configure root uri suite signed_by status)
   file(MAKE_DIRECTORY "${root}/state/lists/partial" "${root}/cache/archives/partial")
   configure_file("${status}" "${root}/state/status" COPYONLY)
+  set(architecture "")
+  _santa_debian_architecture(target)
+  if(target)
+    set(architecture "APT::Architecture \"${target}\";\nAPT::Architectures { \"${target}\"; };\n")
+  endif()
   set(options "")
   if(signed_by)
     set(options "[signed-by=${signed_by}] ")
@@ -66,7 +80,7 @@ Acquire::https::Timeout \"20\";
 #clear APT::Update::Pre-Invoke;
 #clear APT::Update::Post-Invoke;
 #clear APT::Update::Post-Invoke-Success;
-")
+${architecture}")
 endfunction()
 
 # Some packages' CMake files take it that they lie in /usr, or where a former SANTA_DEPS_DIR was: lets them find
@@ -127,6 +141,10 @@ endfunction()
 # SUITE is the machine's own unless given. On failure <out> is empty and <out>_ERROR says why.
 function(santa_debian_packages out)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "NAME;SUITE" "PACKAGES")
+  _santa_debian_architecture(architecture)
+  if(architecture)
+    string(APPEND arg_NAME "-${architecture}")
+  endif()
   set(prefix "${SANTA_DEPS_DIR}/${arg_NAME}")
   set(${out} "" PARENT_SCOPE)
   set(${out}_ERROR "" PARENT_SCOPE)
@@ -159,11 +177,13 @@ function(santa_debian_packages out)
   set(status /dev/null)
   if(NOT arg_SUITE)
     set(arg_SUITE "${own_suite}")
-    set(status /var/lib/dpkg/status)
+    if(NOT architecture)
+      set(status /var/lib/dpkg/status)
+    endif()
   endif()
 
   message(STATUS "santa: downloading ${arg_PACKAGES} (Debian ${arg_SUITE}) into ${prefix}")
-  set(root "${SANTA_DEPS_DIR}/apt/${arg_SUITE}")
+  set(root "${SANTA_DEPS_DIR}/apt/${arg_SUITE}${architecture}")
   _santa_apt_configure("${root}" "${uri}" "${arg_SUITE}" "${signed_by}" "${status}")
   _santa_debian_unpack(error "${root}" "${prefix}" ${arg_PACKAGES})
 

@@ -18,6 +18,12 @@ endif()
 # if the system's C and C++ libraries are new enough.
 function(_santa_kokkos_loader out prefix)
   set(${out} "" PARENT_SCOPE)
+  if(CMAKE_CROSSCOMPILING)
+    # Programs run by an emulator, on the libraries that came with Kokkos.
+    file(GLOB loader RELATIVE "${prefix}" "${prefix}/usr/lib/*/ld-linux*.so.*")
+    set(${out} "${loader}" PARENT_SCOPE)
+    return()
+  endif()
   set(program "${CMAKE_CURRENT_BINARY_DIR}/CMakeFiles/santa_kokkos_probe")
   file(WRITE "${program}.cpp" "int main() {}\n")
   execute_process(

@@ -56,10 +56,6 @@ function(santa_compile_together target)
   endif()
 endfunction()
 
-# The library of kernels is compiled as this project's own programs are.
-if(TARGET santa_kernels)
-  target_link_libraries(santa_kernels PRIVATE $<BUILD_INTERFACE:santa_project_options>)
-endif()
 # santa_link_kernels(<target>): leaves the kernels that the library has to it, where it is built.
 function(santa_link_kernels target)
   if(TARGET santa_kernels)

@@ -7,4 +7,4 @@
 #include <cstddef>
 #include <cstdint>
 
-SANTA_KERNELS_STAGES_OF(, santa::bfloat16)
+SANTA_KERNELS_STAGES_OF(SANTA_KERNELS_DEFINE_STAGE, santa::bfloat16)

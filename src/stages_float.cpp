@@ -7,4 +7,4 @@
 #include <cstddef>
 #include <cstdint>
 
-SANTA_KERNELS_STAGES_OF(, float)
+SANTA_KERNELS_STAGES_OF(SANTA_KERNELS_DEFINE_STAGE, float)

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Callable, Iterable, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from merge_results import COLOURS, Svg
+from svg_page import COLOURS, Svg
 
 DEFAULT = "mass-unit"
 PAPER = "fixed-tile-budget"

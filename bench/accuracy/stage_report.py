@@ -23,7 +23,7 @@ from typing import Any, Iterable, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from merge_results import COLOURS, Svg
+from svg_page import COLOURS, Svg
 from report import (
     AXIS, GRID, NOTE, ROUNDING, TITLE, BadCases, log_ticks, number, percent, read_file, shortened, table, write,
 )  # fmt: skip

@@ -1,6 +1,7 @@
 // Random caches of a shape in the memory of a device: several copies, taken in turn, so that no cache holds them.
 #pragma once
 
+#include "huge_pages.hpp"
 #include <santa/santa.hpp>
 
 #include <Kokkos_Core.hpp>
@@ -38,15 +39,16 @@ class Caches {
   using Queries = Kokkos::View<santa::bfloat16***, Kokkos::LayoutRight, Memory>;
   using Outputs = Kokkos::View<float***, Kokkos::LayoutRight, Memory>;
 
-  /// At least so many bytes, and so many copies.
+  /// At least so many bytes, and so many copies; in huge pages where asked for, and where the system has them.
   Caches(const Space& space, const santa::Shape& extents, float sharpness, std::size_t at_least,
-         std::size_t least_copies = 2)
+         std::size_t least_copies = 2, bool huge_pages = false)
       : shape(extents),
         query("query", size(shape.batch), size(shape.heads), size(shape.dim)),
         _elements(size(shape.batch * shape.length * shape.kv_heads * shape.dim)),
         _copies(std::max<std::size_t>(least_copies, (at_least + bytes() - 1) / bytes())),
         _pool(santa::allocate_aligned<santa::bfloat16>(space, "pool",
                                                        static_cast<std::int64_t>(2 * _elements * _copies))) {
+    if (huge_pages) ask_for_huge_pages(_pool.data(), _pool.size() * sizeof(santa::bfloat16));
     fill(space, sharpness);
   }
 
@@ -78,6 +80,34 @@ class Caches {
           const float factor = sharpness * Kokkos::sqrt(static_cast<float>(dim) / norm);
           for (std::int64_t d = 0; d < dim; ++d)
             queries(row / heads, row % heads, d) = santa::bfloat16(factor * random(d));
+        });
+    space.fence();
+  }
+
+  /// Makes each row one of `kinds` of its kv head, by chance: keys and values have the kind's center, normal numbers of
+  /// standard deviation `spread`, added to their own, all brought back to a standard deviation of 1.
+  void make_kinds(const Space& space, std::int64_t kinds, float spread) const {
+    const auto pool = _pool;
+    const std::size_t elements = 2 * _elements;
+    const std::size_t copies = _copies;
+    const std::int64_t dim = shape.dim;
+    const std::int64_t kv_heads = shape.kv_heads;
+    const float size = 1.F / std::sqrt(1.F + spread * spread);
+    const auto rows = static_cast<std::int64_t>(_elements) / dim;
+    Kokkos::parallel_for(
+        "santa::bench::kinds", Kokkos::RangePolicy<Space, Kokkos::IndexType<std::int64_t>>(space, 0, 2 * rows),
+        KOKKOS_LAMBDA(const std::int64_t i) {
+          const std::int64_t row = i % rows;  // values are of their keys' kind
+          const auto random = santa::Philox4x32::generate(
+              {{static_cast<std::uint32_t>(row), static_cast<std::uint32_t>(row >> 32), 1, 0}}, {{3, 7}});
+          const std::int64_t kind = (row % kv_heads) * kinds + static_cast<std::int64_t>(random.word[0]) % kinds +
+                                    (i < rows ? 0 : kinds * kv_heads);
+          for (std::int64_t d = 0; d < dim; ++d) {
+            const float center = spread * Normals(4, static_cast<std::uint64_t>((kind * dim + d) / 4)).number[d % 4];
+            const auto at = static_cast<std::size_t>(i * dim + d);
+            const auto made = santa::bfloat16(size * (static_cast<float>(pool(at)) + center));
+            for (std::size_t copy = 0; copy < copies; ++copy) pool(copy * elements + at) = made;
+          }
         });
     space.fence();
   }

@@ -19,8 +19,10 @@ const char* const usage =
     "                  mass-unit-first, systematic, fixed-tile-budget, narrow,\n"
     "                  features\n"
     "  --layout NAME   only this layout of the cache: token-major, head-major\n"
-    "  --scenario NAME only a ragged batch: ragged-log, ragged-one, ragged-short, or\n"
-    "                  all of them; without it they run on devices, after the shapes\n"
+    "  --scenario NAME only a ragged batch: ragged-log, ragged-one, ragged-short; what\n"
+    "                  engines do: tokens-4, paged-16, prefix-16; or all of them; without it they run on devices, "
+    "after the shapes.\n"
+    "                  Or clusters: sampled clusters of keys that are of kinds\n"
     "  --divide N      lengths of ragged batches divided by N, for less memory (1)\n"
     "  --quick         only batch 1 at 8192 and 32768 keys, for hosts\n"
     "  --json FILE     results as JSON\n"
@@ -58,7 +60,8 @@ std::string one_of(const std::string& name, const std::string& text, const std::
 
 constexpr std::array<std::string_view, 7> methods = {
     "mass-unit", "mass-unit-steered", "mass-unit-first", "systematic", "fixed-tile-budget", "narrow", "features"};
-constexpr std::array<std::string_view, 4> scenarios = {"ragged-log", "ragged-one", "ragged-short", "all"};
+constexpr std::array<std::string_view, 8> scenarios = {"ragged-log", "ragged-one", "ragged-short", "tokens-4",
+                                                       "paged-16",   "prefix-16",  "all",          "clusters"};
 constexpr std::array<std::string_view, 2> layouts = {"token-major", "head-major"};
 
 }  // namespace

@@ -1,13 +1,13 @@
 // The portability benchmark: one program for every backend. Time of each method against the streaming-read ceiling of
 // the device in the same run, over shapes of decode attention; results as a table and as JSON.
+#include "clusters.hpp"
 #include "copies.hpp"
 #include "decode/program.hpp"
-#include "device_reader.hpp"
 #include "features.hpp"
 #include "measure.hpp"
 #include "narrow.hpp"
 #include "options.hpp"
-#include "readers.hpp"
+#include "read_ceiling.hpp"
 #include "report.hpp"
 #include "scenarios.hpp"
 #include <santa/santa.hpp>
@@ -44,22 +44,6 @@ constexpr bool on_host = santa::lanes::is_host_space<Space>;
 
 /// What the copies of a cache have together.
 std::size_t rotation_bytes() { return on_host ? santa_bench::rotation_bytes() : std::size_t{512} << 20; }
-
-/// How fast a shape's keys and values can be read.
-template <class S>  // a template, so that only one branch is compiled
-santa_bench::Ceiling ceiling(const S& space, const santa_bench::Caches<S>& caches, int repeats) {
-  if constexpr (on_host) {
-    const auto data = [&](std::size_t copy) { return caches.data(copy); };
-    const auto best = santa_bench::best_reader(space, caches.copies(), caches.bytes(), repeats, data);
-    return {best.gb_s, best.reader->name};
-  } else {
-    const Kokkos::View<std::uint32_t, typename S::memory_space> sink("sink");
-    const auto read = santa_bench::time_copies(space, caches.copies(), repeats, [&](std::size_t copy) {
-      santa_bench::read_on_device(space, caches.data(copy), caches.bytes(), sink.data());
-    });
-    return {static_cast<double>(caches.bytes()) / read.microseconds() * 1e-3, santa_bench::device_reader};
-  }
-}
 
 /// All methods at one shape and layout.
 void run(const Space& space, const santa_bench::Caches<Space>& caches, const Options& options, Report& report) {
@@ -103,7 +87,8 @@ void run(const Options& options) {
   for (const santa::Shape& shape : options.scenario.empty() ? shapes(options) : std::vector<santa::Shape>{}) {
     santa_bench::Caches<Space> caches(space, shape, options.sharpness, rotation_bytes());
     report.set_layout(santa::CacheLayout::token_major);
-    report.set_ceiling(shape, ceiling(space, caches, options.repeats));
+    report.set_ceiling(shape, santa_bench::ceiling_of(space, caches.copies(), caches.bytes(), options.repeats,
+                                                      [&](std::size_t copy) { return caches.data(copy); }));
     for (const auto& [name, layout] : {std::pair{"token-major", santa::CacheLayout::token_major},
                                        std::pair{"head-major", santa::CacheLayout::head_major}}) {
       if (!options.layout.empty() && options.layout != name) continue;
@@ -113,7 +98,9 @@ void run(const Options& options) {
     report.write();  // so far: the run may be cut short
   }
   const bool all = !on_host && !options.shape && !options.quick && options.only.empty() && options.layout.empty();
-  if (all || !options.scenario.empty()) santa_bench::run_scenarios(space, options, report);
+  const bool clusters = options.scenario == "clusters";
+  if (all || (!options.scenario.empty() && !clusters)) santa_bench::run_scenarios(space, options, report);
+  if (all || clusters) santa_bench::run_clusters(space, options, report);
   report.check_ceilings();
 }
 

@@ -44,7 +44,7 @@ class Report {
     std::strftime(date, sizeof date, "%Y-%m-%d", std::gmtime(&now));
     _json = "{\"device\": \"" + device_name<Space>() + "\", \"backend\": \"" + Space::name() + "\", \"date\": \"" +
             date + "\", \"kokkos\": \"" + kokkos_version() +
-            "\", \"concurrency\": " + std::to_string(Space{}.concurrency()) + ", \"results\": [";
+            "\", \"concurrency\": " + std::to_string(Space{}.concurrency()) + threads() + ", \"results\": [";
     std::printf("%s, %s (hm: head-major)\n%-24s %-23s %6s %9s %9s %8s %8s %8s %9s\n", device_name<Space>().c_str(),
                 Space::name(), "b, h/kvh/d, n", "method", "rows", "us", "launch us", "ceiling", "of it", "speed-up",
                 "error");
@@ -121,6 +121,12 @@ class Report {
     std::snprintf(text, sizeof text, "%ld, %ld/%ld/%ld, %ldk%s", s.batch, s.heads, s.kv_heads, s.dim, s.length / 1024,
                   _layout == santa::CacheLayout::token_major ? "" : " hm");
     return text + (_scenario.empty() ? "" : " " + _scenario);
+  }
+
+  /// Of a host: results with other numbers of them are of another platform.
+  static std::string threads() {
+    if (!santa::lanes::is_host_space<Space>) return "";
+    return ", \"threads\": " + std::to_string(Space{}.concurrency());
   }
 
   void add_record(const santa::Shape& s, const std::string& method, const std::string& rest, const Stage& stage) {

@@ -1,8 +1,8 @@
 #include "scenarios.hpp"
 
 #include "copies.hpp"
-#include "device_reader.hpp"
-#include "readers.hpp"
+#include "read_ceiling.hpp"
+#include "serving.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -139,23 +139,6 @@ Measured measure_draws(const Space& space, const Caches<Space>& caches, const st
   return mean;
 }
 
-/// How fast as many bytes as Exact reads can be read, whole copies where there are several.
-template <class S>  // a template, so that only one branch is compiled
-Ceiling ceiling_of(const S& space, const Caches<S>& caches, double bytes, int repeats) {
-  const std::size_t some = std::min(caches.bytes(), static_cast<std::size_t>(bytes) / 4096 * 4096);
-  if constexpr (santa::lanes::is_host_space<S>) {
-    const auto best =
-        best_reader(space, caches.copies(), some, repeats, [&](std::size_t copy) { return caches.data(copy); });
-    return {best.gb_s, best.reader->name};
-  } else {
-    const Kokkos::View<std::uint32_t, Memory> sink("sink");
-    const auto read = time_copies(space, caches.copies(), repeats, [&](std::size_t copy) {
-      read_on_device(space, caches.data(copy), some, sink.data());
-    });
-    return {static_cast<double>(some) / read.microseconds() * 1e-3, device_reader};
-  }
-}
-
 void run_scenario(const Space& space, const Scenario& scenario, const Options& options, Report& report) {
   const santa::Shape shape{static_cast<std::int64_t>(scenario.draws.front().size()), 32, 8, scenario.storage, 128};
   // One copy where what is read of it is more than any cache holds.
@@ -166,7 +149,10 @@ void run_scenario(const Space& space, const Scenario& scenario, const Options& o
   for (const Lengths& lengths : scenario.draws) keys += batches.emplace_back(caches, lengths).keys();
   report.set_scenario(scenario.name);
   report.set_layout(santa::CacheLayout::token_major);
-  report.set_ceiling(shape, ceiling_of(space, caches, batches.front().bytes(1.), options.repeats));
+  // As many bytes as Exact reads, whole copies where there are several.
+  const std::size_t some = std::min(caches.bytes(), static_cast<std::size_t>(batches.front().bytes(1.)) / 4096 * 4096);
+  report.set_ceiling(shape, ceiling_of(space, caches.copies(), some, options.repeats,
+                                       [&](std::size_t copy) { return caches.data(copy); }));
   Measured exact;
   const auto add = [&](const char* name, const auto& method, const Report::Budget& budget) {
     try {
@@ -194,6 +180,7 @@ void run_scenarios(const Space& space, const Options& options, Report& report) {
     report.write();
   }
   report.set_scenario("");
+  run_serving(space, options.scenario, options, report);
 }
 
 }  // namespace santa_bench

@@ -1,12 +1,14 @@
 // Resampling n rows by n double log-weights, beside what codes do without the library: one table.
 //
-//   santa_resampling_bench [rows,rows,... [repeats]]        default: 100000,1000000,10000000, 5 repeats
+//   santa_resampling_bench [rows,rows,... [repeats [folder]]]        default: 100000,1000000,10000000, 5 repeats
 //
 // std::discrete_distribution draws one by one, on one thread; "prefix sum and search" is exp, a scan and a binary
 // search for each of n systematic points, on all threads (CUDA: thrust's scan and search, which are CUB's). Both are
 // given the largest log-weight. Times are the least of the repeats, for machines that are shared; the ceiling is a sum
 // of the log-weights, read once. Every result is checked: ancestors in range, and by systematic rules each row floor or
-// ceil of n p times.
+// ceil of n p times. Into the folder go log_weights.<rows>.f64, which beside_particle_filters.py gives to others.
+//
+// "of ceiling": the time that reading the log-weights takes, as often as the rule must read them, in that of the rule.
 #include <santa/rows/resample.hpp>
 
 #include <Kokkos_Core.hpp>
@@ -25,6 +27,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
+#include <fstream>
 #include <random>
 #include <string>
 #include <system_error>
@@ -140,10 +143,11 @@ class Table {
           "read", Range(0, n), KOKKOS_LAMBDA(std::int64_t i, double& total) { total += log_weights(i); }, sum);
     });
     const auto here = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, log_weights);
+    _weights.reserve(static_cast<std::size_t>(n));
     for (std::int64_t i = 0; i < n; ++i) _weights.push_back(std::exp(here(i)));
     std::printf("\n%ld rows; reading them once: %.3f ms, %.1f GB/s (a sum of %.3g)\n", static_cast<long>(n),
                 1e3 * _reading, bytes() / _reading * 1e-9, sum);
-    std::printf("%-28s %12s %10s %12s %10s\n", "", "ms", "ns a row", "GB/s read", "readings");
+    std::printf("%-28s %12s %10s %12s %10s %11s\n", "", "ms", "ns a row", "GB/s read", "readings", "of ceiling");
   }
 
   template <class Rule>
@@ -163,13 +167,20 @@ class Table {
     line("std::discrete_distribution", 1, HUGE_VAL, seconds);
   }
   [[nodiscard]] bool right() const { return _right; }
+  [[nodiscard]] bool write(const std::string& folder) const {
+    const auto here = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, _log_weights);
+    std::ofstream file(folder + "/log_weights." + std::to_string(_n) + ".f64", std::ios::binary);
+    file.write(reinterpret_cast<const char*>(here.data()), static_cast<std::streamsize>(bytes()));
+    return file.good();
+  }
 
  private:
   [[nodiscard]] double bytes() const { return 8. * static_cast<double>(_n); }
 
   void line(const char* name, int passes, double most_off, double seconds) {
-    std::printf("%-28s %12.3f %10.2f %12.1f %10.1f%s\n", name, 1e3 * seconds, 1e9 * seconds / static_cast<double>(_n),
-                passes * bytes() / seconds * 1e-9, seconds / _reading, check(most_off) ? "" : "   WRONG");
+    std::printf("%-28s %12.3f %10.2f %12.1f %10.1f %11.2f%s\n", name, 1e3 * seconds,
+                1e9 * seconds / static_cast<double>(_n), passes * bytes() / seconds * 1e-9, seconds / _reading,
+                passes * _reading / seconds, check(most_off) ? "" : "   WRONG");
   }
   /// Whether no row comes more than this more or less often than n p times, but for what sums of doubles lose.
   bool check(double most_off) {
@@ -219,8 +230,8 @@ int main(int argc, char* argv[]) {
   const auto rows =
       argc > 1 ? numbers(argv[1], 1, std::int64_t{1} << 30) : std::vector<std::int64_t>{100000, 1000000, 10000000};
   const auto repeats = argc > 2 ? numbers(argv[2], 1, 1000) : std::vector<std::int64_t>{5};
-  if (rows.empty() || repeats.size() != 1 || argc > 3) {
-    std::fprintf(stderr, "usage: santa_resampling_bench [rows,rows,... [repeats]], rows up to 2^30\n");
+  if (rows.empty() || repeats.size() != 1 || argc > 4) {
+    std::fprintf(stderr, "usage: santa_resampling_bench [rows,rows,... [repeats [folder]]], rows up to 2^30\n");
     return 2;
   }
   std::printf("resampling n rows by n double log-weights on %s, %d threads; the least of %ld\n", Space::name(),
@@ -234,6 +245,10 @@ int main(int argc, char* argv[]) {
     table.rule<santa::Multinomial>("santa, multinomial", 2, HUGE_VAL);
     table.others();
     right = right && table.right();
+    if (argc == 4 && !table.write(argv[3])) {
+      std::fprintf(stderr, "santa_resampling_bench: can't write into %s\n", argv[3]);
+      return 1;
+    }
   }
   return right ? 0 : 1;
 }

@@ -16,6 +16,12 @@
 #include <santa/cache/scales.hpp>
 #include <santa/cache/sparse_keys.hpp>
 #include <santa/cache/transpose_keys.hpp>
+#include <santa/clusters/cluster_keys.hpp>
+#include <santa/clusters/clustered_cache.hpp>
+#include <santa/clusters/clustered_keys.hpp>
+#include <santa/clusters/method.hpp>
+#include <santa/clusters/plan.hpp>
+#include <santa/clusters/state.hpp>
 #include <santa/core/cache_element.hpp>
 #include <santa/core/element.hpp>
 #include <santa/core/narrow.hpp>
@@ -44,6 +50,7 @@
 #include <santa/ranks/sharded_draw.hpp>
 #include <santa/ranks/sharded_plan.hpp>
 #include <santa/ranks/sharded_sampler.hpp>
+#include <santa/rows/discrepancy.hpp>
 #include <santa/rows/draw_distinct.hpp>
 #include <santa/rows/draw_rows.hpp>
 #include <santa/rows/drawn_rows.hpp>
@@ -52,6 +59,10 @@
 #include <santa/rows/merge_states.hpp>
 #include <santa/rows/resample.hpp>
 #include <santa/rows/residual.hpp>
+#include <santa/rows/row_kernels.hpp>
+#include <santa/rows/thin_options.hpp>
+#include <santa/rows/thin_rows.hpp>
+#include <santa/rows/thinning_memory.hpp>
 #include <santa/sample/exact.hpp>
 #include <santa/sample/fixed_tile_budget.hpp>
 #include <santa/sample/mass_unit.hpp>

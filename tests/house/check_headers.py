@@ -26,7 +26,7 @@ ORDER = (
     ("score", "gather", "merge"),
     ("sample",),
     ("decode",),
-    ("rows", "token"),
+    ("rows", "token", "clusters"),
     ("ranks",),
 )
 MOST_HEADER_LINES = 300

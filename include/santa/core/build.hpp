@@ -65,11 +65,16 @@
 #else
 #define SANTA_BUILD_DEVICE
 #endif
+#if defined(SANTA_BF16_DOTS)
+#define SANTA_BUILD_DOTS dots
+#else
+#define SANTA_BUILD_DOTS
+#endif
 
-#define SANTA_BUILD_JOINED(a, b, c, d, e, f, g, h) for_##a##b##c##d##e##f##g##h
-#define SANTA_BUILD_JOIN(a, b, c, d, e, f, g, h) SANTA_BUILD_JOINED(a, b, c, d, e, f, g, h)
+#define SANTA_BUILD_JOINED(a, b, c, d, e, f, g, h, i) for_##a##b##c##d##e##f##g##h##i
+#define SANTA_BUILD_JOIN(a, b, c, d, e, f, g, h, i) SANTA_BUILD_JOINED(a, b, c, d, e, f, g, h, i)
 #define SANTA_BUILD                                                                                            \
   SANTA_BUILD_JOIN(SANTA_BUILD_LEVEL, SANTA_BUILD_VNNI, SANTA_BUILD_VBMI2, SANTA_BUILD_BF16, SANTA_BUILD_FP16, \
-                   SANTA_BUILD_AVXVNNI, SANTA_BUILD_TUNED, SANTA_BUILD_DEVICE)
+                   SANTA_BUILD_AVXVNNI, SANTA_BUILD_TUNED, SANTA_BUILD_DEVICE, SANTA_BUILD_DOTS)
 
 #endif

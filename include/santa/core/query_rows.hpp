@@ -18,13 +18,13 @@ struct QueryRows {
   std::int64_t offset;  // of the first head's first feature; of several tokens, of the first token's first head
   std::int64_t head_stride;
   std::int64_t token_stride = 0;  // 0: one token
-  std::int32_t first = 0;         // the first head's place among those of all tokens
+  std::int32_t before = 0;        // the first head's place among those of all tokens
   std::int32_t tokens = 1;        // those that there are; heads beyond take the last one's queries
   Divisor group = 1;
 
   [[nodiscard]] KOKKOS_FUNCTION std::int64_t row(int head) const {
     if (token_stride == 0) return offset + head * head_stride;
-    const auto place = static_cast<std::uint32_t>(first + head);
+    const auto place = static_cast<std::uint32_t>(before + head);
     const auto token = static_cast<std::int32_t>(group.quotient(place));
     const std::int32_t of_token = static_cast<std::int32_t>(place) - token * group;
     return offset + (token < tokens ? token : tokens - 1) * token_stride + of_token * head_stride;

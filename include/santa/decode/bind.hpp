@@ -39,8 +39,9 @@ inline void take_strides(const Array& view, std::int64_t (&stride)[2], std::int6
   of_tokens = view.rank == 4 ? view.stride[1] : 0;
 }
 
-/// Checks and notes where so many rows lie in a whole. Errors: std::invalid_argument: name, given, accepted.
-inline void lay_out_shard(Arguments& a, const Shard& shard, std::int64_t rows) {
+/// Checks and notes where so many rows lie in a whole. Returns the rows of that. Errors: std::invalid_argument: name,
+/// given, accepted.
+inline std::int64_t lay_out_shard(Arguments& a, const Shard& shard, std::int64_t rows) {
   require(shard.length >= 0 && shard.length <= most_rows, "shard.length", shard.length, "0 to 2^36");
   require(shard.length > 0 || shard.first_row == 0, "shard.first_row", shard.first_row,
           "0 without a length of the whole");
@@ -53,6 +54,7 @@ inline void lay_out_shard(Arguments& a, const Shard& shard, std::int64_t rows) {
   a.shard.first_row = a.shard.begin = shard.first_row;
   a.shard.end = shard.first_row + rows;
   a.shard.storage = shard.length;
+  return a.sharded ? shard.length : rows;
 }
 inline void require_whole(const Arguments& a) {
   if (a.sharded) reject("the plan", "one of a shard", "one of a whole: a shard's is run by ShardedPlan");
@@ -98,6 +100,7 @@ inline void bind_part_options(Arguments& a, bool error_bars) {
 /// That a part of `states` has room for a step's heads, whose bars it may want.
 template <class MemorySpace>
 void bind_part(Arguments& a, const Shape& plan, const AttentionStates<MemorySpace>& states) {
+  require_whole(a);
   const Shape& shape = states.shape();
   const auto require_equal = [](std::string_view name, std::int64_t value, std::int64_t expected) {
     if (value != expected) reject(name, std::to_string(value), "the plan's " + std::to_string(expected));

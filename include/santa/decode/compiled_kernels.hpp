@@ -6,6 +6,7 @@
 #include <santa/core/build.hpp>
 #include <santa/core/element.hpp>
 #include <santa/core/narrow.hpp>
+#include <santa/decode/instruction_set.hpp>
 #include <santa/decode/kernel_list.hpp>
 #include <santa/decode/methods.hpp>
 #include <santa/lanes/extents.hpp>
@@ -15,5 +16,5 @@
 
 #include <cstdint>
 
-SANTA_KERNELS_METHODS(extern)
-SANTA_KERNELS_STAGES(extern)
+SANTA_KERNELS_METHODS(SANTA_KERNELS_DECLARE_METHOD)
+SANTA_KERNELS_STAGES(SANTA_KERNELS_DECLARE_STAGE)

@@ -42,6 +42,11 @@ struct KernelContext {
     return KernelContext<Space, Arguments, lanes::Roomy<Extents>, KernelStages>{arguments, stages};
   }
 
+  /// And for one in which nothing is queued.
+  [[nodiscard]] auto lean() const {
+    return KernelContext<Space, Arguments, lanes::Lean<Extents>, KernelStages>{arguments, stages};
+  }
+
   template <class Member>
   [[nodiscard]] KOKKOS_FUNCTION float* scratch(const Group& group, const Member& member) const {
     return group.template scratch<float>(member, scratch_floats(arguments.slice_heads, arguments.dim));
@@ -111,7 +116,8 @@ struct KernelContext {
   }
   /// Scratch of one lane group, in floats: whole vectors.
   [[nodiscard]] KOKKOS_FUNCTION std::size_t group_floats() const {
-    const auto state = static_cast<std::size_t>(State::scratch_words(arguments.slice_heads, arguments.with_spread));
+    const int words = Extents::lean ? 0 : State::scratch_words(arguments.slice_heads, arguments.with_spread);
+    const auto state = static_cast<std::size_t>(words);
     return (own_floats() + state + 31) / 32 * 32;
   }
   /// Where the scratch of a group begins: after what the team shares.

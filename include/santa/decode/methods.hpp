@@ -72,6 +72,7 @@ void sweep(const char* label, const Space& space, const Context& context) {
 ///   name                           for people
 ///   Arguments                      of kernels, with the memory that they need
 ///   looks_ahead                    whether groups need room for a tile of the rule's own
+///   takes_all (if true)            whether every row is taken, so that nothing is queued
 ///   set(arguments, method, length) notes what the method says, for a plan of so many keys
 ///   prepare(arguments, first_step) if what kernels are given depends on that, as `run` has it
 ///   run(space, context, first_step)
@@ -83,6 +84,7 @@ template <>
 struct Recipe<Exact> {
   static constexpr const char* name = "Exact";
   using Arguments = detail::Arguments;
+  static constexpr bool takes_all = true;
   static constexpr bool looks_ahead = false;
 
   static void set(Arguments& /*a*/, const Exact& /*method*/, std::int64_t /*length*/) {}
@@ -90,7 +92,10 @@ struct Recipe<Exact> {
 
   template <class Space, class Context>
   static void run(const Space& space, const Context& context, bool /*first_step*/) {
-    sweep<ExactRule>("santa::exact", space, context);
+    if constexpr (requires { requires Context::Stage::attends; })
+      sweep<ExactRule>("santa::exact", space, context.lean());
+    else
+      sweep<ExactRule>("santa::exact", space, context);
   }
 };
 
@@ -270,6 +275,11 @@ int draw_tile_of(const Arguments& a) {
   if constexpr (requires { a.draw_tile; }) return a.draw_tile;
   return 0;
 }
+/// Whether a method takes every row.
+template <class Method>
+inline constexpr bool takes_all = requires {
+  requires Recipe<Method>::takes_all;
+};
 /// Whether a method carries a DecodeState.
 template <class Method>
 inline constexpr bool carries_state = requires(typename Recipe<Method>::Arguments& a) {

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <santa/cache/addressed_cache.hpp>
-#include <santa/cache/contiguous.hpp>
 #include <santa/cache/shard_addresses.hpp>
 #include <santa/core/check.hpp>
 #include <santa/core/extent.hpp>
@@ -118,7 +117,6 @@ class DecodePlan {
                    const AttentionStates<MemorySpace>& states, std::int64_t part, const Run& options = {}) const {
     detail::check_types<Space, Addresses, QueryView, AnyCache, typename QueryView::non_const_type>();
     lanes::require_launchable(space);
-    detail::require_whole(_arguments);
     Arguments arguments = bind<Build>(query, cache, options);
     detail::bind_part(arguments, _shape, states);
     float* const to = states.part(part);
@@ -219,11 +217,13 @@ class DecodePlan {
     a.window = _modifier.window();
     const float scale = options.scale != 0.F ? options.scale : 1.F / std::sqrt(static_cast<float>(_shape.dim));
     a.score_factor = scale * lanes::log2_of_e;
-    detail::lay_out_shard(a, options.shard, _shape.length);
-    detail::Recipe<M>::set(a, _method, a.sharded ? a.shard.storage : _shape.length);
-    const lanes::Division division = detail::divide_plan(
-        space, a, _shape.length, options.keys_per_split,
-        {.tile = detail::draw_tile_of(a), .looks_ahead = detail::Recipe<M>::looks_ahead, .narrow_keys = narrow});
+    detail::Recipe<M>::set(a, _method, detail::lay_out_shard(a, options.shard, _shape.length));
+    const lanes::Division division =
+        detail::divide_plan(space, a, _shape.length, options.keys_per_split,
+                            {.tile = detail::draw_tile_of(a),
+                             .looks_ahead = detail::Recipe<M>::looks_ahead,
+                             .narrow_keys = narrow,
+                             .takes_all = detail::takes_all<M> && !narrow && sizeof(typename Addresses::Element) <= 2});
     a.keys_per_split = division.keys_per_split;
     a.split_step = static_cast<std::uint16_t>(division.step);
     a.splits = static_cast<std::int32_t>(division.splits > 0 ? division.splits : 1);

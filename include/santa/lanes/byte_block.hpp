@@ -52,9 +52,9 @@ struct FeatureBlock<e4m3> : ByteBlock {
  private:
   SANTA_INLINE static Part number(const Words& shifted) {
     constexpr auto sign_and_number = static_cast<std::int32_t>(0x87f00000U);
-    constexpr std::int32_t not_a_number = 0x07f00000;
+    constexpr std::int32_t largest = 0x07f00000;  // or above: not a number
     const Words bits = shifted & Words(sign_and_number);
-    const Words nan = ((bits & Words(not_a_number)) >= Words(not_a_number)) & Words(0x7f800000);
+    const Words nan = ((bits & Words(largest)) >= Words(largest)) & Words(0x7f800000);
     return bit_cast<float>(bits | nan) * Part(0x1p120F);
   }
 };

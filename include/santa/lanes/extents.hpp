@@ -69,6 +69,7 @@ struct Extents {
   static constexpr bool product_order = TensorCores;  // of lanes: that in which a product leaves a tile's rows
   static constexpr bool roomy = false;
   static constexpr bool crowded = false;
+  static constexpr bool lean = false;
   static constexpr int groups = 0;  // of a team; 0: as scratch allows
   static constexpr int teams = 0;   // at once on a multiprocessor, for which registers are shared out; 0: as groups say
 };
@@ -83,6 +84,12 @@ struct Roomy : Extents {
 template <class Extents>
 struct Crowded : Extents {
   static constexpr bool crowded = true;
+};
+
+/// The same with more groups a team, for kernels whose groups need less scratch: nothing is queued.
+template <class Extents>
+struct Lean : Extents {
+  static constexpr bool lean = true;
 };
 
 /// The same in plain loops.

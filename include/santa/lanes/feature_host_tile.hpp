@@ -5,6 +5,7 @@
 #include <santa/core/query_rows.hpp>
 #include <santa/lanes/feature_coefficients.hpp>
 #include <santa/lanes/host_tile.hpp>
+#include <santa/lanes/key_ahead.hpp>
 
 #include <cstdint>
 
@@ -79,7 +80,7 @@ class FeatureHostTile : public HostTile<T, V> {
     for (int i = 0; i < _features.count(); ++i) {
       const std::int64_t feature = _features.list()[i];
       const Block key = keys.load(feature);
-      HostGroup::prefetch<Full::key_level>(keys.coming + feature * keys.feature, HostGroup::size * int{sizeof(T)});
+      HostGroup::prefetch<host_key_level>(keys.coming + feature * keys.feature, HostGroup::size * int{sizeof(T)});
       static_for<Heads>([&](auto h) SANTA_INLINE_LAMBDA {
         const Simd<float, 16> coefficient = row[h * dim + feature];
         static_for<2>([&](auto part)

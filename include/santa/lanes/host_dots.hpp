@@ -6,6 +6,7 @@
 #include <santa/core/query_rows.hpp>
 #include <santa/lanes/host_group.hpp>
 #include <santa/lanes/host_tile.hpp>
+#include <santa/lanes/key_ahead.hpp>
 #include <santa/lanes/simd.hpp>
 
 #include <cstddef>
@@ -43,7 +44,7 @@ class HostDots {
     const Rows matrix{rows, stride};
     Simd<float, HostGroup::size> result[most_vectors];
     // Rows of some KiB are read as streams that the processor sees by itself: asking for others only gets in its way.
-    const int back = _dim * int{sizeof(T)} > 2048 ? Tile::rows_ahead : 0;
+    const int back = _dim * int{sizeof(T)} > 2048 ? host_rows_ahead : 0;
     const auto ahead = [&](int i) { return matrix[i - back]; };
     _tile.scores(matrix, 0, 1, count, ahead, result, nullptr);
     for (int v = 0; v < _count; ++v) take(v, result[v]);

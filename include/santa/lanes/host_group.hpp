@@ -86,17 +86,7 @@ struct HostGroup {
   }
 
   /// Bit i is set where lane i of the mask is.
-  SANTA_INLINE static std::uint32_t ballot(const Mask& mask) {
-#if defined(SANTA_AVX512)
-    const auto low = _mm512_test_epi32_mask((__m512i)mask.part[0], (__m512i)mask.part[0]);
-    const auto high = _mm512_test_epi32_mask((__m512i)mask.part[1], (__m512i)mask.part[1]);
-    return static_cast<std::uint32_t>(low) | (static_cast<std::uint32_t>(high) << 16);
-#else
-    std::uint32_t bits = 0;
-    for (int i = 0; i < size; ++i) bits |= static_cast<std::uint32_t>(mask[i] & 1) << i;
-    return bits;
-#endif
-  }
+  SANTA_INLINE static std::uint32_t ballot(const Mask& mask) { return bits_of(mask); }
 
   /// The mask whose ballot is `bits`.
   SANTA_INLINE static Mask lanes_of(std::uint32_t bits) {

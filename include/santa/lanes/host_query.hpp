@@ -5,8 +5,10 @@
 #include <santa/core/shape.hpp>
 #include <santa/lanes/feature_block.hpp>
 #include <santa/lanes/math.hpp>
+#include <santa/lanes/pair_block.hpp>
 #include <santa/lanes/simd.hpp>
 
+#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -23,9 +25,15 @@ class HostQuery {
 
   explicit HostQuery(float* scratch, int dim) : _rows(scratch), _dim(dim) {}
 
-  /// Takes the rows of `heads` heads, times `factor`.
+  /// Takes the rows of `heads` heads, times `factor`; as pairs of bfloat16, where they are exactly that, and `factor`
+  /// apart.
   template <class Query>
   void begin(const Query& query, float factor, int heads) {
+    if constexpr (adds_pairs<T>) {
+      _in_pairs = take_pairs(query, heads);
+      _factor = factor;
+      if (_in_pairs) return;
+    }
     for (int head = 0; head < heads; ++head)
       for (int block = 0; block < padded(_dim); block += Block::size)
         arrange(query, head, _dim, block, factor, _rows + head * padded(_dim));
@@ -42,14 +50,39 @@ class HostQuery {
   }
 
   [[nodiscard]] SANTA_INLINE const float* row(int head) const { return _rows + head * padded(_dim); }
+  /// Whether rows are pairs of bfloat16, and such a row.
+  [[nodiscard]] SANTA_INLINE bool in_pairs() const { return adds_pairs<T> && _in_pairs; }
+  [[nodiscard]] SANTA_INLINE const std::uint32_t* pairs(int head) const {
+    return reinterpret_cast<const std::uint32_t*>(row(head));
+  }
   /// What the sums of a head's products begin with.
   [[nodiscard]] SANTA_INLINE static Simd<float, 16> zero(int /*head*/) { return 0.F; }
   /// Scores of a head from such sums.
-  [[nodiscard]] SANTA_INLINE static Simd<float, 32> scores(int /*head*/, const Simd<float, 32>& sums) { return sums; }
+  [[nodiscard]] SANTA_INLINE Simd<float, 32> scores(int /*head*/, const Simd<float, 32>& sums) const {
+    return in_pairs() ? sums * Simd<float, 32>(_factor) : sums;
+  }
 
  private:
+  /// False, with nothing taken, where a number is no bfloat16.
+  template <class Query>
+  bool take_pairs(const Query& query, int heads) {
+    for (int head = 0; head < heads; ++head) {
+      float natural[max_dim] = {};
+      query.read(head, 0, _dim, natural);
+      auto* const to = reinterpret_cast<std::uint32_t*>(_rows + head * padded(_dim));
+      for (int d = 0; d < padded(_dim); d += 2) {
+        const auto low = std::bit_cast<std::uint32_t>(natural[d]), high = std::bit_cast<std::uint32_t>(natural[d + 1]);
+        if (((low | high) & 0xffffU) != 0) return false;
+        to[d / 2] = low >> 16 | high;
+      }
+    }
+    return true;
+  }
+
   float* _rows;  // [head][padded(dim)]
   int _dim;
+  float _factor = 1.F;
+  bool _in_pairs = false;
 };
 
 /// Queries for integer codes: 16-bit integers, and a factor a head. No sum of products of 256 features overflows.

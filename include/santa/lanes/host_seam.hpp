@@ -48,7 +48,9 @@ struct Seam {
   template <class T, class Extents>
   using Dots = HostDots<T>;
 
+#if !defined(SANTA_DIRECT_STAGES)  // to measure what the calls cost: kernels are then compiled for each kind of cache
   static constexpr bool calls_stages = true;
+#endif
   static constexpr int most_heads(int /*dim*/) { return max_heads; }
 
   template <class T, class Build, class F>

@@ -10,6 +10,9 @@
 #include <santa/lanes/feature_block.hpp>
 #include <santa/lanes/host_group.hpp>
 #include <santa/lanes/host_query.hpp>
+#include <santa/lanes/key_ahead.hpp>
+#include <santa/lanes/last_blocks.hpp>
+#include <santa/lanes/pair_block.hpp>
 #include <santa/lanes/simd.hpp>
 
 #include <cstdint>
@@ -27,14 +30,6 @@ class HostTile {
   using Values = FeatureBlock<V>;
   using RowDims = santa::detail::RowDims;
   static constexpr int packed = santa::detail::features_per_element<K>;
-
-  // Key rows are asked for this many rows ahead, into this level of the caches: as measured, see bench/RESULTS.md.
-  static constexpr int rows_ahead = 24;
-#if defined(__znver3__) || defined(__znver4__) || defined(__znver5__)
-  static constexpr int key_level = 1;
-#else
-  static constexpr int key_level = 2;
-#endif
 
   using Query = HostQuery<K>;
   static constexpr int padded(int dim) { return Query::padded(dim); }
@@ -72,10 +67,10 @@ class HostTile {
     const K* next[HostGroup::size];
     for (int i = 0; i < HostGroup::size; ++i) {
       row[i] = rows[first + step * (i < count ? i : count - 1)];
-      next[i] = ahead(i + rows_ahead);
+      next[i] = ahead(i + host_rows_ahead);
     }
     specialised(
-        [&](auto heads, int head) { score_heads<heads>(row, head == 0 ? next : row, count, head, scores + head); });
+        [&](auto heads, int head) { score_by_query<heads>(row, head == 0 ? next : row, count, head, scores + head); });
   }
 
   /// The same of rows[first + index[i]], all of which are here.
@@ -84,7 +79,7 @@ class HostTile {
                  Simd<float, 32>* scores) const {
     const K* row[HostGroup::size];
     for (int i = 0; i < HostGroup::size; ++i) row[i] = rows[first + index[i < count ? i : count - 1]];
-    specialised([&](auto heads, int head) { score_heads<heads>(row, row, count, head, scores + head); });
+    specialised([&](auto heads, int head) { score_by_query<heads>(row, row, count, head, scores + head); });
   }
 
   /// sum[head] += weight[head * weight_stride + i] * rows[first + index[i]] over i < count, which is at most 32.
@@ -148,27 +143,6 @@ class HostTile {
   static constexpr int block_elements = Block::size / packed;
   static constexpr int block_bytes = block_elements * int{sizeof(K)};
 
-  /// The last block of some rows where it is a short one, padded with zeros: it is then read as any other.
-  struct LastBlocks {
-    static constexpr int bytes = block_bytes < 64 ? 64 : block_bytes;
-    alignas(64) char data[HostGroup::size][bytes];
-    const K* row[HostGroup::size];
-
-    /// Takes what follows `at` in `count` rows, `present` bytes each (a multiple of 4); reads nothing beyond them.
-    [[gnu::noinline]] const K* const* take(const K* const* from, int at, int count, int present) {
-      using Words = Simd<std::uint32_t, 16>;
-      for (int i = 0; i < count; ++i) {
-        for (int part = 0; part < bytes; part += 64) {
-          const int words = present < part ? 0 : (present - part) / 4;
-          const auto* address = reinterpret_cast<const char*>(from[i] + at) + part;
-          Words::load_bytes(address, words < 16 ? words : 16).store(reinterpret_cast<std::uint32_t*>(data[i] + part));
-        }
-        row[i] = reinterpret_cast<const K*>(data[i]);
-      }
-      return row;
-    }
-  };
-
   /// Calls f(heads, head) for up to four heads at a time from `head` on, with a constant for their number. What f calls
   /// is not inlined and knows rows by their addresses alone: it is compiled once a storage type, not once a kernel. It
   /// always asks for rows ahead, as a branch would cost more; later heads ask for the rows that they are about to read,
@@ -185,44 +159,70 @@ class HostTile {
 
   [[nodiscard]] int row_bytes() const { return _dims.keys / packed * int{sizeof(K)}; }
 
-  /// Scores of `Heads` heads, 16 / Heads rows at a time: up to 16 running sums in registers, added up together at the
-  /// end, beside a block of the queries.
   template <int Heads>
+  SANTA_INLINE void score_by_query(const K* const* row, const K* const* next, int count, int head,
+                                   Simd<float, 32>* scores) const {
+    if constexpr (adds_pairs<K>)
+      if (_query.in_pairs()) return score_heads<Heads, PairBlock>(row, next, count, head, scores);
+    score_heads<Heads, Block>(row, next, count, head, scores);
+  }
+  /// A head's query as products with such blocks take it.
+  template <class Keys>
+  [[nodiscard]] SANTA_INLINE auto query_row(int head) const {
+    if constexpr (std::is_same_v<Keys, PairBlock>)
+      return _query.pairs(head);
+    else
+      return _query.row(head);
+  }
+
+  /// Scores of `Heads` heads, 16 / Heads rows at a time: up to 16 running sums, in registers as far as there are any,
+  /// added up together at the end, beside a block of the queries.
+  template <int Heads, class Keys>
   [[gnu::noinline]] void score_heads(const K* const* row, const K* const* next, int count, int head,
                                      Simd<float, 32>* scores) const {
+    using Part = typename Keys::Part;
     constexpr int rows = Heads == 3 ? 4 : 16 / Heads;
+    constexpr int parts = sizeof(Keys) / sizeof(Part);  // of a block, each with a feature or two a lane
+    // Rows whose sums registers hold at once: all of them where there are 32 of 64 bytes.
+    constexpr int together = native_bytes == 64 ? rows : (Heads < 3 ? 4 / Heads : 1);
     alignas(native_bytes) float out[Heads][HostGroup::size] = {};
-    LastBlocks last;
+    LastBlocks<K, block_bytes> last;
     const int whole = _dims.keys / Block::size * Block::size;
-    decltype(_query.row(0)) query[Heads];
-    static_for<Heads>([&](auto h) SANTA_INLINE_LAMBDA { as_it_stands(query[h] = _query.row(head + h)); });
+    decltype(query_row<Keys>(0)) query[Heads];
+    static_for<Heads>([&](auto h) SANTA_INLINE_LAMBDA { as_it_stands(query[h] = query_row<Keys>(head + h)); });
     for (int i = 0; i < count; i += rows) {
-      decltype(_query.zero(0)) total[16];  // [head][row]
-      static_for<16>([&](auto k)
-                         SANTA_INLINE_LAMBDA { total[k] = _query.zero(k < Heads * rows ? head + k / rows : head); });
-      const K* const* from = row + i;
-      const K* const* coming = next + i;
-      int at = 0;
-      for (int place = 0; place < _key_stride; place += Block::size, at += block_elements) {
-        if (place == whole) {
-          from = last.take(from, at, rows, row_bytes() % block_bytes);
-          at = 0;
-        }
-        as_it_stands(from);
-        as_it_stands(coming);
-        typename Block::Part q[Heads][2];
-        static_for<2 * Heads>([&](auto k) SANTA_INLINE_LAMBDA {
-          q[k / 2][k % 2] = Block::Part::load(query[k / 2] + place + Block::size / 2 * (k % 2)).in_registers();
-        });
-        static_for<rows>([&](auto r) SANTA_INLINE_LAMBDA {
-          const Block key = Block::load(from[r] + at);
-          HostGroup::prefetch<key_level>(coming[r] + place / packed, block_bytes);
-          static_for<2 * Heads>([&](auto k) SANTA_INLINE_LAMBDA {
-            constexpr int h = k % Heads;
-            constexpr int half = k / Heads;
-            total[h * rows + r] = add_products(key.part[half], q[h][half], total[h * rows + r]);
+      decltype(_query.zero(0)) total[16];                                                 // [head][row]
+      static_for<16>([&](auto k) SANTA_INLINE_LAMBDA { total[k] = _query.zero(head); });  // with three heads, of no row
+      for (int first = 0; first < rows; first += together) {
+        decltype(_query.zero(0)) own[Heads * together];
+        static_for<Heads * together>([&](auto k) SANTA_INLINE_LAMBDA { own[k] = _query.zero(head + k / together); });
+        const K* const* from = row + i + first;
+        const K* const* coming = next + i + first;
+        int at = 0;
+        for (int place = 0; place < _key_stride; place += Block::size, at += block_elements) {
+          if (place == whole) {
+            from = last.take(from, at, together, row_bytes() % block_bytes);
+            at = 0;
+          }
+          as_it_stands(from);
+          as_it_stands(coming);
+          Part q[Heads][parts];
+          static_for<parts * Heads>([&](auto k) SANTA_INLINE_LAMBDA {
+            const int lane = place * parts / 2 + Block::size / 2 * (k % parts);
+            q[k / parts][k % parts] = Part::load(query[k / parts] + lane).in_registers();
           });
-        });
+          static_for<together>([&](auto r) SANTA_INLINE_LAMBDA {
+            const Keys key = Keys::load(from[r] + at);
+            HostGroup::prefetch<host_key_level>(coming[r] + place / packed, block_bytes);
+            static_for<parts * Heads>([&](auto k) SANTA_INLINE_LAMBDA {
+              constexpr int h = k % Heads;
+              constexpr int part = k / Heads;
+              own[h * together + r] = add_products(key.part[part], q[h][part], own[h * together + r]);
+            });
+          });
+        }
+        static_for<Heads * together>(
+            [&](auto k) SANTA_INLINE_LAMBDA { total[k / together * rows + first + k % together] = own[k]; });
       }
       alignas(native_bytes) float sums[16];
       convert<float>(sum_each(total)).store(sums);

@@ -112,6 +112,12 @@ struct ProductScores {
       value = f(value, __shfl_xor_sync(0xffffffffU, value, width));
     return value;
   }
+  /// Hands out what each lane has of one head, own_head(): to each lane that of its heads.
+  using Words = std::uint32_t[blocks][2];
+  __device__ static int own_head() { return warp_lane() % heads; }
+  __device__ __forceinline__ static void share(std::uint32_t own, Words& of_heads) {
+    for_each_head([&](int b, int k) { of_heads[b][k] = __shfl_sync(0xffffffffU, own, head(b, k)); });
+  }
   /// Whether a lane is the one that writes for its heads.
   __device__ static bool writes() { return column() == 0 && (!packed || quarter() < 2); }
 

@@ -145,6 +145,24 @@ SANTA_INLINE Simd<float, 16> add_products(const Simd<float, 16>& a, const Simd<f
   return fma(a, b, c);
 }
 
+/// Bit i is set where lane i of a mask is.
+SANTA_INLINE std::uint32_t bits_of(const Simd<std::int32_t, 32>& mask) {
+  std::uint32_t bits = 0;
+#if defined(SANTA_AVX512)
+  static_for<2>([&](auto i) SANTA_INLINE_LAMBDA {
+    const auto part = (__m512i)mask.part[i];
+    bits |= std::uint32_t{_mm512_test_epi32_mask(part, part)} << (16 * i);
+  });
+#elif defined(__AVX2__) && !defined(__CUDACC__)
+  static_for<4>([&](auto i) SANTA_INLINE_LAMBDA {
+    bits |= static_cast<std::uint32_t>(_mm256_movemask_ps((__m256)mask.part[i])) << (8 * i);
+  });
+#else
+  for (int i = 0; i < 32; ++i) bits |= static_cast<std::uint32_t>(mask[i] & 1) << i;
+#endif
+  return bits;
+}
+
 /// The sum over lanes, by halving: lane i and lane i + N/2, then N/4, ... (the order of a butterfly over a warp).
 template <class T, int N>
 SANTA_INLINE T sum(const Simd<T, N>& values) {
@@ -156,10 +174,10 @@ SANTA_INLINE T sum(const Simd<T, N>& values) {
 }
 
 /// The sums over lanes of 16 vectors of a 4-byte type as one vector, each in the order of `sum`.
+#if defined(SANTA_AVX512)
 template <class T>
 SANTA_INLINE Simd<T, 16> sum_each(const Simd<T, 16> (&vectors)[16]) {
   Simd<T, 16> result;
-#if defined(SANTA_AVX512)
   using Part = typename Simd<T, 16>::Part;
   // Forms with a full mask: the plain ones set off a false "used uninitialized" warning in GCC's own header.
   constexpr __mmask16 all = 0xffff;
@@ -181,12 +199,59 @@ SANTA_INLINE Simd<T, 16> sum_each(const Simd<T, 16> (&vectors)[16]) {
   const auto quad = [&](int i)
                         SANTA_INLINE_LAMBDA { return fold4(fold8(at(i), at(i + 4)), fold8(at(i + 8), at(i + 12))); };
   result.part[0] = (Part)fold1(fold2(quad(0), quad(1)), fold2(quad(2), quad(3)));
+  return result;
+}
+#elif defined(__AVX2__) && !defined(__CUDACC__)
+template <class T>
+SANTA_INLINE Simd<T, 16> sum_each(const Simd<T, 16> (&vectors)[16]) {
+  Simd<T, 16> result;
+  using Part = typename Simd<T, 16>::Part;
+  const auto add = [](__m256 x, __m256 y) SANTA_INLINE_LAMBDA { return (__m256)((Part)x + (Part)y); };
+  const auto fold8 = [&](int i) SANTA_INLINE_LAMBDA { return (__m256)(vectors[i].part[0] + vectors[i].part[1]); };
+  const auto fold4 = [&](int i) SANTA_INLINE_LAMBDA {  // of vectors i and i + 4, one in each half
+    const __m256 x = fold8(i), y = fold8(i + 4);
+    return add(_mm256_permute2f128_ps(x, y, 0x20), _mm256_permute2f128_ps(x, y, 0x31));
+  };
+  const auto fold2 = [&](__m256 x, __m256 y) SANTA_INLINE_LAMBDA {
+    return add(_mm256_shuffle_ps(x, y, 0x44), _mm256_shuffle_ps(x, y, 0xEE));
+  };
+  const auto fold1 = [&](__m256 x, __m256 y) SANTA_INLINE_LAMBDA {
+    return add(_mm256_shuffle_ps(x, y, 0x88), _mm256_shuffle_ps(x, y, 0xDD));
+  };
+  static_for<2>([&](auto half) SANTA_INLINE_LAMBDA {
+    constexpr int i = 8 * half;
+    result.part[half] = (Part)fold1(fold2(fold4(i), fold4(i + 1)), fold2(fold4(i + 2), fold4(i + 3)));
+  });
+  return result;
+}
+#elif !defined(__CUDACC__) && __has_builtin(__builtin_shufflevector)
+template <class T>
+SANTA_INLINE Simd<T, 16> sum_each(const Simd<T, 16> (&vectors)[16]) {
+  Simd<T, 16> result;
+  using Part = typename Simd<T, 16>::Part;
+  const auto fold4 = [&](int i) SANTA_INLINE_LAMBDA {
+    const auto& part = vectors[i].part;
+    return (Part)((part[0] + part[2]) + (part[1] + part[3]));
+  };
+  const auto fold2 = [&](int i) SANTA_INLINE_LAMBDA {  // of vectors i and i + 1
+    const Part x = fold4(i), y = fold4(i + 1);
+    return (Part)(__builtin_shufflevector(x, y, 0, 1, 4, 5) + __builtin_shufflevector(x, y, 2, 3, 6, 7));
+  };
+  static_for<4>([&](auto quarter) SANTA_INLINE_LAMBDA {
+    const Part x = fold2(4 * quarter), y = fold2(4 * quarter + 2);
+    result.part[quarter] = __builtin_shufflevector(x, y, 0, 2, 4, 6) + __builtin_shufflevector(x, y, 1, 3, 5, 7);
+  });
+  return result;
+}
 #else
+template <class T>
+SANTA_INLINE Simd<T, 16> sum_each(const Simd<T, 16> (&vectors)[16]) {
+  Simd<T, 16> result;
   alignas(native_bytes) T each[16];
   for (int i = 0; i < 16; ++i) each[i] = sum(vectors[i]);
   result = Simd<T, 16>::load(each);
-#endif
   return result;
 }
+#endif
 
 }  // namespace santa::lanes::inline SANTA_BUILD

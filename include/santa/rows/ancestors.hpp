@@ -40,19 +40,17 @@ struct AncestorList {
     fill(last * stretch, end);
   }
 
+  static constexpr int piece = 256;  // rows that a host's thread writes at a time: their numbers are bytes
+
   /// A block's rows: row i has the points from that before it, or `first`, up to below[i].
   template <class Block>
   KOKKOS_FORCEINLINE_FUNCTION void write_rows(const Block& block, const RowBlock& at, const std::uint64_t* below,
                                               std::uint64_t first) const {
     if constexpr (Block::in_order) {
-      // Rows without points write too, where the next one that has some writes again: no branch to guess.
-      Index* const out = data + at.vector * stride;
-      const std::uint64_t end = below[at.count - 1];
-      for (int i = 0; i < at.count && first < end; ++i) {
-        const std::uint64_t stop = below[i];
-        out[first] = static_cast<Index>(at.first + i);
-        for (std::uint64_t k = first + 1; k < stop; ++k) out[k] = static_cast<Index>(at.first + i);
-        first = stop;
+      for (int begin = 0; begin < at.count; begin += piece) {
+        const int own = at.count - begin < piece ? at.count - begin : piece;
+        write_piece(data + at.vector * stride, at.first + begin, below + begin, own, first);
+        first = below[begin + own - 1];
       }
     } else {
       block.for_each(at.count, [&](std::int64_t i) {
@@ -61,6 +59,39 @@ struct AncestorList {
           write(at.vector, at.first + i, static_cast<std::int64_t>(from), static_cast<std::int64_t>(below[i]));
       });
     }
+  }
+
+ private:
+  /// Rows that one thread writes in order. No branch depends on how often a row comes, which can't be guessed: each
+  /// row marks where it begins, the later of those that begin together stays, and points take the last mark.
+  KOKKOS_FUNCTION static void write_piece(Index* out, std::int64_t row, const std::uint64_t* below, int count,
+                                          std::uint64_t first) {
+    constexpr std::uint64_t room = 16 * piece, window = 32;
+    const std::uint64_t points = below[count - 1] - first;
+    Index* const to = out + first;
+    if (points >= room) {  // few rows with many points each
+      std::uint64_t begin = 0;
+      for (int i = 0; i < count; begin = below[i++] - first)
+        for (std::uint64_t k = begin; k < below[i] - first; ++k) to[k] = static_cast<Index>(row + i);
+      return;
+    }
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): what is read is set
+    std::uint8_t memory[2][window + room + window], *mark = memory[0] + window, *next = memory[1] + window;
+    const std::uint64_t end = (points + window - 1) / window * window;
+    for (std::uint64_t k = 0; k < window + end + 1; ++k) memory[0][k] = memory[1][k] = 0;
+    std::uint64_t begin = 0;
+    for (int i = 0; i < count; begin = below[i++] - first) mark[begin] = static_cast<std::uint8_t>(i);
+    const auto largest = [](std::uint8_t a, std::uint8_t b) { return a > b ? a : b; };
+    for (std::uint64_t step = 1; step < window; step *= 2) {
+      for (std::uint64_t k = 0; k < end; ++k) next[k] = largest(mark[k], mark[static_cast<std::int64_t>(k - step)]);
+      std::uint8_t* const done = next;
+      next = mark;
+      mark = done;
+    }
+    for (std::uint64_t k = 0; k < end; k += window)
+      for (std::uint64_t i = k; i < k + window; ++i)
+        mark[i] = largest(mark[i], mark[static_cast<std::int64_t>(i - window)]);
+    for (std::uint64_t k = 0; k < points; ++k) to[k] = static_cast<Index>(row + mark[k]);
   }
 };
 

@@ -78,23 +78,33 @@ KOKKOS_FORCEINLINE_FUNCTION void load_block(const Block& block, const LogRows<T>
     block.for_each(at.count, [&](std::int64_t i) { to[i] = bits(from[i * stride]); });
 }
 
-/// Turns a block's log-weights into its weights, in place; those at or above the cut weigh nothing.
-template <bool with_cut, class Block>
-KOKKOS_FORCEINLINE_FUNCTION std::uint64_t* weigh_block(const Block& block, int count, double reference,
-                                                       const MassCut& cut) {
-  std::uint64_t* const mass = block.memory.first;
-  if (!(reference > -infinite)) {
-    block.for_each(count, [&](std::int64_t i) { mass[i] = 0; });
-    return mass;
-  }
-  block.for_each(count, [&](std::int64_t i) {
+/// Turns a row's log-weight into its weight, in place; one at or above the cut weighs nothing. A type and not a lambda:
+/// hosts' compilers make vectors of a loop only where what it calls is inlined, which lambdas are not always.
+template <bool with_cut>
+struct WeighRow {
+  std::uint64_t* mass;
+  double reference;
+  MassCut cut;
+
+  KOKKOS_FORCEINLINE_FUNCTION void operator()(std::int64_t i) const {
     const double value = Kokkos::bit_cast<double>(mass[i]);
     const double away = value - reference;
     if constexpr (with_cut)
       mass[i] = fixed_weight(fixed_exp(cut.takes(value) ? -infinite : away));
     else
       mass[i] = fixed_weight(fixed_exp(away));
-  });
+  }
+};
+
+/// The same for a block.
+template <bool with_cut, class Block>
+KOKKOS_FORCEINLINE_FUNCTION std::uint64_t* weigh_block(const Block& block, int count, double reference,
+                                                       const MassCut& cut) {
+  std::uint64_t* const mass = block.memory.first;
+  if (reference > -infinite)
+    block.for_each(count, WeighRow<with_cut>{mass, reference, cut});
+  else
+    block.for_each(count, [&](std::int64_t i) { mass[i] = 0; });
   return mass;
 }
 

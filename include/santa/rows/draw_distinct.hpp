@@ -83,8 +83,7 @@ class DistinctPlan {
     _kept.require("DistinctPlan");
     const auto rows = detail::bind_log_rows<Space>(log_weights);
     const std::int64_t batch = detail::vectors_of("log_weights", log_weights).extent[0];
-    detail::require(batch <= _memory.batch, "batch", batch, "at most the plan's " + std::to_string(_memory.batch));
-    detail::require(rows.rows <= _memory.rows, "rows", rows.rows, "at most the plan's " + std::to_string(_memory.rows));
+    _memory.require_fits(batch, rows.rows);
     check(drawn, options, batch);
     const auto chance = detail::bind_chance(options, batch);
     if (batch == 0) return;
@@ -103,9 +102,7 @@ class DistinctPlan {
   using Wholes = Kokkos::View<detail::WholeMass*, MemorySpace>;
 
   static Memory checked(const Space& space, std::int64_t batch, std::int64_t rows, std::int64_t k) {
-    lanes::require_launchable(space);
-    detail::require(batch >= 0 && batch <= detail::most_query_heads, "batch", batch, "0 to 2^27");
-    detail::require(rows >= 0 && rows <= detail::most_rows, "rows", rows, "0 to 2^36");
+    Memory::check(space, batch, rows);
     detail::require(k >= 1 && k <= (1 << 22), "k", k, "1 to 2^22");
     return {space, batch, rows, k, false, false};
   }

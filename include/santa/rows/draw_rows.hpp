@@ -144,8 +144,7 @@ class DrawPlan {
     a.batch = static_cast<std::int32_t>(batch);
     a.heads = a.kv_heads = 1;
     a.storage = rows;
-    detail::lay_out_shard(a, shard, rows);
-    detail::Recipe<M>::set(a, _method, a.sharded ? shard.length : rows);
+    detail::Recipe<M>::set(a, _method, detail::lay_out_shard(a, shard, rows));
     if constexpr (requires { a.target_error; }) a.target_error = 0.F;  // there are no values to be wrong about
     const detail::RowTeams<Space> teams{space};
     const lanes::Division division = lanes::Seam<detail::RowTeams<Space>>::divide(

@@ -86,18 +86,10 @@ template <class Space, class Ancestors>
   requires Kokkos::is_execution_space_v<Space>
 void list_ancestors(const Space& space, const Ancestors& ancestors,
                     const DrawnRows<typename Space::memory_space, double>& drawn, WeightSum sum = WeightSum::rounded) {
-  static_assert(Kokkos::is_view_v<Ancestors> && (Ancestors::rank() == 1 || Ancestors::rank() == 2),
-                "santa::list_ancestors: ancestors must be a Kokkos view of rank 1 or 2: [samples] or [batch, samples]");
-  using Index = typename Ancestors::non_const_value_type;
-  static_assert(std::is_same_v<Index, std::int32_t> || std::is_same_v<Index, std::int64_t>,
-                "santa::list_ancestors: ancestors must be std::int32_t or std::int64_t");
-  static_assert(Kokkos::SpaceAccessibility<Space, typename Ancestors::memory_space>::accessible,
-                "santa::list_ancestors: ancestors must be accessible from the execution space");
   lanes::require_launchable(space);
-  drawn.require_kept();
-  detail::require_rows("ancestors", ancestors);
-  const auto array = detail::vectors_of("ancestors", ancestors);
+  const auto array = detail::bind_ancestors<Space>(ancestors);
   detail::require_drawn_room(drawn, array.extent[0]);
+  using Index = typename Ancestors::non_const_value_type;
   if (array.extent[1] == 0) return Kokkos::deep_copy(space, drawn.count, 0);
   for (std::int64_t b = 0; b < array.extent[0]; ++b)
     Kokkos::parallel_scan("santa::list_ancestors", detail::Range<Space>(space, 0, array.extent[1]),

@@ -86,8 +86,7 @@ class ResamplePlan {
     _kept.require("ResamplePlan");
     const auto rows = detail::bind_log_rows<Space>(log_weights);
     const std::int64_t batch = detail::vectors_of("log_weights", log_weights).extent[0];
-    detail::require(batch <= _memory.batch, "batch", batch, "at most the plan's " + std::to_string(_memory.batch));
-    detail::require(rows.rows <= _memory.rows, "rows", rows.rows, "at most the plan's " + std::to_string(_memory.rows));
+    _memory.require_fits(batch, rows.rows);
     const auto list = bind(ancestors, batch, rows.rows);
     detail::require_for_each(detail::array_of("log_evidence", options.log_evidence), batch);
     detail::require_for_each(detail::array_of("effective_sample_size", options.effective_sample_size), batch);
@@ -109,24 +108,16 @@ class ResamplePlan {
       std::conditional_t<std::same_as<Rule, Systematic>, detail::SpacedPoints, detail::StratumPoints>>;
 
   static Memory checked(const Space& space, const Rule& rule, std::int64_t batch, std::int64_t rows) {
-    lanes::require_launchable(space);
+    Memory::check(space, batch, rows);
     rule.check();
-    detail::require(batch >= 0 && batch <= detail::most_query_heads, "batch", batch, "0 to 2^27");
-    detail::require(rows >= 0 && rows <= detail::most_rows, "rows", rows, "0 to 2^36");
     return {space, batch, rows, rule.samples, independent, residual};
   }
 
   template <class Ancestors>
   auto bind(const Ancestors& ancestors, std::int64_t batch, std::int64_t rows) const {
-    static_assert(Kokkos::is_view_v<Ancestors> && (Ancestors::rank() == 1 || Ancestors::rank() == 2),
-                  "santa::resample: ancestors must be a Kokkos view of rank 1 or 2: [samples] or [batch, samples]");
+    const auto array = detail::bind_ancestors<Space>(ancestors);
     using Index = typename Ancestors::value_type;
-    static_assert(std::is_same_v<Index, std::int32_t> || std::is_same_v<Index, std::int64_t>,
-                  "santa::resample: ancestors must be std::int32_t or std::int64_t, and not const");
-    static_assert(Kokkos::SpaceAccessibility<Space, typename Ancestors::memory_space>::accessible,
-                  "santa::resample: ancestors must be accessible from the execution space");
-    detail::require_rows("ancestors", ancestors);
-    const auto array = detail::vectors_of("ancestors", ancestors);
+    static_assert(!std::is_const_v<Index>, "santa::resample: ancestors must not be const");
     detail::require_for_each(array, batch);
     const std::int64_t samples = array.extent[1];
     detail::require(samples == _memory.points, "ancestors.extent(" + std::to_string(Ancestors::rank() - 1) + ")",

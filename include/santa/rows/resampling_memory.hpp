@@ -56,6 +56,18 @@ struct ResamplingMemory {
       make(marks, "santa::resampling::marks", AncestorList<std::int32_t>{nullptr, points, 0, nullptr}.stretches());
   }
 
+  /// Checks what a plan is for, before there is memory.
+  static void check(const Space& space, std::int64_t vectors, std::int64_t rows_each) {
+    lanes::require_launchable(space);
+    require(vectors >= 0 && vectors <= most_query_heads, "batch", vectors, "0 to 2^27");
+    require(rows_each >= 0 && rows_each <= most_rows, "rows", rows_each, "0 to 2^36");
+  }
+  /// Checks what a run brings.
+  void require_fits(std::int64_t vectors, std::int64_t rows_each) const {
+    require(vectors <= batch, "batch", vectors, "at most the plan's " + std::to_string(batch));
+    require(rows_each <= rows, "rows", rows_each, "at most the plan's " + std::to_string(rows));
+  }
+
   [[nodiscard]] std::size_t bytes() const {
     const auto of = [](const auto& view) { return view.size() * sizeof(view.data()[0]); };
     return of(sums) + of(share) + of(begin) + of(whole) + of(rests) + of(groups) + of(table) + of(marks);
@@ -82,17 +94,30 @@ Array vectors_of(const char* name, const View& view) {
 /// Checks log-weights, and takes them apart.
 template <class Space, class LogWeights>
 auto bind_log_rows(const LogWeights& log_weights) {
-  static_assert(Kokkos::is_view_v<LogWeights>, "santa::resample: log_weights must be a Kokkos view");
+  static_assert(Kokkos::is_view_v<LogWeights>, "santa: log_weights must be a Kokkos view");
   using T = typename LogWeights::non_const_value_type;
-  static_assert(std::is_same_v<T, float> || std::is_same_v<T, double>,
-                "santa::resample: log_weights must be float or double");
+  static_assert(std::is_same_v<T, float> || std::is_same_v<T, double>, "santa: log_weights must be float or double");
   static_assert(LogWeights::rank() == 1 || LogWeights::rank() == 2,
-                "santa::resample: log_weights must have rank 1 or 2: [rows] or [batch, rows]");
+                "santa: log_weights must have rank 1 or 2: [rows] or [batch, rows]");
   static_assert(Kokkos::SpaceAccessibility<Space, typename LogWeights::memory_space>::accessible,
-                "santa::resample: log_weights must be accessible from the execution space");
+                "santa: log_weights must be accessible from the execution space");
   require_data(array_of("log_weights", log_weights));
   const Array array = vectors_of("log_weights", log_weights);
   return LogRows<T>{log_weights.data(), {array.stride[0], array.stride[1]}, array.extent[1]};
+}
+
+/// Checks ancestors, written or read, and says where they lie.
+template <class Space, class Ancestors>
+Array bind_ancestors(const Ancestors& ancestors) {
+  static_assert(Kokkos::is_view_v<Ancestors> && (Ancestors::rank() == 1 || Ancestors::rank() == 2),
+                "santa: ancestors must be a Kokkos view of rank 1 or 2: [samples] or [batch, samples]");
+  using Index = typename Ancestors::non_const_value_type;
+  static_assert(std::is_same_v<Index, std::int32_t> || std::is_same_v<Index, std::int64_t>,
+                "santa: ancestors must be std::int32_t or std::int64_t");
+  static_assert(Kokkos::SpaceAccessibility<Space, typename Ancestors::memory_space>::accessible,
+                "santa: ancestors must be accessible from the execution space");
+  require_rows("ancestors", ancestors);
+  return vectors_of("ancestors", ancestors);
 }
 
 /// Checks what is written for each vector.

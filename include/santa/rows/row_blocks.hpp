@@ -53,6 +53,20 @@ struct ThreadBlock {
     for (std::int64_t i = 0; i < count; ++i) total += f(i);
     return total;
   }
+  /// A sum of doubles: the same in every run on one machine, but not on another backend.
+  template <class F>
+  KOKKOS_FORCEINLINE_FUNCTION double real_sum(std::int64_t count, const F& f) const {
+    double total = 0.;
+    for (std::int64_t i = 0; i < count; ++i) total += f(i);
+    return total;
+  }
+  /// The first i for which f holds; count: none.
+  template <class F>
+  KOKKOS_FORCEINLINE_FUNCTION std::int64_t first_of(std::int64_t count, const F& f) const {
+    std::int64_t i = 0;
+    while (i < count && !f(i)) ++i;
+    return i;
+  }
   template <class Of, class F>
   KOKKOS_FORCEINLINE_FUNCTION void scan(std::int64_t count, const Of& of, const F& f) const {
     std::uint64_t total = 0;
@@ -104,6 +118,26 @@ struct TeamBlock {
         total);
     member.team_barrier();
     return total;
+  }
+  template <class F>
+  KOKKOS_FUNCTION double real_sum(std::int64_t count, const F& f) const {
+    double total = 0.;
+    Kokkos::parallel_reduce(
+        Kokkos::TeamThreadRange(member, count), [&](std::int64_t i, double& of_thread) { of_thread += f(i); }, total);
+    member.team_barrier();
+    return total;
+  }
+  template <class F>
+  KOKKOS_FUNCTION std::int64_t first_of(std::int64_t count, const F& f) const {
+    std::int64_t first = count;
+    Kokkos::parallel_reduce(
+        Kokkos::TeamThreadRange(member, count),
+        [&](std::int64_t i, std::int64_t& of_thread) {
+          if (i < of_thread && f(i)) of_thread = i;
+        },
+        Kokkos::Min<std::int64_t>(first));
+    member.team_barrier();
+    return first < count ? first : count;
   }
   /// f(i, of(0) + ... + of(i)); f may overwrite what `of` reads of the same i.
   template <class Of, class F>

@@ -15,6 +15,18 @@
 #include <new>
 #include <type_traits>
 
+namespace santa::detail {
+
+/// How the stages of one kind of cache are made, by one build; `make` has types of that build alone.
+struct StageFunctions {
+  void (*make)();
+  std::size_t (*shared)(int heads, RowDims dims);
+  std::size_t (*own)(int heads, RowDims dims);
+  std::size_t bytes;  // of what they are made from
+};
+
+}  // namespace santa::detail
+
 namespace santa::detail::inline SANTA_BUILD {
 
 /// The extents that a host's kernels are compiled for: all shapes.
@@ -129,30 +141,40 @@ class AnyStages {
   using Stage = AnyStage<is_rescored>;
 
   template <class Extents, class Stages>
-  AnyStages(Extents /*extents*/, const Stages& stages)
-      : _make(make<Extents, Stages>), _shared(shared<Extents, Stages>), _own(own<Extents, Stages>) {
+  AnyStages(Extents /*extents*/, const Stages& stages) : _functions(functions_of<Extents, Stages>()) {
     static_assert(sizeof(Stages) <= sizeof(_bytes) && alignof(Stages) <= bytes_alignment,
                   "santa: addresses and modifier must be at most 2 KiB, and aligned to at most 16 bytes");
     static_assert(std::is_trivially_copyable_v<Stages>, "santa: addresses and modifier must be copyable as bytes");
     std::memcpy(_bytes, &stages, sizeof(Stages));
   }
 
+  template <class Extents, class Stages>
+  static StageFunctions functions_of() {
+    return {reinterpret_cast<void (*)()>(static_cast<Make*>(make<Extents, Stages>)), shared<Extents, Stages>,
+            own<Extents, Stages>, sizeof(Stages)};
+  }
+  [[nodiscard]] const StageFunctions& functions() const { return _functions; }
+  /// Has the same stages made by another build's functions, for kernels of that build.
+  void use(const StageFunctions& functions) { _functions = functions; }
+
   template <class Extents>
   [[nodiscard]] std::size_t shared_floats(int heads, RowDims dims) const {
-    return _shared(heads, dims);
+    return _functions.shared(heads, dims);
   }
   template <class Extents>
   [[nodiscard]] std::size_t own_floats(int heads, RowDims dims) const {
-    return _own(heads, dims);
+    return _functions.own(heads, dims);
   }
   template <class Extents>
   [[nodiscard]] AnyStage<is_rescored> stage(const Group& group, const Arguments& a, const Unit& unit, float* shared,
                                             float* own) const {
     static_assert(Group::groups_per_team == 1);  // the stage lies in scratch that several would reuse for states
-    return AnyStage<is_rescored>(_make(_bytes, group, a, unit, shared, own));
+    const auto make_stage = reinterpret_cast<Make*>(_functions.make);
+    return AnyStage<is_rescored>(make_stage(_bytes, group, a, unit, shared, own));
   }
 
  private:
+  using Make = StageCalls*(const std::byte*, const Group&, const Arguments&, const Unit&, float*, float*);
   static constexpr std::size_t line = 64;
   static constexpr std::size_t bytes_alignment = 16;
   template <class Object>
@@ -180,9 +202,7 @@ class AnyStages {
         Object(group, a, stages->addresses, stages->modifier, unit, shared, place + object_floats<Object>);
   }
 
-  StageCalls* (*_make)(const std::byte*, const Group&, const Arguments&, const Unit&, float*, float*);
-  std::size_t (*_shared)(int, RowDims);
-  std::size_t (*_own)(int, RowDims);
+  StageFunctions _functions;
   alignas(bytes_alignment) std::byte _bytes[2048];
 };
 

@@ -49,7 +49,7 @@ class TokenMask {
     const std::int32_t token = _unit.place(_arguments, head < _unit.heads ? head : 0).token;
     const TokenRows::Keys keys = rows.keys(token, _tokens, _unit.length, _arguments.window);
     std::uint32_t bits = between(keys.begin, keys.end);
-    if (rows.trees != nullptr && bits != 0) bits &= ~hidden_by_tree(token);
+    if (rows.trees != nullptr) bits &= ~hidden_by_tree(token);
     return bits;
   }
 
@@ -113,9 +113,10 @@ KOKKOS_FORCEINLINE_FUNCTION std::uint32_t hide_rows(const Arguments& a, const Un
   const bool by_token = a.token_rows.tokens > 1 && mask.hides();
   if (first >= unit.start && first + tile_keys <= unit.end && !by_token) return tile_keys;
   const std::uint32_t visible = mask.between(unit.start, unit.end);
+  typename Scores::Words of_heads;
+  Scores::share(by_token ? visible & mask.of(Scores::own_head()) : visible, of_heads);
   scores.for_each([&](float& score, int half, int b, int r, int k) {
-    const std::uint32_t bits = by_token ? visible & mask.of(Scores::head(b, k)) : visible;
-    if (((bits >> Scores::row(half, r)) & 1U) == 0) score = -lanes::infinity;
+    score = ((of_heads[b][k] >> Scores::row(half, r)) & 1U) != 0 ? score : -lanes::infinity;
   });
   return static_cast<std::uint32_t>(Kokkos::popcount(visible));
 }

@@ -1,0 +1,142 @@
+// The kernel that draws clusters and rows, and adds up what they come to.
+#pragma once
+
+#include <santa/clusters/draw_tile.hpp>
+#include <santa/core/build.hpp>
+#include <santa/lanes/group.hpp>
+#include <santa/lanes/math.hpp>
+
+#include <Kokkos_Core.hpp>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace santa::detail::inline SANTA_BUILD {
+
+/// Extents of the kernel: lanes in their own order, as many warps a team as scratch allows.
+template <int Heads, int Dim>
+struct ClusterExtents : lanes::Extents<Heads, Dim, false> {
+  static constexpr int groups = Heads * Dim > 1024 ? 1 : (Heads* Dim > 512 ? 2 : 4);
+  static constexpr int teams = Heads * Dim > 1024 ? 6 : (Heads* Dim > 512 ? 4 : 3);
+};
+
+/// One pass over a step's clusters, several teams a slice: `chunk_units` that share out the tiles of all its chunks,
+/// and `row_units` that share out the rows that are in no cluster. Groups go on by themselves; at the end those of a
+/// team add up their sums. What is drawn depends on nothing of how the work is cut. Reads: means; codes of the clusters
+/// that are drawn; rows that are.
+template <class ExecutionSpace, class Addresses, class ClusterExtents>
+struct DrawKernel {
+  using Space = ExecutionSpace;
+  using Extents = ClusterExtents;
+  using Group = lanes::GroupOf<Space, Extents>;
+  static constexpr int pieces_at_most = Extents::dim / 32;
+  using Sums = ClusterSums<Group, pieces_at_most>;
+  using Scratch = DrawScratch<Group::max_heads, Extents::dim>;
+
+  ClusterArguments arguments;
+  Addresses addresses;
+
+  [[nodiscard]] KOKKOS_FUNCTION static std::size_t scratch_floats() { return Scratch::floats(Group::groups_per_team); }
+
+  template <class Member>
+  KOKKOS_FUNCTION void operator()(const Member& member) const {
+    const ClusterArguments& a = arguments;
+    const std::int32_t units = a.units();
+    const ClusterSlice slice(a, member.league_rank() / units);
+    const std::int32_t unit = member.league_rank() % units;
+    const Group group(member);
+    const Scratch scratch(group.template scratch<float>(member, scratch_floats()), group.rank());
+    read_query(group, slice, scratch);
+    group.for_each(slice.heads, [&](int head) {
+      const ClusterThresholds given(a, slice, head);
+      scratch.log_tau(head) = given.of_clusters;
+      scratch.log_delta(head) = given.of_rows;
+    });
+    ClusterCounts counts;
+    Sums sums(group, slice.heads, a.clusters.width, a.with_error, scratch);
+    const auto keys = addresses.keys(slice.batch, slice.kv_head);
+    const auto values = addresses.values(slice.batch, slice.kv_head);
+    DrawTile<Group, pieces_at_most, decltype(keys), decltype(values)> tile(group, a, slice, scratch, keys, values, sums,
+                                                                           counts);
+    constexpr int groups = Group::groups_per_team;
+    if (unit < a.chunk_units) {
+      const int tiles = (a.clusters.clusters + 31) / 32;
+      const std::int64_t all = slice.chunks * tiles;
+      for (std::int64_t i = unit * groups + group.rank(); i < all; i += std::int64_t{a.chunk_units} * groups)
+        tile.work(i / tiles, static_cast<int>(i % tiles), tiles);
+    } else if (a.rehearsal != ClusterArguments::sighting) {
+      add_rows(group, slice, (unit - a.chunk_units) * groups + group.rank(), tile, sums, counts);
+    }
+    sums.finish();
+    group.single([&] { scratch.counts() = counts; });
+    group.team_barrier();
+    write(group, scratch, slice, unit);
+  }
+
+ private:
+  /// All groups of a team, each some of the heads.
+  KOKKOS_FUNCTION void read_query(const Group& group, const ClusterSlice& slice, const Scratch& scratch) const {
+    const ClusterArguments& a = arguments;
+    const int width = a.clusters.width;
+    for (int head = group.rank(); head < slice.heads; head += Group::groups_per_team) {
+      const std::int64_t from =
+          slice.batch * a.query_stride[0] + std::int64_t{slice.first_head + head} * a.query_stride[1];
+      group.for_each(width, [&](int j) {
+        scratch.query(head)[j] = j < a.dim ? a.query.value(a.query.load(from + j)) * a.score_factor : 0.F;
+      });
+    }
+    group.sync();
+    group.team_barrier();
+  }
+
+  /// The rows of no cluster, 32 at a time, of which this group has every so manieth.
+  template <class Tile>
+  KOKKOS_FUNCTION void add_rows(const Group& group, const ClusterSlice& slice, std::int64_t first, Tile& tile,
+                                Sums& sums, ClusterCounts& counts) const {
+    const ClusterArguments& a = arguments;
+    const std::int64_t all = slice.certain(a);
+    const std::int64_t behind = slice.chunks * a.clusters.chunk - slice.leading();
+    const typename Sums::Row none = RowLoads<Group, pieces_at_most>{group, a.dim, a.clusters.width}.none();
+    const std::int64_t step = std::int64_t{32} * a.row_units * Group::groups_per_team;
+    for (std::int64_t begin = 32 * first; begin < all; begin += step) {
+      const std::int64_t end = begin + 32 < all ? begin + 32 : all;
+      for (std::int64_t i = begin; i < end; ++i) tile.add_certain(i < slice.leading() ? i : i + behind, none);
+      group.for_heads(slice.heads, [&](int head) { sums.end_term(head, none, 0.F); });
+      counts.certain += static_cast<float>(end - begin);
+    }
+  }
+
+  /// Adds up the sums of the team's groups, each group some of the heads, and writes them.
+  KOKKOS_FUNCTION void write(const Group& group, const Scratch& own, const ClusterSlice& slice,
+                             std::int32_t unit) const {
+    constexpr int groups = Group::groups_per_team;
+    const ClusterArguments& a = arguments;
+    const int width = a.clusters.width;
+    const std::int64_t at = slice.row * a.units() + unit;
+    for (int head = group.rank(); head < slice.heads; head += groups) {
+      float* const to = a.states + (at * a.slice_heads + head) * a.state_floats();
+      ClusterHead sum;
+      for (int n = 0; n < groups; ++n) sum.reference = lanes::max(sum.reference, own.of(n).result(head).reference);
+      for (int n = 0; n < groups; ++n) add(sum, own.of(n).result(head));
+      group.single([&] { *reinterpret_cast<ClusterHead*>(to) = sum; });
+      group.for_each(3 * width, [&](int j) {
+        const int which = j / width;
+        float total = 0.F;
+        for (int n = 0; n < groups; ++n) {
+          const float factor = brought_to(sum.reference, own.of(n).result(head).reference);
+          const float squared = which == 2 ? factor * factor : factor;
+          total = lanes::fma(squared, own.of(n).kept(which, head)[j % width], total);
+        }
+        to[cluster_head_floats + j] = total;
+      });
+    }
+    if (group.rank() == 0)
+      group.single([&] {
+        ClusterCounts sum;
+        for (int n = 0; n < groups; ++n) add(sum, own.of(n).counts());
+        a.counts[at] = sum;
+      });
+  }
+};
+
+}  // namespace santa::detail::inline SANTA_BUILD

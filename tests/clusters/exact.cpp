@@ -1,0 +1,25 @@
+// Budgets that cover everything: exact attention, whatever the clusters.
+#include "clusters/cluster_problem.hpp"
+#include "support/data.hpp"
+#include "support/reference.hpp"
+#include "support/statistics.hpp"
+#include <santa/santa.hpp>
+
+#include <doctest/doctest.h>
+
+#include <cstdint>
+#include <vector>
+
+using namespace santa;
+using namespace santa::test;
+
+TEST_CASE("a_budget_that_covers_all_is_exact_attention") {
+  using Space = Kokkos::DefaultExecutionSpace;
+  ClusterProblem<Space, bfloat16> clusters({2, 8, 2, 300, 64}, {.chunk = 64, .keys = 8});
+  clusters.problem.fill(5).set_lengths({300, 131}).upload();
+  clusters.make();
+  const auto given = clusters.run({.keys = share(1.), .rows = share(1.)}, {});
+  const Reference right = exact_reference(clusters.problem);
+  CHECK(relative_error(given.out, right.out) < 1e-4);
+  for (std::size_t i = 0; i < right.lse.size(); ++i) CHECK(given.lse[i] == doctest::Approx(right.lse[i]).epsilon(1e-5));
+}
