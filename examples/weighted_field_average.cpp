@@ -1,75 +1,21 @@
 // Averages of a lattice field over a stored ensemble, reweighted to another coupling: by all stored configurations, and
 // by a few drawn by their weight. Link santa::santa.
-//
-// A Metropolis walk stores configurations of a one-dimensional chain phi_x with the action
-//   S = sum_x (phi_x - phi_{x+1})^2 / 2 + mass2 phi_x^2 / 2 + lambda phi_x^4.
-// From each the correlation phi_x phi_{x+r} (averaged over x) is kept as one row. An average at another mass2 weighs a
-// row by exp(-(mass2' - mass2) sum_x phi_x^2 / 2): few rows carry most of the weight, and only these need reading.
+#include "field_ensemble.hpp"
 #include <santa/santa.hpp>
 
 #include <Kokkos_Core.hpp>
 
 #include <cmath>
+#include <cstdint>
 #include <cstdio>
-#include <random>
 
 namespace {
 
 using Space = Kokkos::DefaultExecutionSpace;  // draws and adds up, beside the ensemble in its memory
 using Memory = Space::memory_space;
 using Rows = Kokkos::View<float**, Kokkos::LayoutRight, Memory>;
-using HostRows = Kokkos::View<float**, Kokkos::LayoutRight, Kokkos::HostSpace>;
-
-constexpr int sites = 64;
-constexpr int distances = 12;
-constexpr int configurations = 20000;
-constexpr double mass2 = 0.8, lambda = 0.1;  // of the walk
-constexpr double target_mass2 = 0.2;         // of the averages
-
-class Chain {
- public:
-  /// One Metropolis update of every site.
-  void sweep() {
-    for (int x = 0; x < sites; ++x) {
-      const double left = _field[(x + sites - 1) % sites];
-      const double right = _field[(x + 1) % sites];
-      const auto action = [&](double phi) {
-        const double square = phi * phi;
-        return 0.5 * ((phi - left) * (phi - left) + (phi - right) * (phi - right) + mass2 * square) +
-               lambda * square * square;
-      };
-      const double moved = _field[x] + 2. * (_uniform(_random) - 0.5);
-      if (_uniform(_random) < std::exp(action(_field[x]) - action(moved))) _field[x] = moved;
-    }
-  }
-  [[nodiscard]] double correlation(int distance) const {
-    double sum = 0.;
-    for (int x = 0; x < sites; ++x) sum += _field[x] * _field[(x + distance) % sites];
-    return sum / sites;
-  }
-
- private:
-  double _field[sites] = {};
-  std::mt19937_64 _random{1};
-  std::uniform_real_distribution<double> _uniform;
-};
-
-struct Ensemble {
-  HostRows rows{"rows", configurations, distances};  // correlation at distance 0, 1, ...
-  Kokkos::View<double*, Kokkos::HostSpace> log_weights{"log_weights", configurations};  // their differences matter
-};
-
-Ensemble simulate() {
-  Ensemble ensemble;
-  Chain chain;
-  for (int i = 0; i < 200; ++i) chain.sweep();  // forget the start
-  for (int i = 0; i < configurations; ++i) {
-    for (int j = 0; j < 4; ++j) chain.sweep();
-    for (int r = 0; r < distances; ++r) ensemble.rows(i, r) = static_cast<float>(chain.correlation(r));
-    ensemble.log_weights(i) = -0.5 * (target_mass2 - mass2) * sites * chain.correlation(0);
-  }
-  return ensemble;
-}
+using HostRows = field::Rows;
+using field::Ensemble, field::configurations, field::distances, field::mass2, field::sites, field::target_mass2;
 
 /// The mean of a few rows: what the estimate falls back to for the weight that was not drawn.
 HostRows some_mean(const Ensemble& ensemble) {
@@ -94,7 +40,7 @@ auto on_host(const View& view) {
 int main(int argc, char* argv[]) {
   const Kokkos::ScopeGuard kokkos(argc, argv);
   const Space space;
-  const Ensemble ensemble = simulate();
+  const Ensemble ensemble = field::simulate();
 
   const auto rows = on_device(ensemble.rows);
   const auto log_weights = on_device(ensemble.log_weights);

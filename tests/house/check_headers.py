@@ -27,6 +27,7 @@ ORDER = (
     ("sample",),
     ("decode",),
     ("rows", "token", "clusters"),
+    ("ranks",),
 )
 MOST_HEADER_LINES = 300
 MOST_FUNCTION_LINES = 60

@@ -36,6 +36,7 @@ struct PagedAddresses {
   PageEntries table;
   std::uint32_t pages;
   Divisor page_size;
+  std::int32_t first_page = 0;  // of a whole: the number of the table's first
 
   /// True if every row begins at a multiple of 16 bytes, which loads of 16 bytes need.
   [[nodiscard]] bool aligned() const {
@@ -57,7 +58,9 @@ struct PagedAddresses {
   }
   [[nodiscard]] KOKKOS_FUNCTION PageSlots slots(std::int64_t batch) const {
     const RequestPages request = table.of(batch);
-    return {request.data, request.stride, table.rows(batch, page_size) - 1, pages, page_size};
+    const std::int32_t last = table.rows(batch, page_size) - 1;
+    const std::int32_t before = last < 0 ? 0 : first_page * static_cast<std::int32_t>(page_size);
+    return {request.data - first_page * request.stride, request.stride, last + before, pages, page_size};
   }
   /// Rows of a request, by those of a copy of the pool.
   template <class Rows>

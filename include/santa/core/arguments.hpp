@@ -10,6 +10,7 @@
 #include <santa/core/lengths.hpp>
 #include <santa/core/matrix.hpp>
 #include <santa/core/shape.hpp>
+#include <santa/core/shard.hpp>
 #include <santa/core/statistics.hpp>
 #include <santa/core/token_rows.hpp>
 
@@ -32,6 +33,7 @@ struct Arguments {
   bool keeps_states = false;              // they are not merged, but kept for others: see PartKernel
   bool separate = false;                  // heads draw by themselves
   bool with_spread = false;               // error-bar sums are made: for `error`, or a target error
+  bool sharded = false;                   // the cache is a shard of a whole: `shard` says where
   Lengths lengths;
   std::int64_t storage = 0;
   std::int64_t window = every_key;  // of the last keys, which are visible
@@ -60,10 +62,13 @@ struct Arguments {
   std::int64_t equal_draws = 0;  // draws of one weight that error bars are of; 0: rows have weights of their own
   TokenRows token_rows;
   std::int64_t query_token_stride = 0, out_token_stride = 0;
+  ShardKeys shard;
 
   /// Requests times kv heads times slices.
   [[nodiscard]] KOKKOS_FUNCTION std::int64_t slice_rows() const { return std::int64_t{batch} * kv_heads * slices; }
   [[nodiscard]] KOKKOS_FUNCTION std::int64_t head_rows() const { return std::int64_t{batch} * heads; }
+  /// What is merged is part of a whole, which alone says what is carried to the next step.
+  [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION bool keeps_part() const { return sharded && keeps_states; }
   [[nodiscard]] KOKKOS_FUNCTION RowDims row_dims() const { return {key_dim, dim}; }
 
   /// Calls take(pointer, extents...) for each array of the plan's memory that kernels of any method use.

@@ -24,6 +24,8 @@ struct Statistics {
     no_error_bar = 2,
     /// Of a cache in pages, a page of visible keys was none of the pool, and page 0 was taken. See `validate`.
     page_out_of_range = 4,
+    /// Of a cache in shards, these were not of one run: of another seed, step or length. Outputs are NaN.
+    shards_disagree = 8,
   };
 };
 

@@ -7,6 +7,7 @@
 #include <santa/core/element.hpp>
 #include <santa/core/matrix.hpp>
 #include <santa/core/shape.hpp>
+#include <santa/core/shard.hpp>
 #include <santa/decode/chance.hpp>
 #include <santa/decode/options.hpp>
 #include <santa/merge/attention_states.hpp>
@@ -36,6 +37,27 @@ inline void take_strides(const Array& view, std::int64_t (&stride)[2], std::int6
   stride[0] = view.stride[0];
   stride[1] = view.stride[view.rank - 2];
   of_tokens = view.rank == 4 ? view.stride[1] : 0;
+}
+
+/// Checks and notes where so many rows lie in a whole. Returns the rows of that. Errors: std::invalid_argument: name,
+/// given, accepted.
+inline std::int64_t lay_out_shard(Arguments& a, const Shard& shard, std::int64_t rows) {
+  require(shard.length >= 0 && shard.length <= most_rows, "shard.length", shard.length, "0 to 2^36");
+  require(shard.length > 0 || shard.first_row == 0, "shard.first_row", shard.first_row,
+          "0 without a length of the whole");
+  a.sharded = shard.length > 0;
+  const std::int64_t last = shard.length - rows;
+  require(!a.sharded || (shard.first_row >= 0 && shard.first_row % tile_keys == 0 && shard.first_row <= last),
+          "shard.first_row", shard.first_row,
+          "a multiple of 32, so that the shard's " + std::to_string(rows) + " rows end within the whole's " +
+              std::to_string(shard.length));
+  a.shard.first_row = a.shard.begin = shard.first_row;
+  a.shard.end = shard.first_row + rows;
+  a.shard.storage = shard.length;
+  return a.sharded ? shard.length : rows;
+}
+inline void require_whole(const Arguments& a) {
+  if (a.sharded) reject("the plan", "one of a shard", "one of a whole: a shard's is run by ShardedPlan");
 }
 
 /// Checks that a step of this shape fits a plan of that one.
@@ -78,6 +100,7 @@ inline void bind_part_options(Arguments& a, bool error_bars) {
 /// That a part of `states` has room for a step's heads, whose bars it may want.
 template <class MemorySpace>
 void bind_part(Arguments& a, const Shape& plan, const AttentionStates<MemorySpace>& states) {
+  require_whole(a);
   const Shape& shape = states.shape();
   const auto require_equal = [](std::string_view name, std::int64_t value, std::int64_t expected) {
     if (value != expected) reject(name, std::to_string(value), "the plan's " + std::to_string(expected));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <santa/core/shape.hpp>
+#include <santa/core/shard.hpp>
 #include <santa/core/statistics.hpp>
 #include <santa/core/whole_number.hpp>
 #include <santa/decode/head_view.hpp>
@@ -63,6 +64,8 @@ struct PlanOptions {
   /// Of several tokens a step: the last keys of a request are their own, and token j of t sees length - t + j + 1 keys
   /// (or what a tree says, see RunOptions). If not, each sees all keys, as of a prefix that requests share.
   bool causal = true;
+  /// Where the plan's caches lie in a whole that ranks share: for ShardedPlan (ranks/), which alone runs such a plan.
+  Shard shard = {};
 };
 
 /// Options of a run; all views are optional.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <santa/core/build.hpp>
+#include <santa/core/ticket.hpp>
 #include <santa/decode/merge_kernel.hpp>
 #include <santa/merge/attention_states.hpp>
 #include <santa/merge/merge.hpp>
@@ -13,10 +14,22 @@
 
 namespace santa::detail::inline SANTA_BUILD {
 
+/// What a request's ranks have to agree on: what they were told, their random numbers, its length. 0 where what is here
+/// of it contradicts that.
+KOKKOS_INLINE_FUNCTION std::uint64_t ticket_of(const Arguments& a, const Unit& unit) {
+  if (contradicts_whole(a, unit.batch, unit.length)) return 0;
+  const StreamKey key = stream_key(a, unit);
+  std::uint64_t ticket = mixed(a.shard.ticket, key.seed);
+  ticket = mixed(ticket, std::uint64_t{key.step} << 32 | key.request);
+  ticket = mixed(ticket, std::uint64_t{key.stream} << 48 | static_cast<std::uint64_t>(unit.length));
+  return ticket != 0 ? ticket : 1;
+}
+
 /// Merges the states of a head's splits into a part of AttentionStates, one team a head. What a step carries, and the
 /// outputs that there is a place for, are written as by MergeKernel. So that parts of all methods merge alike, what a
 /// method does to a whole result is done to the part: states of rows that were scored again have the mass of the rows
-/// read, and draws of equal weight have their own mean taken off the bar.
+/// read, and draws of equal weight have their own mean taken off the bar. Of a shard, the whole is what that is done
+/// to: its part is left as it is, with a ticket that says of what run it is.
 template <class Context, bool apart>
 struct PartKernel : MergeKernel<Context, apart> {
   using Merge = MergeKernel<Context, apart>;
@@ -65,14 +78,18 @@ struct PartKernel : MergeKernel<Context, apart> {
   KOKKOS_FUNCTION void finish(const Unit& unit, int head, const float* out, const HeadSample& sample, float* to) const {
     const Arguments& a = this->arguments;
     HeadState& state = *reinterpret_cast<HeadState*>(to);
-    if constexpr (apart) normalise_by_rows_read(state);
-    if (a.with_spread && a.equal_draws > 0) {
+    if constexpr (apart)
+      if (!a.sharded) normalise_by_rows_read(state);
+    if (a.with_spread && a.equal_draws > 0 && !a.sharded) {
       const float* center = a.center ? &a.center(unit.batch, unit.kv_head) : nullptr;
       state.variance = squared_error_bar<apart>(a, state, 0.F, center, out) * (state.mass * state.mass);
     }
     Statistics& counts = statistics_of_part(to, a.dim);
     counts = head == 0 ? counts_of_slice(a, unit) : Statistics{};
     counts.flags |= sample.flags;
+    if (!a.sharded) return;
+    counts.flags &= ~std::uint32_t{Statistics::length_clamped};  // that would be of the whole's length
+    ticket_of_part(to, a.dim) = ticket_of(a, unit);
   }
 };
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <santa/cache/addressed_cache.hpp>
-#include <santa/cache/contiguous.hpp>
+#include <santa/cache/shard_addresses.hpp>
 #include <santa/core/check.hpp>
 #include <santa/core/extent.hpp>
 #include <santa/core/kept.hpp>
@@ -98,6 +98,7 @@ class DecodePlan {
            const Run& options = {}) const {
     detail::check_types<Space, Addresses, QueryView, AnyCache, OutView>();
     lanes::require_launchable(space);
+    detail::require_whole(_arguments);
     Arguments arguments = bind<Build>(query, cache, options);
     detail::bind_out(arguments, _shape, detail::array_of("out", out), out.data(),
                      element_type_of<typename OutView::value_type>);
@@ -141,6 +142,7 @@ class DecodePlan {
         "santa::DecodePlan::run_shared: the positions of the queries are not known: no modifier may look at them");
     detail::check_types<Space, Addresses, QueryView, AnyCache, typename QueryView::non_const_type>();
     lanes::require_launchable(space);
+    detail::require_whole(_arguments);
     Arguments arguments = begin_bind<Build>();
     detail::bind_shared(arguments, _shape, cache.shape(), detail::array_of("query", query), sharers, states);
     arguments.query = {query.data(), element_type_of<typename QueryView::value_type>};
@@ -159,6 +161,9 @@ class DecodePlan {
   }
 
  private:
+  template <class Plan>
+  friend class ShardedPlan;
+
   using Arguments = typename detail::Recipe<M>::Arguments;
   /// Scores are made from something narrower than keys of 2 bytes: the memory is waited for less than arithmetic is.
   static constexpr bool narrow = !std::same_as<typename Addresses::Element, typename Addresses::ScoredElement> ||
@@ -187,7 +192,7 @@ class DecodePlan {
     arguments.balance = balance<Build>(space, cache, options.schedule);
     arguments.balanced = arguments.balance.requests != nullptr;
     using Stages = detail::CacheStages<Space, Addresses, Modifier>;
-    const Stages stages{cache.addresses(), _modifier};
+    const Stages stages{detail::addresses_of(cache, arguments), _modifier};
     using Compiled = std::conditional_t<Kernels::any, lanes::BuildFor<Kernels, KernelSet<>>, Build>;
     lanes::Seam<Space>::template with_extents<typename detail::ElementsOf<Addresses>::Larger, Compiled>(
         arguments.slice_heads, arguments.row_dims(), stages.addresses.aligned(), [&]<class Extents>(Extents extents) {
@@ -212,7 +217,7 @@ class DecodePlan {
     a.window = _modifier.window();
     const float scale = options.scale != 0.F ? options.scale : 1.F / std::sqrt(static_cast<float>(_shape.dim));
     a.score_factor = scale * lanes::log2_of_e;
-    detail::Recipe<M>::set(a, _method, _shape.length);
+    detail::Recipe<M>::set(a, _method, detail::lay_out_shard(a, options.shard, _shape.length));
     const lanes::Division division =
         detail::divide_plan(space, a, _shape.length, options.keys_per_split,
                             {.tile = detail::draw_tile_of(a),

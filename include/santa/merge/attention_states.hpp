@@ -34,6 +34,15 @@ KOKKOS_INLINE_FUNCTION const Statistics& statistics_of_part(const float* state, 
   return *reinterpret_cast<const Statistics*>(state + state_floats(dim));
 }
 
+/// Behind the statistics of a shard's part, in what fills it up: what its ranks have to agree on, as one number.
+KOKKOS_INLINE_FUNCTION std::uint64_t& ticket_of_part(float* state, int dim) {
+  static_assert(sizeof(Statistics) % 16 == 8);
+  return *reinterpret_cast<std::uint64_t*>(&statistics_of_part(state, dim) + 1);
+}
+KOKKOS_INLINE_FUNCTION std::uint64_t ticket_of_part(const float* state, int dim) {
+  return *reinterpret_cast<const std::uint64_t*>(&statistics_of_part(state, dim) + 1);
+}
+
 /// Makes so many states empty.
 template <class Space>
 void clear_states(const Space& space, float* first, std::int64_t states, std::int64_t floats) {

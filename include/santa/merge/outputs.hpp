@@ -13,14 +13,17 @@
 
 namespace santa::detail::inline SANTA_BUILD {
 
+/// Whether some of a head's mass is of rows that were not read.
+KOKKOS_INLINE_FUNCTION bool leaves_mass(const HeadState& total) {
+  const float apart = total.reference - total.mass_reference;
+  return total.mass - total.used * lanes::exp2(apart < 126.F ? apart : 126.F) > 1e-6F * total.mass;
+}
+
 /// Whether rows of a head were left to chance, and none of them was read: the bar's sum is 0 then, and says nothing.
 /// Overloads, as of carry_of, are for arguments of another kind.
 KOKKOS_INLINE_FUNCTION bool has_no_bar(const Arguments& a, const Unit& unit, int /*head*/, const HeadState& total) {
   if (!a.with_spread || total.variance != 0.F || !(total.uncertain > 0.F)) return false;
-  if (a.separate) {  // rows of other heads count too
-    const float apart = total.reference - total.mass_reference;
-    return total.mass - total.used * lanes::exp2(apart < 126.F ? apart : 126.F) > 1e-6F * total.mass;
-  }
+  if (a.separate) return leaves_mass(total);  // rows of other heads count too
   const auto [first, count] = states_of_slice(a, unit);
   std::int64_t rows = 0;
   SANTA_UNROLL(1)  // rare: kept small

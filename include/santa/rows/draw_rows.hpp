@@ -5,6 +5,8 @@
 #include <santa/core/check.hpp>
 #include <santa/core/extent.hpp>
 #include <santa/core/kept.hpp>
+#include <santa/core/shard.hpp>
+#include <santa/decode/bind.hpp>
 #include <santa/decode/chance.hpp>
 #include <santa/decode/methods.hpp>
 #include <santa/decode/options.hpp>
@@ -57,13 +59,15 @@ class DrawPlan {
   using MemorySpace = typename Space::memory_space;
   using Options = DrawOptions<MemorySpace>;
 
+  /// `shard`: where the rows lie in a whole that ranks share, for ShardedDraw (ranks/), which alone runs such a plan.
   template <class Build = lanes::Build>
-  DrawPlan(const Space& space, const M& method, std::int64_t batch, std::int64_t rows) : _method(method) {
+  DrawPlan(const Space& space, const M& method, std::int64_t batch, std::int64_t rows, const Shard& shard = {})
+      : _method(method) {
     lanes::require_launchable(space);
     method.check();
     detail::require(batch >= 0 && batch <= detail::most_query_heads, "batch", batch, "0 to 2^27");
     detail::require(rows >= 0 && rows <= detail::most_rows, "rows", rows, "0 to 2^36");
-    lay_out<Build>(space, batch, rows);
+    lay_out<Build>(space, batch, rows, shard);
     _workspace.template allocate<Build>(space, _arguments);
     _places = detail::allocate<Places, detail::Fresh::unset>(space, "santa::places", batch, std::int64_t{3}, places());
     _largest = detail::allocate<Largest, detail::Fresh::unset>(space, "santa::largest", batch,
@@ -82,6 +86,7 @@ class DrawPlan {
   void run(const Space& space, const LogWeights& log_weights, const DrawnRows<MemorySpace>& drawn,
            const Options& options = {}) const {
     lanes::require_launchable(space);
+    detail::require_whole(_arguments);
     const auto context = bind<Build>(log_weights, drawn, options, _arguments);
     if (context.arguments.batch == 0) return;
     const Kokkos::Profiling::ScopedRegion region("santa::rows");
@@ -96,6 +101,7 @@ class DrawPlan {
                              const Options& options = {}) const {
     static_assert(lanes::is_host_space<Space>, "santa::DrawPlan::on_team: of host execution spaces alone, so far");
     detail::require(places() <= detail::most_counted, "rows", _arguments.storage, "less than 2^31 for one team");
+    detail::require_whole(_arguments);
     Arguments whole = _arguments;
     whole.splits = 1;
     whole.keys_per_split = places();
@@ -109,6 +115,9 @@ class DrawPlan {
   }
 
  private:
+  template <class Plan>
+  friend class ShardedDraw;
+
   using Arguments = typename detail::Recipe<M>::Arguments;
   template <class T>
   using Context = detail::RowsContext<Space, Arguments, T>;
@@ -130,12 +139,12 @@ class DrawPlan {
   }
 
   template <class Build>
-  void lay_out(const Space& space, std::int64_t batch, std::int64_t rows) {
+  void lay_out(const Space& space, std::int64_t batch, std::int64_t rows, const Shard& shard) {
     Arguments& a = _arguments;
     a.batch = static_cast<std::int32_t>(batch);
     a.heads = a.kv_heads = 1;
     a.storage = rows;
-    detail::Recipe<M>::set(a, _method, rows);
+    detail::Recipe<M>::set(a, _method, detail::lay_out_shard(a, shard, rows));
     if constexpr (requires { a.target_error; }) a.target_error = 0.F;  // there are no values to be wrong about
     const detail::RowTeams<Space> teams{space};
     const lanes::Division division = lanes::Seam<detail::RowTeams<Space>>::divide(
@@ -173,8 +182,14 @@ class DrawPlan {
     a.with_spread = drawn.spreads.data() != nullptr;
     const std::int64_t stride[2] = {last == 1 ? static_cast<std::int64_t>(log_weights.stride(0)) : 0,
                                     static_cast<std::int64_t>(log_weights.stride(last))};
-    return Context<T>{
-        a, {{log_weights.data(), {stride[0], stride[1]}, _places.data(), places(), _largest.data(), a.splits}}};
+    const std::int64_t before = a.shard.first_row;  // rows are numbered as in the whole
+    return Context<T>{a,
+                      {{log_weights.data() - before * stride[1],
+                        {stride[0], stride[1]},
+                        _places.data() - before,
+                        places(),
+                        _largest.data(),
+                        a.splits}}};
   }
 
   static void require_at_least(const std::string& name, std::size_t extent, std::int64_t batch) {

@@ -36,11 +36,19 @@ struct ListKernel : Context {
 
   template <class Member>
   KOKKOS_FUNCTION void operator()(const Member& member) const {
-    const Arguments& a = this->arguments;
-    const Unit unit = unit_of(a, member.league_rank());
+    const Unit unit = unit_of(this->arguments, member.league_rank());
     const Group group(member);
+    write(group, unit, merge_heads(group, states_of<false>(this->arguments, unit, 0)), 0);
+  }
+
+  ListPointers list;
+
+ protected:
+  /// Of a vector whose weights are `total`; rows are counted from `first_row` on.
+  KOKKOS_FUNCTION void write(const Group& group, const Unit& unit, const HeadState& total,
+                             std::int64_t first_row) const {
+    const Arguments& a = this->arguments;
     const auto states = states_of<false>(a, unit, 0);
-    const HeadState total = merge_heads(group, states);
     const UnitCounts* counts = a.counts + states_of_slice(a, unit).first;
     const std::int64_t before = rows_before(group, counts, unit.split);
     const std::int64_t own = counts[unit.split].rows;
@@ -52,7 +60,7 @@ struct ListKernel : Context {
     const std::int64_t to = unit.batch * list.capacity + before;
     const std::int64_t room = list.capacity - before;
     group.for_each(static_cast<int>(own < room ? own : (room > 0 ? room : 0)), [&](int i) {
-      list.rows[to + i] = unit.begin + index[i];
+      list.rows[to + i] = unit.begin - first_row + index[i];
       list.weights[to + i] = weight[i] * factor;
       if (list.spreads != nullptr) list.spreads[to + i] = spread[i] * factor * factor;
     });
@@ -64,8 +72,6 @@ struct ListKernel : Context {
       if (list.double_log_sum != nullptr) list.double_log_sum[unit.batch] = log_sum;
     });
   }
-
-  ListPointers list;
 
  private:
   /// The natural logarithm of a sum of weights.

@@ -87,7 +87,36 @@ KOKKOS_INLINE_FUNCTION std::int32_t units_of_kv_head(const Arguments& a, const U
   return splits_of(a, unit).count * a.slices;
 }
 
-/// The unit of a place. Its keys follow from its request's own length.
+/// Notes the visible keys of the whole that a shard is of; `before`: heads of the kv head before the unit's.
+KOKKOS_INLINE_FUNCTION void take_whole_keys(const Arguments& a, std::int32_t before, Unit& unit) {
+  unit.length = a.shard.lengths.clamped(unit.batch, a.shard.storage);
+  unit.start = a.token_rows.first_visible(unit.batch, before, unit.length, a.window);
+}
+
+/// Visible keys of a request as they are cut: all of a cache's own; of a shard's, those of the run, from 0 on.
+struct CutKeys {
+  std::int64_t length, start;
+};
+KOKKOS_INLINE_FUNCTION CutKeys keys_of_run(const Arguments& a, const Unit& whole, std::int64_t here) {
+  const ShardKeys& shard = a.shard;
+  const std::int64_t known = shard.first_row + here < whole.length ? shard.first_row + here : whole.length;
+  const std::int64_t end = known < shard.end ? known : shard.end;
+  const std::int64_t length = end > shard.begin ? end - shard.begin : 0;
+  const std::int64_t start = whole.start > shard.begin ? whole.start - shard.begin : 0;
+  return {length, start < length ? start : length};
+}
+
+/// Whether a request's length is none that there can be, where `length` is the one in use of the whole: negative or
+/// beyond the storage there, or not that of the keys that are here.
+KOKKOS_INLINE_FUNCTION bool contradicts_whole(const Arguments& a, std::int32_t batch, std::int64_t length) {
+  const std::int64_t beyond = length - a.shard.first_row;
+  const std::int64_t here = beyond < 0 ? 0 : (beyond < a.storage ? beyond : a.storage);
+  return a.lengths.get(batch, a.storage) != here || a.shard.lengths.get(batch, a.shard.storage) != length;
+}
+
+/// The unit of a place. Its keys follow from its request's own length. `of_shard`: or of what a shard has of it; not
+/// where outputs are written, which are a whole's.
+template <bool of_shard = true>
 KOKKOS_INLINE_FUNCTION Unit unit_at(const Arguments& a, const UnitPlace& place) {
   Unit unit{};
   unit.batch = place.batch;
@@ -99,11 +128,26 @@ KOKKOS_INLINE_FUNCTION Unit unit_at(const Arguments& a, const UnitPlace& place) 
   unit.first_head = unit.kv_head * group + before;
   unit.heads = group - before < a.slice_heads ? group - before : std::int32_t{a.slice_heads};
   unit.length = a.lengths.clamped(unit.batch, a.storage);
+  const std::int64_t here = unit.length;
+  if (of_shard && a.sharded) unit.length = a.shard.lengths.clamped(unit.batch, a.shard.storage);
   unit.start = a.token_rows.first_visible(unit.batch, before, unit.length, a.window);
+  CutKeys whole{};
+  if (of_shard && a.sharded) {  // cut as keys of a cache of their own; all numbers are the whole's
+    whole = {unit.length, unit.start};
+    const CutKeys cut = keys_of_run(a, unit, here);
+    unit.length = cut.length;
+    unit.start = cut.start;
+  }
   if (is_balanced(a))
     take_balanced_keys(a.balance.requests[unit.batch], unit);
   else
     take_even_keys(a, unit);
+  if (of_shard && a.sharded) {
+    unit.begin += a.shard.begin;
+    unit.end += a.shard.begin;
+    unit.length = whole.length;
+    unit.start = whole.start;
+  }
   return unit;
 }
 
@@ -136,11 +180,12 @@ KOKKOS_INLINE_FUNCTION Unit unit_after(const Arguments& a, const Unit& unit) {
 }
 
 /// The first unit of a slice row, for kernels that have one unit each.
+template <bool of_shard = true>
 KOKKOS_INLINE_FUNCTION Unit whole_unit_of(const Arguments& a, std::int64_t row) {
   auto rest = static_cast<std::uint32_t>(row);
   UnitPlace place = take_slice(a, rest);
   place.batch = static_cast<std::int32_t>(rest);
-  return unit_at(a, place);
+  return unit_at<of_shard>(a, place);
 }
 /// Calls f(first unit of its slice row, head) for the `rank`-th of all heads, for kernels that have a team for each,
 /// unless its slice has fewer.
@@ -164,7 +209,7 @@ KOKKOS_FORCEINLINE_FUNCTION void for_each_head_apart(const Arguments& a, std::in
     const std::int32_t head = take_digit(rest, a.slice_heads);
     UnitPlace place = take_slice(a, rest);
     place.batch = named ? a.balance.apart[rest] : static_cast<std::int32_t>(rest);
-    const Unit unit = unit_at(a, place);
+    const Unit unit = unit_at<false>(a, place);
     if (head < unit.heads) f(unit, head);
   }
 }
@@ -174,7 +219,7 @@ template <class F>
 KOKKOS_FORCEINLINE_FUNCTION void for_each_slice(const Arguments& a, const Unit& unit, const F& f) {
   const std::int64_t row = (std::int64_t{unit.batch} * a.kv_heads + unit.kv_head) * a.slices;
   for (std::int32_t slice = 0; slice < a.slices; ++slice)  // by row: fewer registers are kept for it
-    f(whole_unit_of(a, row + slice));
+    f(whole_unit_of<false>(a, row + slice));
 }
 
 }  // namespace santa::detail::inline SANTA_BUILD

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <santa/core/arguments.hpp>
+#include <santa/sample/mass_unit/panel.hpp>
 #include <santa/sample/mass_unit/subset.hpp>
 #include <santa/schedule/unit.hpp>
 
@@ -25,6 +26,7 @@ struct MassUnitArguments : Arguments {
   std::int64_t state_stride = 0;  // of the first extent
   float* log_delta = nullptr;     // [3][batch][heads], log2: delta; it by the panel alone; the panel's spread
   float* subset = nullptr;        // [slice rows][slice heads][Subset::capacity]: scores of the first step's subset
+  float* panel = nullptr;         // [slice rows][slice heads][Panel keys]: scores of the panel, of shards alone
 
   // Inlined: not shared by units for different processors.
   /// Rows to read by the method's own budget.
@@ -60,6 +62,7 @@ struct MassUnitArguments : Arguments {
     Arguments::take_memory(take);
     take(log_delta, std::int64_t{3}, head_rows());
     take(subset, slice_rows(), std::int64_t{slice_heads}, Subset::capacity(tiles));
+    if (sharded) take(panel, slice_rows(), std::int64_t{slice_heads}, std::int64_t{Panel::keys});
   }
 };
 

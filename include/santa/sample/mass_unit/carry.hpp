@@ -52,7 +52,7 @@ class DeltaCarry {
 
   KOKKOS_FUNCTION void note(const HeadState& total, float log2_sum, float relative_squared_bar, bool no_bar) const {
     const MassUnitArguments& a = _arguments;
-    if (a.state == nullptr) return;
+    if (a.state == nullptr || a.keeps_part()) return;
     const float log_delta = _given.log_delta(a, _unit);
     const float panel = a.steered ? a.panel_log_delta(_row) : lanes::not_a_number;
     const bool by_subset = !a.carried && !is_finite(carried_log_delta(a, _row)) && is_finite(panel);

@@ -21,6 +21,7 @@ namespace santa::detail::inline SANTA_BUILD {
 /// 1.25 of 10 % of the rows, by keys of the panel: 32: 0.4, 64: 0.77, 128: 0.88 to 0.94, 256: 0.97 to 0.99.
 struct Panel {
   static constexpr int tiles = 8;
+  static constexpr int keys = tiles * tile_keys;
   static constexpr int tail_keys = tile_keys;
   static constexpr int dense_tiles = 3;
   static constexpr int sparse_tiles = tiles - dense_tiles - 1;

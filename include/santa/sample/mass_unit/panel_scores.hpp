@@ -51,6 +51,18 @@ class PanelScores {
     }
   }
 
+  /// Takes scores that others have made, [heads][Panel::keys], in the place of scoring.
+  KOKKOS_FUNCTION void take(const float* scores) {
+    for_own([&](int k) {
+      const int i = _group.rank() + k * Group::groups_per_team;
+      _weight[k] = _panel.weights(_group, i);
+      _group.for_all_heads(_heads, [&](int head) {
+        const bool there = head < _heads && i < Panel::tiles;
+        _score[k][head] = there ? _group.load(scores + head * Panel::keys + i * tile_keys) : Float(-lanes::infinity);
+      });
+    });
+  }
+
   /// log2 of the delta of each head that meets the budget, by the panel; no finite number where that says nothing. NaN
   /// counts as nothing. With a target error, log2 of the spread besides: the panel's S (see target_error.hpp).
   /// `exchange` is room for a number of each head and group.

@@ -15,6 +15,24 @@
 
 namespace santa::detail::inline SANTA_BUILD {
 
+/// Notes what the panel says of each head, and the step's delta, where one is carried. By the first group of a team.
+template <class Group>
+KOKKOS_FORCEINLINE_FUNCTION void note_panel(const Group& group, const MassUnitArguments& a, const Unit& unit,
+                                            bool all_rows, const float* panel, const float* log_spread) {
+  if (group.rank() != 0) return;
+  const float ratio = a.separate ? lanes::not_a_number : shared_log_ratio(group, a, unit);
+  group.for_heads(unit.heads, [&](int head) {
+    const std::int64_t row = unit.head_row(a, head);
+    group.single([&] {
+      a.panel_log_delta(row) = panel[head];
+      a.panel_log_spread(row) = log_spread[head];
+      if (a.carried)
+        a.log_delta[row] =
+            all_rows ? -lanes::infinity : steered_log_delta(a, row, panel[head], evened_log_delta(a, row, ratio));
+    });
+  });
+}
+
 /// Scores the keys by which a step chooses delta before it draws, several units a slice row: at a first step the
 /// subset, whose scores are kept for DeltaKernel; and where the step is steered, by a unit of its own, the panel, by
 /// which it also finds the panel's delta and, after a first step, the step's. Reads: those keys.
@@ -63,18 +81,7 @@ struct SubsetKernel : Context {
       scores.score(stage);
       scores.solve(a, unit, panel, log_spread, this->exchange(scratch));
     }
-    if (group.rank() != 0) return;
-    const float ratio = a.separate ? lanes::not_a_number : shared_log_ratio(group, a, unit);
-    group.for_heads(unit.heads, [&](int head) {
-      const std::int64_t row = unit.head_row(a, head);
-      group.single([&] {
-        a.panel_log_delta(row) = panel[head];
-        a.panel_log_spread(row) = log_spread[head];
-        if (a.carried)
-          a.log_delta[row] =
-              all_rows ? -lanes::infinity : steered_log_delta(a, row, panel[head], evened_log_delta(a, row, ratio));
-      });
-    });
+    note_panel(group, a, unit, all_rows, panel, log_spread);
   }
 
   KOKKOS_FUNCTION void score_part(const Group& group, const Unit& unit, float* scratch, int part) const {

@@ -48,6 +48,7 @@ struct ScoreKernel : Context {
                    unit.end);
       group.for_heads(unit.heads, [&](int head) { keep(group, store, unit, first, head, score[head]); });
     });
+    if (a.sharded) return;  // the other shards' tiles are not known yet
     if constexpr (!lanes::Seam<typename Context::Space>::many_groups)
       this->when_all_arrived(group, unit, [&](const Unit& slice) {
         for (int head = 0; head < slice.heads; ++head) sum_tiles(group, a, slice, head);

@@ -1,0 +1,131 @@
+// Ranks that are threads of one process, and take turns.
+#pragma once
+
+#include <santa/ranks/communicator.hpp>
+
+#include <Kokkos_Core.hpp>
+
+#include <algorithm>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <exception>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace santa {
+
+namespace detail {
+
+/// Where the ranks of one process meet. Between exchanges one of them runs at a time, as Kokkos' host spaces need it.
+class MeetingPlace {
+ public:
+  explicit MeetingPlace(int size) : _blocks(static_cast<std::size_t>(size)), _greetings(_blocks.size()) {}
+
+  [[nodiscard]] int size() const { return static_cast<int>(_blocks.size()); }
+
+  /// A rank begins: it waits for its turn.
+  void enter() { _turn.lock(); }
+  /// A rank is done; those that wait for it are told.
+  void leave() {
+    ++_gone;
+    _met.notify_all();
+    _turn.unlock();
+  }
+  /// The n-th exchange: returns when all have come and copy(blocks of all) is done. Errors: RankError.
+  template <class Copy>
+  void meet(int rank, void* block, const Greeting& greeting, const Copy& copy) {
+    std::unique_lock<std::mutex> turn(_turn, std::adopt_lock);
+    const auto wait_for_all = [&](const char* what) {
+      const std::int64_t round = _round;
+      if (++_waiting == size()) {
+        _waiting = 0;
+        ++_round;
+        _met.notify_all();
+      }
+      _met.wait(turn, [&] { return _round != round || _gone > 0; });
+      if (_round == round) {
+        turn.release();
+        throw RankError(std::string("a rank has ended before ") + what);
+      }
+    };
+    _blocks[static_cast<std::size_t>(rank)] = block;
+    _greetings[static_cast<std::size_t>(rank)] = greeting;
+    wait_for_all("an exchange");
+    const bool agree = std::all_of(_greetings.begin(), _greetings.end(),
+                                   [&](const Greeting& other) { return other == _greetings.front(); });
+    if (agree) copy(_blocks);
+    if (!agree) {
+      turn.release();
+      require_agreement(_greetings.data(), size());
+    }
+    wait_for_all("the end of an exchange");  // nobody changes a block that others still copy
+    turn.release();
+  }
+
+ private:
+  std::mutex _turn;
+  std::condition_variable _met;
+  std::vector<void*> _blocks;
+  std::vector<Greeting> _greetings;
+  int _waiting = 0, _gone = 0;
+  std::int64_t _round = 0;
+};
+
+}  // namespace detail
+
+/// A rank of `run_ranks`: a Communicator.
+class ThreadRank {
+ public:
+  ThreadRank(detail::MeetingPlace& place, int rank) : _place(&place), _rank(rank) {}
+
+  [[nodiscard]] int rank() const { return _rank; }
+  [[nodiscard]] int size() const { return _place->size(); }
+
+  /// Fences `space`. Errors: RankError where ranks disagree, or one has ended.
+  template <class Space>
+  void all_gather(const Space& space, void* all, std::size_t bytes, std::uint64_t ticket) const {
+    using Bytes = Kokkos::View<std::byte*, typename Space::memory_space, Kokkos::MemoryUnmanaged>;
+    space.fence("santa::ThreadRank::all_gather");
+    auto* const own = static_cast<std::byte*>(all);
+    _place->meet(_rank, own, {bytes, ticket}, [&](const std::vector<void*>& of_ranks) {
+      for (std::size_t other = 0; other < of_ranks.size(); ++other)
+        if (other != static_cast<std::size_t>(_rank))
+          Kokkos::deep_copy(space, Bytes(own + other * bytes, bytes),
+                            Bytes(static_cast<std::byte*>(of_ranks[other]) + other * bytes, bytes));
+      space.fence("santa::ThreadRank::all_gather");
+    });
+  }
+
+ private:
+  detail::MeetingPlace* _place;
+  int _rank;
+};
+
+/// Calls work(rank) on `size` threads, for what has several shards in one process: one of them runs at a time, until it
+/// waits in an exchange or ends. Errors: the first that a rank throws, the lowest rank's of several; others wait for
+/// none that has ended.
+template <class Work>
+void run_ranks(int size, const Work& work) {
+  detail::MeetingPlace place(size);
+  std::vector<std::exception_ptr> errors(static_cast<std::size_t>(size));
+  std::vector<std::thread> threads;
+  for (int rank = 0; rank < size; ++rank)
+    threads.emplace_back([&, rank] {
+      place.enter();
+      try {
+        work(ThreadRank(place, rank));
+      } catch (...) {
+        errors[static_cast<std::size_t>(rank)] = std::current_exception();
+      }
+      place.leave();
+    });
+  for (std::thread& thread : threads) thread.join();
+  for (const std::exception_ptr& error : errors)
+    if (error != nullptr) std::rethrow_exception(error);
+}
+
+}  // namespace santa
