@@ -42,11 +42,18 @@ std::uint64_t ticket_of_method(std::uint64_t ticket, const M& method) {
 template <class M>
 std::uint64_t ticket_of_plan(const Arguments& a, const M& method, std::int64_t parts, int ranks) {
   std::uint64_t ticket = ticket_of_method(std::uint64_t{0x53616E7461}, method);
-  for (const std::int64_t number :
-       {std::int64_t{a.heads}, std::int64_t{std::int32_t{a.token_rows.tokens}}, std::int64_t{a.token_rows.causal},
-        std::int64_t{std::int32_t{a.kv_heads}}, std::int64_t{a.key_dim}, std::int64_t{a.dim}, a.shard.storage, a.window,
-        parts, std::int64_t{ranks}})
-    ticket = mixed(ticket, static_cast<std::uint64_t>(number));
+  const std::int32_t kv_heads = a.kv_heads;
+  const std::int64_t numbers[] = {a.heads,
+                                  a.token_rows.tokens,
+                                  a.token_rows.causal ? 1 : 0,
+                                  kv_heads,
+                                  a.key_dim,
+                                  a.dim,
+                                  a.shard.storage,
+                                  a.window,
+                                  parts,
+                                  ranks};
+  for (const std::int64_t number : numbers) ticket = mixed(ticket, static_cast<std::uint64_t>(number));
   return mixed_in(ticket, static_cast<double>(a.score_factor));
 }
 
@@ -59,10 +66,14 @@ std::uint64_t ticket_of_run(std::uint64_t plan, const Args& a, const Options& op
   if (options.seed.where() == nullptr) ticket = mixed(ticket, options.seed.value("seed"));
   if (options.step.where() == nullptr) ticket = mixed(ticket, options.step.value("step"));
   std::uint32_t given = 0;
-  for (const bool what :
-       {first_step, a.with_spread, static_cast<bool>(a.center), a.shard.lengths.data != nullptr,
-        options.requests.data() != nullptr, options.budgets.data() != nullptr, options.state.data() != nullptr})
-    given = 2 * given + (what ? 1U : 0U);
+  const bool all[] = {first_step,
+                      a.with_spread,
+                      static_cast<bool>(a.center),
+                      a.shard.lengths.data != nullptr,
+                      options.requests.data() != nullptr,
+                      options.budgets.data() != nullptr,
+                      options.state.data() != nullptr};
+  for (const bool what : all) given = 2 * given + (what ? 1U : 0U);
   return mixed(ticket, given);
 }
 
