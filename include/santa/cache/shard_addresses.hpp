@@ -63,8 +63,16 @@ void begin_at(ScaledAddresses<Rows, OfKeys, OfValues>& addresses, std::int64_t f
   begin_scales_at(addresses.of_values, first_row);
 }
 
-/// A copy of a pool has its rows by slots, which the table's pages say.
+/// Whether a copy's rows can be those of a shard; one of a pool has them by slots, which the table's pages say.
+template <class Full, class Copy>
+concept ShardedCopy = requires(Full& full, Copy& copy, std::int64_t first_row) {
+  begin_at(full, first_row);
+  requires requires { full.slots(0); } || requires {
+    begin_at(copy, first_row);
+  };
+};
 template <class Full, class Copy, bool rescore>
+  requires ShardedCopy<Full, Copy>
 void begin_at(NarrowAddresses<Full, Copy, rescore>& addresses, std::int64_t first_row) {
   begin_at(static_cast<Full&>(addresses), first_row);
   if constexpr (!requires { addresses.slots(0); }) begin_at(addresses.copy, first_row);

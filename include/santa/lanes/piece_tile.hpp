@@ -3,6 +3,7 @@
 
 #include <santa/core/build.hpp>
 #include <santa/core/query_rows.hpp>
+#include <santa/core/shape.hpp>
 #include <santa/lanes/math.hpp>
 
 #include <Kokkos_Core.hpp>
