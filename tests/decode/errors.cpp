@@ -170,8 +170,7 @@ SANTA_SPACE_TEST_CASE("runs_reject_extents_that_do_not_match") {
           c.values = Bad::view4(c.memory.data(), extent[0], extent[1], extent[2], extent[3]);
         },
         "santa: values.extent(" + std::to_string(i) + ") is " +
-            std::to_string(std::vector<int>{1, 63, 1}[static_cast<std::size_t>(i)]) +
-            "; accepted: the same as keys (" +
+            std::to_string(std::vector<int>{1, 63, 1}[static_cast<std::size_t>(i)]) + "; accepted: the same as keys (" +
             std::to_string(std::vector<int>{2, 64, 2}[static_cast<std::size_t>(i)]) + ")");
   check([](Bad& c) { c.lengths = Kokkos::View<std::int64_t*, typename Space::memory_space>("test::lengths", 3); },
         "santa: lengths.extent(0) is 3; accepted: the batch of keys (2)");
