@@ -35,8 +35,8 @@ struct TokensProblem : Problem<Space, T> {
 
   Shape step;  // of the step: with its heads and tokens
 
-  explicit TokensProblem(const Shape& shape, Arrangement where = Arrangement::token_major)
-      : Base(rows_as_heads(shape), where), step(shape) {}
+  explicit TokensProblem(const Shape& of_step, Arrangement where = Arrangement::token_major)
+      : Base(rows_as_heads(of_step), where), step(of_step) {}
 
   [[nodiscard]] Queries queries_of_tokens() const {
     const auto n = [](std::int64_t i) { return static_cast<std::size_t>(i); };
@@ -47,10 +47,10 @@ struct TokensProblem : Problem<Space, T> {
   }
 
  private:
-  static Shape rows_as_heads(Shape shape) {
-    shape.heads *= shape.tokens;
-    shape.tokens = 1;
-    return shape;
+  static Shape rows_as_heads(Shape rows) {
+    rows.heads *= rows.tokens;
+    rows.tokens = 1;
+    return rows;
   }
 };
 
