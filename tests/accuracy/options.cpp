@@ -77,7 +77,8 @@ TEST_CASE("numbers_for_santa_portability_are_taken_whole_or_refused") {
         "--method is 'magic'; accepted: mass-unit, mass-unit-steered, mass-unit-first, systematic, fixed-tile-budget, "
         "narrow, features");
   CHECK(contains(of_portability("--scenario", "odd"),
-                 "--scenario is 'odd'; accepted: ragged-log, ragged-one, ragged-short, all"));
+                 "--scenario is 'odd'; accepted: ragged-log, ragged-one, ragged-short, tokens-4, paged-16, prefix-16, "
+                 "fp8-cache, all, clusters"));
   CHECK(contains(of_portability("--divide", "0"), "--divide is '0'"));
   CHECK(contains(of_portability("--layout", "odd"), "--layout is 'odd'; accepted: token-major, head-major"));
   CHECK(contains(of_portability("--frobnicate", ""), "'--frobnicate' is unknown"));

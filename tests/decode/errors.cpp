@@ -223,10 +223,11 @@ SANTA_SPACE_TEST_CASE("runs_reject_optional_views_of_the_wrong_extents") {
   };
   const std::string batch = "; accepted: the batch (2) or more";
   check([](Bad& c) { c.options.lse = Bad::matrix(c.memory.data(), 1, 4); }, "santa: lse.extent(0) is 1" + batch);
-  check([](Bad& c) { c.options.lse = Bad::matrix(c.memory.data(), 2, 3); }, "santa: lse.extent(1) is 3; accepted: 4");
+  check([](Bad& c) { c.options.lse = Bad::matrix(c.memory.data(), 2, 3); },
+        "santa: lse.extent(1) is 3; accepted: the plan's heads (4)");
   check([](Bad& c) { c.options.error = Bad::matrix(c.memory.data(), 1, 4); }, "santa: error.extent(0) is 1" + batch);
   check([](Bad& c) { c.options.error = Bad::matrix(c.memory.data(), 2, 5); },
-        "santa: error.extent(1) is 5; accepted: 4");
+        "santa: error.extent(1) is 5; accepted: the plan's heads (4)");
   check(
       [](Bad& c) {
         c.options.statistics = Kokkos::View<Statistics**, Kokkos::LayoutRight, Memory>("test::statistics", 2, 4);

@@ -70,7 +70,9 @@ inline void check_heads(const Shape& shape) {
   require(shape.heads >= 1 && shape.heads < 65536, "heads", shape.heads, "1 to 65535");
   require(shape.tokens >= 1 && shape.tokens < 65536, "tokens", shape.tokens, "1 to 65535");
   product("tokens * heads", {shape.tokens, shape.heads}, 65535, "65535 or less");
-  product("batch * tokens * heads", {shape.batch, shape.query_rows()}, most_query_heads, "2^27 or less");
+  const bool one = shape.tokens == 1;
+  product(one ? "batch * heads" : "batch * (tokens * heads)", {shape.batch, shape.query_rows()}, most_query_heads,
+          "2^27 or less");
 }
 
 inline void check_shape(const Shape& shape) {

@@ -149,9 +149,9 @@ inline void hold_sums(WeightedColumns& of, const std::vector<double>& sums) {
   const std::size_t count = sums.size();
   DenseMatrix system(count, count + 1);
   for (std::size_t f = 0; f < count; ++f) {
-    long double missing = sums[f];
+    auto missing = static_cast<long double>(sums[f]);
     for (std::size_t i = 0; i < of.column.size(); ++i)
-      missing -= static_cast<long double>(of.weight[i]) * of.feature[f][of.column[i]];
+      missing -= static_cast<long double>(of.weight[i]) * static_cast<long double>(of.feature[f][of.column[i]]);
     system[f][count] = static_cast<double>(missing);
     for (std::size_t g = 0; g < count; ++g)
       for (std::size_t i = 0; i < of.column.size(); ++i)

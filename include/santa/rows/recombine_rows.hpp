@@ -63,7 +63,7 @@ class HeldColumns {
     std::vector<double>& column = _columns.emplace_back();
     for (std::size_t i = 0; i < _weight.size(); ++i) {
       column.push_back(_weight[i] > 0. ? (value(i) - center) / spread : 0.);
-      sum += static_cast<long double>(_weight[i]) * column.back();
+      sum += static_cast<long double>(_weight[i]) * static_cast<long double>(column.back());
     }
     _sums.push_back(static_cast<double>(sum));
   }

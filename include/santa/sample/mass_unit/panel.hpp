@@ -61,14 +61,14 @@ struct Panel {
     float stands_for;
 
     Part() = default;
-    /// At most `most` keys of [begin, end).
-    KOKKOS_FUNCTION Part(std::int64_t begin, std::int64_t end, std::int64_t most) {
-      const std::int64_t keys = end - begin;
-      step = keys > most ? (keys + most - 1) / most : 1;
+    /// At most `limit` keys of [begin, end).
+    KOKKOS_FUNCTION Part(std::int64_t begin, std::int64_t end, std::int64_t limit) {
+      const std::int64_t all = end - begin;
+      step = all > limit ? (all + limit - 1) / limit : 1;
       first = (begin + step - 1) / step * step;
       count = end > first ? (end - first + step - 1) / step : 0;
       const std::int64_t alone = first == 0 && count > 1 ? 1 : 0;  // key 0
-      stands_for = count > 0 ? static_cast<float>(keys - alone) / static_cast<float>(count - alone) : 1.F;
+      stands_for = count > 0 ? static_cast<float>(all - alone) / static_cast<float>(count - alone) : 1.F;
     }
   };
 
