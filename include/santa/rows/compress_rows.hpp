@@ -22,10 +22,10 @@ namespace santa::detail::inline SANTA_BUILD {
 /// time" (Compress++), for any m.
 struct ThinningTree {
   std::int64_t m;
-  int halvings, last, levels;
+  int halvings = 0, last, levels;
 
   /// The shortest sequence with room for all rows. oversampling: g of the paper.
-  ThinningTree(std::int64_t rows, std::int64_t kept, int oversampling) : m(kept), halvings(0) {
+  ThinningTree(std::int64_t rows, std::int64_t kept, int oversampling) : m(kept) {
     while (m << halvings < rows) ++halvings;
     int twos = 0;  // of m
     while (twos < 40 && (m >> twos & 1) == 0) ++twos;
