@@ -1,8 +1,7 @@
 #include "clusters.hpp"
 
 #include "copies.hpp"
-#include "device_reader.hpp"
-#include "readers.hpp"
+#include "read_ceiling.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -48,43 +47,17 @@ Measured measure_clusters(const Space& space, const Caches<Space>& caches, const
   const santa::ClusterPlan plan(space, method, caches.query, copies.cache(0));
   std::vector<santa::ClusterState<Memory>> states;
   for (std::size_t copy = 0; copy < caches.copies(); ++copy) states.emplace_back(space, shape);
-  std::uint32_t step = 0;
-  const auto run = [&](std::size_t copy, bool count) {
-    santa::ClusterRunOptions<Memory> options{.seed = run_seed, .step = step, .state = states[copy]};
-    if (count) options.statistics = statistics;
-    plan.run(space, caches.query, copies.cache(copy), out, options);
-  };
-  for (step = 0; step < timed_step; ++step)
-    for (std::size_t copy = 0; copy < caches.copies(); ++copy) run(copy, false);
-  Measured result = time_copies(space, caches.copies(), repeats, [&](std::size_t copy) { run(copy, false); });
-  run(0, true);
-  space.fence();
+  Measured result = time_steps(
+      space, caches.copies(), caches.copies(), repeats, [&](std::size_t copy, std::uint32_t step, bool count) {
+        santa::ClusterRunOptions<Memory> options{.seed = run_seed, .step = step, .state = states[copy]};
+        if (count) options.statistics = statistics;
+        plan.run(space, caches.query, copies.cache(copy), out, options);
+      });
   const auto counts = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, statistics);
-  double rows = 0.;
-  for (std::size_t i = 0; i < counts.size(); ++i) {
-    rows += static_cast<double>(counts.data()[i].rows_read);
-    result.bytes += static_cast<double>(counts.data()[i].bytes_read);
-  }
-  result.rows_fraction = rows / static_cast<double>(shape.batch * shape.kv_heads * shape.length);
-  const auto outputs = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, out);
-  result.out.assign(outputs.data(), outputs.data() + outputs.size());
+  for (std::size_t i = 0; i < counts.size(); ++i) result.bytes += static_cast<double>(counts.data()[i].bytes_read);
+  result.rows_fraction = rows_of(statistics) / static_cast<double>(shape.batch * shape.kv_heads * shape.length);
+  result.out = outputs_of(out);
   return result;
-}
-
-/// How fast keys and values of a copy can be read.
-template <class S>  // a template, so that only one branch is compiled
-Ceiling ceiling_of(const S& space, const Caches<S>& caches, int repeats) {
-  if constexpr (santa::lanes::is_host_space<S>) {
-    const auto best = best_reader(space, caches.copies(), caches.bytes(), repeats,
-                                  [&](std::size_t copy) { return caches.data(copy); });
-    return {best.gb_s, best.reader->name};
-  } else {
-    const Kokkos::View<std::uint32_t, Memory> sink("sink");
-    const auto read = time_copies(space, caches.copies(), repeats, [&](std::size_t copy) {
-      read_on_device(space, caches.data(copy), caches.bytes(), sink.data());
-    });
-    return {static_cast<double>(caches.bytes()) / read.microseconds() * 1e-3, device_reader};
-  }
 }
 
 /// What a token costs besides: the kernel that looks whether a chunk is full, and a chunk's share where it is.
@@ -107,7 +80,8 @@ void run_shape(const Space& space, const santa::Shape& shape, const Options& opt
   caches.make_kinds(space, kinds, spread);
   const ClusterCopies copies(space, caches);
   report.set_layout(santa::CacheLayout::token_major);
-  report.set_ceiling(shape, ceiling_of(space, caches, options.repeats));
+  report.set_ceiling(shape, ceiling_of(space, caches.copies(), caches.bytes(), options.repeats,
+                                       [&](std::size_t copy) { return caches.data(copy); }));
   Measured exact;
   const auto add = [&](const char* name, const Report::Stage& stage, const auto& measured_of) {
     try {

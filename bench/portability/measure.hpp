@@ -52,6 +52,34 @@ Measured time_copies(const Space& space, std::size_t copies, int repeats, const 
   return result;
 }
 
+/// Times step(index, number of the step, false): first of all copies as many steps as it takes for what is carried to
+/// settle, then `timed` of them together. Then calls step(0, number, true), which counts.
+template <class Space, class Step>
+Measured time_steps(const Space& space, std::size_t copies, std::size_t timed, int repeats, const Step& step) {
+  for (std::uint32_t number = 0; number < timed_step; ++number)
+    for (std::size_t copy = 0; copy < copies; ++copy) step(copy, number, false);
+  Measured result = time_copies(space, timed, repeats, [&](std::size_t index) { step(index, timed_step, false); });
+  step(0, timed_step, true);
+  space.fence();
+  return result;
+}
+
+/// What the requests and kv heads of a step have read, in rows.
+template <class Counts>
+double rows_of(const Counts& statistics) {
+  const auto counts = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, statistics);
+  double rows = 0.;
+  for (std::size_t i = 0; i < counts.size(); ++i) rows += static_cast<double>(counts.data()[i].rows_read);
+  return rows;
+}
+
+/// Outputs on the host.
+template <class Outputs>
+std::vector<float> outputs_of(const Outputs& out) {
+  const auto outputs = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, out);
+  return {outputs.data(), outputs.data() + outputs.size()};
+}
+
 /// Bytes of a cache's keys, or of its values.
 inline double bytes_of_rows(const santa::Shape& shape) {
   return static_cast<double>(shape.batch * shape.length * shape.kv_heads * shape.dim) * sizeof(santa::bfloat16);
@@ -79,26 +107,16 @@ Measured measure(const Space& space, const Caches<Space>& caches, const Stage& s
   std::vector<santa::DecodeState<Memory>> states;
   if (!first_steps)
     for (std::size_t copy = 0; copy < caches.copies(); ++copy) states.emplace_back(space, shape);
-  std::uint32_t step = 0;
-  const auto run = [&](std::size_t copy, bool count) {
-    santa::RunOptions<Memory> options{.seed = run_seed, .step = step};
-    if (!first_steps) options.state = states[copy];
-    if (count) options.statistics = statistics;
-    plan.run(space, caches.query, stage.cache(copy), out, options);
-  };
-  for (step = 0; step < timed_step; ++step)
-    for (std::size_t copy = 0; copy < caches.copies(); ++copy) run(copy, false);
-  Measured result = time_copies(space, caches.copies(), repeats, [&](std::size_t copy) { run(copy, false); });
-
-  run(0, true);
-  space.fence();
-  const auto counts = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, statistics);
-  double rows = 0.;
-  for (std::size_t i = 0; i < counts.size(); ++i) rows += static_cast<double>(counts.data()[i].rows_read);
-  result.rows_fraction = rows / static_cast<double>(shape.batch * shape.kv_heads * shape.length);
+  Measured result = time_steps(space, caches.copies(), caches.copies(), repeats,
+                               [&](std::size_t copy, std::uint32_t step, bool count) {
+                                 santa::RunOptions<Memory> options{.seed = run_seed, .step = step};
+                                 if (!first_steps) options.state = states[copy];
+                                 if (count) options.statistics = statistics;
+                                 plan.run(space, caches.query, stage.cache(copy), out, options);
+                               });
+  result.rows_fraction = rows_of(statistics) / static_cast<double>(shape.batch * shape.kv_heads * shape.length);
   result.bytes = stage.bytes(result.rows_fraction);
-  const auto outputs = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, out);
-  result.out.assign(outputs.data(), outputs.data() + outputs.size());
+  result.out = outputs_of(out);
   return result;
 }
 

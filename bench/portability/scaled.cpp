@@ -87,24 +87,15 @@ Measured measure_bytes(const Space& space, const Caches<Space>& caches, const By
   const santa::DecodePlan plan(space, method, caches.query, bytes.cache(0));
   std::vector<santa::DecodeState<Memory>> states;
   for (std::size_t copy = 0; copy < bytes.copies(); ++copy) states.emplace_back(space, plan.shape());
-  std::uint32_t step = 0;
-  const auto run = [&](std::size_t copy, bool count) {
-    santa::RunOptions<Memory> options{.seed = run_seed, .step = step, .state = states[copy]};
-    if (count) options.statistics = statistics;
-    plan.run(space, caches.query, bytes.cache(copy), out, options);
-  };
-  for (step = 0; step < timed_step; ++step)
-    for (std::size_t copy = 0; copy < bytes.copies(); ++copy) run(copy, false);
-  Measured result = time_copies(space, bytes.copies(), repeats, [&](std::size_t copy) { run(copy, false); });
-  run(0, true);
-  space.fence();
-  const auto counts = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, statistics);
-  double rows = 0.;
-  for (std::size_t i = 0; i < counts.size(); ++i) rows += static_cast<double>(counts.data()[i].rows_read);
-  result.rows_fraction = rows / static_cast<double>(shape.batch * shape.kv_heads * shape.length);
+  Measured result =
+      time_steps(space, bytes.copies(), bytes.copies(), repeats, [&](std::size_t copy, std::uint32_t step, bool count) {
+        santa::RunOptions<Memory> options{.seed = run_seed, .step = step, .state = states[copy]};
+        if (count) options.statistics = statistics;
+        plan.run(space, caches.query, bytes.cache(copy), out, options);
+      });
+  result.rows_fraction = rows_of(statistics) / static_cast<double>(shape.batch * shape.kv_heads * shape.length);
   result.bytes = static_cast<double>(bytes.bytes()) / 2. * (1. + result.rows_fraction);
-  const auto outputs = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, out);
-  result.out.assign(outputs.data(), outputs.data() + outputs.size());
+  result.out = outputs_of(out);
   return result;
 }
 

@@ -97,26 +97,17 @@ Measured measure_ragged(const Space& space, const Caches<Space>& caches, const B
   const santa::Schedule<Memory> schedule(space, shape_of(caches.query, batch.cache(0)));
   std::vector<santa::DecodeState<Memory>> carried;
   for (std::size_t i = 0; i < caches.copies(); ++i) carried.emplace_back(space, plan.shape());
-  std::uint32_t step = 0;
-  const auto run = [&](std::size_t layer, bool count) {
-    if (layer == 0) schedule.update(space, batch.cache(0));
-    const std::size_t copy = layer % caches.copies();
-    santa::RunOptions<Memory> options{.seed = run_seed, .step = step, .state = carried[copy], .schedule = schedule};
-    if (count) options.statistics = statistics;
-    plan.run(space, caches.query, batch.cache(copy), out, options);
-  };
-  for (step = 0; step < timed_step; ++step)
-    for (std::size_t copy = 0; copy < caches.copies(); ++copy) run(copy, false);
-  Measured result = time_copies(space, layers_of_schedule, repeats, [&](std::size_t layer) { run(layer, false); });
-  run(0, true);
-  space.fence();
-  const auto counts = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, statistics);
-  double rows = 0.;
-  for (std::size_t i = 0; i < counts.size(); ++i) rows += static_cast<double>(counts.data()[i].rows_read);
-  result.rows_fraction = rows / (static_cast<double>(shape.kv_heads) * batch.keys());
+  Measured result = time_steps(
+      space, caches.copies(), layers_of_schedule, repeats, [&](std::size_t layer, std::uint32_t step, bool count) {
+        if (layer == 0) schedule.update(space, batch.cache(0));
+        const std::size_t copy = layer % caches.copies();
+        santa::RunOptions<Memory> options{.seed = run_seed, .step = step, .state = carried[copy], .schedule = schedule};
+        if (count) options.statistics = statistics;
+        plan.run(space, caches.query, batch.cache(copy), out, options);
+      });
+  result.rows_fraction = rows_of(statistics) / (static_cast<double>(shape.kv_heads) * batch.keys());
   result.bytes = batch.bytes(result.rows_fraction);
-  const auto outputs = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, out);
-  result.out.assign(outputs.data(), outputs.data() + outputs.size());
+  result.out = outputs_of(out);
   return result;
 }
 

@@ -35,29 +35,17 @@ Queries by_tokens(const Caches<Space>& caches, std::int64_t tokens) {
   return Queries(caches.query.data(), size(s.batch), size(tokens), size(s.heads / tokens), size(s.dim));
 }
 
-double sum_of_rows(const Counts& statistics) {
-  const auto counts = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, statistics);
-  double rows = 0.;
-  for (std::size_t i = 0; i < counts.size(); ++i) rows += static_cast<double>(counts.data()[i].rows_read);
-  return rows;
-}
-
 /// Times step(copy, options, with statistics): the options name seed and step alone. `keys`: those of all kv heads.
 template <class Step>
 Measured measure_steps(const Space& space, std::size_t copies, double keys, const Outputs& out,
                        const Counts& statistics, int repeats, const Step& step_of) {
-  std::uint32_t step = 0;
-  const auto run = [&](std::size_t copy, bool count) { step_of(copy, Run{.seed = run_seed, .step = step}, count); };
-  for (step = 0; step < timed_step; ++step)
-    for (std::size_t copy = 0; copy < copies; ++copy) run(copy, false);
-  Measured result = time_copies(space, copies, repeats, [&](std::size_t copy) { run(copy, false); });
-  run(0, true);
-  space.fence();
+  Measured result = time_steps(space, copies, copies, repeats, [&](std::size_t copy, std::uint32_t step, bool count) {
+    step_of(copy, Run{.seed = run_seed, .step = step}, count);
+  });
   // Slices of more heads than a product has count rows of their own; no row has to be read more than once.
-  result.rows_fraction = std::min(1., sum_of_rows(statistics) / keys);
+  result.rows_fraction = std::min(1., rows_of(statistics) / keys);
   result.bytes = keys * 128. * sizeof(santa::bfloat16) * (1. + result.rows_fraction);
-  const auto outputs = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, out);
-  result.out.assign(outputs.data(), outputs.data() + outputs.size());
+  result.out = outputs_of(out);
   return result;
 }
 
