@@ -44,12 +44,6 @@
 #include <santa/merge/attention_states.hpp>
 #include <santa/random/philox.hpp>
 #include <santa/random/stream_key.hpp>
-#include <santa/ranks/communicator.hpp>
-#include <santa/ranks/one_process.hpp>
-#include <santa/ranks/rank_sums.hpp>
-#include <santa/ranks/sharded_draw.hpp>
-#include <santa/ranks/sharded_plan.hpp>
-#include <santa/ranks/sharded_sampler.hpp>
 #include <santa/rows/discrepancy.hpp>
 #include <santa/rows/draw_distinct.hpp>
 #include <santa/rows/draw_rows.hpp>

@@ -1,6 +1,7 @@
 // Rows drawn by log-weights on several ranks are those of one plan.
 #include "support/data.hpp"
 #include "support/runner.hpp"
+#include <santa/ranks/one_process.hpp>
 #include <santa/santa.hpp>
 
 #include <cmath>

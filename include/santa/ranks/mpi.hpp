@@ -3,6 +3,7 @@
 
 #include <santa/core/check.hpp>
 #include <santa/ranks/communicator.hpp>
+#include <santa/ranks/ranks.hpp>
 
 #include <Kokkos_Core.hpp>
 

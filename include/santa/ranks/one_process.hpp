@@ -2,6 +2,7 @@
 #pragma once
 
 #include <santa/ranks/communicator.hpp>
+#include <santa/ranks/ranks.hpp>
 
 #include <Kokkos_Core.hpp>
 
