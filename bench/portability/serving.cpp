@@ -67,11 +67,11 @@ Measured measure_plan(const Space& space, const Method& method, const Queries& q
   });
 }
 
-/// Adds Exact and MassUnit, measured by measure(method), and what Exact is compared with, if anything.
+/// Adds Exact and MassUnit, measured by measure(method).
 template <class Measure>
 void add_methods(const Space& space, const santa::Shape& shape, const Options& options, Report& report,
-                 const Measured& before, const Measure& measure) {
-  Measured exact = before;
+                 const Measure& measure) {
+  Measured exact;
   const auto add = [&](const char* name, const auto& method, const Report::Budget& budget) {
     try {
       const Measured measured = measure(method);
@@ -97,7 +97,7 @@ void run_tokens(const Space& space, const Options& options, Report& report) {
   report.set_ceiling(shape, ceiling_of(space, caches.copies(), caches.bytes(), options.repeats,
                                        [&](std::size_t copy) { return caches.data(copy); }));
   const auto cache = [&](std::size_t copy) { return caches.cache(copy); };
-  add_methods(space, shape, options, report, {}, [&](const auto& method) {
+  add_methods(space, shape, options, report, [&](const auto& method) {
     return measure_plan(space, method, by_tokens(caches, tokens), caches.copies(), cache, options.repeats);
   });
 }
@@ -128,7 +128,7 @@ void run_pages(const Space& space, const Options& options, Report& report) {
     return santa::PagedCache{pool(keys), pool(keys + caches.bytes() / (2 * sizeof(santa::bfloat16))),
                              santa::PageTable{table, lengths}};
   };
-  add_methods(space, shape, options, report, {}, [&](const auto& method) {
+  add_methods(space, shape, options, report, [&](const auto& method) {
     return measure_plan(space, method, by_tokens(caches, 1), caches.copies(), cache, options.repeats);
   });
 }
@@ -187,7 +187,7 @@ void run_prefix(const Space& space, const Options& options, Report& report) {
   }
   report.set_ceiling(own_shape, ceiling_of(space, prefix.copies(), prefix.bytes(), options.repeats,
                                            [&](std::size_t copy) { return prefix.data(copy); }));
-  add_methods(space, own_shape, options, report, {},
+  add_methods(space, own_shape, options, report,
               [&](const auto& method) { return measure_prefix(space, method, prefix, own, options.repeats); });
 }
 
