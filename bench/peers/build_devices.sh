@@ -2,7 +2,7 @@
 # build_devices.sh FOLDER FLASHINFER: beside_flashinfer, into FOLDER, with a checkout of flashinfer-ai/flashinfer (its
 # headers, and those of 3rdparty/cccl). With
 #   KOKKOS  a prefix of Kokkos with CUDA and its nvcc_wrapper (docs/cuda.md)
-#   ARCH    sm_90
+#   ARCH    sm_90 (FlashInfer: sm_90a)
 #   CCCL    another checkout of NVIDIA/cccl
 # A minute of one core for each of six files.
 set -eu
@@ -14,7 +14,7 @@ arch=${ARCH:-sm_90}
 export NVCC_WRAPPER_DEFAULT_COMPILER="${CXX:-g++}"
 mkdir -p "$folder"
 
-nvcc -std=c++17 -arch="$arch" -O3 -DNDEBUG --expt-relaxed-constexpr -I"$cccl/libcudacxx/include" -I"$cccl/cub" \
+nvcc -std=c++17 -arch="${arch}a" -O3 -DNDEBUG --expt-relaxed-constexpr -I"$cccl/libcudacxx/include" -I"$cccl/cub" \
   -I"$cccl/thrust" -isystem "$flashinfer/include" -c "$source/bench/peers/device/flashinfer.cu" -o "$folder/flashinfer.o"
 
 suppress=

@@ -30,4 +30,15 @@ Ceiling ceiling_of(const Space& space, std::size_t copies, std::size_t bytes, in
   }
 }
 
+/// The same where `some` bytes, all over a copy, are what is wanted of it: of so many in a row, or of all of it. On an
+/// H200 the first 2.4 GB of 4.3 were read at 4004 GB/s, and attention took its rows all over them faster than that.
+template <class Space, class Data>
+Ceiling ceiling_of_part(const Space& space, std::size_t copies, std::size_t some, std::size_t bytes, int repeats,
+                        const Data& data) {
+  const Ceiling in_a_row = ceiling_of(space, copies, some, repeats, data);
+  if (some == bytes) return in_a_row;
+  const Ceiling of_all = ceiling_of(space, copies, bytes, repeats, data);
+  return of_all.gb_s > in_a_row.gb_s ? of_all : in_a_row;
+}
+
 }  // namespace santa_bench

@@ -34,6 +34,7 @@ namespace fi = flashinfer;
 
 constexpr std::uint32_t heads = 32, kv_heads = 8, dim = 128;
 constexpr auto no_positions = fi::PosEncodingMode::kNone;
+constexpr bool dependent_launch = true;  // as its own package does on such a device
 constexpr std::size_t number_bytes = std::size_t{512} << 20U, index_bytes = std::size_t{16} << 20U;
 using Query = __nv_bfloat16;
 using Attention = fi::DefaultAttention<false, false, false, false>;
@@ -152,7 +153,7 @@ struct FlashInfer::Plan {
     params.padded_batch_size = static_cast<std::uint32_t>(decode.padded_batch_size);
     check(fi::BatchDecodeWithPagedKVCacheDispatched<dim, no_positions, Attention>(
               params, decode.split_kv ? numbers.at<Query>(decode.v_offset) : nullptr,
-              decode.split_kv ? numbers.at<float>(decode.s_offset) : nullptr, false, stream),
+              decode.split_kv ? numbers.at<float>(decode.s_offset) : nullptr, dependent_launch, stream),
           "FlashInfer's decode");
   }
 
@@ -172,7 +173,7 @@ struct FlashInfer::Plan {
     params.max_total_num_rows = static_cast<std::uint32_t>(prefill.total_num_rows);
     check(fi::BatchPrefillWithPagedKVCacheDispatched<16, dim, dim, no_positions, false, mask, Attention>(
               params, prefill.split_kv ? numbers.at<Query>(prefill.v_offset) : nullptr,
-              prefill.split_kv ? numbers.at<float>(prefill.s_offset) : nullptr, false, stream),
+              prefill.split_kv ? numbers.at<float>(prefill.s_offset) : nullptr, dependent_launch, stream),
           "FlashInfer's prefill");
   }
 
