@@ -103,8 +103,9 @@ void run_scenario(const Space& space, const Scenario& scenario, const Options& o
   report.set_layout(santa::CacheLayout::token_major);
   // As many bytes as Exact reads, whole copies where there are several.
   const std::size_t some = std::min(caches.bytes(), static_cast<std::size_t>(batches.front().bytes(1.)) / 4096 * 4096);
-  report.set_ceiling(shape, ceiling_of_part(space, caches.copies(), some, caches.bytes(), options.repeats,
-                                            [&](std::size_t copy) { return caches.data(copy); }));
+  report.set_ceiling(shape,
+                     ceiling_of_batch(space, caches.copies(), some, caches.bytes(), scenario.draws.front().size(),
+                                      options.repeats, [&](std::size_t copy) { return caches.data(copy); }));
   Measured exact;
   const auto add = [&](const char* name, const auto& method, const Report::Budget& budget) {
     try {

@@ -117,7 +117,9 @@ void compare(const Space& space, const Queries& query, const Problem& problem, c
   const int repeats = records.repeats;
   const double half = problem.keys * problem.key_bytes;  // bytes of the keys, or of the values
   const std::size_t some = std::min(problem.bytes, static_cast<std::size_t>(2. * half) / 4096 * 4096);
-  const double ceiling = ceiling_of_part(space, problem.copies, some, problem.bytes, repeats, data_of).gb_s;
+  const double ceiling = ceiling_of_batch(space, problem.copies, some, problem.bytes,
+                                          static_cast<std::size_t>(problem.paged.batch), repeats, data_of)
+                             .gb_s;
   const Measured exact = measure_own(space, santa::Exact{}, query, problem, cache_of, repeats);
   const auto add = [&](const char* program, const Measured& measured) {
     records.add({.problem = problem.name,
