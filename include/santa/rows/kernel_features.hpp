@@ -56,10 +56,11 @@ struct FactorColumn {
   }
 };
 
-/// A factor of columns of `rows` numbers each.
+/// A factor of columns of `rows` numbers each, and what it leaves of each k(i, i).
 template <class Space>
 struct KernelFeatures {
   Kokkos::View<double**, Kokkos::LayoutRight, typename Space::memory_space> factor;
+  Kokkos::View<double*, typename Space::memory_space> left;
   int columns = 0;
 };
 
@@ -74,7 +75,8 @@ KernelFeatures<Space> kernel_features(const Space& space, const Rows& rows, cons
   KernelFeatures<Space> result;
   result.factor =
       allocate<decltype(result.factor), Fresh::unset>(space, "santa::features::factor", std::int64_t{most}, count);
-  const auto left = allocate<Kokkos::View<double*, Memory>, Fresh::unset>(space, "santa::features::left", count);
+  result.left = allocate<Kokkos::View<double*, Memory>, Fresh::unset>(space, "santa::features::left", count);
+  const auto left = result.left;
   Kokkos::parallel_for(
       "santa::features_left", Range<Space>(space, 0, count),
       KOKKOS_LAMBDA(std::int64_t i) { left(i) = rows.at(i, i); });

@@ -172,7 +172,7 @@ void recombine_rows(const Space& space, const Rows& rows, const std::vector<doub
   improve_weights(space, rows, weight, mean_zero, held.sums(), all);
   for (int sweep = 0; sweep < 3 && mean_zero; ++sweep) {
     WeightedColumns other = all;
-    exchange_rows(space, rows, barred, other);
+    SteinExchange<Space, Rows>(space, rows, barred, false).sweep(other);
     for (int i = 0; i < 4; ++i) hold_sums(other, held.sums());
     if (most_off(other, held.sums()) > 1e-9) break;
     improve_weights(space, rows, weight, mean_zero, held.sums(), other);

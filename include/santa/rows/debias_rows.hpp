@@ -1,0 +1,330 @@
+// Low-rank debiasing: weights of all rows whose averages are near a target's, without all pairs of rows.
+#pragma once
+
+#include <santa/cache/allocate.hpp>
+#include <santa/core/build.hpp>
+#include <santa/rows/kernel_features.hpp>
+#include <santa/rows/row_blocks.hpp>
+
+#include <Kokkos_Core.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <random>
+#include <utility>
+#include <vector>
+
+namespace santa::detail::inline SANTA_BUILD {
+
+/// What a step of debiasing works on: weights w, their aim v, and what the kernel's matrix maps them to.
+struct DebiasingRows {
+  std::int64_t rows;
+  double *w, *v, *Kw, *Kv;      // [rows]
+  double *next, *K_next;        // [rows]: where v goes
+  double* part;                 // [blocks()]: sums of blocks of rows, which the host adds up in order
+  const double *factor, *left;  // [columns][rows], [rows]: the matrix is factor^T factor + diag(left)
+  double* along;                // [columns]
+  int columns;
+  double share = 0., rate = 0., least = 0., scale = 1.;  // of this step
+
+  [[nodiscard]] KOKKOS_FUNCTION std::int64_t blocks() const { return (rows + block_rows - 1) / block_rows; }
+  [[nodiscard]] KOKKOS_FUNCTION std::int64_t count_of(std::int64_t block) const {
+    const std::int64_t rest = rows - block * block_rows;
+    return rest < block_rows ? rest : block_rows;
+  }
+  [[nodiscard]] KOKKOS_FUNCTION double slope(std::int64_t i) const {
+    return rate * ((1. - share) * Kw[i] + share * Kv[i]);
+  }
+};
+
+/// The least slope among rows that have weight.
+struct LeastSlope : DebiasingRows {
+  template <class Block>
+  KOKKOS_FUNCTION void operator()(const Block& block, std::int64_t index) const {
+    const std::int64_t first = index * block_rows;
+    const double most = block.largest(
+        count_of(index), [&](std::int64_t i) { return v[first + i] > 0. ? -slope(first + i) : -infinite; });
+    block.single([&] { part[index] = -most; });
+  }
+};
+
+/// Moves the aim down the slope, by factors of 1 at most.
+struct MoveAim : DebiasingRows {
+  template <class Block>
+  KOKKOS_FUNCTION void operator()(const Block& block, std::int64_t index) const {
+    const std::int64_t first = index * block_rows, count = count_of(index);
+    block.for_each(count,
+                   [&](std::int64_t i) { next[first + i] = v[first + i] * fixed_exp(least - slope(first + i)); });
+    const double sum = block.real_sum(count, [&](std::int64_t i) { return next[first + i]; });
+    block.single([&] { part[index] = sum; });
+  }
+};
+
+/// A column of the factor times the aim: a column a block.
+struct MultiplyColumn : DebiasingRows {
+  template <class Block>
+  KOKKOS_FUNCTION void operator()(const Block& block, std::int64_t column) const {
+    const double* const of = factor + column * rows;
+    double total = 0.;
+    if constexpr (Block::in_order) {
+      constexpr int lanes = 16;
+      double sum[lanes] = {};
+      std::int64_t i = 0;
+      for (; i + lanes <= rows; i += lanes)
+        for (int k = 0; k < lanes; ++k) sum[k] += of[i + k] * next[i + k];
+      for (; i < rows; ++i) sum[0] += of[i] * next[i];
+      for (const double s : sum) total += s;
+    } else {
+      total = block.real_sum(rows, [&](std::int64_t i) { return of[i] * next[i]; });
+    }
+    block.single([&] { along[column] = scale * total; });
+  }
+};
+
+/// What the matrix maps the aim to, and the weights' distance from the target on the way there.
+struct MultiplyRows : DebiasingRows {
+  template <class Block>
+  KOKKOS_FUNCTION void operator()(const Block& block, std::int64_t index) const {
+    const std::int64_t first = index * block_rows, count = count_of(index);
+    block.for_each(count, [&](std::int64_t i) {
+      next[first + i] *= scale;
+      K_next[first + i] = left[first + i] * next[first + i];
+    });
+    if constexpr (Block::in_order) {
+      for (int c = 0; c < columns; ++c) {
+        const double* const of = factor + c * rows + first;
+        const double times = along[c];
+        double* const to = K_next + first;
+        for (std::int64_t i = 0; i < count; ++i) to[i] += times * of[i];
+      }
+    } else {
+      block.for_each(count, [&](std::int64_t i) {
+        double sum = K_next[first + i];
+        for (int c = 0; c < columns; ++c) sum += along[c] * factor[c * rows + first + i];
+        K_next[first + i] = sum;
+      });
+    }
+    const double away = block.real_sum(count, [&](std::int64_t k) {
+      const std::int64_t i = first + k;
+      return ((1. - share) * w[i] + share * next[i]) * ((1. - share) * Kw[i] + share * K_next[i]);
+    });
+    block.single([&] { part[index] = away; });
+  }
+};
+
+/// Takes a step, or goes back to where it began.
+struct TakeStep : DebiasingRows {
+  bool taken;
+
+  template <class Block>
+  KOKKOS_FUNCTION void operator()(const Block& block, std::int64_t index) const {
+    const std::int64_t first = index * block_rows;
+    block.for_each(count_of(index), [&](std::int64_t k) {
+      const std::int64_t i = first + k;
+      if (taken) {
+        w[i] = (1. - share) * w[i] + share * next[i];
+        Kw[i] = (1. - share) * Kw[i] + share * K_next[i];
+        v[i] = next[i];
+        Kv[i] = K_next[i];
+      } else {
+        v[i] = w[i];
+        Kv[i] = Kw[i];
+      }
+    });
+  }
+};
+
+/// Minimises w K w over weights that add up to 1 and are not negative, K a kernel's matrix of low rank and a diagonal,
+/// by accelerated mirror descent; the factor's pivots follow the weights in `rounds` rounds.
+/// Source: Li, Dwivedi, Mackey, "Debiased distribution compression", ICML 2024, low-rank debiasing; Wang, Abernethy,
+/// Levy, "No-regret dynamics in the Fenchel game", 2023, algorithm 14.
+template <class Space, class Rows>
+class Debiasing {
+ public:
+  Debiasing(const Space& space, const Rows& rows, int rank, std::uint64_t seed)
+      : _space(space), _rows(rows), _rank(rank), _random(seed) {}
+
+  /// Weights of rows whose marks are above 0 and whose k(i, i) is a number; nothing but zeros where there are none.
+  /// Time: three rounds of n rank kernels, and of 7 rank steps of 4 n rank additions and products.
+  std::vector<double> run(std::vector<double> marks) {
+    std::vector<double>& weight = marks;
+    const std::vector<double> self = self_kernels(_rows, weight.size());
+    double count = 0.;
+    for (std::size_t i = 0; i < weight.size(); ++i)
+      if (weight[i] > 0.) weight[i] = std::isfinite(self[i]) ? 1. : 0.;
+    for (const double w : weight) count += w;
+    for (double& w : weight) w /= std::fmax(count, 1.);
+    for (int round = 0; round < rounds && count > 0.; ++round) {
+      if (round > 0) round_weights(weight);
+      minimise(weight, round == 0);
+    }
+    return weight;
+  }
+
+ private:
+  using Memory = typename Space::memory_space;
+  using Numbers = Kokkos::View<double*, Memory>;
+  static constexpr int rounds = 3;
+
+  Numbers numbers(std::int64_t count) const {
+    return allocate<Numbers, Fresh::unset>(_space, "santa::debiasing", count);
+  }
+  [[nodiscard]] double uniform() { return static_cast<double>(_random() >> 11) * 0x1p-53; }
+
+  /// Multiples of 1 / n, by a point in each of n strata: what hardly weighs is left out.
+  void round_weights(std::vector<double>& weight) {
+    const auto n = static_cast<double>(weight.size());
+    double up_to = 0., point = uniform() / n;
+    std::size_t points = 0;
+    for (double& w : weight) {
+      up_to += w;
+      w = 0.;
+      for (; points < weight.size() && point < up_to; point = (static_cast<double>(points) + uniform()) / n) {
+        w += 1. / n;
+        ++points;
+      }
+    }
+    for (std::size_t i = weight.size(); points < weight.size() && i-- > 0;)  // rounded sums end below 1
+      if (weight[i] > 0.) {
+        weight[i] += static_cast<double>(weight.size() - points) / n;
+        points = weight.size();
+      }
+  }
+
+  /// The rows that have weight, side by side.
+  struct Listed {
+    Numbers data;
+    Rows rows;
+    std::vector<double> weight;
+    std::vector<std::size_t> place;
+  };
+  Listed list(const std::vector<double>& weight) const {
+    Listed result{{}, _rows, {}, {}};
+    for (std::size_t i = 0; i < weight.size(); ++i)
+      if (weight[i] > 0.) {
+        result.place.push_back(i);
+        result.weight.push_back(weight[i]);
+      }
+    const auto from = Kokkos::create_mirror_view_and_copy(
+        Memory{}, Kokkos::View<const std::size_t*, Kokkos::HostSpace>(result.place.data(), result.place.size()));
+    const auto count = static_cast<std::int64_t>(result.place.size()), stride = Rows::padded(count);
+    result.data = numbers(_rows.features() * stride);
+    result.rows.data = result.data.data();
+    result.rows.stride = stride;
+    const Numbers to = result.data;
+    const Rows rows = _rows;
+    Kokkos::parallel_for(
+        "santa::debiasing_list", Range<Space>(_space, 0, stride), KOKKOS_LAMBDA(std::int64_t i) {
+          for (int f = 0; f < rows.features(); ++f)
+            to(f * stride + i) = i < count ? rows.data[f * rows.stride + static_cast<std::int64_t>(from(i))] : 0.;
+        });
+    _space.fence("santa::debiasing");  // the list goes
+    return result;
+  }
+
+  void minimise(std::vector<double>& weight, bool first) {
+    const Listed own = list(weight);
+    const std::size_t n = own.weight.size();
+    const auto features = kernel_features(_space, own.rows, own.weight, _rank, _random());
+    const Numbers all = numbers(static_cast<std::int64_t>(6 * n)), along = numbers(_rank);
+    DebiasingRows of{};
+    of.rows = static_cast<std::int64_t>(n);
+    double** const arrays[] = {&of.w, &of.v, &of.next, &of.Kw, &of.Kv, &of.K_next};
+    for (std::size_t k = 0; k < 6; ++k) *arrays[k] = all.data() + k * n;
+    const Kokkos::View<const double*, Kokkos::HostSpace> given(own.weight.data(), n);
+    for (std::size_t k = 0; k < 3; ++k) Kokkos::deep_copy(Kokkos::subview(all, std::pair(k * n, (k + 1) * n)), given);
+    Kokkos::deep_copy(Kokkos::subview(all, std::pair(3 * n, 6 * n)), 0.);
+    const Numbers part = numbers(of.blocks());
+    of.part = part.data();
+    of.factor = features.factor.data();
+    of.left = features.left.data();
+    of.along = along.data();
+    of.columns = features.columns;
+    descend(of, part, Kokkos::create_mirror_view(part), steps(own, first));
+    const auto result = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, all);  // w first
+    double sum = 0.;
+    for (std::size_t i = 0; i < n; ++i) sum += result(i) > 0. ? result(i) : 0.;
+    if (!(sum > 0.) || !std::isfinite(sum)) return;
+    for (std::size_t i = 0; i < n; ++i) weight[own.place[i]] = result(i) > 0. ? result(i) / sum : 0.;
+  }
+
+  struct StepSizes {
+    double at_first, least;
+  };
+  /// 1 / (8 k(i, i)): of the largest, at which every step helps, and of the mean, at which most do.
+  StepSizes steps(const Listed& of, bool first) const {
+    const std::vector<double> self = self_kernels(of.rows, of.weight.size());
+    double most = 0., mean = 0.;
+    for (std::size_t i = 0; i < self.size(); ++i) {
+      most = std::fmax(most, self[i]);
+      mean += of.weight[i] * self[i];
+    }
+    return {1. / (8. * (first ? most : mean)), 1. / (8. * most)};
+  }
+
+  /// k(i, i) on the host.
+  std::vector<double> self_kernels(const Rows& rows, std::size_t count) const {
+    const Numbers self = numbers(static_cast<std::int64_t>(count));
+    Kokkos::parallel_for(
+        "santa::debiasing_self", Range<Space>(_space, 0, static_cast<std::int64_t>(count)),
+        KOKKOS_LAMBDA(std::int64_t i) { self(i) = rows.at(i, i); });
+    _space.fence("santa::debiasing");
+    const auto here = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, self);
+    return {here.data(), here.data() + count};
+  }
+
+  template <class Kernel, class Here>
+  void launch(const char* label, std::int64_t blocks, const Kernel& kernel, const Numbers& part,
+              const Here& here) const {
+    launch_blocks(label, _space, blocks, kernel);
+    if (here.data() == nullptr) return;
+    _space.fence(label);
+    Kokkos::deep_copy(here, part);
+  }
+
+  template <class Here>
+  void descend(DebiasingRows of, const Numbers& part, const Here& here, const StepSizes& sizes) const {
+    const std::int64_t blocks = of.blocks();
+    const auto total = [&] {
+      double sum = 0.;
+      for (std::size_t b = 0; b < here.extent(0); ++b) sum += here(b);
+      return sum;
+    };
+    const Here none{};
+    const auto multiply = [&] {
+      launch("santa::debiasing_columns", of.columns, MultiplyColumn{of}, part, none);
+      launch("santa::debiasing_rows", blocks, MultiplyRows{of}, part, here);
+      return total();
+    };
+    of.share = 1.;
+    double away = multiply(), size = sizes.at_first;
+    launch("santa::debiasing_step", blocks, TakeStep{of, true}, part, none);
+    for (int step = 0, t = 1; step < 7 * _rank && std::isfinite(size); ++step, ++t) {
+      of.share = 2. / (t + 1.);
+      of.rate = 2. * t * size;
+      launch("santa::debiasing_slope", blocks, LeastSlope{of}, part, here);
+      of.least = *std::min_element(here.data(), here.data() + here.extent(0));
+      launch("santa::debiasing_aim", blocks, MoveAim{of}, part, here);
+      of.scale = 1. / total();
+      const double now = multiply();
+      const bool taken = now < away || size < sizes.least;
+      launch("santa::debiasing_step", blocks, TakeStep{of, taken}, part, none);
+      if (!std::isfinite(now)) break;
+      if (taken) {
+        away = now;
+      } else {
+        t = 0;
+        size *= 0.95;
+      }
+    }
+    _space.fence("santa::debiasing");
+  }
+
+  Space _space;
+  Rows _rows;
+  int _rank;
+  std::mt19937_64 _random;
+};
+
+}  // namespace santa::detail::inline SANTA_BUILD
