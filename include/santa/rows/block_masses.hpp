@@ -115,6 +115,7 @@ struct SumBlocks {
   BlockSum* sums;          // [vectors][blocks]
   const WholeMass* whole;  // [vectors], whose cut is looked at
   bool first;              // nothing has been summed up yet
+  bool with_squares = true;
 
   template <class Block>
   KOKKOS_FUNCTION void operator()(const Block& block, std::int64_t index) const {
@@ -125,6 +126,7 @@ struct SumBlocks {
         cut = whole[at.vector].cut;
         if (!cut.takes(sums[index].reference)) return;
       }
+    if constexpr (!Block::in_order && !with_cut) return sum_up(block, at, sums[index]);
     load_block(block, rows, at);
     const std::uint64_t* const bits = block.memory.first;
     const auto value = [bits](std::int64_t i) { return Kokkos::bit_cast<double>(bits[i]); };
@@ -142,9 +144,34 @@ struct SumBlocks {
     }
     const std::uint64_t* const mass = weigh_block<with_cut>(block, at.count, result.reference, cut);
     result.mass = block.sum(at.count, [&](std::int64_t i) { return mass[i]; });
-    result.squares = block.sum(at.count, [&](std::int64_t i) { return fixed_square(mass[i]); });
+    if (with_squares) result.squares = block.sum(at.count, [&](std::int64_t i) { return fixed_square(mass[i]); });
     if (bad) result.reference = std::numeric_limits<double>::quiet_NaN();
     block.single([&] { sums[index] = result; });
+  }
+
+ private:
+  /// The same in two rounds of a team's threads: the largest, infinite where a row is bad, and the sum.
+  template <class Block>
+  KOKKOS_FUNCTION void sum_up(const Block& block, const RowBlock& at, BlockSum& to) const {
+    std::uint64_t* const bits = block.memory.first;
+    const T* const from = rows.data + at.vector * rows.stride[0] + at.first * rows.stride[1];
+    const std::int64_t stride = rows.stride[1];
+    BlockSum result{};
+    result.reference = block.largest(at.count, [&](std::int64_t i) {
+      const auto value = static_cast<double>(from[i * stride]);
+      bits[i] = Kokkos::bit_cast<std::uint64_t>(value);
+      return value < infinite ? value : infinite;
+    });
+    const WeighRow<false> weigh{bits, result.reference, {0., infinite}};
+    if (result.reference > -infinite)
+      result.mass = block.sum(at.count, [&](std::int64_t i) {
+        weigh(i);
+        return bits[i];
+      });
+    if (with_squares && result.mass > 0)
+      result.squares = block.sum(at.count, [&](std::int64_t i) { return fixed_square(bits[i]); });
+    if (result.reference == infinite) result.reference = std::numeric_limits<double>::quiet_NaN();
+    block.single([&] { to = result; });
   }
 };
 
