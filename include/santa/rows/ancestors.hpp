@@ -143,7 +143,8 @@ template <class Index>
 struct FillStretches : AncestorList<Index> {
   template <class Block>
   KOKKOS_FUNCTION void operator()(const Block& block, std::int64_t index) const {
-    const std::int64_t vector = index / this->fillers(), first = index % this->fillers() * this->of_block;
+    const std::int64_t vector = index < this->fillers() ? 0 : index / this->fillers();
+    const std::int64_t first = (index - vector * this->fillers()) * this->of_block;
     const std::int64_t left = this->stretches() - first, own = left < this->of_block ? left : this->of_block;
     const std::int64_t* const row = this->marks + vector * this->stretches() + first;
     if (block.sum(own, [&](std::int64_t i) { return static_cast<std::uint64_t>(row[i]); }) == 0) return;

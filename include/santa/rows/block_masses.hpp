@@ -34,7 +34,9 @@ struct RowBlock {
 
   template <class T>
   KOKKOS_FUNCTION RowBlock(const LogRows<T>& rows, std::int64_t index)
-      : vector(index / rows.blocks()), number(index % rows.blocks()), first(number * block_rows) {
+      : vector(index < rows.blocks() ? 0 : index / rows.blocks()),  // a division is dear to a device's block
+        number(index - vector * rows.blocks()),
+        first(number * block_rows) {
     const std::int64_t left = rows.rows - first;
     count = static_cast<int>(left < block_rows ? left : block_rows);
   }

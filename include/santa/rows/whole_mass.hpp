@@ -19,7 +19,8 @@ struct Strata {
   int bits = 62;
 
   KOKKOS_FUNCTION explicit Strata(std::uint64_t of) : count(of) {
-    while (bits > 32 && (std::uint64_t{1} << (62 - bits)) < of) --bits;
+    const int bits_of_count = of > 1 ? static_cast<int>(Kokkos::Experimental::bit_width_builtin(of - 1)) : 0;
+    bits = bits_of_count < 30 ? 62 - bits_of_count : 32;
   }
   [[nodiscard]] KOKKOS_FUNCTION std::uint64_t all() const { return count << bits; }
 };
