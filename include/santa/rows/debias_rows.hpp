@@ -3,6 +3,8 @@
 
 #include <santa/cache/allocate.hpp>
 #include <santa/core/build.hpp>
+#include <santa/random/stream_key.hpp>
+#include <santa/rows/halve_rows.hpp>
 #include <santa/rows/kernel_features.hpp>
 #include <santa/rows/row_blocks.hpp>
 
@@ -11,7 +13,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <random>
 #include <utility>
 #include <vector>
 
@@ -142,8 +143,8 @@ struct TakeStep : DebiasingRows {
 template <class Space, class Rows>
 class Debiasing {
  public:
-  Debiasing(const Space& space, const Rows& rows, int rank, std::uint64_t seed)
-      : _space(space), _rows(rows), _rank(rank), _random(seed) {}
+  Debiasing(const Space& space, const Rows& rows, int rank, const StreamKey& key)
+      : _space(space), _rows(rows), _rank(rank), _numbers{key, HalvingNumbers::of_debiasing} {}
 
   /// Weights of rows whose marks are above 0 and whose k(i, i) is a number; nothing but zeros where there are none.
   /// Time: three rounds of n rank kernels, and of 7 rank steps of 4 n rank additions and products.
@@ -170,21 +171,24 @@ class Debiasing {
   Numbers numbers(std::int64_t count) const {
     return allocate<Numbers, Fresh::unset>(_space, "santa::debiasing", count);
   }
-  [[nodiscard]] double uniform() { return static_cast<double>(_random() >> 11) * 0x1p-53; }
+
+  [[nodiscard]] double uniform(std::size_t index) const { return _numbers.uniform(static_cast<std::int64_t>(index)); }
 
   /// Multiples of 1 / n, by a point in each of n strata: what hardly weighs is left out.
   void round_weights(std::vector<double>& weight) {
     const auto n = static_cast<double>(weight.size());
-    double up_to = 0., point = uniform() / n;
     std::size_t points = 0;
+    const auto place = [&] { return (static_cast<double>(points) + uniform(points)) / n; };
+    double up_to = 0., point = place();
     for (double& w : weight) {
       up_to += w;
       w = 0.;
-      for (; points < weight.size() && point < up_to; point = (static_cast<double>(points) + uniform()) / n) {
+      for (; points < weight.size() && point < up_to; point = place()) {
         w += 1. / n;
         ++points;
       }
     }
+    _numbers.begin += static_cast<std::uint32_t>(weight.size());
     for (std::size_t i = weight.size(); points < weight.size() && i-- > 0;)  // rounded sums end below 1
       if (weight[i] > 0.) {
         weight[i] += static_cast<double>(weight.size() - points) / n;
@@ -226,7 +230,8 @@ class Debiasing {
   void minimise(std::vector<double>& weight, bool first) {
     const Listed own = list(weight);
     const std::size_t n = own.weight.size();
-    const auto features = kernel_features(_space, own.rows, own.weight, _rank, _random());
+    const auto features = kernel_features(_space, own.rows, own.weight, _rank, _numbers);
+    _numbers.begin += static_cast<std::uint32_t>(_rank);
     const Numbers all = numbers(static_cast<std::int64_t>(6 * n)), along = numbers(_rank);
     DebiasingRows of{};
     of.rows = static_cast<std::int64_t>(n);
@@ -324,7 +329,7 @@ class Debiasing {
   Space _space;
   Rows _rows;
   int _rank;
-  std::mt19937_64 _random;
+  HalvingNumbers _numbers;
 };
 
 }  // namespace santa::detail::inline SANTA_BUILD

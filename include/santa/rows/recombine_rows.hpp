@@ -157,8 +157,7 @@ void recombine_rows(const Space& space, const Rows& rows, const std::vector<doub
     for (std::size_t q = 0; q < there.extent(1); ++q) held.add([&](std::size_t i) { return there(i, q); });
   }
   const int most = static_cast<int>(m) - static_cast<int>(held.sums().size());
-  const auto features =
-      kernel_features(space, rows, weight, most, key.draw(StreamKey::no_head - 2, 0).word[0] | key.seed << 32);
+  const auto features = kernel_features(space, rows, weight, most, HalvingNumbers{key, HalvingNumbers::of_features});
   const auto factor = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, features.factor);
   WeightedColumns all;
   for (const auto& column : held.columns()) all.feature.push_back(column.data());

@@ -125,8 +125,7 @@ class Thinner {
   [[nodiscard]] std::vector<double> debiased() const {
     std::vector<double> weight;
     for (const char bar : barred()) weight.push_back(bar == 0 ? 1. : 0.);
-    const std::uint64_t seed = _key.draw(HalvingNumbers::head, ~std::uint32_t{0}).word[0] | _key.seed << 32;
-    return Debiasing<Space, KernelRows<Kernel, stein>>(_space, _rows, _options.rank, seed).run(std::move(weight));
+    return Debiasing<Space, KernelRows<Kernel, stein>>(_space, _rows, _options.rank, _key).run(std::move(weight));
   }
   [[nodiscard]] Indices draw(const Indices& picks, std::vector<double> weight) const {
     for (double& w : weight) w = std::log(w);
