@@ -212,13 +212,12 @@ struct BlockPlaces {
                                               const Of& of) const {
     std::uint64_t* const mass = block.memory.first;
     const T* const from = rows.data + at.vector * rows.stride[0] + at.first * rows.stride[1];
-    const std::int64_t stride = rows.stride[1];
     const std::uint64_t* const begin = begin_of(at);
     const std::uint64_t first = begin[0];
     const Proportion place(sum.mass, begin[1] - first);
     const double reference = sum.reference > -infinite ? sum.reference : 0.;  // of nothing: weights are 0
-    block.for_each(at.count, [&](std::int64_t i) {
-      mass[i] = fixed_weight(fixed_exp(static_cast<double>(from[i * stride]) - reference));
+    block.load(at.count, from, rows.stride[1], [&](std::int64_t i, T value) {
+      mass[i] = fixed_weight(fixed_exp(static_cast<double>(value) - reference));
     });
     block.scan(
         at.count, [&](std::int64_t i) { return mass[i]; },
@@ -230,6 +229,8 @@ struct BlockPlaces {
 /// Draws by points that lie in the places of all rows. Reads: log-weights of blocks that have points.
 template <class T, class Index, class Points, bool with_cut>
 struct WriteAncestors : BlockPlaces<T> {
+  static constexpr int side_by_side = 5;
+
   Chance chance;
   const std::uint32_t* table;  // [vectors][points], of independent points
   AncestorList<Index> to;

@@ -113,6 +113,8 @@ KOKKOS_FORCEINLINE_FUNCTION std::uint64_t* weigh_block(const Block& block, int c
 /// Sums up each block. Reads: the log-weights, once; with a cut, of blocks in which it changes anything.
 template <class T, bool with_cut>
 struct SumBlocks {
+  static constexpr int side_by_side = 6;
+
   LogRows<T> rows;
   BlockSum* sums;          // [vectors][blocks]
   const WholeMass* whole;  // [vectors], whose cut is looked at
@@ -157,11 +159,11 @@ struct SumBlocks {
   KOKKOS_FUNCTION void sum_up(const Block& block, const RowBlock& at, BlockSum& to) const {
     std::uint64_t* const bits = block.memory.first;
     const T* const from = rows.data + at.vector * rows.stride[0] + at.first * rows.stride[1];
-    const std::int64_t stride = rows.stride[1];
     BlockSum result{};
+    block.load(at.count, from, rows.stride[1],
+               [&](std::int64_t i, T value) { bits[i] = Kokkos::bit_cast<std::uint64_t>(static_cast<double>(value)); });
     result.reference = block.largest(at.count, [&](std::int64_t i) {
-      const auto value = static_cast<double>(from[i * stride]);
-      bits[i] = Kokkos::bit_cast<std::uint64_t>(value);
+      const auto value = Kokkos::bit_cast<double>(bits[i]);
       return value < infinite ? value : infinite;
     });
     const WeighRow<false> weigh{bits, result.reference, {0., infinite}};

@@ -160,6 +160,20 @@ struct TeamBlock {
       member.team_barrier();
     }
   }
+  /// f(i, from[i * stride]), 8 of a thread's numbers on their way at once.
+  template <class T, class F>
+  KOKKOS_FUNCTION void load(std::int64_t count, const T* from, std::int64_t stride, const F& f) const {
+    constexpr int ahead = 8;
+    const auto threads = static_cast<std::int64_t>(member.team_size());
+    for (std::int64_t first = member.team_rank(); first < count; first += ahead * threads) {
+      T value[ahead];
+      for (int k = 0; k < ahead; ++k)
+        value[k] = from[(first + k * threads < count ? first + k * threads : first) * stride];
+      for (int k = 0; k < ahead; ++k)
+        if (first + k * threads < count) f(first + k * threads, value[k]);
+    }
+    member.team_barrier();
+  }
   /// f(begin, end) of stretches that make up 0 to count - 1, one a thread.
   template <class F>
   KOKKOS_FUNCTION void for_each_stretch(std::int64_t count, const F& f) const {
@@ -182,7 +196,8 @@ struct TeamBlock {
   }
 };
 
-/// A kernel(block, index) over blocks, as Kokkos launches it: by 256 threads, or as many as the kernel's `threads`.
+/// A kernel(block, index) over blocks, as Kokkos launches it: by 256 threads, or as many as the kernel's `threads`, and
+/// so that two blocks, or as many as its `side_by_side`, have room on a multiprocessor.
 template <class Space, class Kernel>
 struct BlockLaunch {
   static constexpr int threads = [] {
@@ -191,7 +206,13 @@ struct BlockLaunch {
     else
       return 256;
   }();
-  using Policy = Kokkos::TeamPolicy<Space, Kokkos::LaunchBounds<threads, 512 / threads>>;
+  static constexpr int side_by_side = [] {
+    if constexpr (requires { Kernel::side_by_side; })
+      return Kernel::side_by_side;
+    else
+      return 512 / threads;
+  }();
+  using Policy = Kokkos::TeamPolicy<Space, Kokkos::LaunchBounds<threads, side_by_side>>;
   using Member = typename Policy::member_type;
   static constexpr int level = lanes::is_host_space<Space> ? 1 : 0;  // of scratch: 0 is too small on hosts
   static constexpr std::size_t bytes = sizeof(std::uint64_t) * BlockMemory::words;
