@@ -350,6 +350,9 @@ SANTA_SPACE_TEST_CASE("logits_that_are_wrong_show_and_minus_infinity_is_never_dr
     for (std::size_t i = 0; i < 70; ++i) problem.draft(4, 1, i) = -inf;
     problem.drafts(5, 1) = -1;
     problem.drafts(6, 0) = 70;
+    // What lies beside the rows would make these stand.
+    problem.target(5, 0, 71) = problem.target(6, 0, 70) = 100.F;
+    problem.draft(5, 0, 71) = problem.draft(6, 0, 70) = 0.F;
     for (std::size_t i = 0; i < 70; ++i)
       if (i != 11) problem.target(7, 2, i) = -inf;
     problem.target(8, 0, 7) = -inf;
