@@ -11,12 +11,21 @@ namespace santa::example {
 inline constexpr int panel_outputs = 32;
 
 /// Weights in panels, [panels, inputs, panel_outputs]: a panel is read from its begin to its end. Zeros fill the last.
-using WeightPanels = Kokkos::View<bfloat16** [panel_outputs], Kokkos::LayoutRight, Memory>;
+template <class Weight>
+using PanelsOf = Kokkos::View<Weight** [panel_outputs], Kokkos::LayoutRight, Memory>;
+using WeightPanels = PanelsOf<bfloat16>;
+
+/// The same in 8 bits: weight = code * scale of its output.
+struct CodePanels {
+  PanelsOf<std::int8_t> codes;
+  FloatVector scales;  // [panels * panel_outputs]
+};
 
 /// y = x W or y += x W, for W [inputs, outputs] in panels; sums in float.
 /// A team makes `rows_at_once` rows of y for one panel. A host's team is one thread, which takes all of the panel; of a
-/// device's, a thread takes one output and one of `slices` parts of the inputs, whose sums meet in scratch.
-template <int rows_at_once>
+/// device's, a thread takes one output and one of `slices` parts of the inputs, whose sums meet in scratch. A row of y
+/// has the same bits whatever rows are with it.
+template <int rows_at_once, class Weight>
 class PlainProduct {
   static constexpr bool on_host = Kokkos::SpaceAccessibility<Kokkos::HostSpace, Memory>::accessible;
   static constexpr int strip = on_host ? panel_outputs : 1;  // neighbouring outputs of a thread
@@ -28,8 +37,9 @@ class PlainProduct {
   using Scratch = Kokkos::View<float***, typename Space::scratch_memory_space, Kokkos::MemoryUnmanaged>;
 
  public:
-  PlainProduct(const FloatRows& x, const WeightPanels& weights, const FloatRows& y, std::int64_t rows, bool add)
-      : _x(x.data()), _weights(weights.data()), _y(y.data()), _rows(rows), _add(add) {
+  PlainProduct(const FloatRows& x, const PanelsOf<Weight>& weights, const float* scales, const FloatRows& y,
+               std::int64_t rows, bool add)
+      : _x(x.data()), _weights(weights.data()), _scales(scales), _y(y.data()), _rows(rows), _add(add) {
     _panels = static_cast<std::int64_t>(weights.extent(0));
     _inputs = static_cast<std::int64_t>(weights.extent(1));
     _outputs = static_cast<std::int64_t>(y.extent(1));
@@ -56,7 +66,7 @@ class PlainProduct {
   }
 
  private:
-  KOKKOS_FUNCTION void add_up(std::int64_t first_row, const bfloat16* weights, int slice,
+  KOKKOS_FUNCTION void add_up(std::int64_t first_row, const Weight* weights, int slice,
                               float (&sum)[rows_at_once][strip]) const {
     const float* row[rows_at_once];
     for (int r = 0; r < rows_at_once; ++r)  // beyond the last row that one again: nobody stores its sums
@@ -86,24 +96,30 @@ class PlainProduct {
     const int outputs = left < strip ? static_cast<int>(left) : strip;
     for (int r = 0; r < rows_at_once && first_row + r < _rows; ++r) {
       float* const y = _y + (first_row + r) * _outputs + first;
-      for (int o = 0; o < outputs; ++o) y[o] = _add ? y[o] + sum[r][o] : sum[r][o];
+      for (int o = 0; o < outputs; ++o) {
+        const float scaled = _scales != nullptr ? sum[r][o] * _scales[first + o] : sum[r][o];
+        y[o] = _add ? y[o] + scaled : scaled;
+      }
     }
   }
 
   const float* _x;
-  const bfloat16* _weights;
+  const Weight* _weights;
+  const float* _scales;  // null: weights are as they are
   float* _y;
   std::int64_t _rows, _panels = 0, _inputs = 0, _outputs = 0, _row_blocks = 0;
   bool _add;
 };
 
-inline void plain_product(const Space& space, const FloatRows& x, const WeightPanels& weights, const FloatRows& y,
-                          std::int64_t rows, bool add) {
-  constexpr int many = 8;
-  if (rows == 1)
-    PlainProduct<1>(x, weights, y, rows, add).launch(space);
-  else
-    PlainProduct<many>(x, weights, y, rows, add).launch(space);
+/// A host reads weights once for up to 8 rows, and does no more than these need; a device has one kernel for several.
+template <class Weight, int at_once = 8>
+void plain_product(const Space& space, const FloatRows& x, const PanelsOf<Weight>& weights, const float* scales,
+                   const FloatRows& y, std::int64_t rows, bool add) {
+  constexpr bool on_host = Kokkos::SpaceAccessibility<Kokkos::HostSpace, Memory>::accessible;
+  constexpr int fewer = on_host ? at_once - 1 : 1;
+  if constexpr (at_once > 1)
+    if (rows <= fewer) return plain_product<Weight, fewer>(space, x, weights, scales, y, rows, add);
+  PlainProduct<at_once, Weight>(x, weights, scales, y, rows, add).launch(space);
 }
 
 }  // namespace santa::example

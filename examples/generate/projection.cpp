@@ -5,9 +5,43 @@
 #include <KokkosBlas3_gemm.hpp>
 #endif
 
+#include <algorithm>
+#include <cmath>
 #include <utility>
 
 namespace santa::example {
+namespace {
+
+/// Weights to codes of -127 to 127; of any `weight(i, o)` on the host.
+template <class Weight>
+CodePanels encode(std::size_t outputs, std::size_t inputs, const Weight& weight) {
+  const std::size_t panels = (outputs + panel_outputs - 1) / panel_outputs;
+  const CodePanels result{PanelsOf<std::int8_t>("santa::codes", panels, inputs),
+                          FloatVector("santa::scales", panels * panel_outputs)};
+  const auto codes = Kokkos::create_mirror_view(result.codes);
+  const auto scales = Kokkos::create_mirror_view(result.scales);
+  for (std::size_t o = 0; o < outputs; ++o) {
+    float largest = 0.F;
+    for (std::size_t i = 0; i < inputs; ++i) largest = std::max(largest, std::fabs(weight(i, o)));
+    scales(o) = largest / 127.F;
+    const float factor = largest > 0.F ? 127.F / largest : 0.F;
+    for (std::size_t i = 0; i < inputs; ++i)
+      codes(o / panel_outputs, i, o % panel_outputs) = static_cast<std::int8_t>(std::lround(weight(i, o) * factor));
+  }
+  Kokkos::deep_copy(result.codes, codes);
+  Kokkos::deep_copy(result.scales, scales);
+  return result;
+}
+
+/// Whether there are codes, and the product is made by them.
+bool applied(const Space& space, const CodePanels& codes, const FloatRows& x, const FloatRows& y, std::int64_t rows,
+             bool add) {
+  if (codes.codes.data() == nullptr) return false;
+  plain_product<std::int8_t>(space, x, codes.codes, codes.scales.data(), y, rows, add);
+  return true;
+}
+
+}  // namespace
 
 #ifdef SANTA_HAS_KOKKOS_KERNELS
 
@@ -21,6 +55,7 @@ Projection::Projection(std::span<const bfloat16> weights, std::int64_t outputs, 
 }
 
 void Projection::apply(const Space& space, const FloatRows& x, const FloatRows& y, std::int64_t rows, bool add) const {
+  if (applied(space, _codes, x, y, rows, add)) return;
   const float before = add ? 1.F : 0.F;
   if (rows == 1) {
     KokkosBlas::gemv(space, "T", 1.F, _weights, Kokkos::subview(x, 0, Kokkos::ALL), before,
@@ -30,6 +65,14 @@ void Projection::apply(const Space& space, const FloatRows& x, const FloatRows& 
   const std::pair<std::int64_t, std::int64_t> some(0, rows);
   KokkosBlas::gemm(space, "N", "N", 1.F, Kokkos::subview(x, some, Kokkos::ALL), _weights, before,
                    Kokkos::subview(y, some, Kokkos::ALL));
+}
+
+Projection Projection::narrow() const {
+  const auto host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), _weights);
+  Projection result;
+  result._codes =
+      encode(_weights.extent(1), _weights.extent(0), [&](std::size_t i, std::size_t o) { return host(i, o); });
+  return result;
 }
 
 #else
@@ -45,7 +88,17 @@ Projection::Projection(std::span<const bfloat16> weights, std::int64_t outputs, 
 }
 
 void Projection::apply(const Space& space, const FloatRows& x, const FloatRows& y, std::int64_t rows, bool add) const {
-  plain_product(space, x, _weights, y, rows, add);
+  if (!applied(space, _codes, x, y, rows, add)) plain_product<bfloat16>(space, x, _weights, nullptr, y, rows, add);
+}
+
+Projection Projection::narrow() const {
+  const auto host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), _weights);
+  Projection result;
+  // Those of the last panel that fill it are 0, and so are their codes.
+  result._codes = encode(_weights.extent(0) * panel_outputs, _weights.extent(1), [&](std::size_t i, std::size_t o) {
+    return static_cast<float>(host(o / panel_outputs, i, o % panel_outputs));
+  });
+  return result;
 }
 
 #endif
