@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <utility>
+#include <vector>
 
 namespace santa::example {
 namespace {
@@ -16,18 +17,26 @@ namespace {
 template <class Weight>
 CodePanels encode(std::size_t outputs, std::size_t inputs, const Weight& weight) {
   const std::size_t panels = (outputs + panel_outputs - 1) / panel_outputs;
-  const CodePanels result{PanelsOf<std::int8_t>("santa::codes", panels, inputs),
+  const CodePanels result{PanelsOf<CodedWeights>("santa::codes", panels, inputs),
                           FloatVector("santa::scales", panels * panel_outputs)};
   const auto codes = Kokkos::create_mirror_view(result.codes);
   const auto scales = Kokkos::create_mirror_view(result.scales);
+  std::vector<float> factor(panels * panel_outputs, 0.F);
   for (std::size_t o = 0; o < outputs; ++o) {
     float largest = 0.F;
     for (std::size_t i = 0; i < inputs; ++i) largest = std::max(largest, std::fabs(weight(i, o)));
-    scales(o) = largest / 127.F;
-    const float factor = largest > 0.F ? 127.F / largest : 0.F;
-    for (std::size_t i = 0; i < inputs; ++i)
-      codes(o / panel_outputs, i, o % panel_outputs) = static_cast<std::int8_t>(std::lround(weight(i, o) * factor));
+    scales(o) = largest / 127.F * 0x1p-24F;
+    factor[o] = largest > 0.F ? 127.F / largest : 0.F;
   }
+  const auto code = [&](std::size_t i, std::size_t o) {
+    return o < outputs ? static_cast<int>(std::lround(weight(i, o) * factor[o])) : 0;
+  };
+  for (std::size_t panel = 0; panel < panels; ++panel)
+    for (std::size_t i = 0; i < inputs; ++i)
+      for (std::size_t pair = 0; pair < CodedWeights::width; ++pair) {
+        const std::size_t o = panel * panel_outputs + pair;
+        codes(panel, i, pair) = CodedWeights::pair(code(i, o), code(i, o + CodedWeights::width));
+      }
   Kokkos::deep_copy(result.codes, codes);
   Kokkos::deep_copy(result.scales, scales);
   return result;
@@ -37,7 +46,7 @@ CodePanels encode(std::size_t outputs, std::size_t inputs, const Weight& weight)
 bool applied(const Space& space, const CodePanels& codes, const FloatRows& x, const FloatRows& y, std::int64_t rows,
              bool add) {
   if (codes.codes.data() == nullptr) return false;
-  plain_product<std::int8_t>(space, x, codes.codes, codes.scales.data(), y, rows, add);
+  plain_product<CodedWeights>(space, x, codes.codes, codes.scales.data(), y, rows, add);
   return true;
 }
 
@@ -88,7 +97,7 @@ Projection::Projection(std::span<const bfloat16> weights, std::int64_t outputs, 
 }
 
 void Projection::apply(const Space& space, const FloatRows& x, const FloatRows& y, std::int64_t rows, bool add) const {
-  if (!applied(space, _codes, x, y, rows, add)) plain_product<bfloat16>(space, x, _weights, nullptr, y, rows, add);
+  if (!applied(space, _codes, x, y, rows, add)) plain_product<FullWeights>(space, x, _weights, nullptr, y, rows, add);
 }
 
 Projection Projection::narrow() const {
