@@ -110,12 +110,14 @@ LosslessWriter::LosslessWriter(Texts& texts, const LosslessOptions& options)
 
 /// As many as pay, and as there is room for in both caches.
 std::int64_t LosslessWriter::drafts_of_round() const {
-  std::int64_t drafts = _options.drafts.value_or(best_drafts(_rate.rate(), DraftCosts(), LosslessOptions::most));
+  std::int64_t room = LosslessOptions::most, longest = 0;
   for (std::int64_t slot = 0; slot < _slots; ++slot) {
     const std::int64_t length = _text[size(slot)].length;
-    drafts = std::min({drafts, _texts.capacity() - length - 1, _draft_cache.room(slot, length)});
+    room = std::min({room, _texts.capacity() - length - 1, _draft_cache.room(slot, length)});
+    longest = std::max(longest, length);
   }
-  return std::max(drafts, std::int64_t{0});
+  const std::int64_t best = best_drafts(_rate.rate(), DraftCosts::at(longest), LosslessOptions::most);
+  return std::clamp(_options.drafts.value_or(best), std::int64_t{0}, std::max(room, std::int64_t{0}));
 }
 
 /// Whether the next round would find no room for its drafts.

@@ -278,6 +278,8 @@ TEST_CASE("more_are_drafted_where_more_stand_and_drafts_are_cheap") {
     dear.draft *= 3.;
     CHECK(best_drafts(rate, dear, 15) <= best_drafts(rate, costs, 15));
   }
+  // Where a verification costs more, it is asked for less often.
+  CHECK(best_drafts(0.9, DraftCosts::at(8000), 15) > best_drafts(0.9, DraftCosts::at(500), 15));
   CHECK(best_drafts(0.9, {.draft = 0., .verify = 1., .token = 0.}, 15) == 15);
 }
 
