@@ -13,7 +13,7 @@ namespace santa {
 /// Bit packing: key = seed (low word, high word); counter = (index, request, step, stream << 16 | head), with `index`
 /// the tile or draw, `head` the query head, or the first one of heads that draw together; 65535, which no query head
 /// is, where tokens are drawn, by row of the vocabulary, and, from index 2^31 on, where features of keys are:
-/// 2^31 | kv head << 15 | draw << 8 | feature.
+/// 2^31 | kv head << 15 | draw << 8 | feature. Drafts are accepted by words that tokens leave: see DraftVerifier.
 struct StreamKey {
   std::uint64_t seed = 0;
   std::uint32_t step = 0;     // decode step
