@@ -17,8 +17,8 @@ namespace {
 template <class Weight>
 CodePanels encode(std::size_t outputs, std::size_t inputs, const Weight& weight) {
   const std::size_t panels = (outputs + panel_outputs - 1) / panel_outputs;
-  const CodePanels result{PanelsOf<CodedWeights>("santa::codes", panels, inputs),
-                          FloatVector("santa::scales", panels * panel_outputs)};
+  CodePanels result{PanelsOf<CodedWeights>("santa::codes", panels, inputs),
+                    FloatVector("santa::scales", panels * panel_outputs)};
   const auto codes = Kokkos::create_mirror_view(result.codes);
   const auto scales = Kokkos::create_mirror_view(result.scales);
   std::vector<float> factor(panels * panel_outputs, 0.F);
