@@ -41,7 +41,9 @@ CODE = tuple(
 )
 
 # Passages of text at each context, and the tokens scored of each.
-TEXTS = {2048: (4, 256), 4096: (4, 192), 8192: (3, 256)}
+TEXTS = {2048: (8, 256), 4096: (8, 256), 8192: (8, 256)}
+# Two more of the shortest, for the weights of kv heads: none of the others is in them.
+CALIBRATION_SCORED = 96
 DEPTHS = {2048: (0.1, 0.3, 0.5, 0.7, 0.9), 4096: (0.1, 0.5, 0.9), 8192: (0.1, 0.5, 0.9)}
 
 NEEDLE = "\n\nThe secret number of the lighthouse is {}. Remember it.\n\n"
@@ -59,10 +61,11 @@ T_95 |= {15: 2.131}
 # --- Passages ------------------------------------------------------------------------
 
 
-def text_passages(context: int, texts: dict[str, list[int]]) -> list[dict[str, Any]]:
-    count, scored = TEXTS[context]
+def text_passages(
+    context: int, texts: dict[str, list[int]], numbers: Iterable[int], scored: int
+) -> list[dict[str, Any]]:
     passages = []
-    for number in range(count):
+    for number in numbers:
         name = ("prose", "code")[number % 2]
         # Apart from each other, whatever the context.
         begin = number // 2 * (max(TEXTS) + 512)
@@ -114,11 +117,15 @@ def make_passages(arguments: argparse.Namespace) -> None:
     code = "\n\n\n".join(make_text.read_text(arguments.packages / p) for p in CODE)
     texts = {"prose": tokenizer.encode(prose), "code": tokenizer.encode(code)}
     arguments.folder.mkdir(parents=True, exist_ok=True)
-    for context in TEXTS:
+    for context, (count, scored) in TEXTS.items():
         files = {
-            f"{context}": text_passages(context, texts),
+            f"{context}": text_passages(context, texts, range(count), scored),
             f"needles_{context}": needle_passages(context, texts["prose"], tokenizer),
         }
+        if context == min(TEXTS):
+            files["calibration"] = text_passages(
+                context, texts, range(count, count + 2), CALIBRATION_SCORED
+            )
         for name, passages in files.items():
             path = arguments.folder / f"{name}.json"
             path.write_text(json.dumps({"passages": passages}) + "\n")

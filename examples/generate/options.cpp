@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <limits>
 
 namespace santa::example {
@@ -91,6 +92,11 @@ void add_evaluation(CLI::App& app, Typed& typed) {
   add_number(app, "--seeds", typed.options.seeds, std::int64_t{1}, std::int64_t{1000},
              "Seeds of each policy, from --seed on")
       ->type_name("N");
+  app.add_option("--calibrate", typed.options.calibration,
+                 "Measure how much the kv heads matter on such passages, for --weights")
+      ->type_name("FILE");
+  app.add_option("--weights", typed.options.weights, "Weights of the kv heads by --calibrate, for ,weighted policies")
+      ->type_name("FILE");
   app.add_option("--output", typed.options.output, "File for the scores; default: standard output")->type_name("FILE");
 }
 
@@ -113,13 +119,19 @@ void check(const CLI::App& app, const GenerateOptions& options) {
   };
   exclude("--evaluate", "--prompt-tokens");
   exclude("--evaluate", "--compare");
+  for (const char* const other : {"--evaluate", "--prompt-tokens", "--policy"}) exclude("--calibrate", other);
   exclude("--rows", "--rows-of-layers");
   exclude("--rows", "--target-error");
   exclude("--rows-of-layers", "--target-error");
   if (options.model.empty()) throw UserError("--model is needed");
-  if (options.prompt.empty() && options.passages.empty()) throw UserError("--prompt-tokens or --evaluate is needed");
+  if (options.prompt.empty() && options.passages.empty() && options.calibration.empty())
+    throw UserError("--prompt-tokens or --evaluate is needed");
   for (const char* const one : {"--policy", "--seeds", "--output"})
-    if (app.count(one) > 0 && options.passages.empty()) throw UserError(std::string(one) + " needs --evaluate");
+    if (app.count(one) > 0 && options.passages.empty() && options.calibration.empty())
+      throw UserError(std::string(one) + " needs --evaluate");
+  const bool weighted = std::any_of(options.policies.begin(), options.policies.end(),
+                                    [](const Policy& policy) { return policy.weighted; });
+  if (weighted != (app.count("--weights") > 0)) throw UserError("--weights and ,weighted policies need each other");
   if (options.compare && options.policy.budget == Policy::Budget::all)
     throw UserError("--compare needs a method other than exact");
 }
