@@ -3,8 +3,9 @@
 #include "support/runner.hpp"
 #include "support/statistics.hpp"
 
+#include <algorithm>
 #include <cmath>
-#include <cstring>
+#include <limits>
 #include <memory>
 #include <random>
 #include <vector>
@@ -18,7 +19,8 @@ constexpr std::int64_t length = 2048;
 const Shape shape{.batch = 2, .heads = 8, .kv_heads = 2, .length = length, .dim = 16};
 
 /// Layers whose attention differs: the standard deviations of their scores.
-const std::vector<float> sigmas = {0.3F, 1.F, 1.5F, 2.F, 3.F, 4.F};
+const std::vector<float> sigmas = {1.F, 0.5F, 12.F, 2.F, 3.F, 1.5F};
+constexpr std::size_t flat_layer = 5, peaked_layer = 2;
 
 /// Layers of a model, each with keys of its own and new queries for each token.
 template <class Space>
@@ -28,15 +30,15 @@ struct Model {
   std::vector<std::unique_ptr<Problem<Space, float>>> problems;
   std::vector<Runner<Space, float>> layers;
 
-  explicit Model(const AnyMethod& method) {
-    for (std::size_t layer = 0; layer < sigmas.size(); ++layer) {
+  explicit Model(const AnyMethod& method, std::size_t count = sigmas.size()) {
+    for (std::size_t layer = 0; layer < count; ++layer) {
       problems.push_back(std::make_unique<Problem<Space, float>>(shape));
       problems.back()->fill(static_cast<unsigned>(layer + 1), 1.F).upload();
     }
     for (const auto& problem : problems) layers.emplace_back(*problem, method);
   }
-  [[nodiscard]] static Budget budget(const typename Budget::Options& options = {}) {
-    return Budget(Space{}, shape, static_cast<std::int64_t>(sigmas.size()), options);
+  [[nodiscard]] Budget budget(const typename Budget::Options& options = {}) const {
+    return Budget(Space{}, shape, static_cast<std::int64_t>(problems.size()), options);
   }
 
   /// A token in all layers: rows (or draws, of separate ones) read of each request, layer and kv head.
@@ -45,7 +47,7 @@ struct Model {
     std::normal_distribution<float> normal;
     std::vector<double> rows;
     for (std::size_t layer = 0; layer < layers.size(); ++layer) {
-      const float sigma = sigmas[layer] * std::exp2(0.2F * normal(random));
+      const float sigma = sigmas[layer] * std::exp2(0.1F * normal(random));
       for (std::int64_t b = 0; b < shape.batch; ++b)
         for (std::int64_t h = 0; h < shape.heads; ++h)
           for (std::int64_t d = 0; d < shape.dim; ++d) problems[layer]->query(b, h, d) = sigma * normal(random);
@@ -98,11 +100,11 @@ SANTA_SPACE_TEST_CASE("rows_of_a_token_stay_near_the_budget_of_all_layers") {
         ++all;
       }
       if (step < 2) continue;
-      flat += rows[0];
-      peaked += rows[rows.size() - 1];
+      flat += rows[4 * flat_layer];
+      peaked += rows[4 * peaked_layer];
     }
     CHECK(near >= 0.95 * all);
-    CHECK(flat > 10. * peaked);  // each had the same share, were it not for the model's budget
+    CHECK(flat > 4. * peaked);  // each had the same share, were it not for the model's budget
   }
 }
 
@@ -122,19 +124,19 @@ SANTA_SPACE_TEST_CASE("one_ratio_is_that_of_all_heads_and_heads_stay_within_thei
   Model<Space> model(MassUnit{.rows = share(0.1), .steered = true});
   const auto free = model.budget({.least = 0., .most = 1e6});
   const auto bounded = model.budget({.least = 0.5, .most = 2.});
-  double least = 1e9;
-  double most = 0.;
+  std::vector<double> unbound(24, 0.);
+  std::vector<double> bound(24, 0.);
   for (std::uint32_t step = 0; step < 24; ++step) {
-    model.token(free, step);
-    const std::vector<double> rows = model.token(bounded, step);
-    if (step < 8) continue;
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      least = std::min(least, rows[i]);
-      most = std::max(most, rows[i]);
+    const std::vector<double> one = model.token(free, step);
+    const std::vector<double> other = model.token(bounded, step);
+    for (std::size_t i = 0; i < 24 && step >= 8; ++i) {
+      unbound[i] += one[i] / (16. * 0.1 * length);
+      bound[i] += other[i] / (16. * 0.1 * length);
     }
   }
-  CHECK(least > 0.2 * 0.1 * length);
-  CHECK(most < 4. * 0.1 * length);
+  CHECK(*std::min_element(unbound.begin(), unbound.end()) < 0.35);
+  CHECK(*std::min_element(bound.begin(), bound.end()) > 0.35);
+  CHECK(*std::max_element(bound.begin(), bound.end()) < 2.5);
   const std::vector<float> ratio = ratios(free);
   CHECK(ratio[0] != ratio[1]);  // each request has its own
   for (std::int64_t layer = 0; layer < free.layers(); ++layer) {
@@ -219,8 +221,8 @@ SANTA_SPACE_TEST_CASE("requests_that_are_exact_or_short_are_no_part_of_the_budge
 }
 
 SANTA_SPACE_TEST_CASE("outputs_with_a_carried_ratio_are_unbiased") {
-  Model<Space> model(MassUnit{.rows = 60, .steered = true});
-  constexpr int seeds = 300;
+  Model<Space> model(MassUnit{.rows = 60, .steered = true}, 2);
+  constexpr int seeds = 250;
   const std::size_t numbers = 2 * 8 * 16;
   std::vector<double> sum(numbers, 0.);
   std::vector<double> squares(numbers, 0.);

@@ -65,8 +65,7 @@ struct CommonRatio {
     return x > limit ? limit : (x < -limit ? -limit : x);
   }
   /// By how much to move log2 of a ratio, if `falling` rows are to become `room`: they go as 1 / delta.
-  [[nodiscard]] KOKKOS_FUNCTION static float step(float falling, float room) {
-    constexpr float far = 4.F;
+  [[nodiscard]] KOKKOS_FUNCTION static float step(float falling, float room, float far) {
     if (!(room > 0.F)) return far;
     if (!(falling > 0.F)) return -far;
     return clamped(lanes::log2(falling) - lanes::log2(room), far);
@@ -120,7 +119,7 @@ struct CommonRatio {
         return head.bound ? 0.F : head.uncertain;
       });
       const float all = sum(member, first_request, [&](const Place& of) { return Expected(*this, of, change).rows; });
-      change += step(falling, asked - (all - falling));
+      change += step(falling, asked - (all - falling), 4.F);
     }
     return change;
   }
@@ -131,7 +130,7 @@ struct CommonRatio {
     float expected = lanes::not_a_number;
     if (of.counts()) {
       const Expected head(*this, of, change);
-      if (head.bound && head.uncertain > 0.F) own += step(head.uncertain, head.rows - head.certain);
+      if (head.bound && head.uncertain > 0.F) own += step(head.uncertain, head.rows - head.certain, 16.F);
       of.at(StateArray::mean_uncertain) = head.uncertain;
       expected = head.rows;
     }
@@ -148,7 +147,9 @@ struct CommonRatio {
                            [&](const std::int64_t i) { f(place(first, i)); });
       member.team_barrier();
     };
-    const float last = is_finite(ratio[first]) ? ratio[first] : first_guess;
+    float last = first_guess;
+    for (std::int32_t i = requests; i-- > 0;)  // of those that share it, some may be new
+      if (is_finite(ratio[first + i])) last = ratio[first + i];
     const float asked = sum(member, first, [](const Place& of) { return of.at(StateArray::asked); });
     if (!(asked > 0.F)) return;
     each([&](const Place& of) {
