@@ -40,10 +40,10 @@ struct MassUnitArguments : Arguments {
 
   float* state = nullptr;         // [StateArray][batch][heads]; see DecodeState
   std::int64_t state_stride = 0;  // of the first extent
-  ModelRows model;                // of a ModelBudget, whose delta / Z it is then; else each kv head has its own
   float* log_delta = nullptr;     // [3][batch][heads], log2: delta; it by the panel alone; the panel's spread
   float* subset = nullptr;        // [slice rows][slice heads][Subset::capacity]: scores of the first step's subset
   float* panel = nullptr;         // [slice rows][slice heads][Panel keys]: scores of the panel, of shards alone
+  ModelRows model;                // of a ModelBudget, which says what delta / Z is then; else each kv head has its own
 
   // Inlined: not shared by units for different processors.
   /// Rows to read by the method's own budget.

@@ -3,6 +3,7 @@
 
 #include <santa/core/build.hpp>
 #include <santa/core/extent.hpp>
+#include <santa/core/matrix.hpp>
 #include <santa/lanes/math.hpp>
 #include <santa/sample/mass_unit/arguments.hpp>
 #include <santa/sample/mass_unit/model_rows.hpp>
@@ -17,10 +18,9 @@ namespace santa::detail::inline SANTA_BUILD {
 /// the rows asked for, and hands it to all heads. One team a request, or one for all that share a ratio. Sums of rows
 /// are of integers: in any order the same.
 struct CommonRatio {
-  float* states = nullptr;         // [layers][StateArray][batch][heads]
-  float* ratio = nullptr;          // [batch], log2
-  const float* weights = nullptr;  // [layers][kv heads], or null
-  std::int64_t weight_stride = 0;
+  float* states = nullptr;      // [layers][StateArray][batch][heads]
+  float* ratio = nullptr;       // [batch], log2
+  Matrix<const float> weights;  // [layers][kv heads], or null
   ModelRows rows;
   std::int32_t layers = 0, batch = 0, heads = 0, kv_heads = 0;
   std::int32_t requests = 1;  // that share a ratio
@@ -54,7 +54,7 @@ struct CommonRatio {
   [[nodiscard]] KOKKOS_FUNCTION Place place_of(std::int64_t layer, std::int64_t row) const {
     const std::int64_t of_array = std::int64_t{batch} * heads;
     const std::int64_t kv_head = row % heads / (heads / kv_heads);
-    const float weight = weights == nullptr ? 1.F : weights[layer * weight_stride + kv_head];
+    const float weight = weights ? weights(layer, kv_head) : 1.F;
     return {states + layer * static_cast<std::int64_t>(StateArray::count) * of_array, row, of_array,
             is_finite(weight) ? lanes::log2(weight) : lanes::infinity};
   }
@@ -210,7 +210,7 @@ void run_common_ratio(const Space& space, const CommonRatio& kernel) {
 }
 template <class Build, class Space>
 void mark_whole_heads(const Space& space, const CommonRatio& kernel) {
-  if (kernel.weights == nullptr) return;
+  if (!kernel.weights) return;
   const std::int64_t heads = std::int64_t{kernel.layers} * kernel.batch * kernel.heads;
   Kokkos::parallel_for("santa::model_budget::whole", Range<Space>(space, 0, heads), WholeHeads{kernel});
 }

@@ -32,7 +32,7 @@ struct ModelBudgetOptions {
   bool shared = false;
   /// [layers, kv_heads], positive; none: 1 for all. How much an error of a kv head's output matters, in proportion to
   /// that output: its delta / Z is the model's over its weight. Infinity: all its rows are read, beyond the budget.
-  Kokkos::View<const float**, MemorySpace> weights = {};
+  Kokkos::View<const float**, Kokkos::LayoutStride, MemorySpace> weights = {};
 };
 
 /// One budget of value rows for the layers, heads and tokens of a model, instead of an equal share for each kv head:
@@ -176,8 +176,10 @@ class ModelBudget {
     detail::CommonRatio kernel;
     kernel.states = _arrays.data();
     kernel.ratio = _ratio.data();
-    kernel.weights = _options.weights.data();
-    kernel.weight_stride = static_cast<std::int64_t>(_options.weights.stride(0));
+    const auto& weights = _options.weights;
+    if (weights.data() != nullptr)
+      kernel.weights = {weights.data(),
+                        {static_cast<std::int64_t>(weights.stride(0)), static_cast<std::int64_t>(weights.stride(1))}};
     kernel.rows = rows(0);
     kernel.layers = static_cast<std::int32_t>(layers());
     kernel.heads = static_cast<std::int32_t>(_shape.query_rows());
