@@ -252,8 +252,7 @@ class DecodePlan {
     options.schedule.require_kept();
     if (options.schedule.given()) options.schedule.require_fit(_shape, _cut, a.batch);
     if constexpr (detail::carries_state<M>) {
-      a.state = options.state.data();
-      a.state_stride = options.state.stride();
+      detail::bind_state(a, options.state);
       a.with_spread = a.with_spread || a.target_error > 0.F;
       a.budgets = detail::bind_budgets(options.budgets, a.batch);
     } else if (options.budgets.data() != nullptr) {
