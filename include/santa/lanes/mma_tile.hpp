@@ -8,6 +8,7 @@
 #include <santa/lanes/mma_sums.hpp>
 #include <santa/lanes/panel_ring.hpp>
 #include <santa/lanes/product_lanes.hpp>
+#include <santa/lanes/tile_rows.hpp>
 
 #include <Kokkos_Core.hpp>
 
@@ -206,15 +207,7 @@ class MmaTile {
     if (count <= 0 || _keys_asked == most_asked) return 0;
     const int at = key_rows == 32 ? 0 : 16 * (_keys_asked % 2);
     const int present = count - at > 0 ? count - at : 1;
-    const std::int64_t begin = first + step * (count > at ? at : 0);
-#pragma unroll
-    for (int j = 0; j < key_rows / Ring::row_step; ++j) {
-      const int row = Ring::lane_row() + Ring::row_step * j;
-      if constexpr (requires { rows.stride; })
-        from[j] = rows[begin + step * Ring::lane_row()] + j * Ring::row_step * step * rows.stride;
-      else
-        from[j] = rows[begin + step * (row < present ? row : 0)];
-    }
+    find_rows<key_rows>(rows, first + step * (count > at ? at : 0), step, present, from);
     _keys_asked += key_rows / 16;
     return present;
   }
