@@ -91,11 +91,17 @@ struct Recipe<Exact> {
   static std::string rows_read(const Exact& /*method*/, std::int64_t /*length*/) { return "all"; }
 
   template <class Space, class Context>
-  static void run(const Space& space, const Context& context, bool /*first_step*/) {
-    if constexpr (requires { requires Context::Stage::attends; })
+  static void run(const Space& space, Context context, bool /*first_step*/) {
+    Arguments& a = context.arguments;
+    if constexpr (requires { requires Context::Stage::attends; }) {
+      constexpr int at_once = lanes::slices_at_once<Space>(Context::Extents::dim);
+      a.slice_sets = (a.slices + at_once - 1) / at_once;
+      if (a.slices > 1) return sweep<ExactRule>("santa::exact", space, context.lean().template sliced<at_once>());
       sweep<ExactRule>("santa::exact", space, context.lean());
-    else
+    } else {
+      a.slice_sets = std::int32_t{a.slices};
       sweep<ExactRule>("santa::exact", space, context);
+    }
   }
 };
 

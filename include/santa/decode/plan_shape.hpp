@@ -51,7 +51,7 @@ namespace detail::inline SANTA_BUILD {
 template <class Space>
 lanes::Division divide_plan(const Space& space, const Arguments& a, std::int64_t length, std::int64_t keys_per_split,
                             lanes::Work work) {
-  work.rows = std::max(a.slice_rows(), std::int64_t{1});
+  work.rows = std::max(std::int64_t{a.batch} * a.kv_heads * a.slice_sets, std::int64_t{1});
   work.heads = a.slice_heads;
   work.dim = a.row_dims().most();
   work.length = length;

@@ -44,6 +44,15 @@ inline constexpr bool has_calls = requires {
 template <class Space>
 inline constexpr bool takes_units = Kokkos::is_execution_space_v<Space>;
 
+/// Slices of a kv head that a lean team of an execution space works on at once.
+template <class Space>
+constexpr int slices_at_once(int dim) {
+  if constexpr (requires { Seam<Space>::slices_at_once(dim); })
+    return Seam<Space>::slices_at_once(dim);
+  else
+    return 1;
+}
+
 /// The lane group of an execution space: the threads that work on one tile together.
 template <class Space, class Extents = Extents<max_heads, max_dim, false>>
 using GroupOf = typename Seam<Space>::template Group<Extents>;
