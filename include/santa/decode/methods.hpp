@@ -94,9 +94,14 @@ struct Recipe<Exact> {
   static void run(const Space& space, Context context, bool /*first_step*/) {
     Arguments& a = context.arguments;
     if constexpr (requires { requires Context::Stage::attends; }) {
-      constexpr int at_once = lanes::slices_at_once<Space>(Context::Extents::dim);
-      a.slice_sets = (a.slices + at_once - 1) / at_once;
-      if (a.slices > 1) return sweep<ExactRule>("santa::exact", space, context.lean().template sliced<at_once>());
+      using Extents = typename Context::Extents;
+      constexpr int at_once = lanes::slices_at_once<Space>(Extents::dim);
+      if constexpr (at_once > 1 && Extents::heads >= lanes::Seam<Space>::most_heads(Extents::dim))
+        if (a.slices > 1) {
+          a.slice_sets = (a.slices + at_once - 1) / at_once;
+          return sweep<ExactRule>("santa::exact", space, context.lean().template sliced<at_once>());
+        }
+      a.slice_sets = std::int32_t{a.slices};
       sweep<ExactRule>("santa::exact", space, context.lean());
     } else {
       a.slice_sets = std::int32_t{a.slices};

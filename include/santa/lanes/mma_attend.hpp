@@ -42,11 +42,12 @@ struct MmaAttend {
   /// Adds up the rows of the tiles that begin at first, first + turn, ... of keys up to `end`, each read once. Calls
   /// weigh(first, products) for each tile, which makes weights of them, 0 for rows before `start` and from `end` on.
   /// What waits in the ring are the first tile's first panels.
-  template <class Keys, class Values, class Weigh>
-  __device__ __forceinline__ void run(const Keys& keys, const Values& values, std::int64_t first, std::int64_t turn,
-                                      std::int64_t start, std::int64_t end, const Weigh& weigh) {
+  template <class Keys, class Values, class Scales, class Weigh>
+  __device__ __forceinline__ void run(const Keys& keys, const Values& values, Scales scales, std::int64_t first,
+                                      std::int64_t turn, std::int64_t start, std::int64_t end, const Weigh& weigh) {
     if (first >= end) return;
-    TileRows<Keys, Values, Ring::members> rows(keys, values, Ring::member(), start, end, first, turn);
+    TileRows<Keys, Values, Scales, Ring::members> rows(keys, values, scales, Ring::member(), start, end, first, turn);
+    typename Sums::RowScale by;
     if (ring.waiting() < 1) ask<0>(rows, first);
     if (ring.waiting() < 2) ask<1>(rows, first);
 #pragma unroll 1
@@ -57,11 +58,18 @@ struct MmaAttend {
         if constexpr (next == panels) rows.turn(at + turn);
         if (next < panels || at + turn < end) ask<next % panels>(rows, next < panels ? at : at + turn);
       };
+      scales.turn();
       Scores scores;
       score(scores, ask_next);
+      if constexpr (Scales::of_keys) scores.scale_rows(scales.key());
       weigh(at, scores);
-      add(scores, ask_next);
+      if constexpr (Scales::of_values) {
+        scores.scale_rows(scales.value());
+        by.fit(scores, sums);
+      }
+      add(scores, by, ask_next);
     }
+    by.close(sums);
   }
 
  private:
@@ -110,12 +118,13 @@ struct MmaAttend {
     half(Panel<1>{});
   }
   template <class Ask>
-  __device__ __forceinline__ void add(const Scores& scores, const Ask& ask_next) const {
+  __device__ __forceinline__ void add(const Scores& scores, const typename Sums::RowScale& by,
+                                      const Ask& ask_next) const {
     std::uint32_t panel = 0;
     const auto half = [&](auto i) {
       constexpr int h = decltype(i)::value;
       std::uint32_t weights[Scores::operands][2];
-      scores.template weigh_rows<typename Sums::Factor>(h, Sums::first_scale, weights);
+      scores.template weigh_rows<typename Sums::Factor>(h, by, weights);
       constexpr Panel<key_panels + h * value_panels / 2> which{};
       if constexpr (h < value_panels) panel = begin(ask_next, which) + row_place<Panels::value_bytes>(Sums::lane_row());
       sums.add(pieces_on(panel + row_of_half<Panels::value_bytes>(h, value_panels), Sums::lane_piece()), weights);

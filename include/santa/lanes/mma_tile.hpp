@@ -115,10 +115,12 @@ class MmaTile {
   using Scores = ProductScores<heads_max>;
 
   /// See MmaAttend. Ahead of it, the first tile's keys may have been asked for.
-  template <class Keys, class Values, class Weigh>
-  __device__ __forceinline__ void attend(const Keys& keys, const Values& values, std::int64_t first, std::int64_t turn,
+  template <class Keys, class Values, class OfKeys, class OfValues, class Weigh>
+  __device__ __forceinline__ void attend(const Keys& keys, const Values& values, const OfKeys& of_keys,
+                                         const OfValues& of_values, std::int64_t first, std::int64_t turn,
                                          std::int64_t start, std::int64_t end, const Weigh& weigh) {
-    MmaAttend<Panels, Query, Ring, Sums>{_query, _ring, _sums, _dims}.run(keys, values, first, turn, start, end, weigh);
+    MmaAttend<Panels, Query, Ring, Sums>{_query, _ring, _sums, _dims}.run(
+        keys, values, TileScales<OfKeys, OfValues>(of_keys, of_values), first, turn, start, end, weigh);
   }
   __device__ float factor(int head) const { return _query.factor(head); }
   __device__ void rescale_heads(const typename Scores::Heads& factor) { _sums.rescale_heads(factor); }

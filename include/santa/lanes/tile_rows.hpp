@@ -2,6 +2,7 @@
 #pragma once
 
 #include <santa/cache/page_slots.hpp>
+#include <santa/cache/scales.hpp>
 #include <santa/core/build.hpp>
 #include <santa/lanes/mma.hpp>
 #include <santa/lanes/panel_ring.hpp>
@@ -71,6 +72,11 @@ class TilePages {
     _by_panel = __all_sync(0xffffffffU, whole);  // a vote, so that the compiler knows that lanes agree
   }
 
+  /// Where the lane's own row of the tile lies.
+  template <class Rows>
+  [[nodiscard]] __device__ __forceinline__ auto own_place(const Rows& rows) const {
+    return rows.base + (_page * rows.page_stride + _slot * rows.row_stride);
+  }
   /// Whether row i + j of the tile, j < 16, lies j slots after row i, for i of 0 and 16.
   [[nodiscard]] __device__ bool by_panel() const { return _by_panel; }
   /// Where row i of the tile lies.
@@ -89,11 +95,42 @@ class TilePages {
   bool _by_panel = false;
 };
 
+/// Scales that rows of tiles have, of keys and of values, each loaded while the tile before is worked on: lane i has
+/// those of row i. `OfKeys`, `OfValues`: rows of one float; anything else where there are none.
+template <class OfKeys, class OfValues>
+class TileScales {
+ public:
+  static constexpr bool of_keys = santa::detail::is_scale_a_row<OfKeys>;
+  static constexpr bool of_values = santa::detail::is_scale_a_row<OfValues>;
+
+  __device__ TileScales(const OfKeys& keys, const OfValues& values) : _keys(keys), _values(values) {}
+
+  /// Has those of a tile loaded: `place(rows)` is where a lane's own lies.
+  template <class Place>
+  __device__ __forceinline__ void load(const Place& place) {
+    if constexpr (of_keys) _coming_key = *place(_keys);
+    if constexpr (of_values) _coming_value = *place(_values);
+  }
+  /// Turns to the tile whose scales were loaded last.
+  __device__ __forceinline__ void turn() {
+    if constexpr (of_keys) _key = _coming_key;
+    if constexpr (of_values) _value = _coming_value;
+  }
+  [[nodiscard]] __device__ float key() const { return _key; }
+  [[nodiscard]] __device__ float value() const { return _value; }
+
+ private:
+  const OfKeys& _keys;
+  const OfValues& _values;
+  float _key = 1.F, _value = 1.F;
+  float _coming_key = 1.F, _coming_value = 1.F;
+};
+
 /// Rows of keys and values of the tiles that begin at first, first + turn, ..., as panels are made of them: of a panel
 /// of rows, lane_row() + row_step j are a lane's own. Rows before `start` and from `end` on are others of between: they
 /// count for nothing, but what they hold is multiplied.
 /// Where several warps bring a panel, `members`, a warp's own rows are the `member`-th share.
-template <class Keys, class Values, int members = 1>
+template <class Keys, class Values, class Scales, int members = 1>
 class TileRows {
   static constexpr int row_step = PanelCopies::row_step;
   static constexpr bool in_pages = RowsInPages<Keys> && RowsInPages<Values>;
@@ -102,10 +139,11 @@ class TileRows {
   };
 
  public:
-  __device__ TileRows(const Keys& keys, const Values& values, int member, std::int64_t start, std::int64_t end,
-                      std::int64_t first, std::int64_t turn)
+  __device__ TileRows(const Keys& keys, const Values& values, Scales& scales, int member, std::int64_t start,
+                      std::int64_t end, std::int64_t first, std::int64_t turn)
       : _keys(keys),
         _values(values),
+        _scales(scales),
         _pages(slots_of(keys), start, end),
         _member(member),
         _start(start),
@@ -121,6 +159,12 @@ class TileRows {
       _pages.turn(first);
       _pages.look_up(first + _turn);
     }
+    _scales.load([&](const auto& rows) {
+      if constexpr (in_pages)
+        return _pages.own_place(rows);
+      else
+        return rows[between(first + warp_lane())];
+    });
   }
 
   /// Where a lane's own rows of rows at to at + count of that tile lie: of keys or of values.
@@ -177,13 +221,18 @@ class TileRows {
 #pragma unroll
       for (int j = 0; j < own; ++j) {
         const std::int64_t row = own_first + row_step * j;
-        from[j] = rows[row < _start ? _start : (row < _end ? row : _end - 1)];
+        from[j] = rows[between(row)];
       }
     }
   }
 
+  [[nodiscard]] __device__ std::int64_t between(std::int64_t row) const {
+    return row < _start ? _start : (row < _end ? row : _end - 1);
+  }
+
   const Keys& _keys;
   const Values& _values;
+  Scales& _scales;
   std::conditional_t<in_pages, TilePages, NoPages> _pages;
   int _member;
   std::int64_t _start, _end, _turn;

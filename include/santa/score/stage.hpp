@@ -132,14 +132,12 @@ class Stage {
   }
 
   /// Adds up all rows of the unit, each at its weight, where the tile can: a state of AllRows makes weights of scores.
-  static constexpr bool attends = !scales_each_key && !is_scale_a_row<ValueScale> && requires {
-    typename Tile::Scores;
-  };
+  static constexpr bool attends = requires { typename Tile::Scores; };
   template <class State>
   KOKKOS_FORCEINLINE_FUNCTION void attend(State& state) {
     constexpr int turn = Group::groups_per_team * Group::size;
-    _tile.attend(_scored, _values, _unit.begin + _group.rank() * Group::size, turn, _unit.start, _unit.end,
-                 [&](std::int64_t first, auto& scores) {
+    _tile.attend(_scored, _values, _key_scale, _value_scale, _unit.begin + _group.rank() * Group::size, turn,
+                 _unit.start, _unit.end, [&](std::int64_t first, auto& scores) {
                    const auto offset = static_cast<float>(first - query_position());
                    make_scores(scores, [&](float product, int head, int row) {
                      return modified(_modifier, product * _tile.factor(head),
