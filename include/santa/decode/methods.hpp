@@ -2,6 +2,7 @@
 #pragma once
 
 #include <santa/core/build.hpp>
+#include <santa/decode/all_rows.hpp>
 #include <santa/decode/kernel_context.hpp>
 #include <santa/decode/merge_kernel.hpp>
 #include <santa/decode/part_kernel.hpp>
@@ -91,22 +92,8 @@ struct Recipe<Exact> {
   static std::string rows_read(const Exact& /*method*/, std::int64_t /*length*/) { return "all"; }
 
   template <class Space, class Context>
-  static void run(const Space& space, Context context, bool /*first_step*/) {
-    Arguments& a = context.arguments;
-    if constexpr (requires { requires Context::Stage::attends; }) {
-      using Extents = typename Context::Extents;
-      constexpr int at_once = lanes::slices_at_once<Space>(Extents::dim);
-      if constexpr (at_once > 1 && Extents::heads >= lanes::Seam<Space>::most_heads(Extents::dim))
-        if (a.slices > 1) {
-          a.slice_sets = (a.slices + at_once - 1) / at_once;
-          return sweep<ExactRule>("santa::exact", space, context.lean().template sliced<at_once>());
-        }
-      a.slice_sets = std::int32_t{a.slices};
-      sweep<ExactRule>("santa::exact", space, context.lean());
-    } else {
-      a.slice_sets = std::int32_t{a.slices};
-      sweep<ExactRule>("santa::exact", space, context);
-    }
+  static void run(const Space& space, const Context& context, bool /*first_step*/) {
+    with_all_rows(context, [&](const auto& own) { sweep<ExactRule>("santa::exact", space, own); });
   }
 };
 

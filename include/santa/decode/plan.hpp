@@ -169,8 +169,6 @@ class DecodePlan {
   static constexpr bool narrow = !std::same_as<typename Addresses::Element, typename Addresses::ScoredElement> ||
                                  sizeof(typename Addresses::Element) == 1;
 
-  static constexpr bool takes_all = detail::takes_all<M>;
-
   /// What the plan allocates: the memory of the kernels, and a schedule's.
   struct PlanMemory {
     Arguments& arguments;
@@ -213,9 +211,7 @@ class DecodePlan {
   template <class Build>
   void lay_out(const Space& space, const Options& options) {
     Arguments& a = _arguments;
-    const int most_dim = detail::dims_of(_shape).most();
-    detail::set_heads(a, _shape, lanes::Seam<Space>::most_heads(most_dim),
-                      takes_all ? lanes::slices_at_once<Space>(most_dim) : 1);
+    detail::cut_heads<Space>(a, _shape, detail::takes_all<M>);
     a.token_rows.causal = options.causal;
     a.storage = _shape.length;
     a.window = _modifier.window();
@@ -227,7 +223,7 @@ class DecodePlan {
                             {.tile = detail::draw_tile_of(a),
                              .looks_ahead = detail::Recipe<M>::looks_ahead,
                              .narrow_keys = narrow,
-                             .takes_all = takes_all && !narrow && sizeof(typename Addresses::Element) <= 2});
+                             .takes_all = detail::takes_all<M> && !narrow && sizeof(typename Addresses::Element) <= 2});
     a.keys_per_split = division.keys_per_split;
     a.split_step = static_cast<std::uint16_t>(division.step);
     a.splits = static_cast<std::int32_t>(division.splits > 0 ? division.splits : 1);

@@ -47,6 +47,13 @@ inline constexpr CacheOf<Cache> cache_of{};
 
 namespace detail::inline SANTA_BUILD {
 
+/// Notes a shape's heads, cut into slices; `together`: several of them are worked on by one team, where that can be.
+template <class Space>
+void cut_heads(Arguments& a, const Shape& shape, bool together) {
+  const int dim = dims_of(shape).most();
+  set_heads(a, shape, lanes::Seam<Space>::most_heads(dim), together ? lanes::slices_at_once<Space>(dim) : 1);
+}
+
 /// How a plan of so many keys is cut into units; of `work`, what follows from the method and the keys is given.
 template <class Space>
 lanes::Division divide_plan(const Space& space, const Arguments& a, std::int64_t length, std::int64_t keys_per_split,

@@ -45,8 +45,7 @@ Cut cut_of(const Space& space, const Shape& shape, const ScheduleOptions& option
   cut.keys_per_split = options.keys_per_split;
   cut.window = options.window;
   Arguments a;
-  const int dim = dims_of(shape).most();
-  set_heads(a, shape, lanes::Seam<Space>::most_heads(dim), lanes::slices_at_once<Space>(dim));
+  cut_heads<Space>(a, shape, true);
   const lanes::Shares shares = lanes::Seam<Space>::shares(space,
                                                           {.rows = shape.kv_heads * a.slice_sets,
                                                            .heads = a.slice_heads,

@@ -109,7 +109,7 @@ class MmaSums {
 #pragma unroll
       for (auto& of_block : _by)
 #pragma unroll
-        for (float& by : of_block) by = 0x1p100F;
+        for (float& by : of_block) by = 0x1p120F;
     }
     __device__ float operator()(int b, int k) const {
       if constexpr (varies)

@@ -1,13 +1,13 @@
 // Where the rows of a warp's tiles lie, as it asks for them panel by panel.
 #pragma once
 
-#include <santa/cache/page_slots.hpp>
-#include <santa/cache/scales.hpp>
 #include <santa/core/build.hpp>
 #include <santa/lanes/mma.hpp>
 #include <santa/lanes/panel_ring.hpp>
 
 #include <cstdint>
+#include <type_traits>
+#include <utility>
 
 #if defined(KOKKOS_ENABLE_CUDA)
 
@@ -18,6 +18,12 @@ template <class Rows>
 concept RowsInPages = requires(const Rows& rows) {
   rows.page_stride;
   rows.slots;
+};
+
+/// Rows of one number each.
+template <class Rows>
+concept RowsOfNumbers = requires(const Rows& rows, std::int64_t i) {
+  *rows[i];
 };
 
 /// Where a lane's own rows of `count` lie, first, first + step, ..., of which `present` are there: of those that
@@ -47,9 +53,10 @@ __device__ __forceinline__ void find_rows(const Rows& rows, std::int64_t first, 
 
 /// The pages of a warp's tiles, each looked up while the tile before is asked for: lane i has that of row i. Those of
 /// a tile whose panels of 16 rows lie in one page each are told by the panels' first rows.
+template <class Slots>
 class TilePages {
  public:
-  __device__ TilePages(const santa::detail::PageSlots& slots, std::int64_t start, std::int64_t end)
+  __device__ TilePages(const Slots& slots, std::int64_t start, std::int64_t end)
       : _slots(slots),
         _start(static_cast<std::int32_t>(start)),
         _end(end <= slots.last ? static_cast<std::int32_t>(end) : slots.last + 1) {}
@@ -88,7 +95,7 @@ class TilePages {
   }
 
  private:
-  const santa::detail::PageSlots& _slots;
+  const Slots& _slots;
   std::int32_t _start, _end;
   std::uint32_t _page = 0, _slot = 0;  // of the lane's row
   std::uint32_t _coming_entry = 0, _coming_slot = 0;
@@ -100,8 +107,8 @@ class TilePages {
 template <class OfKeys, class OfValues>
 class TileScales {
  public:
-  static constexpr bool of_keys = santa::detail::is_scale_a_row<OfKeys>;
-  static constexpr bool of_values = santa::detail::is_scale_a_row<OfValues>;
+  static constexpr bool of_keys = RowsOfNumbers<OfKeys>;
+  static constexpr bool of_values = RowsOfNumbers<OfValues>;
 
   __device__ TileScales(const OfKeys& keys, const OfValues& values) : _keys(keys), _values(values) {}
 
@@ -137,6 +144,12 @@ class TileRows {
   struct NoPages {
     __device__ NoPages(const Keys& /*keys*/, std::int64_t /*start*/, std::int64_t /*end*/) {}
   };
+  static auto pages_of() {
+    if constexpr (in_pages)
+      return std::type_identity<TilePages<decltype(std::declval<const Keys&>().slots)>>{};
+    else
+      return std::type_identity<NoPages>{};
+  }
 
  public:
   __device__ TileRows(const Keys& keys, const Values& values, Scales& scales, int member, std::int64_t start,
@@ -233,7 +246,7 @@ class TileRows {
   const Keys& _keys;
   const Values& _values;
   Scales& _scales;
-  std::conditional_t<in_pages, TilePages, NoPages> _pages;
+  typename decltype(pages_of())::type _pages;
   int _member;
   std::int64_t _start, _end, _turn;
 };
