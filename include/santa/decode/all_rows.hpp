@@ -5,9 +5,15 @@
 #include <santa/decode/kernel_context.hpp>
 #include <santa/lanes/group.hpp>
 
+#include <concepts>
 #include <cstdint>
 
 namespace santa::detail::inline SANTA_BUILD {
+
+/// Whether stages of a cache may add up all rows by themselves: where it is known when compiled.
+template <class Addresses>
+inline constexpr bool may_attend = std::same_as<typename Addresses::Element, typename Addresses::ScoredElement> &&
+                                   sizeof(typename Addresses::Element) <= 2;
 
 /// Calls run(context) with the context of the main kernel: where stages add up all rows by themselves, the lean one, in
 /// which nothing is queued; and of a kv head in several slices, one in which a team works on several at once and reads

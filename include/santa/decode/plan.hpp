@@ -223,7 +223,7 @@ class DecodePlan {
                             {.tile = detail::draw_tile_of(a),
                              .looks_ahead = detail::Recipe<M>::looks_ahead,
                              .narrow_keys = narrow,
-                             .takes_all = detail::takes_all<M> && !narrow && sizeof(typename Addresses::Element) <= 2});
+                             .takes_all = detail::takes_all<M> && detail::may_attend<Addresses>});
     a.keys_per_split = division.keys_per_split;
     a.split_step = static_cast<std::uint16_t>(division.step);
     a.splits = static_cast<std::int32_t>(division.splits > 0 ? division.splits : 1);

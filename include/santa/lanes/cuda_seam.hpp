@@ -52,7 +52,8 @@ struct Seam<Kokkos::Cuda> {
   /// With narrow keys the memory is not what is waited for: as many as leave each thread 168 registers.
   static constexpr int crowded_warps = 12;
   static constexpr int resident(int warps, int heads, int dim, bool narrow_keys) {
-    return warps == 4 && (narrow_keys || (heads <= 4 && dim == 64)) ? crowded_warps : resident_warps;
+    const bool few = warps == 4 && heads * dim <= 512;  // sums of more need more registers
+    return few && (narrow_keys || (heads <= 4 && dim == 64)) ? crowded_warps : resident_warps;
   }
 
   /// Query heads of a slice at most: scores of a tile and queries must fit in scratch.
