@@ -136,6 +136,7 @@ class Stage {
   template <class State>
   KOKKOS_FORCEINLINE_FUNCTION void attend(State& state) {
     constexpr int turn = Group::groups_per_team * Group::size;
+    const WholeTiles whole(_arguments, _unit);
     _tile.attend(_scored, _values, _key_scale, _value_scale, _unit.begin + _group.rank() * Group::size, turn,
                  _unit.start, _unit.end, [&](std::int64_t first, auto& scores) {
                    const auto offset = static_cast<float>(first - query_position());
@@ -143,7 +144,7 @@ class Stage {
                      return modified(_modifier, product * _tile.factor(head),
                                      keys_of(head, offset + static_cast<float>(row)));
                    });
-                   state.weigh(scores, hide_rows(_arguments, _unit, first, scores));
+                   state.weigh(scores, hide_rows(_arguments, _unit, whole, first, scores));
                  });
   }
   KOKKOS_FORCEINLINE_FUNCTION void rescale_heads(const auto& factor) { _tile.rescale_heads(factor); }
