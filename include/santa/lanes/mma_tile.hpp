@@ -214,7 +214,10 @@ class MmaTile {
     if (count <= 0 || _keys_asked == most_asked) return 0;
     const int at = key_rows == 32 ? 0 : 16 * (_keys_asked % 2);
     const int present = count - at > 0 ? count - at : 1;
-    find_rows<key_rows>(rows, first + step * (count > at ? at : 0), step, present, from);
+    const std::int64_t begin = first + step * (count > at ? at : 0);
+    constexpr int turn = Group::groups_per_team * Group::size;  // to the tile that likely comes next
+    const std::int64_t next = at + key_rows < 32 ? begin + key_rows : first + turn;
+    find_rows(rows, begin, step, present, _key_pages, next, from);
     _keys_asked += key_rows / 16;
     return present;
   }
@@ -263,7 +266,8 @@ class MmaTile {
   Query _query;
   Ring _ring;
   std::uint32_t _values = 0;  // which panels of the ring are drawn rows, the oldest first
-  int _keys_asked = 0;        // in 16s, of this tile and those that follow
+  PanelPages<key_rows> _key_pages;
+  int _keys_asked = 0;  // in 16s, of this tile and those that follow
   int _heads;
   RowDims _dims;
   Sums _sums;

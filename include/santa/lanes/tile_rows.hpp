@@ -26,28 +26,59 @@ concept RowsOfNumbers = requires(const Rows& rows, std::int64_t i) {
   *rows[i];
 };
 
-/// Where a lane's own rows of `count` lie, first, first + step, ..., of which `present` are there: of those that
-/// aren't, any others. Panels in one page take one look-up.
+/// The pages of a panel of `count` rows, 16 by 16, looked up while what was asked for before is worked on.
+template <int count>
+struct PanelPages {
+  std::int64_t first = -1;  // the panel's first row
+  std::uint32_t entry[count / 16];
+
+  template <class Slots>
+  __device__ __forceinline__ void look_up(const Slots& slots, std::int64_t row) {
+    first = row;
+#pragma unroll
+    for (int i = 0; i < count / 16; ++i) {
+      const auto at = static_cast<std::uint32_t>(row + 16 * i < slots.last ? row + 16 * i : slots.last);
+      entry[i] = static_cast<std::uint32_t>(slots.entries[slots.page_size.quotient(at) * slots.stride]);
+    }
+  }
+  /// Where the i-th 16 rows begin.
+  template <class Rows>
+  [[nodiscard]] __device__ __forceinline__ auto place(const Rows& rows, int i) const {
+    const auto at = static_cast<std::uint32_t>(first) + 16U * static_cast<std::uint32_t>(i);
+    const auto size = static_cast<std::uint32_t>(rows.slots.page_size);
+    const std::uint32_t slot = at - rows.slots.page_size.quotient(at) * size;
+    const std::uint32_t page = entry[i] < rows.slots.pages ? entry[i] : 0U;
+    return rows.base + (page * rows.page_stride + slot * rows.row_stride);
+  }
+};
+
+/// Where a lane's own rows of a panel of `count` lie, first, first + step, ..., of which `present` are there: of those
+/// that aren't, any others. `pages` are likely those of the panel, where rows lie in pages, and afterwards those of the
+/// one that begins at `next`.
 template <int count, class Rows, class T>
 __device__ __forceinline__ void find_rows(const Rows& rows, std::int64_t first, std::int64_t step, int present,
-                                          const T* (&from)[count / 4]) {
-  const int own = warp_lane() / 8;
+                                          PanelPages<count>& pages, std::int64_t next, const T* (&from)[count / 4]) {
+  constexpr int row_step = PanelCopies::row_step;
+  const int own = PanelCopies::lane_row();
   if constexpr (requires { rows.stride; }) {
 #pragma unroll
-    for (int j = 0; j < count / 4; ++j) from[j] = rows[first + step * own] + 4 * j * step * rows.stride;
+    for (int j = 0; j < count / row_step; ++j) from[j] = rows[first + step * own] + row_step * j * step * rows.stride;
   } else {
     if constexpr (RowsInPages<Rows>)
       if (step == 1 && present >= count && first % 16 == 0 && rows.slots.page_size % 16 == 0) {
+        if (pages.first != first) pages.look_up(rows.slots, first);
         const T* panel = nullptr;
 #pragma unroll
-        for (int j = 0; j < count / 4; ++j) {
-          if (j % 4 == 0) panel = rows[first + 4 * j] + own * rows.row_stride;
-          from[j] = panel + j % 4 * 4 * rows.row_stride;
+        for (int j = 0; j < count / row_step; ++j) {
+          if (j % 4 == 0) panel = pages.place(rows, j / 4) + own * rows.row_stride;
+          from[j] = panel + j % 4 * row_step * rows.row_stride;
         }
+        pages.look_up(rows.slots, next);
         return;
       }
 #pragma unroll
-    for (int j = 0; j < count / 4; ++j) from[j] = rows[first + step * (own + 4 * j < present ? own + 4 * j : 0)];
+    for (int j = 0; j < count / row_step; ++j)
+      from[j] = rows[first + step * (own + row_step * j < present ? own + row_step * j : 0)];
   }
 }
 
