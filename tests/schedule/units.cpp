@@ -47,7 +47,7 @@ detail::Arguments arguments_for(const Lengths& lengths, std::int64_t window) {
   a.batch = static_cast<std::int32_t>(lengths.size());
   a.heads = 51;
   a.kv_heads = 3;
-  a.slices = 2;  // 17 heads a group, in slices of 9
+  a.slices = a.slice_sets = 2;  // 17 heads a group, in slices of 9
   a.slice_heads = 9;
   a.storage = storage;
   a.window = window;
@@ -81,7 +81,7 @@ void check_units(const detail::Arguments& a, const Lengths& lengths) {
     if (++arrivals[{unit.batch, unit.kv_head}] == detail::units_of_kv_head(a, unit))
       arrivals.erase({unit.batch, unit.kv_head});  // all have arrived
     const detail::Unit hint = detail::unit_after(a, unit);
-    CHECK(hint.batch == unit.batch);
+    if (a.balanced) CHECK(hint.batch == unit.batch);
     CHECK(hint.split < count);
   }
   CHECK(arrivals.empty());
@@ -130,6 +130,62 @@ TEST_CASE("balanced_units_of_lengths_that_have_changed_have_every_visible_key_on
       check_units(a, now);
     }
   }
+}
+
+TEST_CASE("a_few_requests_without_a_schedule_are_cut_as_by_one") {
+  for (const detail::Cut& cut : some_cuts()) {
+    if (cut.keys_per_split > 0) continue;  // counted from the first key, and not from the window's
+    Balanced balanced(cut, some_lengths);
+    detail::Arguments by_schedule = arguments_for(some_lengths, cut.window);
+    by_schedule.most_splits = static_cast<std::int32_t>(cut.most(storage));
+    detail::Arguments evenly = by_schedule;
+    detail::note_balance(evenly, cut);
+    CHECK(!evenly.balanced);
+    check_units(evenly, some_lengths);
+    by_schedule.balance = balanced.data();
+    detail::note_balance(by_schedule, cut);
+    CHECK(by_schedule.balanced);
+    for (std::int64_t rank = 0; rank < detail::all_units(by_schedule); ++rank) {
+      const detail::Unit unit = detail::unit_of(by_schedule, rank);
+      const detail::Unit same = detail::unit_at(evenly, detail::place_of(unit));
+      CHECK(same.begin == unit.begin);
+      CHECK(same.end == unit.end);
+    }
+  }
+}
+
+TEST_CASE("sets_of_slices_have_each_slice_once_with_the_keys_of_their_first") {
+  detail::Arguments a = arguments_for(some_lengths, every_key);
+  a.slices = 5;  // 17 heads a group, in slices of 4
+  a.slice_heads = 4;
+  a.slice_sets = 2;
+  a.splits = 3;
+  std::map<std::tuple<int, int, int>, int> seen;  // by request, kv head and slice: keys
+  std::map<std::pair<int, int>, std::int32_t> arrivals;
+  for (std::int64_t rank = 0; rank < detail::all_units(a); ++rank) {
+    const detail::Unit first = detail::unit_of<4>(a, rank);
+    CHECK(first.slice % 4 == 0);
+    ++arrivals[{first.batch, first.kv_head}];
+    CHECK(detail::units_of_kv_head(a, first) == 6);
+    for (std::int32_t later = 0; later < 4; ++later) {
+      const detail::Unit unit = detail::unit_of_slice(a, first, later);
+      CHECK(unit.begin == first.begin);
+      CHECK(unit.end == first.end);
+      CHECK(unit.heads == (unit.slice < 4 ? 4 : 1));
+      CHECK(unit.first_head == 17 * unit.kv_head + 4 * unit.slice);
+      if (first.slice + later >= a.slices) {
+        CHECK(unit.slice == a.slices - 1);  // there is none: as the last
+      } else {
+        CHECK(unit.slice == first.slice + later);
+        seen[{unit.batch, unit.kv_head, unit.slice}] +=
+            static_cast<int>(std::max(unit.end - unit.begin, std::int64_t{0}));
+      }
+    }
+  }
+  CHECK(seen.size() == some_lengths.size() * 3 * 5);
+  for (const auto& [slice, keys] : seen)
+    CHECK(keys == clamped(some_lengths[static_cast<std::size_t>(std::get<0>(slice))]));
+  for (const auto& [head, count] : arrivals) CHECK(count == 6);
 }
 
 TEST_CASE("splits_are_whole_steps_as_few_and_as_long_as_the_cut_says") {

@@ -7,6 +7,7 @@
 #include <santa/core/shape.hpp>
 #include <santa/lanes/division.hpp>
 #include <santa/lanes/group.hpp>
+#include <santa/schedule/cut.hpp>
 
 #include <Kokkos_Core.hpp>
 
@@ -52,6 +53,16 @@ template <class Space>
 void cut_heads(Arguments& a, const Shape& shape, bool together) {
   const int dim = dims_of(shape).most();
   set_heads(a, shape, lanes::Seam<Space>::most_heads(dim), together ? lanes::slices_at_once<Space>(dim) : 1);
+}
+
+/// Notes whether a run's units are those of its balance. Else, of a few requests with lengths, each has as many as it
+/// may have, and its keys are cut as a balanced schedule cuts them.
+inline void note_balance(Arguments& a, const Cut& cut) {
+  a.balanced = a.balance.requests != nullptr;
+  if (a.balanced || a.lengths.data == nullptr || a.batch == 1 || a.keys_per_split > 0) return;
+  a.splits = a.most_splits;
+  a.split_step = split_keys;
+  a.least_share = cut.least;
 }
 
 /// How a plan of so many keys is cut into units; of `work`, what follows from the method and the keys is given.

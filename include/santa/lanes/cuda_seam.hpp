@@ -146,9 +146,9 @@ struct Seam<Kokkos::Cuda> {
     return {0, best < pieces ? best : pieces, step};
   }
 
-  /// A few requests have few enough splits for their last units to merge: of all of them, no team has more than a few.
+  /// So few requests need no schedule: with as many splits each as a last unit merges, none keeps the device waiting.
+  static constexpr std::int64_t few_requests = 4;
   static Shares shares(const Kokkos::Cuda& space, const Work& work, std::int64_t batch) {
-    constexpr std::int64_t few_requests = 4;
     Shares shares =
         shares_of(resident_teams(space, padded_heads(work.heads), padded_dim(work.dim), work), work.rows, batch);
     if (batch <= few_requests && shares.parts > few_states) shares.parts = few_states;

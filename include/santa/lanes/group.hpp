@@ -11,6 +11,7 @@
 
 #include <Kokkos_Core.hpp>
 
+#include <cstdint>
 #include <type_traits>
 
 namespace santa::lanes::inline SANTA_BUILD {
@@ -49,6 +50,15 @@ template <class Space>
 constexpr int slices_at_once(int dim) {
   if constexpr (requires { Seam<Space>::slices_at_once(dim); })
     return Seam<Space>::slices_at_once(dim);
+  else
+    return 1;
+}
+
+/// So many requests with lengths are cut into equally many splits each, without a schedule of their own.
+template <class Space>
+constexpr std::int64_t requests_cut_evenly() {
+  if constexpr (requires { Seam<Space>::few_requests; })
+    return Seam<Space>::few_requests;
   else
     return 1;
 }
