@@ -1,16 +1,68 @@
 // Exact attention that stays in the order of products: against double precision, at all that masks and rows can be.
-#include "device/all_rows.hpp"
-
-#include <Kokkos_Core.hpp>
+#include "paged/paged_problem.hpp"
+#include "several_tokens/tokens_problem.hpp"
+#include "support/spaces.hpp"
+#include "support/statistics.hpp"
 
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
-#include <type_traits>
+#include <vector>
 
 using namespace santa;
 using namespace santa::test;
 
-using Space = DeviceSpace;
+namespace {
+
+using Space = Kokkos::DefaultExecutionSpace;
+
+template <class T>
+TokensProblem<Space, T> ragged(const Shape& shape, Arrangement where = Arrangement::token_major) {
+  TokensProblem<Space, T> problem(shape, where);
+  problem.fill(7).set_lengths({shape.length, 0, 2, 333, 64, 545}).upload();
+  return problem;
+}
+
+template <class T, class Cache, class Modifier = Identity>
+void check(const TokensProblem<Space, T>& problem, const Cache& cache, const SeenKeys& options,
+           const Modifier& modifier = {}) {
+  TokensRun<Space, Exact, Cache, Modifier> run(problem, Exact{}, cache, options, modifier);
+  const TokensReference expected = token_reference(problem, options);
+  const Result& result = run.run();
+  CHECK(relative_error(result.out, expected.out) < 2e-5);
+  bool same = true;
+  for (std::size_t i = 0; i < expected.lse.size(); ++i)
+    same =
+        same && (std::isinf(expected.lse[i]) ? static_cast<double>(result.lse[i]) == expected.lse[i]
+                                             : std::fabs(static_cast<double>(result.lse[i]) - expected.lse[i]) < 1e-4);
+  CHECK(same);
+  const std::int64_t rows = problem.step.group() * problem.step.tokens;
+  const std::int64_t most = problem.step.dim > 128 ? 8 : 16;
+  const std::int64_t slices = (rows + most - 1) / most;
+  for (std::size_t b = 0; b < problem.lengths.size(); ++b)
+    for (std::int64_t kv = 0; kv < problem.step.kv_heads; ++kv)
+      if (options.window < 0 && options.counts.empty())
+        CHECK(result.statistics[b * static_cast<std::size_t>(problem.step.kv_heads) + static_cast<std::size_t>(kv)]
+                  .rows_read == problem.lengths[b] * slices);
+}
+
+template <class T>
+void check_all(const Shape& shape) {
+  CAPTURE(shape.heads);
+  CAPTURE(shape.dim);
+  CAPTURE(shape.tokens);
+  for (const Arrangement where : {Arrangement::token_major, Arrangement::head_major}) {
+    const auto problem = ragged<T>(shape, where);
+    check(problem, problem.cache(), {});
+  }
+  const auto problem = ragged<T>(shape);
+  check(problem, problem.cache(), {.window = 100}, Window{100});
+  check(problem, problem.cache(), {.counts = std::vector<std::int32_t>(6, 1)});
+  const PagedProblem paged(static_cast<const Problem<Space, T>&>(problem), 16);
+  check(problem, paged.by_table(), {});
+}
+
+}  // namespace
 
 TEST_CASE("rows_that_are_all_taken_have_the_attention_of_double_precision") {
   for (const std::int64_t tokens : {1, 2, 4}) {
@@ -28,7 +80,7 @@ TEST_CASE("scores_that_rise_and_fall_far_raise_references") {
       [](std::int64_t, std::int64_t i, std::int64_t) { return static_cast<float>(i % 97) * 0.75F - 20.F; },
       [](std::int64_t h) { return h % 2 == 0 ? 1.F : -0.5F; });
   problem.set_lengths({640, 0, 2, 333, 64, 545}).upload();
-  check_exact(problem, problem.cache(), {});
+  check(problem, problem.cache(), {});
 }
 
 TEST_CASE("values_of_hidden_rows_are_never_multiplied") {
@@ -37,7 +89,7 @@ TEST_CASE("values_of_hidden_rows_are_never_multiplied") {
   for (std::int64_t i = 0; i < 640 - 100; ++i)
     for (std::int64_t d = 0; d < 128; ++d) problem.key(0, i, 0, d) = problem.value(0, i, 0, d) = quiet_nan;
   problem.set_lengths({640, 0, 2, 33, 64, 45}).upload();
-  check_exact(problem, problem.cache(), {.window = 100}, Window{100});
+  check(problem, problem.cache(), {.window = 100}, Window{100});
 }
 
 TEST_CASE("nan_and_infinity_of_visible_keys_show") {

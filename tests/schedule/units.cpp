@@ -47,7 +47,7 @@ detail::Arguments arguments_for(const Lengths& lengths, std::int64_t window) {
   a.batch = static_cast<std::int32_t>(lengths.size());
   a.heads = 51;
   a.kv_heads = 3;
-  a.slices = a.slice_sets = 2;  // 17 heads a group, in slices of 9
+  a.slices = 2;  // 17 heads a group, in slices of 9
   a.slice_heads = 9;
   a.storage = storage;
   a.window = window;
@@ -152,40 +152,6 @@ TEST_CASE("a_few_requests_without_a_schedule_are_cut_as_by_one") {
       CHECK(same.end == unit.end);
     }
   }
-}
-
-TEST_CASE("sets_of_slices_have_each_slice_once_with_the_keys_of_their_first") {
-  detail::Arguments a = arguments_for(some_lengths, every_key);
-  a.slices = 5;  // 17 heads a group, in slices of 4
-  a.slice_heads = 4;
-  a.slice_sets = 2;
-  a.splits = 3;
-  std::map<std::tuple<int, int, int>, int> seen;  // by request, kv head and slice: keys
-  std::map<std::pair<int, int>, std::int32_t> arrivals;
-  for (std::int64_t rank = 0; rank < detail::all_units(a); ++rank) {
-    const detail::Unit first = detail::unit_of<4>(a, rank);
-    CHECK(first.slice % 4 == 0);
-    ++arrivals[{first.batch, first.kv_head}];
-    CHECK(detail::units_of_kv_head(a, first) == 6);
-    for (std::int32_t later = 0; later < 4; ++later) {
-      const detail::Unit unit = detail::unit_of_slice(a, first, later);
-      CHECK(unit.begin == first.begin);
-      CHECK(unit.end == first.end);
-      CHECK(unit.heads == (unit.slice < 4 ? 4 : 1));
-      CHECK(unit.first_head == 17 * unit.kv_head + 4 * unit.slice);
-      if (first.slice + later >= a.slices) {
-        CHECK(unit.slice == a.slices - 1);  // there is none: as the last
-      } else {
-        CHECK(unit.slice == first.slice + later);
-        seen[{unit.batch, unit.kv_head, unit.slice}] +=
-            static_cast<int>(std::max(unit.end - unit.begin, std::int64_t{0}));
-      }
-    }
-  }
-  CHECK(seen.size() == some_lengths.size() * 3 * 5);
-  for (const auto& [slice, keys] : seen)
-    CHECK(keys == clamped(some_lengths[static_cast<std::size_t>(std::get<0>(slice))]));
-  for (const auto& [head, count] : arrivals) CHECK(count == 6);
 }
 
 TEST_CASE("splits_are_whole_steps_as_few_and_as_long_as_the_cut_says") {

@@ -26,7 +26,6 @@ struct Arguments {
   // Shape, and how it is cut into units of work: see schedule/. Heads are those of all tokens: see TokenRows.
   std::int32_t batch = 0, heads = 0, dim = 0;  // dim: of value rows, and what is summed and written
   Divisor kv_heads, slices, slice_heads;       // a kv head's heads, in slices that a lane group works on
-  Divisor slice_sets;                          // slices that a team works on at once are a set; else as many as slices
   Divisor splits;
   std::uint16_t split_step = split_keys;  // even shares are multiples of so many keys
   std::int32_t least_share = 0;           // keys of an even share at least
@@ -86,8 +85,7 @@ struct Arguments {
 
 /// Notes a shape's batch, heads and features, and cuts a kv head's heads into slices of equal size, of at most
 /// `most_heads`.
-/// `at_once`: slices that a team works on.
-inline void set_heads(Arguments& a, const Shape& shape, int most_heads, int at_once = 1) {
+inline void set_heads(Arguments& a, const Shape& shape, int most_heads) {
   a.batch = static_cast<std::int32_t>(shape.batch);
   a.heads = static_cast<std::int32_t>(shape.query_rows());
   a.token_rows.tokens = static_cast<std::int32_t>(shape.tokens);
@@ -98,7 +96,6 @@ inline void set_heads(Arguments& a, const Shape& shape, int most_heads, int at_o
   const auto together = static_cast<std::int32_t>(shape.group() * shape.tokens);
   a.slices = (together + most_heads - 1) / most_heads;
   a.slice_heads = (together + a.slices - 1) / a.slices;
-  a.slice_sets = (a.slices + at_once - 1) / at_once;
 }
 
 }  // namespace santa::detail

@@ -19,19 +19,6 @@
 
 namespace santa::detail::inline SANTA_BUILD {
 
-/// The group of all that a group's team has, for what it does together: itself, but where teams work on several slices.
-template <class Group>
-struct TeamOfGroup {
-  using type = Group;
-};
-template <class Group>
-  requires requires { typename Group::Team; }
-struct TeamOfGroup<Group> {
-  using type = typename Group::Team;
-};
-template <class Group>
-using TeamOf = typename TeamOfGroup<Group>::type;
-
 /// What the kernels of one method share that touch a cache: their arguments, the stages of its units, and the group
 /// that works on them.
 template <class ExecutionSpace, class KernelArguments, class KernelExtents, class KernelStages>
@@ -47,9 +34,6 @@ struct KernelContext {
   using Stage = typename KernelStages::template Stage<Extents>;
   using State = GroupState<Group, Stage>;
 
-  /// Slices that a team works on at once.
-  static constexpr int slices = Extents::slices;
-
   Arguments arguments;
   KernelStages stages;
 
@@ -61,12 +45,6 @@ struct KernelContext {
   /// And for one in which nothing is queued.
   [[nodiscard]] auto lean() const {
     return KernelContext<Space, Arguments, lanes::Lean<Extents>, KernelStages>{arguments, stages};
-  }
-
-  /// And for one whose teams work on several slices at once.
-  template <int slices>
-  [[nodiscard]] auto sliced() const {
-    return KernelContext<Space, Arguments, lanes::Sliced<Extents, slices>, KernelStages>{arguments, stages};
   }
 
   template <class Member>
@@ -81,9 +59,7 @@ struct KernelContext {
 
   /// The stage of a unit; uses the team's scratch and the front of the group's.
   [[nodiscard]] KOKKOS_FUNCTION Stage stage(const Group& group, float* scratch, const Unit& unit) const {
-    float* shared = scratch;
-    if constexpr (slices > 1) shared += group.slice() * shared_floats();
-    return stages.template stage<Extents>(group, arguments, unit, shared, group_scratch(group, scratch));
+    return stages.template stage<Extents>(group, arguments, unit, scratch, group_scratch(group, scratch));
   }
   /// The running state of a group that draws rows of a unit.
   [[nodiscard]] KOKKOS_FUNCTION State state(const Group& group, Stage& stage, float* scratch, const Unit& unit) const {
@@ -97,26 +73,27 @@ struct KernelContext {
   /// Scratch of a team: what its groups work with, and afterwards a state of each of them.
   [[nodiscard]] KOKKOS_FUNCTION std::size_t scratch_floats(int heads, int dim) const {
     constexpr std::size_t groups = Group::groups_per_team;
-    const std::size_t working = slices * shared_floats() + groups * group_floats();
-    const std::size_t merging = slices * groups * (group_state_floats(heads, dim) + sizeof(UnitCounts) / sizeof(float));
+    const std::size_t working = shared_floats() + groups * group_floats();
+    const std::size_t merging = groups * (group_state_floats(heads, dim) + sizeof(UnitCounts) / sizeof(float));
     return groups > 1 && merging > working ? merging : working;
   }
 
   /// Calls f(unit) for the unit of a team's rank and, where units are taken, for those that it takes after it.
   /// `scratch` is the team's.
-  template <class Team, class Member, class F>
-  KOKKOS_FORCEINLINE_FUNCTION void for_each_unit(const Team& team, const Member& member, float* scratch, F&& f) const {
+  template <class Member, class F>
+  KOKKOS_FORCEINLINE_FUNCTION void for_each_unit(const Group& group, const Member& member, float* scratch,
+                                                 F&& f) const {
     if constexpr (!lanes::takes_units<Space>) {
       f(unit_of(arguments, member.league_rank()));
     } else {
       std::int64_t rank = member.league_rank();
       if (are_taken(arguments) && rank >= all_units(arguments)) return;
       for (;;) {  // one place that calls f
-        const std::int32_t next = are_taken(arguments) ? take_unit(team, arguments) : 0;
-        f(unit_of<slices>(arguments, rank));
+        const std::int32_t next = are_taken(arguments) ? take_unit(group, arguments) : 0;
+        f(unit_of(arguments, rank));
         if (!are_taken(arguments)) return;
         const std::int64_t all = all_units(arguments);
-        rank = taken_unit(team, arguments, next, member.league_size(), all, reinterpret_cast<std::int32_t*>(scratch));
+        rank = taken_unit(group, arguments, next, member.league_size(), all, reinterpret_cast<std::int32_t*>(scratch));
         if (rank >= all) return;
       }
     }
@@ -124,11 +101,11 @@ struct KernelContext {
 
   /// Calls f(unit) for every slice of a kv head, once all units of the kv head have arrived: by the group of the last
   /// one, which sees what the others wrote.
-  template <class Team, class F>
-  KOKKOS_FORCEINLINE_FUNCTION void when_all_arrived(const Team& team, const Unit& unit, F&& f) const {
+  template <class F>
+  KOKKOS_FORCEINLINE_FUNCTION void when_all_arrived(const Group& group, const Unit& unit, F&& f) const {
     std::int32_t& arrived =
         arguments.arrived[static_cast<std::int64_t>(unit.batch) * arguments.kv_heads + unit.kv_head];
-    if (team.last_of(arrived, units_of_kv_head(arguments, unit))) for_each_slice(arguments, unit, f);
+    if (group.last_of(arrived, units_of_kv_head(arguments, unit))) for_each_slice(arguments, unit, f);
   }
 
  private:
@@ -146,7 +123,7 @@ struct KernelContext {
   }
   /// Where the scratch of a group begins: after what the team shares.
   [[nodiscard]] KOKKOS_FUNCTION float* group_scratch(const Group& group, float* scratch) const {
-    return scratch + slices * shared_floats() + group.rank() * group_floats();
+    return scratch + shared_floats() + group.rank() * group_floats();
   }
 };
 

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <santa/core/build.hpp>
-#include <santa/decode/all_rows.hpp>
 #include <santa/decode/kernel_context.hpp>
 #include <santa/decode/merge_kernel.hpp>
 #include <santa/decode/part_kernel.hpp>
@@ -93,7 +92,10 @@ struct Recipe<Exact> {
 
   template <class Space, class Context>
   static void run(const Space& space, const Context& context, bool /*first_step*/) {
-    with_all_rows(context, [&](const auto& own) { sweep<ExactRule>("santa::exact", space, own); });
+    if constexpr (requires { requires Context::Stage::attends; })
+      sweep<ExactRule>("santa::exact", space, context.lean());
+    else
+      sweep<ExactRule>("santa::exact", space, context);
   }
 };
 

@@ -211,7 +211,7 @@ class DecodePlan {
   template <class Build>
   void lay_out(const Space& space, const Options& options) {
     Arguments& a = _arguments;
-    detail::cut_heads<Space>(a, _shape, detail::takes_all<M>);
+    detail::set_heads(a, _shape, lanes::Seam<Space>::most_heads(detail::dims_of(_shape).most()));
     a.token_rows.causal = options.causal;
     a.storage = _shape.length;
     a.window = _modifier.window();

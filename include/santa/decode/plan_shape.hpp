@@ -12,6 +12,7 @@
 #include <Kokkos_Core.hpp>
 
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -48,12 +49,10 @@ inline constexpr CacheOf<Cache> cache_of{};
 
 namespace detail::inline SANTA_BUILD {
 
-/// Notes a shape's heads, cut into slices; `together`: several of them are worked on by one team, where that can be.
-template <class Space>
-void cut_heads(Arguments& a, const Shape& shape, bool together) {
-  const int dim = dims_of(shape).most();
-  set_heads(a, shape, lanes::Seam<Space>::most_heads(dim), together ? lanes::slices_at_once<Space>(dim) : 1);
-}
+/// Whether stages of a cache may add up all rows by themselves, as far as its types say.
+template <class Addresses>
+inline constexpr bool may_attend = std::same_as<typename Addresses::Element, typename Addresses::ScoredElement> &&
+                                   sizeof(typename Addresses::Element) <= 2;
 
 /// Notes whether a run's units are those of its balance. Else, of a few requests with lengths, each has as many as it
 /// may have, and its keys are cut as a balanced schedule cuts them.
@@ -69,7 +68,7 @@ inline void note_balance(Arguments& a, const Cut& cut) {
 template <class Space>
 lanes::Division divide_plan(const Space& space, const Arguments& a, std::int64_t length, std::int64_t keys_per_split,
                             lanes::Work work) {
-  work.rows = std::max(std::int64_t{a.batch} * a.kv_heads * a.slice_sets, std::int64_t{1});
+  work.rows = std::max(a.slice_rows(), std::int64_t{1});
   work.heads = a.slice_heads;
   work.dim = a.row_dims().most();
   work.length = length;

@@ -45,13 +45,11 @@ Cut cut_of(const Space& space, const Shape& shape, const ScheduleOptions& option
   cut.keys_per_split = options.keys_per_split;
   cut.window = options.window;
   Arguments a;
-  cut_heads<Space>(a, shape, true);
-  const lanes::Shares shares = lanes::Seam<Space>::shares(space,
-                                                          {.rows = shape.kv_heads * a.slice_sets,
-                                                           .heads = a.slice_heads,
-                                                           .dim = a.row_dims().most(),
-                                                           .length = shape.length},
-                                                          shape.batch);
+  set_heads(a, shape, lanes::Seam<Space>::most_heads(dims_of(shape).most()));
+  const lanes::Shares shares = lanes::Seam<Space>::shares(
+      space,
+      {.rows = shape.kv_heads * a.slices, .heads = a.slice_heads, .dim = a.row_dims().most(), .length = shape.length},
+      shape.batch);
   cut.parts = shares.parts;
   cut.least = shares.least;
   cut.most_merged = lanes::Seam<Space>::most_merged(a.slice_heads, a.dim);

@@ -53,24 +53,18 @@ struct SweepKernel : Context {
   template <class Member>
   KOKKOS_FUNCTION void operator()(const Member& member) const {
     const Arguments& a = this->arguments;
-    const TeamOf<Group> team(member);
     const Group group(member);
     float* scratch = group.template scratch<float>(member, scratch_floats(a.slice_heads, a.dim));
-    this->for_each_unit(team, member, scratch, [&](const Unit& unit) {
-      if constexpr (Context::slices > 1)
-        sweep(group, unit_of_slice(a, unit, group.slice()), scratch, unit.slice + group.slice() < a.slices);
-      else
-        sweep(group, unit, scratch);
+    this->for_each_unit(group, member, scratch, [&](const Unit& unit) {
+      sweep(group, unit, scratch);
       if (a.keeps_states || are_merged_apart(a, unit)) return;
-      this->when_all_arrived(team, unit,
-                             [&](const Unit& slice) { write_outputs<State::rescored>(team, a, slice, scratch); });
+      this->when_all_arrived(group, unit,
+                             [&](const Unit& slice) { write_outputs<State::rescored>(group, a, slice, scratch); });
     });
   }
 
  private:
-  /// `counts`: what comes out is kept. It is not of a slice that there is none of, which takes part for the others'
-  /// sake.
-  KOKKOS_FUNCTION void sweep(const Group& group, const Unit& unit, float* scratch, bool counts = true) const {
+  KOKKOS_FUNCTION void sweep(const Group& group, const Unit& unit, float* scratch) const {
     const Arguments& a = this->arguments;
     Stage stage = this->stage(group, scratch, unit);
     Rule rule = make_rule(group, unit, scratch);
@@ -82,7 +76,7 @@ struct SweepKernel : Context {
     if constexpr (takes_all) {
       AllRows<Group, Stage, typename Stage::Products::Scores> state(stage, a, unit);
       if (unit.begin < unit.end) stage.attend(state);
-      return finish(group, unit, state, rule, flags_of(stage), scratch, counts);
+      return finish(group, unit, state, rule, flags_of(stage), scratch);
     } else {
       draw(group, stage, unit, rule, scratch);
     }
@@ -122,7 +116,7 @@ struct SweepKernel : Context {
   /// Writes the state of the unit: the group's, or that of all groups of the team together.
   template <class UnitState>
   KOKKOS_FUNCTION void finish(const Group& group, const Unit& unit, UnitState& state, const Rule& rule,
-                              std::uint32_t flags, float* scratch, bool kept = true) const {
+                              std::uint32_t flags, float* scratch) const {
     const Arguments& a = this->arguments;
     const std::int64_t row = state_of_unit(a, unit);
     float* states = a.states + row * a.slice_heads * state_floats(a.dim);
@@ -130,37 +124,26 @@ struct SweepKernel : Context {
     state.close(rule, heads);
     const UnitCounts counts{state.rows(), rule.samples(state.rows()), flags};
     if constexpr (Group::groups_per_team == 1) {
-      if (kept) state.store(heads, states);
-      if (kept) group.single([&] { a.counts[row] = counts; });
+      state.store(heads, states);
+      group.single([&] { a.counts[row] = counts; });
     } else {
       group.team_barrier();  // from here on, scratch holds states
       const std::int64_t stride = Context::group_state_floats(a.slice_heads, a.dim);
-      const int first = first_group(group);  // of the slice
-      auto* const all_counts = reinterpret_cast<UnitCounts*>(scratch) + first;
-      float* parts = scratch + sizeof(UnitCounts) / sizeof(float) * (Context::slices * Group::groups_per_team);
-      parts += first * stride;
+      float* parts = scratch + sizeof(UnitCounts) / sizeof(float) * Group::groups_per_team;
       state.store(heads, parts + group.rank() * stride);
-      group.single([&] { all_counts[group.rank()] = counts; });
+      group.single([&] { reinterpret_cast<UnitCounts*>(scratch)[group.rank()] = counts; });
       group.team_barrier();
-      if (!kept) return;
       merge_groups<State::rescored>(group, parts, stride, unit.heads, a.dim, states);
-      if (group.rank() == 0) group.single([&] { a.counts[row] = sum_counts(all_counts); });
+      if (group.rank() == 0) group.single([&] { a.counts[row] = sum_counts(scratch); });
     }
   }
 
-  /// Groups of a team that work on the slices before a group's own.
-  KOKKOS_FUNCTION static int first_group(const Group& group) {
-    if constexpr (Context::slices > 1)
-      return group.slice() * Group::groups_per_team;
-    else
-      return 0;
-  }
-  KOKKOS_FUNCTION static UnitCounts sum_counts(const UnitCounts* counts) {
+  KOKKOS_FUNCTION static UnitCounts sum_counts(const float* scratch) {
     UnitCounts sum;
     for (int i = 0; i < Group::groups_per_team; ++i) {
-      sum.rows += counts[i].rows;
-      sum.samples += counts[i].samples;
-      sum.flags |= counts[i].flags;
+      sum.rows += reinterpret_cast<const UnitCounts*>(scratch)[i].rows;
+      sum.samples += reinterpret_cast<const UnitCounts*>(scratch)[i].samples;
+      sum.flags |= reinterpret_cast<const UnitCounts*>(scratch)[i].flags;
     }
     return sum;
   }

@@ -25,9 +25,6 @@
 #include <type_traits>
 #include <utility>
 
-#if !defined(SANTA_SLICES)
-#define SANTA_SLICES 4
-#endif
 #if defined(KOKKOS_ENABLE_CUDA) && !defined(SANTA_GENERIC_DEVICE)
 
 namespace santa::lanes::inline SANTA_BUILD {
@@ -59,16 +56,13 @@ struct Seam<Kokkos::Cuda> {
   /// Query heads of a slice at most: scores of a tile and queries must fit in scratch.
   static constexpr int most_heads(int dim) { return dim > 128 ? 8 : 16; }
 
-  /// Slices of a kv head that a lean team works on at once, where there are several: it reads their rows once.
-  static constexpr int slices_at_once(int dim) { return dim > 128 ? 2 : SANTA_SLICES; }
-
   /// States of 128 features that a warp merges in the time that another kernel takes to begin.
   static constexpr int few_states = 16;
 
   static constexpr bool many_groups = true;
   template <class Extents>
-  using Group = GroupOfWarps<Extents::heads, warps_of<Extents>, Extents::slices,
-                             std::conditional_t<Extents::product_order, ProductOrder, PlainOrder>>;
+  using Group = WarpGroup<Extents::heads, warps_of<Extents>,
+                          std::conditional_t<Extents::product_order, ProductOrder, PlainOrder>>;
   template <class K, class Extents, class Scored = K, bool rescored = false, class V = K, bool scaled = false,
             class G = Group<Extents>, int key_dim = Extents::key_dim, int dim = Extents::value_dim,
             bool fast = Extents::tensor_cores>

@@ -70,7 +70,6 @@ struct Extents {
   static constexpr bool roomy = false;
   static constexpr bool crowded = false;
   static constexpr bool lean = false;
-  static constexpr int slices = 1;  // of a kv head that a team works on at once
   static constexpr int groups = 0;  // of a team; 0: as scratch allows
   static constexpr int teams = 0;   // at once on a multiprocessor, for which registers are shared out; 0: as groups say
 };
@@ -91,12 +90,6 @@ struct Crowded : Extents {
 template <class Extents>
 struct Lean : Extents {
   static constexpr bool lean = true;
-};
-
-/// The same for several slices of a kv head at once, whose rows are read together.
-template <class Extents, int Slices>
-struct Sliced : Extents {
-  static constexpr int slices = Slices;
 };
 
 /// The same in plain loops.

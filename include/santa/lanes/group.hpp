@@ -45,15 +45,6 @@ inline constexpr bool has_calls = requires {
 template <class Space>
 inline constexpr bool takes_units = Kokkos::is_execution_space_v<Space>;
 
-/// Slices of a kv head that a lean team of an execution space works on at once.
-template <class Space>
-constexpr int slices_at_once(int dim) {
-  if constexpr (requires { Seam<Space>::slices_at_once(dim); })
-    return Seam<Space>::slices_at_once(dim);
-  else
-    return 1;
-}
-
 /// So many requests with lengths are cut into equally many splits each, without a schedule of their own.
 template <class Space>
 constexpr std::int64_t requests_cut_evenly() {

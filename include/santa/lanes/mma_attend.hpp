@@ -46,28 +46,29 @@ struct MmaAttend {
   __device__ __forceinline__ void run(const Keys& keys, const Values& values, Scales scales, std::int64_t first,
                                       std::int64_t turn, std::int64_t start, std::int64_t end, const Weigh& weigh) {
     if (first >= end) return;
-    TileRows<Keys, Values, Scales, Ring::members> rows(keys, values, scales, Ring::member(), start, end, first, turn);
+    TileRows<Keys, Values, Scales> rows(keys, values, scales, start, end, first, turn);
     typename Sums::RowScale by;
     if (ring.waiting() < 1) ask<0>(rows, first);
     if (ring.waiting() < 2) ask<1>(rows, first);
 #pragma unroll 1
     for (std::int64_t at = first; at < end; at += turn) {
-      // Two panels are always on their way, so that which one is asked for next is known at each place.
-      const auto ask_next = [&](auto panel) {
-        constexpr int next = decltype(panel)::value + 2;
+      // What is asked for where a panel's room is given back is known: the panel after the one that still waits.
+      const auto take = [&](auto panel) {
+        constexpr int next = decltype(panel)::value + Ring::slots;
+        ring.pop();
         if constexpr (next == panels) rows.turn(at + turn);
         if (next < panels || at + turn < end) ask<next % panels>(rows, next < panels ? at : at + turn);
       };
       scales.turn();
       Scores scores;
-      score(scores, ask_next);
+      score(scores, take);
       if constexpr (Scales::of_keys) scores.scale_rows(scales.key());
       weigh(at, scores);
       if constexpr (Scales::of_values) {
         scores.scale_rows(scales.value());
         by.fit(scores, sums);
       }
-      add(scores, by, ask_next);
+      add(scores, by, take);
     }
     by.close(sums);
   }
@@ -76,59 +77,36 @@ struct MmaAttend {
   static constexpr int key_panels = 32 / Panels::key_rows;
   static constexpr int value_panels = 32 / Panels::value_rows;
   static constexpr int panels = key_panels + value_panels;  // of a tile
-  static_assert(panels >= 2);
+  static_assert(Ring::slots == 2 && panels >= 2);
   template <int i>
   using Panel = std::integral_constant<int, i>;
   using Scores = ProductScores<Query::heads_max>;
 
-  /// The scratch address of the oldest panel; the next one is asked for where there is room for it: now, if what was
-  /// read before may be overwritten, or when this one has been read.
-  template <class Ask, class Which>
-  __device__ __forceinline__ std::uint32_t begin(const Ask& ask_next, Which panel) const {
-    if constexpr (Ring::members == 1) {
-      return ring.front();
-    } else {
-      const std::uint32_t place = ring.take();
-      ask_next(panel);
-      return place;
-    }
-  }
-  template <class Ask, class Which>
-  __device__ __forceinline__ void end_of(const Ask& ask_next, Which panel) const {
-    if constexpr (Ring::members == 1) {
-      ring.pop();
-      ask_next(panel);
-    }
-  }
-
-  template <class Ask>
-  __device__ __forceinline__ void score(Scores& scores, const Ask& ask_next) const {
+  template <class Take>
+  __device__ __forceinline__ void score(Scores& scores, const Take& take) const {
     std::uint32_t panel = 0;
     const auto half = [&](auto i) {
       constexpr int h = decltype(i)::value;
-      constexpr Panel<h * key_panels / 2> which{};
-      if constexpr (h < key_panels) panel = begin(ask_next, which) + row_place<Panels::key_bytes>(warp_lane() % 16);
+      if (h < key_panels) panel = ring.front() + row_place<Panels::key_bytes>(warp_lane() % 16);
       float c[Scores::blocks][4];
       query.products(pieces_on(panel + row_of_half<Panels::key_bytes>(h, key_panels), Query::lane_piece()), c, [&] {
-        if constexpr (key_panels == 2 || h == 1) end_of(ask_next, which);
+        if constexpr (key_panels == 2 || h == 1) take(Panel<h * key_panels / 2>{});
       });
       scores.take(h, c);
     };
     half(Panel<0>{});
     half(Panel<1>{});
   }
-  template <class Ask>
-  __device__ __forceinline__ void add(const Scores& scores, const typename Sums::RowScale& by,
-                                      const Ask& ask_next) const {
+  template <class Take>
+  __device__ __forceinline__ void add(const Scores& scores, const typename Sums::RowScale& by, const Take& take) const {
     std::uint32_t panel = 0;
     const auto half = [&](auto i) {
       constexpr int h = decltype(i)::value;
       std::uint32_t weights[Scores::operands][2];
       scores.template weigh_rows<typename Sums::Factor>(h, by, weights);
-      constexpr Panel<key_panels + h * value_panels / 2> which{};
-      if constexpr (h < value_panels) panel = begin(ask_next, which) + row_place<Panels::value_bytes>(Sums::lane_row());
+      if (h < value_panels) panel = ring.front() + row_place<Panels::value_bytes>(Sums::lane_row());
       sums.add(pieces_on(panel + row_of_half<Panels::value_bytes>(h, value_panels), Sums::lane_piece()), weights);
-      if constexpr (value_panels == 2 || h == 1) end_of(ask_next, which);
+      if constexpr (value_panels == 2 || h == 1) take(Panel<key_panels + h * value_panels / 2>{});
     };
     half(Panel<0>{});
     half(Panel<1>{});
@@ -147,7 +125,7 @@ struct MmaAttend {
     constexpr int bytes = of_keys ? Panels::key_bytes : Panels::value_bytes;
     constexpr int at = of_keys ? panel * count : (panel - key_panels) * count;
     using T = std::conditional_t<of_keys, typename Panels::Key, typename Panels::Value>;
-    const T* from[count / Ring::row_step / Ring::members];
+    const T* from[count / Ring::row_step];
     rows.template find<of_keys, at, count>(tile, from);
     ring.template ask<bytes>(from, rows.template present<count>(tile + at),
                              (of_keys ? dims.keys : dims.values) * int{sizeof(T)});

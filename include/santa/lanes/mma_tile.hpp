@@ -8,13 +8,11 @@
 #include <santa/lanes/mma_sums.hpp>
 #include <santa/lanes/panel_ring.hpp>
 #include <santa/lanes/product_lanes.hpp>
-#include <santa/lanes/shared_ring.hpp>
 #include <santa/lanes/tile_rows.hpp>
 
 #include <Kokkos_Core.hpp>
 
 #include <cstdint>
-#include <type_traits>
 
 #if defined(KOKKOS_ENABLE_CUDA)
 
@@ -31,8 +29,7 @@ class MmaTile {
   static constexpr int value_bytes = Panels::value_bytes;
   static constexpr int key_rows = Panels::key_rows;
   static constexpr int value_rows = 16;
-  using Ring = std::conditional_t<(Group::slices > 1), SharedRing<Group, Panels::bytes>,
-                                  PanelRing<Panels::bytes, scaled ? 32 : 0>>;
+  using Ring = PanelRing<Panels::bytes, scaled ? 32 : 0>;
   using Query = MmaQuery<Group, K, KeyDim>;
   using Sums = MmaSums<Group, V, ValueDim, scaled>;
   using RowDims = santa::detail::RowDims;
@@ -57,9 +54,7 @@ class MmaTile {
   /// Asks for the first rows of the first tile, ahead of `scores`.
   template <class Rows>
   __device__ __forceinline__ void ask(const Rows& rows, std::int64_t first, std::int64_t step, int count) {
-    if constexpr (Ring::members == 1) {
-      while (_keys_asked < 2 && ask_keys(rows, first, step, count)) {
-      }
+    while (_keys_asked < 2 && ask_keys(rows, first, step, count)) {
     }
   }
 

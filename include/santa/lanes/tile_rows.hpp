@@ -3,7 +3,6 @@
 
 #include <santa/core/build.hpp>
 #include <santa/lanes/mma.hpp>
-#include <santa/lanes/panel_ring.hpp>
 
 #include <cstdint>
 #include <type_traits>
@@ -58,8 +57,8 @@ struct PanelPages {
 template <int count, class Rows, class T>
 __device__ __forceinline__ void find_rows(const Rows& rows, std::int64_t first, std::int64_t step, int present,
                                           PanelPages<count>& pages, std::int64_t next, const T* (&from)[count / 4]) {
-  constexpr int row_step = PanelCopies::row_step;
-  const int own = PanelCopies::lane_row();
+  constexpr int row_step = 4;  // see PanelRing
+  const int own = warp_lane() / 8;
   if constexpr (requires { rows.stride; }) {
 #pragma unroll
     for (int j = 0; j < count / row_step; ++j) from[j] = rows[first + step * own] + row_step * j * step * rows.stride;
@@ -95,9 +94,8 @@ class TilePages {
   /// Looks up a tile.
   __device__ __forceinline__ void look_up(std::int64_t first) {
     if (_end <= 0) return;  // there is no row
-    const std::int64_t row = first + warp_lane();
-    const std::int64_t seen = row > _start ? row : _start;
-    const auto at = static_cast<std::uint32_t>(seen < _end ? seen : _end - 1);
+    const std::int32_t row = max(static_cast<std::int32_t>(first) + warp_lane(), _start);
+    const auto at = static_cast<std::uint32_t>(min(row, _end - 1));
     const std::uint32_t n = _slots.page_size.quotient(at);
     _coming_entry = static_cast<std::uint32_t>(_slots.entries[n * _slots.stride]);
     _coming_slot = at - n * static_cast<std::uint32_t>(_slots.page_size);
@@ -167,10 +165,9 @@ class TileScales {
 /// Rows of keys and values of the tiles that begin at first, first + turn, ..., as panels are made of them: of a panel
 /// of rows, lane_row() + row_step j are a lane's own. Rows before `start` and from `end` on are others of between: they
 /// count for nothing, but what they hold is multiplied.
-/// Where several warps bring a panel, `members`, a warp's own rows are the `member`-th share.
-template <class Keys, class Values, class Scales, int members = 1>
+template <class Keys, class Values, class Scales>
 class TileRows {
-  static constexpr int row_step = PanelCopies::row_step;
+  static constexpr int row_step = 4;  // see PanelRing
   static constexpr bool in_pages = RowsInPages<Keys> && RowsInPages<Values>;
   struct NoPages {
     __device__ NoPages(const Keys& /*keys*/, std::int64_t /*start*/, std::int64_t /*end*/) {}
@@ -183,13 +180,12 @@ class TileRows {
   }
 
  public:
-  __device__ TileRows(const Keys& keys, const Values& values, Scales& scales, int member, std::int64_t start,
-                      std::int64_t end, std::int64_t first, std::int64_t turn)
+  __device__ TileRows(const Keys& keys, const Values& values, Scales& scales, std::int64_t start, std::int64_t end,
+                      std::int64_t first, std::int64_t turn)
       : _keys(keys),
         _values(values),
         _scales(scales),
         _pages(slots_of(keys), start, end),
-        _member(member),
         _start(start),
         _end(end),
         _turn(turn) {
@@ -213,7 +209,7 @@ class TileRows {
 
   /// Where a lane's own rows of rows at to at + count of that tile lie: of keys or of values.
   template <bool of_keys, int at, int count, class T>
-  __device__ __forceinline__ void find(std::int64_t tile, const T* (&from)[count / row_step / members]) const {
+  __device__ __forceinline__ void find(std::int64_t tile, const T* (&from)[count / row_step]) const {
     if constexpr (of_keys)
       find<at, count>(_keys, tile, from);
     else
@@ -226,7 +222,8 @@ class TileRows {
   }
 
  private:
-  __device__ static int lane_row() { return PanelCopies::lane_row(); }
+  static_assert(row_step * 8 == 32);
+  __device__ static int lane_row() { return warp_lane() / 8; }
   __device__ static decltype(auto) slots_of(const Keys& keys) {
     if constexpr (in_pages)
       return (keys.slots);
@@ -235,36 +232,33 @@ class TileRows {
   }
 
   template <int at, int count, class Rows, class T>
-  __device__ __forceinline__ void find(const Rows& rows, std::int64_t tile,
-                                       const T* (&from)[count / row_step / members]) const {
-    constexpr int own = count / row_step / members;
-    const int first = at + (members > 1 ? _member * (own * row_step) : 0);
+  __device__ __forceinline__ void find(const Rows& rows, std::int64_t tile, const T* (&from)[count / row_step]) const {
+    constexpr int own = count / row_step;
     if constexpr (in_pages) {
       if (_pages.by_panel()) {
-        constexpr int in_page = own < 4 ? own : 4;
         const T* panel = nullptr;
 #pragma unroll
         for (int j = 0; j < own; ++j) {
-          if (j % in_page == 0) panel = _pages.place(rows, first + row_step * j) + lane_row() * rows.row_stride;
+          if (j % 4 == 0) panel = _pages.place(rows, at + row_step * j) + lane_row() * rows.row_stride;
           from[j] = panel;
           panel += row_step * rows.row_stride;
         }
       } else {
 #pragma unroll
-        for (int j = 0; j < own; ++j) from[j] = _pages.place(rows, first + lane_row() + row_step * j);
+        for (int j = 0; j < own; ++j) from[j] = _pages.place(rows, at + lane_row() + row_step * j);
       }
     } else {
-      const std::int64_t own_first = tile + first + lane_row();
+      const std::int64_t first = tile + at + lane_row();
       if constexpr (requires { rows.stride; })
         if (tile + at >= _start && tile + at + count <= _end) {
-          from[0] = rows[own_first];
+          from[0] = rows[first];
 #pragma unroll
           for (int j = 1; j < own; ++j) from[j] = from[j - 1] + row_step * rows.stride;
           return;
         }
 #pragma unroll
       for (int j = 0; j < own; ++j) {
-        const std::int64_t row = own_first + row_step * j;
+        const std::int64_t row = first + row_step * j;
         from[j] = rows[between(row)];
       }
     }
@@ -278,7 +272,6 @@ class TileRows {
   const Values& _values;
   Scales& _scales;
   typename decltype(pages_of())::type _pages;
-  int _member;
   std::int64_t _start, _end, _turn;
 };
 

@@ -9,7 +9,6 @@
 
 #include <cstdint>
 #include <cstring>
-#include <type_traits>
 
 #if defined(KOKKOS_ENABLE_CUDA)
 
@@ -23,8 +22,6 @@ struct WarpGroup : WarpLanes<Order> {
   using WarpLanes<Order>::value_of;
   static constexpr int max_heads = Heads;
   static constexpr int groups_per_team = Groups;
-  static constexpr int slices = 1;  // see SliceGroup
-  using Team = WarpGroup;
   static constexpr int scratch_level = 0;
   static constexpr int scratch_alignment = 128;
   static constexpr int queue_capacity = 80;
@@ -43,7 +40,6 @@ struct WarpGroup : WarpLanes<Order> {
 
   /// Which group of the team this is.
   __device__ static int rank() { return static_cast<int>(threadIdx.y); }
-  __device__ static int slice() { return 0; }
   /// Makes memory written by one lane seen by the others of the group.
   __device__ static void sync() { __syncwarp(); }
   __device__ static void team_barrier() { __syncthreads(); }
@@ -228,33 +224,6 @@ struct WarpGroup : WarpLanes<Order> {
     __syncthreads();
   }
 };
-
-/// A warp of a team that works on several slices of a kv head at once. Warps of one slice share out its tiles, as
-/// groups of a team do; those that work on the same tile, one of each slice, bring its rows together.
-template <int Heads, int Warps, int Slices, class Order>
-struct SliceGroup : WarpGroup<Heads, Warps / Slices, Order> {
-  static_assert(Warps % Slices == 0);
-  using WarpGroup<Heads, Warps / Slices, Order>::WarpGroup;
-  static constexpr int slices = Slices;
-  /// All warps, for what they do together.
-  using Team = WarpGroup<Heads, Warps, Order>;
-
-  __device__ static int rank() { return static_cast<int>(threadIdx.y) / Slices; }
-  __device__ static int slice() { return static_cast<int>(threadIdx.y) % Slices; }
-  /// Waits for the warps that work on the same tile, and sees what they wrote to scratch before. Barrier 0 is the
-  /// team's.
-  __device__ __forceinline__ static void tile_barrier() {
-    static_assert(Warps <= 2 * Slices);
-    if (Warps == Slices || rank() == 0)
-      asm volatile("bar.sync 1, %0;" ::"n"(32 * Slices) : "memory");
-    else
-      asm volatile("bar.sync 2, %0;" ::"n"(32 * Slices) : "memory");
-  }
-};
-
-template <int Heads, int Warps, int Slices, class Order>
-using GroupOfWarps =
-    std::conditional_t<Slices == 1, WarpGroup<Heads, Warps, Order>, SliceGroup<Heads, Warps, Slices, Order>>;
 
 }  // namespace santa::lanes::inline SANTA_BUILD
 

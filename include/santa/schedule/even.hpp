@@ -33,10 +33,10 @@ KOKKOS_INLINE_FUNCTION std::int32_t take_digit(std::uint32_t& rest, const Diviso
   return static_cast<std::int32_t>(digit);
 }
 
-/// The kv head and slice, or set of slices, that the last digits of a rank name, which are taken off.
-KOKKOS_INLINE_FUNCTION UnitPlace take_slice(const Arguments& a, std::uint32_t& rest, const Divisor& slices) {
+/// The kv head and slice that the last digits of a rank name, which are taken off.
+KOKKOS_INLINE_FUNCTION UnitPlace take_slice(const Arguments& a, std::uint32_t& rest) {
   UnitPlace place{};
-  place.slice = take_digit(rest, slices);
+  place.slice = take_digit(rest, a.slices);
   place.kv_head = take_digit(rest, a.kv_heads);
   return place;
 }

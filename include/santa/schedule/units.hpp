@@ -34,10 +34,10 @@ KOKKOS_INLINE_FUNCTION bool are_taken(const Arguments& a) { return is_balanced(a
 /// On devices, as a balanced schedule has it in their memory.
 KOKKOS_INLINE_FUNCTION std::int64_t all_units(const Arguments& a) {
   const std::int64_t splits = is_balanced(a) ? all_splits(a.balance, a.batch) : std::int64_t{a.batch} * a.splits;
-  return splits * a.kv_heads * a.slice_sets;
+  return splits * a.kv_heads * a.slices;
 }
 KOKKOS_INLINE_FUNCTION std::int64_t most_units(const Arguments& a) {
-  return std::int64_t{a.batch} * a.kv_heads * a.slice_sets * (is_balanced(a) ? a.most_splits : std::int32_t{a.splits});
+  return a.slice_rows() * (is_balanced(a) ? a.most_splits : std::int32_t{a.splits});
 }
 /// Errors: std::invalid_argument for more units than kernels count.
 inline void require_countable_units(const Arguments& a) {
@@ -84,7 +84,7 @@ KOKKOS_INLINE_FUNCTION bool are_merged_apart(const Arguments& a, const Unit& uni
 }
 /// Units of a unit's kv head.
 KOKKOS_INLINE_FUNCTION std::int32_t units_of_kv_head(const Arguments& a, const Unit& unit) {
-  return splits_of(a, unit).count * a.slice_sets;
+  return splits_of(a, unit).count * a.slices;
 }
 
 /// Notes the visible keys of the whole that a shard is of; `before`: heads of the kv head before the unit's.
@@ -153,12 +153,10 @@ KOKKOS_INLINE_FUNCTION Unit unit_at(const Arguments& a, const UnitPlace& place) 
 
 /// Units in the order (batch, split, kv head, slice), the last fastest: neighbours in time read neighbouring memory
 /// when heads lie next to each other (a token-major cache), and it makes no difference when they don't. Those of a
-/// balanced schedule have the longest splits first. Where teams work on several slices at once, that of their first.
-template <int slices_at_once = 1>
+/// balanced schedule have the longest splits first.
 KOKKOS_INLINE_FUNCTION Unit unit_of(const Arguments& a, std::int64_t rank) {
   auto rest = static_cast<std::uint32_t>(rank);
-  UnitPlace place = take_slice(a, rest, a.slice_sets);
-  place.slice *= slices_at_once;
+  UnitPlace place = take_slice(a, rest);
   if (is_balanced(a)) {
     const SplitOfRequest of = a.balance.order[rest];
     place.batch = of.request;
@@ -169,25 +167,13 @@ KOKKOS_INLINE_FUNCTION Unit unit_of(const Arguments& a, std::int64_t rank) {
   }
   return unit_at(a, place);
 }
-/// The same keys for the slice that is `later` ones later in a unit's set; for the last there is, if there are fewer.
-KOKKOS_INLINE_FUNCTION Unit unit_of_slice(const Arguments& a, const Unit& first, std::int32_t later) {
-  Unit unit = first;
-  const std::int32_t left = a.slices - 1 - first.slice;
-  const std::int32_t moved = later < left ? later : left;
-  const auto group = static_cast<std::int32_t>(a.kv_heads.quotient(static_cast<std::uint32_t>(a.heads)));
-  const std::int32_t before = (first.slice + moved) * a.slice_heads;
-  unit.slice += moved;
-  unit.first_head += moved * a.slice_heads;
-  unit.heads = group - before < a.slice_heads ? group - before : std::int32_t{a.slice_heads};
-  return unit;
-}
 /// The unit that likely follows one: of the last, the first; of a balanced schedule, one of the same request.
 KOKKOS_INLINE_FUNCTION Unit unit_after(const Arguments& a, const Unit& unit) {
   UnitPlace place = place_of(unit);
   const std::int64_t next = unit_rank(a, place) + 1;
   if (!is_balanced(a)) return unit_of(a, next < all_units(a) ? next : 0);
   auto rest = static_cast<std::uint32_t>(next - unit_rank(a, {unit.batch, 0, 0, 0}));
-  place = take_slice(a, rest, a.slices);
+  place = take_slice(a, rest);
   place.batch = unit.batch;
   place.split = static_cast<std::int32_t>(rest) < splits_of(a, unit).count ? static_cast<std::int32_t>(rest) : 0;
   return unit_at(a, place);
@@ -197,7 +183,7 @@ KOKKOS_INLINE_FUNCTION Unit unit_after(const Arguments& a, const Unit& unit) {
 template <bool of_shard = true>
 KOKKOS_INLINE_FUNCTION Unit whole_unit_of(const Arguments& a, std::int64_t row) {
   auto rest = static_cast<std::uint32_t>(row);
-  UnitPlace place = take_slice(a, rest, a.slices);
+  UnitPlace place = take_slice(a, rest);
   place.batch = static_cast<std::int32_t>(rest);
   return unit_at<of_shard>(a, place);
 }
@@ -221,7 +207,7 @@ KOKKOS_FORCEINLINE_FUNCTION void for_each_head_apart(const Arguments& a, std::in
   for (std::int64_t rank = team; rank < heads; rank += teams) {
     auto rest = static_cast<std::uint32_t>(rank);
     const std::int32_t head = take_digit(rest, a.slice_heads);
-    UnitPlace place = take_slice(a, rest, a.slices);
+    UnitPlace place = take_slice(a, rest);
     place.batch = named ? a.balance.apart[rest] : static_cast<std::int32_t>(rest);
     const Unit unit = unit_at<false>(a, place);
     if (head < unit.heads) f(unit, head);
