@@ -12,7 +12,6 @@
 #include <Kokkos_Core.hpp>
 
 #include <algorithm>
-#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -48,11 +47,6 @@ template <class Cache>
 inline constexpr CacheOf<Cache> cache_of{};
 
 namespace detail::inline SANTA_BUILD {
-
-/// Whether stages of a cache may add up all rows by themselves, as far as its types say.
-template <class Addresses>
-inline constexpr bool may_attend = std::same_as<typename Addresses::Element, typename Addresses::ScoredElement> &&
-                                   sizeof(typename Addresses::Element) <= 2;
 
 /// Notes whether a run's units are those of its balance. Else, of a few requests with lengths, each has as many as it
 /// may have, and its keys are cut as a balanced schedule cuts them.
