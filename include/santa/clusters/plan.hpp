@@ -25,6 +25,7 @@
 #include <cmath>
 #include <cstdint>
 #include <string>
+#include <type_traits>
 
 namespace santa {
 
@@ -151,7 +152,8 @@ class ClusterPlan {
     const float scale = options.scale != 0.F ? options.scale : 1.F / std::sqrt(static_cast<float>(_shape.dim));
     a.score_factor = scale * lanes::log2_of_e;
     // By the storage alone, so that a request's output depends on none of its batch mates.
-    a.chunk_units = static_cast<std::int32_t>(std::clamp<std::int64_t>(a.clusters.chunks, 1, 16));
+    const std::int64_t teams = (a.clusters.chunks * ((a.clusters.clusters + 31) / 32) + 3) / 4;  // of 4 tiles
+    a.chunk_units = static_cast<std::int32_t>(std::clamp<std::int64_t>(teams, 1, 128));
     a.row_units = static_cast<std::int32_t>(std::clamp<std::int64_t>((a.clusters.chunk + 255) / 256, 1, 8));
     detail::product("batch * heads * units", {_shape.batch, _shape.heads, a.units()}, detail::most_counted,
                     "less than 2^31");
@@ -229,13 +231,26 @@ class ClusterPlan {
     lanes::Seam<Space>::template with_extents<typename Addresses::Element, Compiled>(
         a.slice_heads, a.dim, true, [&]<class Extents>(Extents /*extents*/) {
           if constexpr (Extents::heads <= most_heads || lanes::has_calls<Space>)
-            start("santa::draw_clusters", space, a.slice_rows() * a.units(),
-                  detail::DrawKernel<Space, Addresses, detail::ClusterExtents<Extents::heads, Extents::dim>>{
-                      a, addresses});
+            draw<Extents>(space, a, addresses);
           else
             detail::reject("heads / kv_heads of kernels", std::to_string(Extents::heads), "at most 8 for clusters");
         });
     start("santa::merge_clusters", space, std::int64_t{a.batch} * a.kv_heads, detail::MergeClustersKernel<Space>{a});
+  }
+  /// By tensor cores where there are some, for rows that they take and without error bars, which need every term by
+  /// itself.
+  template <class Extents>
+  static void draw(const Space& space, const detail::ClusterArguments& a, const Addresses& addresses) {
+    constexpr int heads = Extents::heads;
+    constexpr int dim = Extents::dim;
+    const auto with = [&]<class Chosen>(Chosen /*extents*/) {
+      start("santa::draw_clusters", space, a.slice_rows() * a.units(),
+            detail::DrawKernel<Space, Addresses, Chosen>{a, addresses});
+    };
+    if constexpr (Extents::tensor_cores && std::is_same_v<typename Addresses::Element, bfloat16> && dim % 64 == 0 &&
+                  (dim & (dim - 1)) == 0)
+      if (!a.with_error && a.dim == dim && addresses.aligned()) return with(detail::ClusterExtents<heads, dim, true>{});
+    with(detail::ClusterExtents<heads, dim>{});
   }
   template <class Kernel>
   static void start(const char* label, const Space& space, std::int64_t units, const Kernel& kernel) {

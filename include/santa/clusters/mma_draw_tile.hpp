@@ -1,0 +1,388 @@
+// 32 clusters of a chunk on CUDA's tensor cores: their means, the clusters that are drawn, and the rows of these.
+#pragma once
+
+#include <santa/clusters/arguments.hpp>
+#include <santa/clusters/mma_codes.hpp>
+#include <santa/clusters/mma_rows.hpp>
+#include <santa/clusters/mma_scratch.hpp>
+#include <santa/clusters/tile_draws.hpp>
+#include <santa/core/build.hpp>
+#include <santa/lanes/math.hpp>
+
+#include <Kokkos_Core.hpp>
+
+#include <cstdint>
+
+#if defined(KOKKOS_ENABLE_CUDA)
+
+namespace santa::detail::inline SANTA_BUILD {
+
+/// The same as DrawTile, without error bars, for rows of `Dim` bfloat16, by a warp whose lanes are in ProductOrder. As
+/// no term is asked for by itself, N is a sum of rows of codes, of means and of the cache, each by one weight:
+///   means       m_p (1 - [p drawn] / pi_p), and of its keys the residuals' weights
+///   residuals   wc_i / pi_p (1 - [i drawn] / rho_i)
+///   rows        w_i / (pi_p rho_i)
+template <class Group, int Dim, class Keys, class Values>
+class MmaDrawTile {
+ public:
+  static constexpr int heads_max = Group::max_heads;
+  using Scratch = MmaScratch<heads_max, Dim>;
+
+  __device__ __forceinline__ MmaDrawTile(const Group& group, const ClusterArguments& a, const ClusterSlice& slice,
+                                         const Scratch& scratch, const Keys& keys, const Values& values,
+                                         ClusterCounts& counts)
+      : _group(group),
+        _a(a),
+        _slice(slice),
+        _scratch(scratch),
+        _keys(keys),
+        _values(values),
+        _draws(group, a, slice, scratch, counts) {
+    Rows::arrange([&](int head) { return scratch.query(head); }, Group::rank(), Group::groups_per_team,
+                  scratch.operands());
+    for (int i = lanes::warp_lane(); i < 2 * Scratch::sum_floats / 4; i += 32)
+      scratch.sums(0)[i] = {0.F, 0.F, 0.F, 0.F};
+#pragma unroll
+    for (int head = 0; head < heads_max; ++head) {
+      _reference[head] = ClusterHead{}.reference;
+      _mass[head] = _used[head] = _of_means[head] = _of_codes[head] = 0.F;
+    }
+    _sums.clear();
+    Group::team_barrier();
+  }
+
+  __device__ __forceinline__ void work(std::int64_t chunk, int tile, int tiles_of_chunk) {
+    _draws.open(chunk, tile, tiles_of_chunk);
+    score_means();
+    if (_a.rehearsal == ClusterArguments::sighting) return;
+    const int keys = _draws.draw_clusters(_score);
+    _sums.clear();
+    draw_blocks(keys);
+    if (_a.rehearsal != 0) return;
+    if (_a.telescoping) add_means();
+  }
+
+  __device__ __forceinline__ void add_certain(std::int64_t begin, std::int64_t end) {
+    for (std::int64_t first = begin; first < end; first += 16) {
+      const int count = end - first < 16 ? static_cast<int>(end - first) : 16;
+      gather([&](int i) { return first + (i < count ? i : count - 1); }, count, [](int) { return 1.F; }, true);
+    }
+  }
+
+  /// Writes the group's sums to scratch.
+  __device__ void finish() {
+    while (_waiting > 0) gather_queue();
+#pragma unroll
+    for (int head = 0; head < heads_max; ++head) {
+      const ClusterHead of{_reference[head],
+                           Group::sum(_mass[head]),
+                           Group::sum(_used[head]),
+                           0.F,
+                           0.F,
+                           Group::sum(_of_means[head]),
+                           Group::sum(_of_codes[head]),
+                           0.F};
+      Group::single([&] { _scratch.result(head) = of; });
+    }
+    // Both arrays of sums to a head's features in their order, and the sum of both for the first.
+    float4 sum[2][steps];
+#pragma unroll
+    for (int which = 0; which < 2; ++which)
+#pragma unroll
+      for (int n = 0; n < steps; ++n) sum[which][n] = whole(_scratch.sums(which)[n * 32 + lanes::warp_lane()]);
+    Group::sync();
+    if (Weights::rounded())
+#pragma unroll
+      for (int n = 0; n < steps; ++n) {
+        store(_scratch.kept(0, 0), Sums::feature_of(n), 32, sum[0][n]);
+        store(_scratch.kept(1, 0), Rows::feature_of(n), 1, sum[1][n]);
+      }
+    Group::sync();
+    for (int i = lanes::warp_lane(); i < heads_max * Dim; i += 32) _scratch.kept(0, 0)[i] += _scratch.kept(1, 0)[i];
+    Group::sync();
+  }
+
+ private:
+  using Rows = MmaRows<heads_max, Dim>;
+  using Weights = MmaWeights<heads_max>;
+  using Sums = MmaCodeSums<heads_max, Dim>;
+  static constexpr int steps = Dim / 16;
+  static constexpr int most_waiting = Scratch::queue_capacity - 32;
+
+  /// log2 scores of the means, a cluster a lane.
+  __device__ __forceinline__ void score_means() {
+    const ClusterChunk& at = _draws.at;
+    lanes::NibbleRows<Dim> rows;
+    rows.load([&](int i) { return at.mean(0, _draws.first + (i < _draws.count ? i : _draws.count - 1)); });
+    _draws.find_sizes();
+    const int own = Group::lane() < _draws.count ? Group::lane() : _draws.count - 1;
+    const auto scale = static_cast<float>(at.mean_scales(0)[_draws.first + own]);
+    float offset[heads_max];
+    _folded.fold(
+        at, [&](int head) { return _scratch.query(head); }, offset);
+    _folded.scores(rows, _score);
+    const bool there = _draws.size > 0.F;
+#pragma unroll
+    for (int head = 0; head < heads_max; ++head)
+      _score[head] = there && head < _slice.heads ? lanes::fma(_score[head], scale, offset[head]) : -lanes::infinity;
+    raise(_score);
+#pragma unroll
+    for (int head = 0; head < heads_max; ++head) {
+      _scratch.score(head)[Group::lane()] = _score[head];
+      _scratch.mean_weight(head)[Group::lane()] = 0.F;
+      _of_means[head] += there ? _draws.size * weight_of(_score[head], head) : 0.F;
+    }
+  }
+
+  /// What a lane knows of its key of a block.
+  struct Own {
+    BlockKey key;
+    float scale[2];  // of the codes of its key and of its value
+    int place;       // of the key in its chunk
+  };
+  __device__ __forceinline__ Own own_key(int block, int keys) const {
+    Own own;
+    own.key = _draws.key_at(32 * block + Group::lane(), keys);
+    own.scale[0] = static_cast<float>(_draws.at.code_scales(0)[own.key.slot]);
+    own.scale[1] = coded() ? static_cast<float>(_draws.at.code_scales(1)[own.key.slot]) : 0.F;
+    own.place = _draws.at.key_of()[own.key.slot];
+    return own;
+  }
+  [[nodiscard]] __device__ bool coded() const { return _a.telescoping && _a.value_codes && _a.rehearsal == 0; }
+
+  /// Blocks of 32 keys of the clusters that were drawn. Rows that wait are gathered between runs of blocks, whose codes
+  /// are not on their way then.
+  __device__ __forceinline__ void draw_blocks(int keys) {
+#pragma unroll 1
+    for (int block = 0; 32 * block < keys;) {
+      block = draw_run(block, keys);
+      while (_waiting > most_waiting) gather_queue();
+    }
+  }
+  /// Blocks from one on until rows have to be gathered, the codes of one on their way while another is worked on;
+  /// returns the one after the last.
+  __device__ __forceinline__ int draw_run(int block, int keys) {
+    lanes::NibbleRows<Dim> key_rows;
+    lanes::NibbleColumns<Dim> value_rows;
+    const auto load_keys = [&](const Own& own) {
+      key_rows.load([&](int i) { return _draws.at.codes(0, Group::value_of(own.key.slot, i)); });
+    };
+    const auto load_values = [&](const Own& own) {
+      if (coded()) value_rows.load([&](int i) { return _draws.at.codes(1, Group::value_of(own.key.slot, i)); });
+    };
+    Own own = own_key(block, keys);
+    load_keys(own);
+    load_values(own);
+#pragma unroll 1
+    for (;;) {
+      const bool more = 32 * (block + 1) < keys;
+      float score[heads_max];
+      _folded.scores(key_rows, score);
+      Own next = own;
+      if (more) {
+        next = own_key(block + 1, keys);
+        load_keys(next);
+      }
+      draw_block(block, keys, own, score);
+      if (coded()) {
+        _sums.add(value_rows, _scratch.weights());
+        Group::sync();
+        if (more) load_values(next);
+      }
+      own = next;
+      ++block;
+      if (!more || _waiting > most_waiting) return block;
+    }
+  }
+
+  /// Draws rows of a block; leaves weights of the residuals of its values in scratch.
+  __device__ __forceinline__ void draw_block(int block, int keys, const Own& own, float (&score)[heads_max]) {
+    const int here = keys - 32 * block < 32 ? keys - 32 * block : 32;
+    const bool there = Group::lane() < here;
+    const int cluster = own.key.cluster;
+    const float inverse = _scratch.inverse()[cluster];
+#pragma unroll
+    for (int head = 0; head < heads_max; ++head)
+      score[head] = there && head < _slice.heads ? lanes::fma(score[head], own.scale[0], _scratch.score(head)[cluster])
+                                                 : -lanes::infinity;
+    raise(score);
+    const auto sweep = _draws.draw_rows(block, here, score, _scratch.log_pi()[cluster]);
+    const bool drawn = Group::lanes_of(sweep.rows);
+    float weight[heads_max];
+#pragma unroll
+    for (int head = 0; head < heads_max; ++head) {
+      weight[head] = there ? weight_of(score[head], head) * inverse : 0.F;
+      _of_codes[head] += weight[head];
+      if (drawn) weight[head] -= weight[head] * sweep.inverse;
+    }
+    if (_a.rehearsal != 0) return;
+    if (_a.telescoping) add_to_means(own.key, here, weight);
+    if (coded())
+#pragma unroll
+      for (int head = 0; head < heads_max; ++head)
+        _scratch.weights()[head * Weights::stride + Group::lane()] = there ? weight[head] * own.scale[1] : 0.F;
+    const int place = _waiting + __popc(sweep.rows & ((1U << lanes::warp_lane()) - 1U));
+    if (drawn) {
+      _scratch.queue()[place] = _draws.first_key + own.place;
+      _scratch.queue_inverse()[place] = inverse * sweep.inverse;
+    }
+    _waiting += __popc(sweep.rows);
+    Group::sync();
+  }
+
+  /// Adds the weights of each cluster's keys, which lie side by side, to that of its mean, in one order.
+  __device__ __forceinline__ void add_to_means(const BlockKey& key, int here, const float (&weight)[heads_max]) const {
+    const int lane = Group::lane();
+    const int before = key.before < lane ? key.before : lane;  // of the same cluster, in this block
+    float sum[heads_max];
+#pragma unroll
+    for (int head = 0; head < heads_max; ++head) sum[head] = weight[head];
+#pragma unroll
+    for (int step = 1; step < 32; step *= 2)
+#pragma unroll
+      for (int head = 0; head < heads_max; ++head) {
+        const float below = Group::value_of(sum[head], lane >= step ? lane - step : lane);
+        if (step <= before) sum[head] += below;
+      }
+    const int next = Group::value_of(key.cluster, lane < 31 ? lane + 1 : lane);
+    const bool last = lane < here && (lane == here - 1 || next != key.cluster);
+    if (last)
+#pragma unroll
+      for (int head = 0; head < heads_max; ++head) _scratch.mean_weight(head)[key.cluster] += sum[head];
+  }
+
+  /// Every cluster's mean by its weight, and the tile's sums to those of the warp.
+  __device__ __forceinline__ void add_means() {
+    const ClusterChunk& at = _draws.at;
+    lanes::NibbleColumns<Dim> rows;
+    rows.load([&](int i) { return at.mean(1, _draws.first + (i < _draws.count ? i : _draws.count - 1)); });
+    const int lane = Group::lane();
+    const int own = lane < _draws.count ? lane : _draws.count - 1;
+    const auto scale = static_cast<float>(at.mean_scales(1)[_draws.first + own]);
+    const bool there = _draws.size > 0.F;
+    const std::uint32_t before = lane > 0 ? _scratch.prefix()[lane - 1] : 0;
+    const bool drawn = _scratch.prefix()[lane] != before;
+    const float kept = drawn ? 1.F - _scratch.inverse()[lane] : 1.F;
+    float mass[heads_max];
+    Group::sync();  // weights have been read
+#pragma unroll
+    for (int head = 0; head < heads_max; ++head) {
+      const float by_mean = _draws.size * weight_of(_scratch.score(head)[lane], head) * kept;
+      const float weight = there ? by_mean + _scratch.mean_weight(head)[lane] : 0.F;
+      _mass[head] += weight;
+      mass[head] = Group::sum(weight);
+      _scratch.weights()[head * Weights::stride + lane] = there ? weight * scale : 0.F;
+    }
+    Group::sync();
+    _sums.add(rows, _scratch.weights());
+    _sums.flush(at, mass, _scratch.sums(0));
+    Group::sync();
+  }
+
+  /// Up to 16 of the rows that wait, the first ones.
+  __device__ void gather_queue() {
+    const int count = _waiting < 16 ? _waiting : 16;
+    const int first = _waiting - count;
+    gather([&](int i) { return _scratch.queue()[first + (i < count ? i : count - 1)]; }, count,
+           [&](int i) { return _scratch.queue_inverse()[first + i]; }, false);
+    _waiting = first;
+  }
+
+  /// Reads and adds rows: of row(i), i < 16, the first `count`, with weight w * inverse(i).
+  template <class Row, class Inverse>
+  __device__ __forceinline__ void gather(const Row& row, int count, const Inverse& inverse, bool certain) {
+    Rows rows;
+    rows.load_keys([&](int i) { return _keys[row(i)]; });
+    if (_a.rehearsal == 0) rows.load_values([&](int i) { return _values[row(i)]; });
+    const bool there = Group::lane() < count;
+    const float by = there ? inverse(Group::lane()) : 0.F;
+    float score[heads_max];
+    rows.scores(_scratch.operands(), score);
+#pragma unroll
+    for (int head = 0; head < heads_max; ++head)
+      if (!(there && head < _slice.heads)) score[head] = -lanes::infinity;
+    raise(score);
+#pragma unroll
+    for (int head = 0; head < heads_max; ++head) {
+      const float weight = there ? weight_of(score[head], head) * by : 0.F;
+      _mass[head] += weight;
+      _used[head] += weight;
+      _of_means[head] += certain ? weight : 0.F;
+      _of_codes[head] += certain ? weight : 0.F;
+      _scratch.weights()[head * Weights::stride + Group::lane()] = weight;
+    }
+    Group::sync();
+    if (_a.rehearsal == 0) rows.add(_scratch.weights(), _scratch.sums(1));
+    Group::sync();
+  }
+
+  __device__ __forceinline__ float weight_of(float score, int head) const {
+    return lanes::exp2_near(score - _reference[head]);
+  }
+
+  /// Takes references near scores that are far beyond those there are: rare. NaN changes nothing.
+  __device__ __forceinline__ void raise(const float (&score)[heads_max]) {
+    bool high = false;
+#pragma unroll
+    for (int head = 0; head < heads_max; ++head) high = high || score[head] > _reference[head] + 16.F;
+    if (!Group::any(high)) return;
+#pragma unroll
+    for (int head = 0; head < heads_max; ++head) {
+      const float top = Group::max(score[head] != score[head] ? -lanes::infinity : score[head]);
+      if (!(top > _reference[head] + 16.F)) continue;
+      const float next = lanes::ceil(top);
+      rescale(head, brought_to(next, _reference[head]));
+      _reference[head] = next;
+    }
+    Group::sync();
+  }
+  __device__ void rescale(int head, float factor) {
+    _mass[head] *= factor;
+    _used[head] *= factor;
+    _of_means[head] *= factor;
+    _of_codes[head] *= factor;
+    _sums.rescale(head, factor);
+    _scratch.mean_weight(head)[Group::lane()] *= factor;
+    const float by[2] = {Weights::head_of_sum(0) == head ? factor : 1.F,
+                         Weights::head_of_sum(1) == head ? factor : 1.F};
+#pragma unroll 1
+    for (int n = 0; n < 2 * steps; ++n) {
+      float4& sum = _scratch.sums(0)[n * 32 + lanes::warp_lane()];
+      sum = {sum.x * by[0], sum.y * by[1], sum.z * by[0], sum.w * by[1]};
+    }
+  }
+
+  /// A sum and, where heads are packed, its rest.
+  __device__ static float4 whole(float4 sum) {
+    if constexpr (!Weights::Columns::packed) return sum;
+    return {sum.x + lanes::of_neighbour(sum.x, 2), sum.y + lanes::of_neighbour(sum.y, 2),
+            sum.z + lanes::of_neighbour(sum.z, 2), sum.w + lanes::of_neighbour(sum.w, 2)};
+  }
+  __device__ static void store(float* to, int feature, int further, const float4& sum) {
+    float* const first = to + Weights::head_of_sum(0) * Dim + feature;
+    float* const second = to + Weights::head_of_sum(1) * Dim + feature;
+    first[0] = sum.x;
+    second[0] = sum.y;
+    first[further] = sum.z;
+    second[further] = sum.w;
+  }
+
+  const Group& _group;
+  const ClusterArguments& _a;
+  const ClusterSlice& _slice;
+  const Scratch& _scratch;
+  const Keys& _keys;
+  const Values& _values;
+  TileDraws<Group, Scratch> _draws;
+  MmaFolded<heads_max, Dim> _folded;
+  Sums _sums;
+  int _waiting = 0;  // rows of the queue
+  float _score[heads_max];
+  float _reference[heads_max];
+  // A lane's own parts: of Z, of W, and of the masses by means and by codes.
+  float _mass[heads_max], _used[heads_max], _of_means[heads_max], _of_codes[heads_max];
+};
+
+}  // namespace santa::detail::inline SANTA_BUILD
+
+#endif
