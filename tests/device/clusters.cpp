@@ -65,7 +65,7 @@ TEST_CASE("clustering_and_decoding_are_captured_and_replayed_as_lengths_grow") {
   const View<std::int64_t*> lengths("test::lengths", 2);
   const auto cache = clustered(ContiguousCache{device.problem.key_view(), device.problem.value_view(), lengths}, grown);
   const ClusterPlan plan(space, {.bytes = 0.3}, device.problem.queries(), cache, {}, KernelSet<4, 128>{});
-  const NewestClusters<Memory> newest(space, grown);
+  const NewestClusters<Memory> newest(space, grown, 1);
   const ClusterState<Memory> state(space, shape);
   const View<float***> out("test::out", 2, 8, 128), plain("test::plain", 2, 8, 128);
   const auto set_lengths = [&](std::int64_t length) {
