@@ -80,7 +80,7 @@ struct DrawKernel {
       for (std::int64_t i = unit * groups + group.rank(); i < all; i += std::int64_t{a.chunk_units} * groups)
         tile.work(i / tiles, static_cast<int>(i % tiles), tiles);
     } else if (a.rehearsal != ClusterArguments::sighting) {
-      add_rows(group, slice, (unit - a.chunk_units) * groups + group.rank(), tile, counts);
+      add_rows(slice, (unit - a.chunk_units) * groups + group.rank(), tile, counts);
     }
     tile.finish();
     group.single([&] { scratch.counts() = counts; });
@@ -105,7 +105,7 @@ struct DrawKernel {
   }
 
   /// The rows of no cluster, 32 at a time, of which this group has every so manieth.
-  KOKKOS_FUNCTION void add_rows(const Group& group, const ClusterSlice& slice, std::int64_t first, Tile& tile,
+  KOKKOS_FUNCTION void add_rows(const ClusterSlice& slice, std::int64_t first, Tile& tile,
                                 ClusterCounts& counts) const {
     const ClusterArguments& a = arguments;
     const std::int64_t behind = slice.chunks * a.clusters.chunk;

@@ -5,6 +5,7 @@
 #include <santa/clusters/mma_codes.hpp>
 #include <santa/clusters/mma_rows.hpp>
 #include <santa/clusters/mma_scratch.hpp>
+#include <santa/clusters/mma_warp_sums.hpp>
 #include <santa/clusters/tile_draws.hpp>
 #include <santa/core/build.hpp>
 #include <santa/lanes/math.hpp>
@@ -31,23 +32,15 @@ class MmaDrawTile {
   __device__ __forceinline__ MmaDrawTile(const Group& group, const ClusterArguments& a, const ClusterSlice& slice,
                                          const Scratch& scratch, const Keys& keys, const Values& values,
                                          ClusterCounts& counts)
-      : _group(group),
-        _a(a),
+      : _a(a),
         _slice(slice),
         _scratch(scratch),
         _keys(keys),
         _values(values),
-        _draws(group, a, slice, scratch, counts) {
+        _draws(group, a, slice, scratch, counts),
+        _sums(scratch) {
     Rows::arrange([&](int head) { return scratch.query(head); }, Group::rank(), Group::groups_per_team,
                   scratch.operands());
-    for (int i = lanes::warp_lane(); i < 2 * Scratch::sum_floats / 4; i += 32)
-      scratch.sums(0)[i] = {0.F, 0.F, 0.F, 0.F};
-#pragma unroll
-    for (int head = 0; head < heads_max; ++head) {
-      _reference[head] = ClusterHead{}.reference;
-      _mass[head] = _used[head] = _of_means[head] = _of_codes[head] = 0.F;
-    }
-    _sums.clear();
     Group::team_barrier();
   }
 
@@ -56,7 +49,7 @@ class MmaDrawTile {
     score_means();
     if (_a.rehearsal == ClusterArguments::sighting) return;
     const int keys = _draws.draw_clusters(_score);
-    _sums.clear();
+    _sums.codes().clear();
     draw_blocks(keys);
     if (_a.rehearsal != 0) return;
     if (_a.telescoping) add_means();
@@ -65,48 +58,19 @@ class MmaDrawTile {
   __device__ __forceinline__ void add_certain(std::int64_t begin, std::int64_t end) {
     for (std::int64_t first = begin; first < end; first += 16) {
       const int count = end - first < 16 ? static_cast<int>(end - first) : 16;
-      gather([&](int i) { return first + (i < count ? i : count - 1); }, count, [](int) { return 1.F; }, true);
+      gather([&](int i) { return first + (i < count ? i : count - 1); }, count, 1.F, true);
     }
   }
 
   /// Writes the group's sums to scratch.
   __device__ void finish() {
     while (_waiting > 0) gather_queue();
-#pragma unroll
-    for (int head = 0; head < heads_max; ++head) {
-      const ClusterHead of{_reference[head],
-                           Group::sum(_mass[head]),
-                           Group::sum(_used[head]),
-                           0.F,
-                           0.F,
-                           Group::sum(_of_means[head]),
-                           Group::sum(_of_codes[head]),
-                           0.F};
-      Group::single([&] { _scratch.result(head) = of; });
-    }
-    // Both arrays of sums to a head's features in their order, and the sum of both for the first.
-    float4 sum[2][steps];
-#pragma unroll
-    for (int which = 0; which < 2; ++which)
-#pragma unroll
-      for (int n = 0; n < steps; ++n) sum[which][n] = whole(_scratch.sums(which)[n * 32 + lanes::warp_lane()]);
-    Group::sync();
-    if (Weights::rounded())
-#pragma unroll
-      for (int n = 0; n < steps; ++n) {
-        store(_scratch.kept(0, 0), Sums::feature_of(n), 32, sum[0][n]);
-        store(_scratch.kept(1, 0), Rows::feature_of(n), 1, sum[1][n]);
-      }
-    Group::sync();
-    for (int i = lanes::warp_lane(); i < heads_max * Dim; i += 32) _scratch.kept(0, 0)[i] += _scratch.kept(1, 0)[i];
-    Group::sync();
+    _sums.finish();
   }
 
  private:
   using Rows = MmaRows<heads_max, Dim>;
   using Weights = MmaWeights<heads_max>;
-  using Sums = MmaCodeSums<heads_max, Dim>;
-  static constexpr int steps = Dim / 16;
   static constexpr int most_waiting = Scratch::queue_capacity - 32;
 
   /// log2 scores of the means, a cluster a lane.
@@ -125,12 +89,12 @@ class MmaDrawTile {
 #pragma unroll
     for (int head = 0; head < heads_max; ++head)
       _score[head] = there && head < _slice.heads ? lanes::fma(_score[head], scale, offset[head]) : -lanes::infinity;
-    raise(_score);
+    _sums.raise(_score);
 #pragma unroll
     for (int head = 0; head < heads_max; ++head) {
       _scratch.score(head)[Group::lane()] = _score[head];
       _scratch.mean_weight(head)[Group::lane()] = 0.F;
-      _of_means[head] += there ? _draws.size * weight_of(_score[head], head) : 0.F;
+      _sums.add_to_means(head, there ? _draws.size * _sums.weight_of(_score[head], head) : 0.F);
     }
   }
 
@@ -185,7 +149,7 @@ class MmaDrawTile {
       }
       draw_block(block, keys, own, score);
       if (coded()) {
-        _sums.add(value_rows, _scratch.weights());
+        _sums.codes().add(value_rows, _scratch.weights());
         Group::sync();
         if (more) load_values(next);
       }
@@ -205,14 +169,14 @@ class MmaDrawTile {
     for (int head = 0; head < heads_max; ++head)
       score[head] = there && head < _slice.heads ? lanes::fma(score[head], own.scale[0], _scratch.score(head)[cluster])
                                                  : -lanes::infinity;
-    raise(score);
+    _sums.raise(score);
     const auto sweep = _draws.draw_rows(block, here, score, _scratch.log_pi()[cluster]);
     const bool drawn = Group::lanes_of(sweep.rows);
     float weight[heads_max];
 #pragma unroll
     for (int head = 0; head < heads_max; ++head) {
-      weight[head] = there ? weight_of(score[head], head) * inverse : 0.F;
-      _of_codes[head] += weight[head];
+      weight[head] = there ? _sums.weight_of(score[head], head) * inverse : 0.F;
+      _sums.add_to_codes(head, weight[head]);
       if (drawn) weight[head] -= weight[head] * sweep.inverse;
     }
     if (_a.rehearsal != 0) return;
@@ -267,107 +231,37 @@ class MmaDrawTile {
     Group::sync();  // weights have been read
 #pragma unroll
     for (int head = 0; head < heads_max; ++head) {
-      const float by_mean = _draws.size * weight_of(_scratch.score(head)[lane], head) * kept;
+      const float by_mean = _draws.size * _sums.weight_of(_scratch.score(head)[lane], head) * kept;
       const float weight = there ? by_mean + _scratch.mean_weight(head)[lane] : 0.F;
-      _mass[head] += weight;
+      _sums.add_mass(head, weight);
       mass[head] = Group::sum(weight);
       _scratch.weights()[head * Weights::stride + lane] = there ? weight * scale : 0.F;
     }
     Group::sync();
-    _sums.add(rows, _scratch.weights());
-    _sums.flush(at, mass, _scratch.sums(0));
+    _sums.codes().add(rows, _scratch.weights());
+    _sums.codes().flush(at, mass, _scratch.sums(0));
     Group::sync();
   }
 
-  /// Up to 16 of the rows that wait, the first ones.
+  /// Up to 16 of the rows that wait, the last ones.
   __device__ void gather_queue() {
     const int count = _waiting < 16 ? _waiting : 16;
     const int first = _waiting - count;
+    const int own = Group::lane() < count ? Group::lane() : 0;
     gather([&](int i) { return _scratch.queue()[first + (i < count ? i : count - 1)]; }, count,
-           [&](int i) { return _scratch.queue_inverse()[first + i]; }, false);
+           _scratch.queue_inverse()[first + own], false);
     _waiting = first;
   }
-
-  /// Reads and adds rows: of row(i), i < 16, the first `count`, with weight w * inverse(i).
-  template <class Row, class Inverse>
-  __device__ __forceinline__ void gather(const Row& row, int count, const Inverse& inverse, bool certain) {
+  /// Reads and adds rows: of row(i), i < 16, the first `count`, each lane's by its weight.
+  template <class Row>
+  __device__ __forceinline__ void gather(const Row& row, int count, float by, bool certain) {
+    const bool with_values = _a.rehearsal == 0;
     Rows rows;
     rows.load_keys([&](int i) { return _keys[row(i)]; });
-    if (_a.rehearsal == 0) rows.load_values([&](int i) { return _values[row(i)]; });
-    const bool there = Group::lane() < count;
-    const float by = there ? inverse(Group::lane()) : 0.F;
-    float score[heads_max];
-    rows.scores(_scratch.operands(), score);
-#pragma unroll
-    for (int head = 0; head < heads_max; ++head)
-      if (!(there && head < _slice.heads)) score[head] = -lanes::infinity;
-    raise(score);
-#pragma unroll
-    for (int head = 0; head < heads_max; ++head) {
-      const float weight = there ? weight_of(score[head], head) * by : 0.F;
-      _mass[head] += weight;
-      _used[head] += weight;
-      _of_means[head] += certain ? weight : 0.F;
-      _of_codes[head] += certain ? weight : 0.F;
-      _scratch.weights()[head * Weights::stride + Group::lane()] = weight;
-    }
-    Group::sync();
-    if (_a.rehearsal == 0) rows.add(_scratch.weights(), _scratch.sums(1));
-    Group::sync();
+    if (with_values) rows.load_values([&](int i) { return _values[row(i)]; });
+    _sums.add_rows(rows, _slice.heads, count, by, with_values, certain);
   }
 
-  __device__ __forceinline__ float weight_of(float score, int head) const {
-    return lanes::exp2_near(score - _reference[head]);
-  }
-
-  /// Takes references near scores that are far beyond those there are: rare. NaN changes nothing.
-  __device__ __forceinline__ void raise(const float (&score)[heads_max]) {
-    bool high = false;
-#pragma unroll
-    for (int head = 0; head < heads_max; ++head) high = high || score[head] > _reference[head] + 16.F;
-    if (!Group::any(high)) return;
-#pragma unroll
-    for (int head = 0; head < heads_max; ++head) {
-      const float top = Group::max(score[head] != score[head] ? -lanes::infinity : score[head]);
-      if (!(top > _reference[head] + 16.F)) continue;
-      const float next = lanes::ceil(top);
-      rescale(head, brought_to(next, _reference[head]));
-      _reference[head] = next;
-    }
-    Group::sync();
-  }
-  __device__ void rescale(int head, float factor) {
-    _mass[head] *= factor;
-    _used[head] *= factor;
-    _of_means[head] *= factor;
-    _of_codes[head] *= factor;
-    _sums.rescale(head, factor);
-    _scratch.mean_weight(head)[Group::lane()] *= factor;
-    const float by[2] = {Weights::head_of_sum(0) == head ? factor : 1.F,
-                         Weights::head_of_sum(1) == head ? factor : 1.F};
-#pragma unroll 1
-    for (int n = 0; n < 2 * steps; ++n) {
-      float4& sum = _scratch.sums(0)[n * 32 + lanes::warp_lane()];
-      sum = {sum.x * by[0], sum.y * by[1], sum.z * by[0], sum.w * by[1]};
-    }
-  }
-
-  /// A sum and, where heads are packed, its rest.
-  __device__ static float4 whole(float4 sum) {
-    if constexpr (!Weights::Columns::packed) return sum;
-    return {sum.x + lanes::of_neighbour(sum.x, 2), sum.y + lanes::of_neighbour(sum.y, 2),
-            sum.z + lanes::of_neighbour(sum.z, 2), sum.w + lanes::of_neighbour(sum.w, 2)};
-  }
-  __device__ static void store(float* to, int feature, int further, const float4& sum) {
-    float* const first = to + Weights::head_of_sum(0) * Dim + feature;
-    float* const second = to + Weights::head_of_sum(1) * Dim + feature;
-    first[0] = sum.x;
-    second[0] = sum.y;
-    first[further] = sum.z;
-    second[further] = sum.w;
-  }
-
-  const Group& _group;
   const ClusterArguments& _a;
   const ClusterSlice& _slice;
   const Scratch& _scratch;
@@ -375,12 +269,9 @@ class MmaDrawTile {
   const Values& _values;
   TileDraws<Group, Scratch> _draws;
   MmaFolded<heads_max, Dim> _folded;
-  Sums _sums;
+  MmaWarpSums<Group, Dim> _sums;
   int _waiting = 0;  // rows of the queue
   float _score[heads_max];
-  float _reference[heads_max];
-  // A lane's own parts: of Z, of W, and of the masses by means and by codes.
-  float _mass[heads_max], _used[heads_max], _of_means[heads_max], _of_codes[heads_max];
 };
 
 }  // namespace santa::detail::inline SANTA_BUILD
