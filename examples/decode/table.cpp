@@ -46,6 +46,7 @@ std::string list(const std::vector<int>& numbers) {
 
 std::string budget_of(const MethodReport& row) {
   if (row.samples) return count(*row.samples) + " draws";
+  if (row.scoring.stage == ScoreStage::clusters) return format("%.4g %% bytes", 100. * row.scoring.bytes);
   return row.rows_budget ? format("%.0f rows", *row.rows_budget) : "all";
 }
 

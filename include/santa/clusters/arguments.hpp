@@ -134,9 +134,10 @@ struct ClusterSlice {
   std::int64_t chunks;         // that are clustered
 
   KOKKOS_FUNCTION ClusterSlice(const ClusterArguments& a, std::int64_t slice_row) : row(slice_row) {
-    const auto slice = static_cast<std::int32_t>(row % a.slices);
-    kv_head = static_cast<std::int32_t>(row / a.slices % a.kv_heads);
-    batch = static_cast<std::int32_t>(row / a.slices / a.kv_heads);
+    const auto number = static_cast<std::int32_t>(row);
+    const std::int32_t slice = number % a.slices;
+    kv_head = number / a.slices % a.kv_heads;
+    batch = number / a.slices / a.kv_heads;
     const std::int32_t group = a.heads / a.kv_heads;
     const std::int32_t first = slice * a.slice_heads;
     first_head = kv_head * group + first;
@@ -158,32 +159,42 @@ struct ClusterSlice {
   }
 };
 
-/// Keys whose codes a step is to read, and rows of these.
-struct ClusterTargets {
-  double keys, rows;
+/// What a lane group works on next: a tile of a chunk, or rows of no cluster.
+struct ClusterItem {
+  std::int64_t chunk = 0;
+  int tile = 0, tiles = 1;  // of the chunk
+  std::int64_t begin = 0, end = 0;
+  bool certain = false;  // rows from begin to end - 1, at most 32
+};
 
-  KOKKOS_FUNCTION ClusterTargets(const ClusterArguments& a, const ClusterSlice& slice) {
-    const auto all = static_cast<double>(slice.in_clusters(a));
+/// Keys whose codes a step is to read, and rows of these, in bytes of each or, where numbers are given, in ones.
+struct ClusterTargets {
+  double of_keys, of_rows;        // bytes
+  double a_key = 1., a_row = 1.;  // bytes of one
+
+  KOKKOS_FUNCTION ClusterTargets(const ClusterArguments& a, const ClusterSlice& slice)
+      : _all(static_cast<double>(slice.in_clusters(a))) {
     if (!(a.bytes > 0.)) {
-      keys = a.share_of_keys ? a.keys * all : a.keys;
-      rows = a.share_of_rows ? a.rows * all : a.rows;
+      of_keys = a.share_of_keys ? a.keys * _all : a.keys;
+      of_rows = a.share_of_rows ? a.rows * _all : a.rows;
       return;
     }
     const double given = a.bytes * static_cast<double>(slice.length) * a.row_bytes;
     const double fixed = a.fixed_bytes(static_cast<double>(slice.chunks), static_cast<double>(slice.certain(a)));
     const double left = given - fixed > 0.125 * given ? given - fixed : 0.125 * given;
-    const double of_key = a.bytes_of_code();
-    keys = a.code_share * left / of_key;
-    rows = (1. - a.code_share) * left / a.row_bytes;
-    if (keys < all) return;
-    rows += (keys - all) * of_key / a.row_bytes;  // what codes leave
+    a_key = a.bytes_of_code();
+    a_row = a.row_bytes;
+    of_keys = a.code_share * left;
+    of_rows = left - of_keys;
+    if (all_keys()) of_rows += of_keys - _all * a_key;  // what codes leave
   }
-  [[nodiscard]] KOKKOS_FUNCTION bool all_keys(const ClusterArguments& a, const ClusterSlice& slice) const {
-    return keys >= static_cast<double>(slice.in_clusters(a));
-  }
-  [[nodiscard]] KOKKOS_FUNCTION bool all_rows(const ClusterArguments& a, const ClusterSlice& slice) const {
-    return rows >= static_cast<double>(slice.in_clusters(a));
-  }
+  [[nodiscard]] KOKKOS_FUNCTION double keys() const { return of_keys / a_key; }
+  [[nodiscard]] KOKKOS_FUNCTION double rows() const { return of_rows / a_row; }
+  [[nodiscard]] KOKKOS_FUNCTION bool all_keys() const { return of_keys >= _all * a_key; }
+  [[nodiscard]] KOKKOS_FUNCTION bool all_rows() const { return of_rows >= _all * a_row; }
+
+ private:
+  double _all;  // keys in clusters
 };
 
 /// log2 of a head's thresholds in this step: of tau M_h and delta A_h. Everything is read (-infinity) where the budget
@@ -200,8 +211,8 @@ struct ClusterThresholds {
     const std::int64_t first = slice.head_row(a, 0);
     const std::int64_t row = slice.head_row(a, head);
     const auto given = [](float sum, bool all) { return !all && is_finite(sum) ? sum : -lanes::infinity; };
-    of_clusters = given(a.log_tau[first] + a.log_means[row], targets.all_keys(a, slice));
-    of_rows = given(a.log_delta[first] + a.log_codes[row], targets.all_rows(a, slice));
+    of_clusters = given(a.log_tau[first] + a.log_means[row], targets.all_keys());
+    of_rows = given(a.log_delta[first] + a.log_codes[row], targets.all_rows());
   }
 };
 

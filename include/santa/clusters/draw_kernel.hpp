@@ -74,14 +74,12 @@ struct DrawKernel {
     const Values values = addresses.values(slice.batch, slice.kv_head);
     Tile tile(group, a, slice, scratch, keys, values, counts);
     constexpr int groups = Group::groups_per_team;
-    if (unit < a.chunk_units) {
-      const int tiles = (a.clusters.clusters + 31) / 32;
-      const std::int64_t all = slice.chunks * tiles;
-      for (std::int64_t i = unit * groups + group.rank(); i < all; i += std::int64_t{a.chunk_units} * groups)
-        tile.work(i / tiles, static_cast<int>(i % tiles), tiles);
-    } else if (a.rehearsal != ClusterArguments::sighting) {
-      add_rows(slice, (unit - a.chunk_units) * groups + group.rank(), tile, counts);
-    }
+    const bool certain = unit >= a.chunk_units;
+    const int tiles = (a.clusters.clusters + 31) / 32;
+    const auto all = static_cast<std::int32_t>(certain ? blocks_of_rows(slice) : slice.chunks * tiles);
+    const std::int32_t step = (certain ? a.row_units : a.chunk_units) * groups;
+    for (std::int32_t i = (certain ? unit - a.chunk_units : unit) * groups + group.rank(); i < all; i += step)
+      tile.work(certain ? block_of_rows(slice, i) : ClusterItem{i / tiles, i % tiles, tiles}, i + step >= all);
     tile.finish();
     group.single([&] { scratch.counts() = counts; });
     group.team_barrier();
@@ -104,19 +102,23 @@ struct DrawKernel {
     group.team_barrier();
   }
 
-  /// The rows of no cluster, 32 at a time, of which this group has every so manieth.
-  KOKKOS_FUNCTION void add_rows(const ClusterSlice& slice, std::int64_t first, Tile& tile,
-                                ClusterCounts& counts) const {
-    const ClusterArguments& a = arguments;
-    const std::int64_t behind = slice.chunks * a.clusters.chunk;
-    const std::int64_t step = std::int64_t{32} * a.row_units * Group::groups_per_team;
-    const auto add = [&](std::int64_t begin, std::int64_t end) {
-      tile.add_certain(begin, end);
-      counts.certain += static_cast<float>(end - begin);
-    };
-    if (first == 0 && slice.leading() > 0) add(0, slice.leading());
-    for (std::int64_t begin = behind + 32 * first; begin < slice.length; begin += step)
-      add(begin, begin + 32 < slice.length ? begin + 32 : slice.length);
+  /// The rows of no cluster are read in blocks: the first ones, where there are any, and 32 at a time those behind the
+  /// chunks.
+  KOKKOS_FUNCTION std::int64_t blocks_of_rows(const ClusterSlice& slice) const {
+    if (arguments.rehearsal == ClusterArguments::sighting) return 0;
+    const std::int64_t behind = slice.length - slice.chunks * arguments.clusters.chunk;
+    return (slice.leading() > 0 ? 1 : 0) + (behind + 31) / 32;
+  }
+  KOKKOS_FUNCTION ClusterItem block_of_rows(const ClusterSlice& slice, std::int32_t i) const {
+    ClusterItem item;
+    item.certain = true;
+    if (slice.leading() > 0 && i == 0) {
+      item.end = slice.leading();
+      return item;
+    }
+    item.begin = slice.chunks * arguments.clusters.chunk + std::int64_t{32} * (i - (slice.leading() > 0 ? 1 : 0));
+    item.end = item.begin + 32 < slice.length ? item.begin + 32 : slice.length;
+    return item;
   }
 
   /// Adds up the sums of the team's groups, each group some of the heads, and writes them.

@@ -42,8 +42,13 @@ class DrawTile {
         _draws(group, a, slice, scratch, counts),
         _rows{group, a.dim, a.clusters.width} {}
 
-  KOKKOS_FORCEINLINE_FUNCTION void work(std::int64_t chunk, int tile, int tiles_of_chunk) {
-    _draws.open(chunk, tile, tiles_of_chunk);
+  /// Works on what comes next; `last`: nothing comes after it.
+  KOKKOS_FORCEINLINE_FUNCTION void work(const ClusterItem& item, bool /*last*/) {
+    if (item.certain) {
+      add_certain(item.begin, item.end);
+      return;
+    }
+    _draws.open(item);
     _group.for_heads(_slice.heads, [&](int head) {
       _offset[head] = _rows.fold(_draws.at, _scratch.query(head), _scratch.folded(head));
     });
@@ -57,17 +62,18 @@ class DrawTile {
     if (cluster >= 0) end_cluster(cluster);
   }
 
-  /// Rows that are read in any case, from `begin` to `end` - 1, at most 32.
-  KOKKOS_FORCEINLINE_FUNCTION void add_certain(std::int64_t begin, std::int64_t end) {
-    const Row none = _rows.none();
-    for (std::int64_t row = begin; row < end; ++row) add_certain(row, none);
-    _group.for_heads(_slice.heads, [&](int head) { _sums.end_term(head, none, 0.F); });
-  }
-
   /// Writes the group's sums to scratch.
   KOKKOS_FORCEINLINE_FUNCTION void finish() { _sums.finish(); }
 
  private:
+  /// Rows that are read in any case, from `begin` to `end` - 1.
+  KOKKOS_FORCEINLINE_FUNCTION void add_certain(std::int64_t begin, std::int64_t end) {
+    const Row none = _rows.none();
+    for (std::int64_t row = begin; row < end; ++row) add_certain(row, none);
+    _group.for_heads(_slice.heads, [&](int head) { _sums.end_term(head, none, 0.F); });
+    _draws.counts.certain += static_cast<float>(end - begin);
+  }
+
   KOKKOS_FORCEINLINE_FUNCTION void add_certain(std::int64_t row, const Row& none) {
     Row value = none;
     if (_a.rehearsal == 0) _rows.load(_values[row], value);

@@ -276,8 +276,8 @@ struct MergeClustersKernel {
     float& tau = a.log_tau[row];
     float& delta = a.log_delta[row];
     if (a.rehearsal == 1 || !is_finite(tau) || !is_finite(delta)) {  // as where all keys are alike
-      tau = -lanes::log2(static_cast<float>(targets.keys > 1. ? targets.keys : 1.));
-      delta = -lanes::log2(static_cast<float>(targets.rows > 1. ? targets.rows : 1.));
+      tau = -lanes::log2(static_cast<float>(targets.keys() > 1. ? targets.keys() : 1.));
+      delta = -lanes::log2(static_cast<float>(targets.rows() > 1. ? targets.rows() : 1.));
       return;
     }
     const auto change = [&](float certain, float uncertain, double wanted, bool all) {
@@ -286,8 +286,8 @@ struct MergeClustersKernel {
       const bool far = Kokkos::fabs(step) >= 2.F;
       return far && a.rehearsal != 0 && a.rehearsal <= far_rehearsals ? 3.F * step : step;
     };
-    tau += change(counts.certain_keys, counts.uncertain_keys, targets.keys, targets.all_keys(a, slice));
-    delta += change(counts.certain_rows, counts.uncertain_rows, targets.rows, targets.all_rows(a, slice));
+    tau += change(counts.certain_keys, counts.uncertain_keys, targets.keys(), targets.all_keys());
+    delta += change(counts.certain_rows, counts.uncertain_rows, targets.rows(), targets.all_rows());
   }
 };
 

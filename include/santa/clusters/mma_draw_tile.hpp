@@ -44,29 +44,33 @@ class MmaDrawTile {
     Group::team_barrier();
   }
 
-  __device__ __forceinline__ void work(std::int64_t chunk, int tile, int tiles_of_chunk) {
-    _draws.open(chunk, tile, tiles_of_chunk);
-    score_means();
-    if (_a.rehearsal == ClusterArguments::sighting) return;
-    const int keys = _draws.draw_clusters(_score);
-    _sums.codes().clear();
-    draw_blocks(keys);
-    if (_a.rehearsal != 0) return;
-    if (_a.telescoping) add_means();
-  }
-
-  __device__ __forceinline__ void add_certain(std::int64_t begin, std::int64_t end) {
-    for (std::int64_t first = begin; first < end; first += 16) {
-      const int count = end - first < 16 ? static_cast<int>(end - first) : 16;
-      gather([&](int i) { return first + (i < count ? i : count - 1); }, count, 1.F, true);
+  /// Works on what comes next. Rows that wait are gathered in one place: where there are too many, and behind what is
+  /// `last`.
+  __device__ __forceinline__ void work(const ClusterItem& item, bool last) {
+    int keys = 0;
+    if (item.certain) {
+      queue_certain(item);
+    } else {
+      _draws.open(item);
+      score_means();
+      if (_a.rehearsal == ClusterArguments::sighting) return;
+      keys = _draws.draw_clusters(_score);
+      _sums.codes().clear();
+    }
+#pragma unroll 1
+    for (int block = 0;;) {
+      if (32 * block < keys) block = draw_run(block, keys);
+      const bool done = 32 * block >= keys;
+      if (done && !item.certain && _a.rehearsal == 0 && _a.telescoping) add_means();
+      const int most = !done ? most_waiting : last || item.certain ? 0 : 15;
+#pragma unroll 1
+      while (_waiting > most) gather_queue(item.certain);
+      if (done) return;
     }
   }
 
   /// Writes the group's sums to scratch.
-  __device__ void finish() {
-    while (_waiting > 0) gather_queue();
-    _sums.finish();
-  }
+  __device__ void finish() const { _sums.finish(); }
 
  private:
   using Rows = MmaRows<heads_max, Dim>;
@@ -114,15 +118,6 @@ class MmaDrawTile {
   }
   [[nodiscard]] __device__ bool coded() const { return _a.telescoping && _a.value_codes && _a.rehearsal == 0; }
 
-  /// Blocks of 32 keys of the clusters that were drawn. Rows that wait are gathered between runs of blocks, whose codes
-  /// are not on their way then.
-  __device__ __forceinline__ void draw_blocks(int keys) {
-#pragma unroll 1
-    for (int block = 0; 32 * block < keys;) {
-      block = draw_run(block, keys);
-      while (_waiting > most_waiting) gather_queue();
-    }
-  }
   /// Blocks from one on until rows have to be gathered, the codes of one on their way while another is worked on;
   /// returns the one after the last.
   __device__ __forceinline__ int draw_run(int block, int keys) {
@@ -243,23 +238,29 @@ class MmaDrawTile {
     Group::sync();
   }
 
-  /// Up to 16 of the rows that wait, the last ones.
-  __device__ void gather_queue() {
+  __device__ __forceinline__ void queue_certain(const ClusterItem& item) {
+    const auto count = static_cast<int>(item.end - item.begin);
+    if (lanes::warp_lane() < count) {
+      _scratch.queue()[lanes::warp_lane()] = item.begin + lanes::warp_lane();
+      _scratch.queue_inverse()[lanes::warp_lane()] = 1.F;
+    }
+    _waiting = count;
+    _draws.counts.certain += static_cast<float>(count);
+    Group::sync();
+  }
+
+  /// Reads and adds up to 16 of the rows that wait, the last ones.
+  __device__ __forceinline__ void gather_queue(bool certain) {
     const int count = _waiting < 16 ? _waiting : 16;
     const int first = _waiting - count;
-    const int own = Group::lane() < count ? Group::lane() : 0;
-    gather([&](int i) { return _scratch.queue()[first + (i < count ? i : count - 1)]; }, count,
-           _scratch.queue_inverse()[first + own], false);
-    _waiting = first;
-  }
-  /// Reads and adds rows: of row(i), i < 16, the first `count`, each lane's by its weight.
-  template <class Row>
-  __device__ __forceinline__ void gather(const Row& row, int count, float by, bool certain) {
+    const auto row = [&](int i) { return _scratch.queue()[first + (i < count ? i : count - 1)]; };
     const bool with_values = _a.rehearsal == 0;
     Rows rows;
     rows.load_keys([&](int i) { return _keys[row(i)]; });
     if (with_values) rows.load_values([&](int i) { return _values[row(i)]; });
+    const float by = _scratch.queue_inverse()[first + (Group::lane() < count ? Group::lane() : 0)];
     _sums.add_rows(rows, _slice.heads, count, by, with_values, certain);
+    _waiting = first;
   }
 
   const ClusterArguments& _a;

@@ -47,12 +47,12 @@ struct TileDraws {
         at(arguments.clusters, 0, 0, 0),
         numbers{arguments.chance.key(of.batch), static_cast<std::uint16_t>(of.first_head), arguments.rehearsal} {}
 
-  KOKKOS_FORCEINLINE_FUNCTION void open(std::int64_t chunk, int tile_of_chunk, int tiles_of_chunk) {
-    at.data = ClusterChunk(a.clusters, slice.batch, slice.kv_head, chunk).data;
-    first_key = chunk * a.clusters.chunk;
-    first = 32 * tile_of_chunk;
+  KOKKOS_FORCEINLINE_FUNCTION void open(const ClusterItem& item) {
+    at.data = ClusterChunk(a.clusters, slice.batch, slice.kv_head, item.chunk).data;
+    first_key = item.chunk * a.clusters.chunk;
+    first = 32 * item.tile;
     count = a.clusters.clusters - first < 32 ? a.clusters.clusters - first : 32;
-    tile = static_cast<std::uint32_t>(chunk * tiles_of_chunk + tile_of_chunk);
+    tile = static_cast<std::uint32_t>(item.chunk * item.tiles + item.tile);
   }
   /// Finds out how many keys each cluster has.
   KOKKOS_FORCEINLINE_FUNCTION void find_sizes() {
