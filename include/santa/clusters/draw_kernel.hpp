@@ -21,6 +21,14 @@ struct ClusterExtents : lanes::Extents<Heads, Dim, TensorCores> {
   static constexpr int groups = Heads * Dim > 1024 ? 1 : (Heads* Dim > 512 ? 2 : 4);
   static constexpr int teams = Heads * Dim > 1024 ? 6 : (Heads* Dim > 512 ? 4 : 3);
 };
+#if defined(KOKKOS_ENABLE_CUDA)
+/// All that Kokkos gives a team of scratch.
+template <int heads, int dim>
+inline constexpr bool fits_scratch =
+    MmaScratch<heads, dim>::floats(ClusterExtents<heads, dim>::groups) * sizeof(float) + 256 <= std::size_t{48} * 1024;
+static_assert(fits_scratch<4, 64> && fits_scratch<4, 128> && fits_scratch<4, 256> && fits_scratch<8, 64> &&
+              fits_scratch<8, 128> && fits_scratch<8, 256>);
+#endif
 
 /// What works on a tile of clusters: plain loops with error bars, or tensor cores.
 template <class Group, class Extents, class Keys, class Values>

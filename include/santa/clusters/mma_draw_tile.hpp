@@ -182,7 +182,7 @@ class MmaDrawTile {
         _scratch.weights()[head * Weights::stride + Group::lane()] = there ? weight[head] * own.scale[1] : 0.F;
     const int place = _waiting + __popc(sweep.rows & ((1U << lanes::warp_lane()) - 1U));
     if (drawn) {
-      _scratch.queue()[place] = _draws.first_key + own.place;
+      _scratch.queue()[place] = static_cast<std::uint32_t>(_draws.first_key + own.place);
       _scratch.queue_inverse()[place] = inverse * sweep.inverse;
     }
     _waiting += __popc(sweep.rows);
@@ -241,7 +241,7 @@ class MmaDrawTile {
   __device__ __forceinline__ void queue_certain(const ClusterItem& item) {
     const auto count = static_cast<int>(item.end - item.begin);
     if (lanes::warp_lane() < count) {
-      _scratch.queue()[lanes::warp_lane()] = item.begin + lanes::warp_lane();
+      _scratch.queue()[lanes::warp_lane()] = static_cast<std::uint32_t>(item.begin) + lanes::warp_lane();
       _scratch.queue_inverse()[lanes::warp_lane()] = 1.F;
     }
     _waiting = count;
@@ -253,7 +253,7 @@ class MmaDrawTile {
   __device__ __forceinline__ void gather_queue(bool certain) {
     const int count = _waiting < 16 ? _waiting : 16;
     const int first = _waiting - count;
-    const auto row = [&](int i) { return _scratch.queue()[first + (i < count ? i : count - 1)]; };
+    const auto row = [&](int i) { return std::int64_t{_scratch.queue()[first + (i < count ? i : count - 1)]}; };
     const bool with_values = _a.rehearsal == 0;
     Rows rows;
     rows.load_keys([&](int i) { return _keys[row(i)]; });

@@ -19,11 +19,11 @@ template <int Heads, int Dim>
 struct MmaScratch {
   using Rows = MmaRows<Heads, Dim>;
   static constexpr int width = Dim;
-  static constexpr int queue_capacity = 96;  // drawn rows that wait
+  static constexpr int queue_capacity = 64;  // drawn rows that wait
   static constexpr int sum_floats = Dim * 8;
   static constexpr int team_floats = Heads * Dim + Rows::query_floats;
   static constexpr int group_floats = 2 * sum_floats + Heads * (64 + MmaWeights<Heads>::stride) + 4 * 32 +
-                                      3 * queue_capacity + Heads * (cluster_head_floats + 2) + cluster_count_floats;
+                                      2 * queue_capacity + Heads * (cluster_head_floats + 2) + cluster_count_floats;
   static_assert(team_floats % 32 == 0 && group_floats % 8 == 0);
   static constexpr std::size_t floats(int groups) {
     return static_cast<std::size_t>(team_floats) + static_cast<std::size_t>(groups) * std::size_t{group_floats};
@@ -57,8 +57,10 @@ struct MmaScratch {
     return reinterpret_cast<std::uint32_t*>(inverse() + 96);
   }
   /// [queue_capacity]: drawn rows that wait, and 1 / (pi rho) of them.
-  [[nodiscard]] KOKKOS_FUNCTION std::int64_t* queue() const { return reinterpret_cast<std::int64_t*>(inverse() + 128); }
-  [[nodiscard]] KOKKOS_FUNCTION float* queue_inverse() const { return inverse() + 128 + 2 * queue_capacity; }
+  [[nodiscard]] KOKKOS_FUNCTION std::uint32_t* queue() const {
+    return reinterpret_cast<std::uint32_t*>(inverse() + 128);
+  }
+  [[nodiscard]] KOKKOS_FUNCTION float* queue_inverse() const { return inverse() + 128 + queue_capacity; }
   /// Thresholds of a head: see ClusterThresholds.
   [[nodiscard]] KOKKOS_FUNCTION float& log_tau(int head) const { return (queue_inverse() + queue_capacity)[head]; }
   [[nodiscard]] KOKKOS_FUNCTION float& log_delta(int head) const { return (&log_tau(0))[Heads + head]; }

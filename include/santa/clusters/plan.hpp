@@ -249,7 +249,8 @@ class ClusterPlan {
     };
     if constexpr (Extents::tensor_cores && std::is_same_v<typename Addresses::Element, bfloat16> && dim % 64 == 0 &&
                   (dim & (dim - 1)) == 0)
-      if (!a.with_error && a.dim == dim && addresses.aligned()) return with(detail::ClusterExtents<heads, dim, true>{});
+      if (!a.with_error && a.dim == dim && a.storage < (std::int64_t{1} << 32) && addresses.aligned())
+        return with(detail::ClusterExtents<heads, dim, true>{});
     with(detail::ClusterExtents<heads, dim>{});
   }
   template <class Kernel>
