@@ -128,16 +128,20 @@ class ChunkTeam {
         slice, slices);
   }
   KOKKOS_FUNCTION Nearest nearest_of(int key, int first) const {
-    float distance[8];
-    for (int k = 0; k < 8; ++k) distance[k] = _norms[first + k];
-    SANTA_UNROLL(4)
+    struct alignas(32) Eight {
+      float of[8];
+    };
+    const auto* const key_row = _keys[_first + key];
+    const float* const column = _centroids + first;
+    Eight distance = *reinterpret_cast<const Eight*>(_norms + first);
+    SANTA_UNROLL(8)
     for (int j = 0; j < _dim; ++j) {
-      const float x = -feature(_keys, key, j);
-      const float* row = &centroid(first, j);
-      for (int k = 0; k < 8; ++k) distance[k] = lanes::fma(x, row[k], distance[k]);
+      const float x = -static_cast<float>(key_row[j]);
+      const Eight row = *reinterpret_cast<const Eight*>(column + std::int64_t{j} * _columns);
+      for (int k = 0; k < 8; ++k) distance.of[k] = lanes::fma(x, row.of[k], distance.of[k]);
     }
     Nearest result;
-    for (int k = 0; k < 8; ++k) result += Nearest{distance[k], first + k};
+    for (int k = 0; k < 8; ++k) result += Nearest{distance.of[k], first + k};
     return result;
   }
 

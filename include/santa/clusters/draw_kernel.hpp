@@ -19,7 +19,7 @@ namespace santa::detail::inline SANTA_BUILD {
 template <int Heads, int Dim, bool TensorCores = false>
 struct ClusterExtents : lanes::Extents<Heads, Dim, TensorCores> {
   static constexpr int groups = Heads * Dim > 1024 ? 1 : (Heads* Dim > 512 ? 2 : 4);
-  static constexpr int teams = Heads * Dim > 1024 ? 6 : (Heads* Dim > 512 ? 4 : 3);
+  static constexpr int teams = Heads * Dim > 1024 ? 6 : (Heads* Dim > 512 ? 4 : (TensorCores ? 4 : 3));
 };
 #if defined(KOKKOS_ENABLE_CUDA)
 /// All that Kokkos gives a team of scratch.
@@ -113,7 +113,6 @@ struct DrawKernel {
   /// The rows of no cluster are read in blocks: the first ones, where there are any, and 32 at a time those behind the
   /// chunks.
   KOKKOS_FUNCTION std::int64_t blocks_of_rows(const ClusterSlice& slice) const {
-    if (arguments.rehearsal == ClusterArguments::sighting) return 0;
     const std::int64_t behind = slice.length - slice.chunks * arguments.clusters.chunk;
     return (slice.leading() > 0 ? 1 : 0) + (behind + 31) / 32;
   }
@@ -142,6 +141,7 @@ struct DrawKernel {
       for (int n = 0; n < groups; ++n) sum.reference = lanes::max(sum.reference, own.of(n).result(head).reference);
       for (int n = 0; n < groups; ++n) add(sum, own.of(n).result(head));
       group.single([&] { *reinterpret_cast<ClusterHead*>(to) = sum; });
+      if (a.is_sighting()) continue;
       group.for_each((a.with_error ? 3 : 2) * width, [&](int j) {
         const int which = j / width;
         float total = 0.F;

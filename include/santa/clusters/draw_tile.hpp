@@ -54,7 +54,7 @@ class DrawTile {
     });
     _group.sync();
     score_means();
-    if (_a.rehearsal == ClusterArguments::sighting) return;
+    if (_a.is_sighting()) return;
     const int keys = _draws.draw_clusters(_score);
     if (_a.rehearsal == 0 && _a.telescoping) add_means();
     int cluster = -1;
@@ -185,7 +185,7 @@ class DrawTile {
   /// A key of a cluster that was drawn; `drawn`: its row was too.
   KOKKOS_FORCEINLINE_FUNCTION void add_key(int i, int cluster, bool drawn) {
     const int slot = _scratch.slot()[i];
-    const bool coded = _a.telescoping && _a.value_codes;
+    const bool coded = _slice.value_codes;
     Row code, by_code = _mean, value;
     if (coded) {
       _rows.load_residual(_draws.at, slot, code);

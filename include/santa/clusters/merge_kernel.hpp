@@ -2,13 +2,13 @@
 #pragma once
 
 #include <santa/clusters/arguments.hpp>
+#include <santa/clusters/carry.hpp>
 #include <santa/clusters/sums.hpp>
 #include <santa/core/build.hpp>
 #include <santa/core/drawn.hpp>
 #include <santa/core/shape.hpp>
 #include <santa/lanes/group.hpp>
 #include <santa/lanes/math.hpp>
-#include <santa/sample/mass_unit/carry.hpp>
 
 #include <Kokkos_Core.hpp>
 
@@ -64,8 +64,6 @@ struct MergeClustersKernel {
   }
 
  private:
-  static constexpr std::int32_t far_rehearsals = 5;
-
   /// What a group does of a slice: every `parts`-th unit of a head, from `part` on.
   struct Share {
     int head, part, parts;
@@ -93,7 +91,7 @@ struct MergeClustersKernel {
     group.team_barrier();
     bool fails = false;
     if (takes_part && share.part == 0) {
-      group.single([&] { carry(slice.head_row(a, share.head), sum, means_of_clusters); });
+      group.single([&] { ClusterCarry{a}.note_masses(slice.head_row(a, share.head), sum, means_of_clusters); });
       fails = a.rehearsal == 0 && !divides && slice.length > 0;
       if (a.rehearsal == 0) write(group, slice, share, sum, factors + units);
     }
@@ -209,22 +207,6 @@ struct MergeClustersKernel {
     });
   }
 
-  /// M and A for the next step; of a sighting, moved as far as the mass of clusters has moved since the last step.
-  KOKKOS_FUNCTION void carry(std::int64_t row, const ClusterHead& sum, float mass_of_clusters) const {
-    const ClusterArguments& a = arguments;
-    const float clusters = sum.reference + lanes::log2(mass_of_clusters);
-    const float moved = clusters - a.log_clusters[row];
-    const float codes = sum.reference + lanes::log2(sum.codes);
-    if (a.rehearsal != ClusterArguments::sighting) {
-      a.log_means[row] = sum.reference + lanes::log2(sum.means);
-      a.log_codes[row] = is_finite(codes) ? codes : a.log_means[row];
-    } else if (is_finite(moved)) {
-      a.log_means[row] += moved;
-      a.log_codes[row] += moved;
-    }
-    a.log_clusters[row] = clusters;
-  }
-
   /// Counts of all slices, and tau and delta of the next step.
   KOKKOS_FUNCTION void finish(const Group& group, std::int64_t first, bool fails) const {
     const ClusterArguments& a = arguments;
@@ -233,13 +215,20 @@ struct MergeClustersKernel {
     const ClusterSlice slice(a, first);
     for (int n = 0; n < a.slices; ++n) {
       const ClusterCounts counts = add_counts(group, first + n);
-      group.single([&] { correct(ClusterSlice(a, first + n), counts); });
+      const ClusterSlice of(a, first + n);
+      if (!of.value_codes && a.value_codes && a.telescoping) all.flags |= ClusterStatistics::value_codes_left_out;
+      if (slice.chunks > 0 && ClusterTargets(a, of).all_keys()) all.flags |= ClusterStatistics::all_keys;
+      group.single([&] {
+        ClusterCarry{a}.choose_codes(of);
+        ClusterCarry{a}.correct(of, ClusterSlice(a, first + n), counts);
+      });
       all.clusters_read += static_cast<std::int64_t>(counts.clusters);
       all.keys_read += static_cast<std::int64_t>(counts.keys);
       all.rows_read += static_cast<std::int64_t>(counts.rows + counts.certain);
       all.bytes_read += static_cast<std::int64_t>(
           a.fixed_bytes(static_cast<double>(slice.chunks), static_cast<double>(counts.certain)) +
-          static_cast<double>(counts.keys) * a.bytes_of_code() + static_cast<double>(counts.rows) * a.row_bytes);
+          static_cast<double>(counts.keys) * a.bytes_of_code(of.value_codes) +
+          static_cast<double>(counts.rows) * a.row_bytes);
     }
     if (a.rehearsal != 0 || !a.statistics) return;
     if (slice.given != slice.length) all.flags |= ClusterStatistics::length_clamped;
@@ -266,28 +255,6 @@ struct MergeClustersKernel {
       for (int n = 0; n < cluster_count_floats; ++n) sums[n] += group.sum(lanes::select(there, of[n], Float(0.F)));
     }
     return {sums[0], sums[1], sums[2], sums[3], sums[4], sums[5], sums[6], sums[7]};
-  }
-
-  /// Steps go up to a factor 2^2, the first rehearsals up to 2^6.
-  KOKKOS_FUNCTION void correct(const ClusterSlice& slice, const ClusterCounts& counts) const {
-    const ClusterArguments& a = arguments;
-    const ClusterTargets targets(a, slice);
-    const std::int64_t row = slice.head_row(a, 0);
-    float& tau = a.log_tau[row];
-    float& delta = a.log_delta[row];
-    if (a.rehearsal == 1 || !is_finite(tau) || !is_finite(delta)) {  // as where all keys are alike
-      tau = -lanes::log2(static_cast<float>(targets.keys() > 1. ? targets.keys() : 1.));
-      delta = -lanes::log2(static_cast<float>(targets.rows() > 1. ? targets.rows() : 1.));
-      return;
-    }
-    const auto change = [&](float certain, float uncertain, double wanted, bool all) {
-      if (all) return 0.F;
-      const float step = correct_log_delta({certain, uncertain}, wanted);
-      const bool far = Kokkos::fabs(step) >= 2.F;
-      return far && a.rehearsal != 0 && a.rehearsal <= far_rehearsals ? 3.F * step : step;
-    };
-    tau += change(counts.certain_keys, counts.uncertain_keys, targets.keys(), targets.all_keys());
-    delta += change(counts.certain_rows, counts.uncertain_rows, targets.rows(), targets.all_rows());
   }
 };
 

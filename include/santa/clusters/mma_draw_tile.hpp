@@ -38,9 +38,10 @@ class MmaDrawTile {
         _keys(keys),
         _values(values),
         _draws(group, a, slice, scratch, counts),
-        _sums(scratch) {
-    Rows::arrange([&](int head) { return scratch.query(head); }, Group::rank(), Group::groups_per_team,
-                  scratch.operands());
+        _sums(scratch, !a.is_sighting()) {
+    if (!a.is_sighting())
+      Rows::arrange([&](int head) { return scratch.query(head); }, Group::rank(), Group::groups_per_team,
+                    scratch.operands());
     Group::team_barrier();
   }
 
@@ -53,7 +54,7 @@ class MmaDrawTile {
     } else {
       _draws.open(item);
       score_means();
-      if (_a.rehearsal == ClusterArguments::sighting) return;
+      if (_a.is_sighting()) return;
       keys = _draws.draw_clusters(_score);
       _sums.codes().clear();
     }
@@ -70,7 +71,7 @@ class MmaDrawTile {
   }
 
   /// Writes the group's sums to scratch.
-  __device__ void finish() const { _sums.finish(); }
+  __device__ void finish() const { _sums.finish(!_a.is_sighting()); }
 
  private:
   using Rows = MmaRows<heads_max, Dim>;
@@ -116,7 +117,7 @@ class MmaDrawTile {
     own.place = _draws.at.key_of()[own.key.slot];
     return own;
   }
-  [[nodiscard]] __device__ bool coded() const { return _a.telescoping && _a.value_codes && _a.rehearsal == 0; }
+  [[nodiscard]] __device__ bool coded() const { return _slice.value_codes && _a.rehearsal == 0; }
 
   /// Blocks from one on until rows have to be gathered, the codes of one on their way while another is worked on;
   /// returns the one after the last.

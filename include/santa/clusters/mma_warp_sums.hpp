@@ -27,9 +27,10 @@ class MmaWarpSums {
   using Weights = MmaWeights<heads_max>;
   using Codes = MmaCodeSums<heads_max, Dim>;
 
-  __device__ __forceinline__ explicit MmaWarpSums(const Scratch& scratch) : _scratch(scratch) {
-    for (int i = lanes::warp_lane(); i < 2 * Scratch::sum_floats / 4; i += 32)
-      scratch.sums(0)[i] = {0.F, 0.F, 0.F, 0.F};
+  __device__ __forceinline__ MmaWarpSums(const Scratch& scratch, bool with_rows) : _scratch(scratch) {
+    if (with_rows)
+      for (int i = lanes::warp_lane(); i < 2 * Scratch::sum_floats / 4; i += 32)
+        scratch.sums(0)[i] = {0.F, 0.F, 0.F, 0.F};
 #pragma unroll
     for (int head = 0; head < heads_max; ++head) {
       _reference[head] = ClusterHead{}.reference;
@@ -91,8 +92,8 @@ class MmaWarpSums {
     Group::sync();
   }
 
-  /// Writes the group's sums to scratch.
-  __device__ void finish() const {
+  /// Writes the group's sums to scratch; those of features if `with_rows`.
+  __device__ void finish(bool with_rows) const {
 #pragma unroll
     for (int head = 0; head < heads_max; ++head) {
       const ClusterHead of{_reference[head],
@@ -105,6 +106,7 @@ class MmaWarpSums {
                            0.F};
       Group::single([&] { _scratch.result(head) = of; });
     }
+    if (!with_rows) return Group::sync();
     // Both arrays of sums to a head's features in their order, and the sum of both for the first.
     float4 sum[2][steps];
 #pragma unroll

@@ -104,8 +104,7 @@ class ClusterPlan {
     if (a.batch == 0) return;
     const Kokkos::Profiling::ScopedRegion region("santa::decode_clusters");
     if (a.sighted) {
-      a.rehearsal = detail::ClusterArguments::sighting;
-      launch<Build>(space, a, cache.addresses());
+      launch<Build>(space, a.of_sighting(), cache.addresses());
     }
     if (options.state.is_fresh())
       for (a.rehearsal = 1; a.rehearsal <= rehearsals; ++a.rehearsal) launch<Build>(space, a, cache.addresses());
@@ -165,6 +164,7 @@ class ClusterPlan {
     _steered = method.steered;
     a.telescoping = method.estimate == ClusterEstimate::telescoping;
     a.value_codes = method.value_codes && a.clusters.value_codes;
+    a.chooses_codes = method.chooses_codes && method.by_bytes();
     a.bytes = method.by_bytes() ? method.bytes : 0.;
     a.code_share = method.code_share;
     a.keys = method.keys.number;
@@ -212,7 +212,7 @@ class ClusterPlan {
     detail::require(state.heads() == _shape.heads, "state's heads", state.heads(),
                     "the plan's heads (" + std::to_string(_shape.heads) + ")");
     int n = 0;
-    for (float** array : {&a.log_tau, &a.log_delta, &a.log_means, &a.log_codes, &a.log_clusters})
+    for (float** array : {&a.log_tau, &a.log_delta, &a.log_means, &a.log_codes, &a.log_clusters, &a.left_out})
       *array = state.array(n++);
   }
   void require_layout(const ClusterLayout& given) const {
