@@ -28,6 +28,13 @@ struct SharedRequests {
   }
 };
 
+/// The first of the last `window` keys before key `after`. That may be negative, of a request with fewer keys than
+/// tokens: no difference with every_key may overflow, even where it is not used, as devices compare by it.
+KOKKOS_INLINE_FUNCTION std::int64_t first_in_window(std::int64_t after, std::int64_t window) {
+  const std::int64_t keys = after > 0 ? after : 0;
+  return keys > window ? keys - window : 0;
+}
+
 /// Kernels know rows alone, and call them heads: those of a kv head lie side by side, its query heads of the first
 /// token, then those of the next. So one reading of a key or value row serves them all.
 struct TokenRows {
@@ -67,18 +74,17 @@ struct TokenRows {
                                           std::int64_t window) const {
     if (token >= count) return {0, 0, 0};
     const std::int64_t after = causal ? length - count + token + 1 : length;
-    const std::int64_t begin = after > window ? after - window : 0;
-    return {begin, trees != nullptr ? length : after, after - 1};
+    return {first_in_window(after, window), trees != nullptr ? length : after, after - 1};
   }
 
   /// The first key that any row of a request sees, of a kv head's rows from the `row`-th on; `length` if none sees any.
   [[nodiscard]] KOKKOS_FUNCTION std::int64_t first_visible(std::int32_t request, std::int32_t row, std::int64_t length,
                                                            std::int64_t window) const {
-    if (tokens == 1) return length > window ? length - window : 0;
+    if (tokens == 1) return first_in_window(length, window);
     const auto token = static_cast<std::int32_t>(group.quotient(static_cast<std::uint32_t>(row)));
     const std::int32_t count = this->count(request);
     const std::int64_t after = causal ? length - count + token + 1 : length;
-    return token >= count ? length : (after > window ? after - window : 0);
+    return token >= count ? length : first_in_window(after, window);
   }
 
   [[nodiscard]] KOKKOS_FUNCTION std::uint32_t tree(std::int32_t request, std::int32_t token) const {

@@ -4,6 +4,7 @@
 #include <santa/core/build.hpp>
 #include <santa/core/head_state.hpp>
 #include <santa/gather/group_state.hpp>
+#include <santa/gather/joint_rows.hpp>
 #include <santa/lanes/group.hpp>
 #include <santa/lanes/lane_group.hpp>
 #include <santa/schedule/take_unit.hpp>
@@ -19,6 +20,18 @@
 
 namespace santa::detail::inline SANTA_BUILD {
 
+/// The running state of a group that draws: for all its heads together, or as any rule does.
+template <bool joint>
+struct StateOf {
+  template <class Group, class Stage>
+  using Type = GroupState<Group, Stage>;
+};
+template <>
+struct StateOf<true> {
+  template <class Group, class Stage>
+  using Type = JointRows<Group, Stage>;
+};
+
 /// What the kernels of one method share that touch a cache: their arguments, the stages of its units, and the group
 /// that works on them.
 template <class ExecutionSpace, class KernelArguments, class KernelExtents, class KernelStages>
@@ -32,7 +45,7 @@ struct KernelContext {
   static_assert(ScoreStages<KernelStages, Extents, Group>,
                 "santa: the stage lacks a member of ScoreStage: see santa/score/score_stage.hpp");
   using Stage = typename KernelStages::template Stage<Extents>;
-  using State = GroupState<Group, Stage>;
+  using State = typename StateOf<Extents::joint>::template Type<Group, Stage>;
 
   Arguments arguments;
   KernelStages stages;
@@ -45,6 +58,11 @@ struct KernelContext {
   /// And for one in which nothing is queued.
   [[nodiscard]] auto lean() const {
     return KernelContext<Space, Arguments, lanes::Lean<Extents>, KernelStages>{arguments, stages};
+  }
+
+  /// And for one in which heads draw together.
+  [[nodiscard]] auto joint() const {
+    return KernelContext<Space, Arguments, lanes::Joint<Extents>, KernelStages>{arguments, stages};
   }
 
   template <class Member>

@@ -7,8 +7,8 @@
 #include <santa/decode/methods.hpp>
 #include <santa/lanes/extents.hpp>
 #include <santa/score/any_stage.hpp>
+#include <santa/score/cache_stages.hpp>
 #include <santa/score/modifiers.hpp>
-#include <santa/score/stage.hpp>
 
 #include <Kokkos_Core.hpp>
 

@@ -73,6 +73,7 @@ void sweep(const char* label, const Space& space, const Context& context) {
 ///   Arguments                      of kernels, with the memory that they need
 ///   looks_ahead                    whether groups need room for a tile of the rule's own
 ///   takes_all (if true)            whether every row is taken, so that nothing is queued
+///   draws_jointly (if true)        whether heads draw together
 ///   set(arguments, method, length) notes what the method says, for a plan of so many keys
 ///   prepare(arguments, first_step) if what kernels are given depends on that, as `run` has it
 ///   run(space, context, first_step)
@@ -105,6 +106,7 @@ struct Recipe<MassUnitOf<draws>> {
   using Arguments = MassUnitArguments;
   template <class Group>
   using Rule = MassUnitRule<Group, draws>;
+  static constexpr bool draws_jointly = draws == Draws::joint;
   static constexpr bool looks_ahead = false;
 
   static void set(Arguments& a, const MassUnitOf<draws>& method, std::int64_t length) {
@@ -134,15 +136,30 @@ struct Recipe<MassUnitOf<draws>> {
   static void run(const Space& space, Context context, bool first_step) {
     Arguments& a = context.arguments;
     prepare(a, first_step);
-    if (first_step || a.steered) {
-      const SubsetKernel<Context, draws> subset(context);
-      launch("santa::subset", space, subset.units(), subset);
-    }
+    if (first_step || a.steered) score_subset(space, context);
     if (first_step) {
       launch("santa::delta", space, a.slice_rows(),
              DeltaKernel<KeylessOf<Context>, draws, Context::Group::max_heads>(keyless(context)));
     }
+    if constexpr (in_products<Context>)
+      if (!a.with_spread) return sweep<Rule>("santa::mass_unit", space, context.joint());
     sweep<Rule>("santa::mass_unit", space, context);
+  }
+
+ private:
+  /// Whether kernels without error bars draw by scores in the order of products.
+  template <class Context>
+  static constexpr bool in_products = draws_jointly&& requires {
+    requires Context::Stage::draws_jointly;
+  };
+  template <class Space, class Context>
+  static void score_subset(const Space& space, const Context& context) {
+    if constexpr (in_products<Context> && !Context::Extents::joint) {
+      score_subset(space, context.joint());  // more groups a team
+    } else {
+      const SubsetKernel<Context, draws> subset(context);
+      launch("santa::subset", space, subset.units(), subset);
+    }
   }
 };
 
@@ -268,23 +285,6 @@ void run_part(const Space& space, Context context, bool first_step, float* part)
   launch("santa::part", space, all_heads(context.arguments),
          PartKernel<KeylessOf<Context>, Context::State::rescored>(keyless(context), part));
 }
-
-/// Keys of the tiles that a rule draws in; 0 where those are the kernels' own.
-template <class Arguments>
-int draw_tile_of(const Arguments& a) {
-  if constexpr (requires { a.draw_tile; }) return a.draw_tile;
-  return 0;
-}
-/// Whether a method takes every row.
-template <class Method>
-inline constexpr bool takes_all = requires {
-  requires Recipe<Method>::takes_all;
-};
-/// Whether a method carries a DecodeState.
-template <class Method>
-inline constexpr bool carries_state = requires(typename Recipe<Method>::Arguments& a) {
-  a.state;
-};
 
 }  // namespace santa::detail::inline SANTA_BUILD
 

@@ -9,6 +9,7 @@
 #include <santa/core/shape.hpp>
 #include <santa/decode/bind.hpp>
 #include <santa/decode/check_types.hpp>
+#include <santa/decode/method_traits.hpp>
 #include <santa/decode/methods.hpp>
 #include <santa/decode/options.hpp>
 #include <santa/decode/plan_shape.hpp>
@@ -20,8 +21,8 @@
 #include <santa/schedule/cut.hpp>
 #include <santa/schedule/units.hpp>
 #include <santa/score/any_stage.hpp>
+#include <santa/score/cache_stages.hpp>
 #include <santa/score/modifiers.hpp>
-#include <santa/score/stage.hpp>
 
 #include <Kokkos_Core.hpp>
 #include <Kokkos_Profiling_ScopedRegion.hpp>
@@ -218,12 +219,8 @@ class DecodePlan {
     const float scale = options.scale != 0.F ? options.scale : 1.F / std::sqrt(static_cast<float>(_shape.dim));
     a.score_factor = scale * lanes::log2_of_e;
     detail::Recipe<M>::set(a, _method, detail::lay_out_shard(a, options.shard, _shape.length));
-    const lanes::Division division =
-        detail::divide_plan(space, a, _shape.length, options.keys_per_split,
-                            {.tile = detail::draw_tile_of(a),
-                             .looks_ahead = detail::Recipe<M>::looks_ahead,
-                             .narrow_keys = narrow,
-                             .takes_all = detail::takes_all<M> && !narrow && sizeof(typename Addresses::Element) <= 2});
+    const lanes::Division division = detail::divide_plan(space, a, _shape.length, options.keys_per_split,
+                                                         detail::work_of<M, detail::ElementsOf<Addresses>>(a, narrow));
     a.keys_per_split = division.keys_per_split;
     a.split_step = static_cast<std::uint16_t>(division.step);
     a.splits = static_cast<std::int32_t>(division.splits > 0 ? division.splits : 1);

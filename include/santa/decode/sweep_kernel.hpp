@@ -17,6 +17,17 @@
 
 namespace santa::detail::inline SANTA_BUILD {
 
+/// A rule, as the kernel of a context has it.
+template <class Context, class Rule>
+struct RuleIn {
+  using Type = Rule;
+};
+template <class Context, class Rule>
+  requires(Context::Extents::joint)
+struct RuleIn<Context, Rule> {
+  using Type = typename Rule::template InProducts<typename Context::Stage::Products::Joint>;
+};
+
 /// The main kernel: a lane group scores its tiles (or loads their scores), has the rule draw rows, gathers and adds
 /// them; the last unit of a kv head to finish merges. Reads: the keys of the unit (or 4 bytes a key and head), the
 /// drawn value rows. Writes: a state per head and unit. Order: fixed by the unit, never by threads: `out` has the same
@@ -27,7 +38,9 @@ struct SweepKernel : Context {
   using typename Context::Group;
   using typename Context::Stage;
   using typename Context::State;
-  using Rule = RuleOf<Group>;
+  /// Whether heads draw together, by scores in the order of products.
+  static constexpr bool draws_jointly = Context::Extents::joint;
+  using Rule = typename RuleIn<Context, RuleOf<Group>>::Type;
 
   /// Whether the stage adds up all rows by itself, without a rule that draws.
   static constexpr bool takes_all = !stored_scores && requires {
@@ -37,8 +50,8 @@ struct SweepKernel : Context {
 
   /// Whether the rule sees all of a tile of its own, several of the kernel's, before it draws.
   static constexpr bool looks_ahead = !stored_scores && LookAheadRule<Rule, Group, Arguments>;
-  static_assert(looks_ahead ||
-                    (stored_scores ? StoredScoreRule<Rule, Group, Arguments> : DrawRule<Rule, Group, Arguments>),
+  static_assert(looks_ahead || (stored_scores ? StoredScoreRule<RuleOf<Group>, Group, Arguments>
+                                              : DrawRule<RuleOf<Group>, Group, Arguments>),
                 "santa: the rule lacks a member of DrawRule, or of the kind it is of: see santa/sample/draw_rule.hpp");
 
   explicit SweepKernel(const Context& context) : Context(context) {}
@@ -87,7 +100,9 @@ struct SweepKernel : Context {
     const Arguments& a = this->arguments;
     if constexpr (OpenedRule<Rule, Arguments>) rule.open(a, unit);
     State state = this->state(group, stage, scratch, unit);
-    if constexpr (stored_scores) {
+    if constexpr (draws_jointly) {
+      draw_jointly(group, unit, stage, rule, state);
+    } else if constexpr (stored_scores) {
       StoredScores<Group> stored(group, a, unit);
       TileLoop(group, unit, stored, rule, state).draw_from_stored();
     } else if constexpr (looks_ahead) {

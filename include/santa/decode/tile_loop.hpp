@@ -13,6 +13,21 @@
 
 namespace santa::detail::inline SANTA_BUILD {
 
+/// The loop of the main kernel where heads draw together.
+template <class Group, class Stage, class Rule, class State>
+KOKKOS_FORCEINLINE_FUNCTION void draw_jointly(const Group& group, const Unit& unit, Stage& stage, Rule& rule,
+                                              State& state) {
+  constexpr int turn = Group::groups_per_team * Group::size;
+  for_each_tile(group, unit, [&](std::int64_t first) {
+    typename Stage::Products::Joint scores;
+    stage.joint_scores(first, first + turn, scores, state);
+    const float ratio = rule.ratio(scores);
+    state.weigh(scores);
+    const auto sweep = rule.draw(static_cast<std::uint32_t>(first / Group::size), ratio);
+    state.add(first, sweep.rows, sweep.inverse, scores);
+  });
+}
+
 /// The loop of the main kernel, in its three forms. `source` gives scores: the stage, or what an earlier pass has
 /// stored.
 template <class Group, class Source, class Rule, class State>

@@ -4,6 +4,7 @@
 #include <santa/core/build.hpp>
 #include <santa/core/drawn.hpp>
 #include <santa/core/shape.hpp>
+#include <santa/gather/queue_order.hpp>
 
 #include <Kokkos_Core.hpp>
 
@@ -34,43 +35,39 @@ class RowQueue {
         _heads(heads),
         _with_spread(with_spread) {}
 
-  [[nodiscard]] KOKKOS_FUNCTION int size() const { return _size; }
+  [[nodiscard]] KOKKOS_FUNCTION int size() const { return _order.size(); }
   /// The oldest batch: row, weight and spread of its members.
-  [[nodiscard]] KOKKOS_FUNCTION const std::int32_t* index() const { return _index + _front; }
-  [[nodiscard]] KOKKOS_FUNCTION float* weight(int head) const { return _weight + head * capacity + _front; }
-  [[nodiscard]] KOKKOS_FUNCTION float* spread(int head) const { return _spread + head * capacity + _front; }
+  [[nodiscard]] KOKKOS_FUNCTION const std::int32_t* index() const { return _index + _order.front(); }
+  [[nodiscard]] KOKKOS_FUNCTION float* weight(int head) const { return _weight + head * capacity + _order.front(); }
+  [[nodiscard]] KOKKOS_FUNCTION float* spread(int head) const { return _spread + head * capacity + _order.front(); }
 
   /// Appends the drawn rows of the tile whose first row is `first`; there is room for a tile.
   KOKKOS_FORCEINLINE_FUNCTION void push(const Group& group, std::int32_t first, const Drawn<Group>& drawn) {
     using Index = typename Group::template Vector<std::int32_t>;
-    const int at = place(_size);
+    const int at = _order.place(size());
     group.compact(drawn.rows, group.lane() + Index(first), _index, at, capacity);
     group.for_all_heads(_heads, [&](int head) {
       group.compact(drawn.rows, drawn.weight[head], _weight + head * capacity, at, capacity);
       if (_with_spread) group.compact(drawn.rows, drawn.spread[head], _spread + head * capacity, at, capacity);
     });
-    _size += Kokkos::popcount(drawn.rows);
+    _order.push(Kokkos::popcount(drawn.rows));
     group.sync();
   }
 
   /// How many of the oldest rows have been asked for, and the row that comes i later than those.
-  [[nodiscard]] KOKKOS_FUNCTION int asked() const { return _asked; }
-  [[nodiscard]] KOKKOS_FUNCTION std::int32_t unasked(int i) const { return _index[place(_asked + i)]; }
+  [[nodiscard]] KOKKOS_FUNCTION int asked() const { return _order.asked(); }
+  [[nodiscard]] KOKKOS_FUNCTION std::int32_t unasked(int i) const { return _index[_order.place(asked() + i)]; }
   /// The same of 16 of them side by side, where whole batches alone have been asked for.
-  [[nodiscard]] KOKKOS_FUNCTION const std::int32_t* unasked_batch() const { return _index + place(_asked); }
-  KOKKOS_FUNCTION void ask(int count) { _asked = _asked + count < _size ? _asked + count : _size; }
+  [[nodiscard]] KOKKOS_FUNCTION const std::int32_t* unasked_batch() const { return _index + _order.place(asked()); }
+  KOKKOS_FUNCTION void ask(int count) { _order.ask(count); }
 
   /// Drops the oldest rows: a batch, or fewer if they are all that is left.
-  KOKKOS_FUNCTION void pop(int count) {
-    _size -= count;
-    _front = _size > 0 ? place(count) : 0;
-    _asked = _asked > count ? _asked - count : 0;
-  }
+  KOKKOS_FUNCTION void pop(int count) { _order.pop(count); }
 
   /// Brings a head's weights to another reference.
   KOKKOS_FUNCTION void rescale(const Group& group, int head, float factor) {
-    group.for_each(_size, [&](int i) {
-      const int at = head * capacity + place(i);
+    group.for_each(size(), [&](int i) {
+      const int at = head * capacity + _order.place(i);
       _weight[at] *= factor;
       if (_with_spread) _spread[at] *= factor * factor;
     });
@@ -78,19 +75,12 @@ class RowQueue {
   }
 
  private:
-  [[nodiscard]] KOKKOS_FUNCTION int place(int i) const {
-    const int at = _front + i;
-    return at < capacity ? at : at - capacity;
-  }
-
   std::int32_t* _index;
   float* _weight;
   float* _spread;
   int _heads;
   bool _with_spread;
-  int _front = 0;
-  int _size = 0;
-  int _asked = 0;
+  QueueOrder<capacity, batch> _order;
 };
 
 }  // namespace santa::detail::inline SANTA_BUILD

@@ -32,15 +32,16 @@ namespace santa::lanes::inline SANTA_BUILD {
 template <>
 struct Seam<Kokkos::Cuda> {
   /// Warps a team: as many as 48 KiB of scratch, all that Kokkos gives a team, have room for.
-  static constexpr int warps(int heads, int dim, bool roomy, bool lean) {
+  static constexpr int warps(int heads, int dim, bool roomy, bool lean, bool joint) {
     if (lean) return dim > 128 ? 2 : 4;
+    if (joint) return dim > 128 || heads * dim > 1024 ? 2 : 4;
     const int most = heads * dim > 1024 ? 1 : heads * dim > 512 ? 2 : 4;
     return roomy && most > 1 ? most / 2 : most;
   }
   template <class Extents>
-  static constexpr int warps_of = Extents::groups > 0
-                                      ? Extents::groups
-                                      : warps(Extents::heads, Extents::dim, Extents::roomy, Extents::lean);
+  static constexpr int warps_of = Extents::groups > 0 ? Extents::groups
+                                                      : warps(Extents::heads, Extents::dim, Extents::roomy,
+                                                              Extents::lean, Extents::joint);
 
   /// Warps that a multiprocessor holds: with two panels on their way to each, as many as it takes to keep the memory
   /// busy. Measured at 4 heads of 128: 12 are slower, and leave each thread fewer registers. At 4 heads of 64, whose
@@ -125,7 +126,7 @@ struct Seam<Kokkos::Cuda> {
     const int dim = padded_dim(work.dim);
     const auto [rows, length] = std::pair{work.rows, work.length};
     const std::int64_t resident = resident_teams(space, heads, dim, work);
-    const int own = 32 * warps(heads, dim, work.looks_ahead, work.takes_all);
+    const int own = 32 * warps_of_work(heads, dim, work);
     const int step = work.tile > own ? work.tile : own;
     const std::int64_t pieces = length > 0 ? (length + step - 1) / step : 1;
     const std::int64_t least = resident < rows ? 1 : resident / rows;
@@ -155,7 +156,7 @@ struct Seam<Kokkos::Cuda> {
 
   /// More have a kernel of their own: one team would have to read more than a few states a warp, one after the other.
   static constexpr std::int32_t most_merged(int heads, int dim) {
-    const int most = warps(padded_heads(heads), padded_dim(dim), false, false);
+    const int most = warps(padded_heads(heads), padded_dim(dim), false, false, false);
     return few_states / (((heads + most - 1) / most) * ((dim + 127) / 128));
   }
 
@@ -166,6 +167,10 @@ struct Seam<Kokkos::Cuda> {
   /// The extents of the kernel that a shape takes, if none are left out.
   static constexpr int padded_heads(int heads) { return heads <= 4 ? 4 : heads <= 8 ? 8 : 16; }
   static constexpr int padded_dim(int dim) { return dim <= 64 ? 64 : dim <= 128 ? 128 : 256; }
+
+  static constexpr int warps_of_work(int heads, int dim, const Work& work) {
+    return warps(heads, dim, work.looks_ahead, work.takes_all, work.draws_jointly);
+  }
 
   /// Shared memory of a team.
   template <int heads, int dim>
@@ -185,9 +190,9 @@ struct Seam<Kokkos::Cuda> {
   /// Teams that all multiprocessors hold, by their warps and their shared memory.
   static std::int64_t resident_teams(const Kokkos::Cuda& space, int heads, int dim, const Work& work) {
     const auto& device = space.cuda_device_prop();
-    const std::size_t bytes = work.takes_all ? most_team_bytes : team_bytes(heads, dim);
+    const std::size_t bytes = work.takes_all || work.draws_jointly ? most_team_bytes : team_bytes(heads, dim);
     const auto by_memory = static_cast<std::int64_t>(device.sharedMemPerMultiprocessor / (bytes + kept_by_the_system));
-    const int own = warps(heads, dim, work.looks_ahead, work.takes_all);
+    const int own = warps_of_work(heads, dim, work);
     const std::int64_t by_warps = resident(own, heads, dim, work.narrow_keys) / own;
     return (by_memory < by_warps ? by_memory : by_warps) * device.multiProcessorCount;
   }

@@ -10,7 +10,8 @@ namespace santa::lanes {
 
 /// What a plan has to divide: rows of splits, each of up to `length` keys, for so many heads of so many features. Where
 /// a rule draws in tiles of its own, splits are made of whole ones; `looks_ahead`: its groups need more scratch;
-/// `narrow_keys`: kernels are the crowded ones; `takes_all`: they are the lean ones.
+/// `narrow_keys`: kernels are the crowded ones; `takes_all`: they are the lean ones,
+/// `draws_jointly`: the joint ones.
 struct Work {
   std::int64_t rows = 1;
   int heads = 1;
@@ -20,6 +21,7 @@ struct Work {
   bool looks_ahead = false;
   bool narrow_keys = false;
   bool takes_all = false;
+  bool draws_jointly = false;
 };
 
 /// How the units of a plan are cut, and how many run at once.

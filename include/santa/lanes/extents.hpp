@@ -70,6 +70,7 @@ struct Extents {
   static constexpr bool roomy = false;
   static constexpr bool crowded = false;
   static constexpr bool lean = false;
+  static constexpr bool joint = false;
   static constexpr int groups = 0;  // of a team; 0: as scratch allows
   static constexpr int teams = 0;   // at once on a multiprocessor, for which registers are shared out; 0: as groups say
 };
@@ -90,6 +91,12 @@ struct Crowded : Extents {
 template <class Extents>
 struct Lean : Extents {
   static constexpr bool lean = true;
+};
+
+/// The same for kernels whose heads draw together: what is queued takes half the scratch.
+template <class Extents>
+struct Joint : Extents {
+  static constexpr bool joint = true;
 };
 
 /// The same in plain loops.

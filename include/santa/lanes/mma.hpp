@@ -92,6 +92,11 @@ __device__ __forceinline__ void load_two_matrices(std::uint32_t address, std::ui
   asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0,%1},[%2];" : "=r"(a[0]), "=r"(a[1]) : "r"(address));
 }
 
+/// The same, transposed.
+__device__ __forceinline__ void load_two_transposed(std::uint32_t address, std::uint32_t (&a)[2]) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0,%1},[%2];" : "=r"(a[0]), "=r"(a[1]) : "r"(address));
+}
+
 /// 16 bytes of scratch, read anew each time: kept in registers over a loop, they would push out what is on its way.
 __device__ __forceinline__ uint4 load_shared(const uint4* from) {
   uint4 piece;

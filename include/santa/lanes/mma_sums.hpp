@@ -26,13 +26,13 @@ class MmaSums {
   static constexpr bool packed = Columns::packed;
   static constexpr int steps = Dim / 16;
 
-  /// Whether a B operand takes weights of any size. If not, they are multiplied by a power of two, a head's own: few
-  /// points in many keys, or a delta that fits badly, give a row the weight of thousands.
-  static constexpr bool any_weight = !std::is_same_v<typename Operand::Factor, half>;
   static constexpr float largest_scaled = 0x1p15F;
 
  public:
   using Factor = typename Operand::Factor;
+  /// Whether a B operand takes weights of any size. If not, they are multiplied by a power of two, a head's own: few
+  /// points in many keys, or a delta that fits badly, give a row the weight of thousands.
+  static constexpr bool any_weight = !std::is_same_v<typename Operand::Factor, half>;
   /// What weights are multiplied by at first, enough for those up to 2^8. Where rows have scales, which may be of any
   /// size, the first weights say what a head begins with.
   static constexpr float first_scale = any_weight ? 1.F : (scaled ? 0.F : 0x1p7F);

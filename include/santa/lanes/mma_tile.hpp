@@ -3,9 +3,11 @@
 
 #include <santa/core/build.hpp>
 #include <santa/core/element.hpp>
+#include <santa/lanes/joint_scores.hpp>
 #include <santa/lanes/mma_attend.hpp>
 #include <santa/lanes/mma_query.hpp>
 #include <santa/lanes/mma_sums.hpp>
+#include <santa/lanes/operand_queue.hpp>
 #include <santa/lanes/panel_ring.hpp>
 #include <santa/lanes/product_lanes.hpp>
 
@@ -24,10 +26,8 @@ template <class Group, class K, int KeyDim, class V = K, int ValueDim = KeyDim, 
 class MmaTile {
   using Panels = MmaPanels<K, KeyDim, V, ValueDim>;
   static constexpr int heads_max = Group::max_heads;
-  static constexpr int key_bytes = Panels::key_bytes;
-  static constexpr int value_bytes = Panels::value_bytes;
-  static constexpr int key_rows = Panels::key_rows;
-  static constexpr int value_rows = 16;
+  static constexpr int key_bytes = Panels::key_bytes, value_bytes = Panels::value_bytes;
+  static constexpr int key_rows = Panels::key_rows, value_rows = 16;
   using Ring = PanelRing<Panels::bytes, scaled ? 32 : 0>;
   using Query = MmaQuery<Group, K, KeyDim>;
   using Sums = MmaSums<Group, V, ValueDim, scaled>;
@@ -72,37 +72,32 @@ class MmaTile {
   template <class Rows, class Coming, class DrawnRows>
   __device__ __forceinline__ void scores(const Rows& rows, std::int64_t first, std::int64_t step, int count,
                                          const Coming& coming, float* scores, DrawnRows& drawn) {
-    float half[2][blocks][4];  // products of the tile's rows, the newest half first
-#pragma unroll 1
-    for (int done = 0;;) {
-      while (_ring.waiting() < Ring::slots && ask_next(rows, first, step, count, coming, drawn)) {
-      }
-      if (done == 2 && (key_rows == 16 || drawn.size() <= most_waiting)) break;
-      if ((_values & 1U) != 0) {
-        drawn.take();
-        continue;
-      }
-      const std::uint32_t row = _ring.front() + row_place<key_bytes>(warp_lane() % 16);
-      const std::uint32_t piece = pieces_on(row, MmaOperand<K>::lane_piece());
-      if constexpr (key_rows == 32) {
-        _query.products(piece, half[1], [] {});
-        _query.products(piece + 16U * key_bytes, half[0], [&] { pop(); });
-        done = 2;
-      } else {
-#pragma unroll
-        for (int b = 0; b < blocks; ++b)
-#pragma unroll
-          for (int k = 0; k < 4; ++k) half[1][b][k] = half[0][b][k];
-        _query.products(piece, half[0], [&] { pop(); });
-        ++done;
-      }
-    }
-    _keys_asked -= 2;
+    Products half;
+    products(rows, first, step, count, coming, half, drawn);
     float own[heads_max];
     take_own_row(half[1], half[0], own);
 #pragma unroll
     for (int head = 0; head < heads_max; ++head)
       scores[head] = head < _heads ? own[head] * _query.factor(head) : -infinity;
+  }
+
+  /// What a lane has of a tile's scores where heads draw together, and of the weights of drawn rows, which may be any.
+  using Joint = JointScores<heads_max>;
+  using Queue = OperandQueue<heads_max, typename Sums::Factor, Group::queue_capacity>;
+  static constexpr bool draws_jointly = Sums::any_weight && !scaled;
+
+  /// The same in this order, not yet times their factors.
+  template <class Rows, class Coming, class DrawnRows>
+  __device__ __forceinline__ void scores(const Rows& rows, std::int64_t first, std::int64_t step, int count,
+                                         const Coming& coming, Joint& scores, DrawnRows& drawn) {
+    Products half;
+    products(rows, first, step, count, coming, half, drawn);
+    scores.take(half[1], half[0]);
+  }
+  /// Adds up the rows of the panel that is the oldest, at these weights.
+  __device__ __forceinline__ void add_operands(const typename Queue::Operands& weights) {
+    _sums.add(pieces_on(_ring.front() + row_place<value_bytes>(Sums::lane_row()), Sums::lane_piece()), weights);
+    pop();
   }
 
   /// What a lane has of a tile's scores in `attend`.
@@ -159,8 +154,39 @@ class MmaTile {
   /// Rows of keys and of values are alike, but perhaps for their number of features.
   static constexpr bool alike = std::is_same_v<K, V> && KeyDim == ValueDim && key_rows == value_rows && !scaled;
 
-  /// Drawn rows that may wait while a tile is drawn, which adds up to 32. (Where keys come in panels of 16, no more
-  /// ever do.)
+  using Products = float[2][blocks][4];  // of a tile's rows, the newest half first
+
+  template <class Rows, class Coming, class DrawnRows>
+  __device__ __forceinline__ void products(const Rows& rows, std::int64_t first, std::int64_t step, int count,
+                                           const Coming& coming, Products& half, DrawnRows& drawn) {
+#pragma unroll 1
+    for (int done = 0;;) {
+      while (_ring.waiting() < Ring::slots && ask_next(rows, first, step, count, coming, drawn)) {
+      }
+      if (done == 2 && (key_rows == 16 || drawn.size() <= most_waiting)) break;
+      if ((_values & 1U) != 0) {
+        drawn.take();
+        continue;
+      }
+      const std::uint32_t row = _ring.front() + row_place<key_bytes>(warp_lane() % 16);
+      const std::uint32_t piece = pieces_on(row, MmaOperand<K>::lane_piece());
+      if constexpr (key_rows == 32) {
+        _query.products(piece, half[1], [] {});
+        _query.products(piece + 16U * key_bytes, half[0], [&] { pop(); });
+        done = 2;
+      } else {
+#pragma unroll
+        for (int b = 0; b < blocks; ++b)
+#pragma unroll
+          for (int k = 0; k < 4; ++k) half[1][b][k] = half[0][b][k];
+        _query.products(piece, half[0], [&] { pop(); });
+        ++done;
+      }
+    }
+    _keys_asked -= 2;
+  }
+
+  /// Drawn rows that may wait while a tile is drawn, which adds up to 32. (With panels of 16 keys no more ever do.)
   static constexpr int most_waiting = Group::queue_capacity - 32;
   /// Panels of 16 keys that may be on their way: as few tiles as fill the ring.
   static constexpr int most_asked = key_rows == 32 ? 6 : 4;

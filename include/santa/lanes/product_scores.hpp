@@ -3,7 +3,7 @@
 
 #include <santa/core/build.hpp>
 #include <santa/lanes/mma.hpp>
-#include <santa/lanes/mma_query.hpp>
+#include <santa/lanes/product_heads.hpp>
 #include <santa/lanes/product_lanes.hpp>
 
 #include <cstdint>
@@ -19,24 +19,16 @@ __device__ __forceinline__ std::uint32_t transpose(std::uint32_t elements) {
   return result;
 }
 
-/// Numbers of a tile of 32 rows and up to `heads` heads. Lane (g, t) = (lane / 4, lane % 4) has, of each half of 16
-/// rows and each block of 8 heads, rows g and g + 8 of heads 2 t and 2 t + 1; of up to 4 heads, of which four columns
-/// have the rest of what the others have rounded, one of these rows, of heads 2 (t % 2) and the next.
+/// Numbers of a tile of 32 rows and up to `heads` heads, half of the rows by half: a lane has of each half and each of
+/// its heads rows g and g + 8; of up to 4 heads one of these.
 template <int heads>
-struct ProductScores {
-  using Columns = MmaColumns<heads>;
-  static constexpr bool packed = Columns::packed;
-  static constexpr int blocks = Columns::blocks;
-  static constexpr int operands = blocks * Columns::parts;
+struct ProductScores : ProductHeads<heads> {
+  using Base = ProductHeads<heads>;
+  using Base::packed, Base::blocks, Base::operands, Base::column, Base::quarter;
   static constexpr int rows = packed ? 1 : 2;  // of a half
-  /// A number for each of a lane's heads.
-  using Heads = float[blocks][2];
 
   float of[2][blocks][rows][2];
 
-  __device__ static int head(int block, int k) {
-    return packed ? 2 * (quarter() % 2) + k : 8 * block + 2 * quarter() + k;
-  }
   __device__ static int row(int half, int r) { return 16 * half + column() + 8 * (packed ? quarter() / 2 : r); }
 
   /// Calls f(number, half, block, r, k) for all of a lane's numbers.
@@ -51,15 +43,6 @@ struct ProductScores {
 #pragma unroll
           for (int k = 0; k < 2; ++k) f(of[half][b][r][k], half, b, r, k);
   }
-  /// Calls f(block, k) for all of a lane's heads.
-  template <class F>
-  __device__ __forceinline__ static void for_each_head(F&& f) {
-#pragma unroll
-    for (int b = 0; b < blocks; ++b)
-#pragma unroll
-      for (int k = 0; k < 2; ++k) f(b, k);
-  }
-
   /// Takes the products of half the rows.
   __device__ __forceinline__ void take(int half, const float (&c)[blocks][4]) {
     if constexpr (packed) {
@@ -103,27 +86,6 @@ struct ProductScores {
       }
     }
   }
-
-  /// The largest, or the sum, of what the lanes of each head have.
-  template <class F>
-  __device__ __forceinline__ static float over_lanes(float value, const F& f) {
-#pragma unroll
-    for (int width = packed ? 2 : 4; width < 32; width *= 2)
-      value = f(value, __shfl_xor_sync(0xffffffffU, value, width));
-    return value;
-  }
-  /// Hands out what each lane has of one head, own_head(): to each lane that of its heads.
-  using Words = std::uint32_t[blocks][2];
-  __device__ static int own_head() { return warp_lane() % heads; }
-  __device__ __forceinline__ static void share(std::uint32_t own, Words& of_heads) {
-    for_each_head([&](int b, int k) { of_heads[b][k] = __shfl_sync(0xffffffffU, own, head(b, k)); });
-  }
-  /// Whether a lane is the one that writes for its heads.
-  __device__ static bool writes() { return column() == 0 && (!packed || quarter() < 2); }
-
- private:
-  __device__ static int column() { return warp_lane() / 4; }   // g
-  __device__ static int quarter() { return warp_lane() % 4; }  // t
 };
 
 }  // namespace santa::lanes::inline SANTA_BUILD

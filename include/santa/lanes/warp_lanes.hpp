@@ -70,7 +70,8 @@ struct WarpLanes {
 
   static constexpr unsigned everyone = 0xffffffffU;
 
-  /// A lane's number.
+  /// The thread of the warp, and its lane's number.
+  __device__ static int thread() { return warp_lane(); }
   __device__ static std::int32_t lane() { return Order::lane(warp_lane()); }
 
   __device__ static bool lanes_between(std::int32_t begin, std::int32_t end) { return lane() >= begin && lane() < end; }

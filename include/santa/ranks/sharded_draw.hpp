@@ -5,6 +5,7 @@
 #include <santa/core/check.hpp>
 #include <santa/core/kept.hpp>
 #include <santa/core/ticket.hpp>
+#include <santa/decode/method_traits.hpp>
 #include <santa/decode/shard_recipe.hpp>
 #include <santa/lanes/launchable.hpp>
 #include <santa/ranks/communicator.hpp>

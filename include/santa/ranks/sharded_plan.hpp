@@ -8,6 +8,7 @@
 #include <santa/core/shard.hpp>
 #include <santa/core/ticket.hpp>
 #include <santa/decode/merge_attention.hpp>
+#include <santa/decode/method_traits.hpp>
 #include <santa/decode/plan.hpp>
 #include <santa/decode/shard_recipe.hpp>
 #include <santa/lanes/launchable.hpp>

@@ -8,6 +8,7 @@
 #include <santa/core/shard.hpp>
 #include <santa/decode/bind.hpp>
 #include <santa/decode/chance.hpp>
+#include <santa/decode/method_traits.hpp>
 #include <santa/decode/methods.hpp>
 #include <santa/decode/options.hpp>
 #include <santa/decode/workspace.hpp>

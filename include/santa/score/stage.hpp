@@ -10,6 +10,7 @@
 #include <santa/core/query_rows.hpp>
 #include <santa/lanes/group.hpp>
 #include <santa/lanes/math.hpp>
+#include <santa/schedule/tiles.hpp>
 #include <santa/schedule/units.hpp>
 #include <santa/score/coming_rows.hpp>
 #include <santa/score/modifiers.hpp>
@@ -124,7 +125,9 @@ class Stage {
     _group.for_all_heads(_unit.heads, [&](int head) {
       Float value = modified(_modifier, _scales.apply(_tile, head, score[head]), keys_of(head, offset));
       value = lanes::select(value >= Float(lanes::infinity), Float(lanes::not_a_number), value);
-      score[head] = lanes::select(inside, value, Float(-lanes::infinity));
+      // A head that is none, where heads are padded, has nothing to say, whatever a modifier makes of its score.
+      score[head] =
+          lanes::select(inside, head < _unit.heads ? value : Float(-lanes::infinity), Float(-lanes::infinity));
     });
     if (_arguments.token_rows.tokens > 1)
       if (const TokenMask mask(_arguments, _unit, first, step, count); mask.hides())
@@ -139,15 +142,21 @@ class Stage {
   KOKKOS_FORCEINLINE_FUNCTION void attend(State& state) {
     constexpr int turn = Group::groups_per_team * Group::size;
     _tile.attend(_scored, _values, _unit.begin + _group.rank() * Group::size, turn, _unit.start, _unit.end,
-                 [&](std::int64_t first, auto& scores) {
-                   const auto offset = static_cast<float>(first - query_position());
-                   make_scores(scores, [&](float product, int head, int row) {
-                     return modified(_modifier, product * _tile.factor(head),
-                                     keys_of(head, offset + static_cast<float>(row)));
-                   });
-                   state.weigh(scores, hide_rows(_arguments, _unit, first, scores));
-                 });
+                 [&](std::int64_t first, auto& scores) { state.weigh(scores, finish_scores(first, scores)); });
   }
+  /// Scores of a tile, of which the unit's end says how many keys it has, in the order in which heads draw together.
+  /// `next` is the group's next tile.
+  static constexpr bool draws_jointly = attends && requires { requires Tile::draws_jointly; };
+  template <class Scores, class DrawnRows>
+  KOKKOS_FORCEINLINE_FUNCTION void joint_scores(std::int64_t first, std::int64_t next, Scores& scores,
+                                                DrawnRows& drawn) {
+    const auto row = [&](const auto i) { return _scored[first + i]; };
+    const auto keys_of = [&](std::int64_t tile) { return keys_of_tile<Group>(_unit, tile); };
+    _tile.scores(_scored, first, 1, keys_of(first),
+                 ComingRows<decltype(row)>{row, next, keys_of(next), next - first, _unit.end}, scores, drawn);
+    finish_scores(first, scores);
+  }
+  KOKKOS_FORCEINLINE_FUNCTION void gather_operands(const auto& weights) { _tile.add_operands(weights); }
   KOKKOS_FORCEINLINE_FUNCTION void rescale_heads(const auto& factor) { _tile.rescale_heads(factor); }
 
   /// Scores of drawn rows by their full keys: lane i's of row index[i], i < count.
@@ -223,6 +232,15 @@ class Stage {
     else
       return scored;
   }
+  /// Makes scores of a tile's products, in the order of products; returns how many of its rows are visible.
+  template <class Scores>
+  KOKKOS_FORCEINLINE_FUNCTION std::uint32_t finish_scores(std::int64_t first, Scores& scores) const {
+    const auto offset = static_cast<float>(first - query_position());
+    make_scores(scores, [&](float product, int head, int row) {
+      return modified(_modifier, product * _tile.factor(head), keys_of(head, offset + static_cast<float>(row)));
+    });
+    return hide_rows(_arguments, _unit, first, scores);
+  }
   [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION std::int64_t query_position() const { return _unit.length - 1; }
   /// Keys at these offsets from the last query, as a modifier sees them; of the last head for those beyond it.
   [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION ScoredKeys<Float> keys_of(int head, const Float& offset) const {
@@ -263,37 +281,6 @@ class Stage {
   KeyScale _key_scale;
   ValueScale _value_scale;
   ScoreScales _scales;
-};
-
-/// The stages of a cache's units: what a context holds. Copied as bytes with the kernels.
-template <class Space, class Addresses, class Modifier>
-struct CacheStages {
-  static constexpr bool scales_each_value =
-      is_scale_a_row<decltype(value_scales_of(std::declval<const Addresses&>(), 0, 0))>;
-  template <class Extents>
-  using Group = lanes::GroupOf<Space, Extents>;
-  template <class Extents>
-  using Tile = lanes::TileOf<Space, typename Addresses::Element, Extents, typename Addresses::ScoredElement,
-                             Addresses::rescored, typename ElementsOf<Addresses>::Values, scales_each_value>;
-  template <class Extents>
-  using Stage = detail::Stage<Group<Extents>, Tile<Extents>, Addresses, Modifier>;
-
-  Addresses addresses;
-  Modifier modifier;
-
-  template <class Extents>
-  [[nodiscard]] KOKKOS_FUNCTION static constexpr std::size_t shared_floats(int heads, RowDims dims) {
-    return Stage<Extents>::shared_floats(heads, dims);
-  }
-  template <class Extents>
-  [[nodiscard]] KOKKOS_FUNCTION static constexpr std::size_t own_floats(int heads, RowDims dims) {
-    return Stage<Extents>::own_floats(heads, dims);
-  }
-  template <class Extents>
-  [[nodiscard]] KOKKOS_FUNCTION Stage<Extents> stage(const Group<Extents>& group, const Arguments& a, const Unit& unit,
-                                                     float* shared, float* own) const {
-    return Stage<Extents>(group, a, addresses, modifier, unit, shared, own);
-  }
 };
 
 }  // namespace santa::detail::inline SANTA_BUILD

@@ -39,7 +39,7 @@ class TokenMask {
     if (_tokens < rows.tokens) return true;
     if (!rows.causal) return false;
     const std::int64_t newest = _unit.length - _tokens;  // of keys that all see, the first beyond the last one
-    const std::int64_t oldest = _unit.length > _arguments.window ? _unit.length - _arguments.window : 0;
+    const std::int64_t oldest = first_in_window(_unit.length, _arguments.window);
     return _first + _step * (_lanes - 1) > newest || _first < oldest;
   }
 

@@ -35,7 +35,7 @@ class PanelScores {
   /// Scores the group's tiles. Bytes: 256 key rows, by all groups together.
   template <class Stage>
   KOKKOS_FUNCTION void score(Stage& stage) {
-    SANTA_UNROLL(8)
+    SANTA_UNROLL(scored_at_once)
     for (int k = 0; k < own_tiles; ++k) {
       const int i = _group.rank() + k * Group::groups_per_team;
       const SubsetTile now = _panel.tile(i);
@@ -94,6 +94,8 @@ class PanelScores {
  private:
   static constexpr int own_tiles = (Panel::tiles + Group::groups_per_team - 1) / Group::groups_per_team;
   static constexpr float unit_mass = 0x1p20F;
+  /// Many heads make a tile's scores long: their code is there once, which is worth a detour of scores by memory.
+  static constexpr int scored_at_once = Group::max_heads > 8 ? 1 : 8;
 
   template <class F>
   KOKKOS_FORCEINLINE_FUNCTION static void for_own(F&& f) {

@@ -58,6 +58,22 @@ class StepDeltas {
     _second = load(StateArray::log2_sum);
   }
 
+  /// The same of a lane's own head, by lanes side by side.
+  [[nodiscard]] KOKKOS_FUNCTION Float own(const Group& group, const MassUnitArguments& a, const Unit& unit,
+                                          bool together) const {
+    if (_found) return _first;
+    if (covers_all(a, unit)) return -lanes::infinity;
+    const float shared =
+        together ? shared_log_ratio(group, unit.heads,
+                                    [&](int head) {
+                                      return CarriedDelta{group.value_of(_first, head), group.value_of(_second, head)};
+                                    })
+                 : lanes::not_a_number;
+    CarriedDelta own{_first, _second};
+    if (is_finite(shared)) own.log_ratio = shared;
+    return is_finite(own.log_delta()) ? own.log_delta() : -lanes::infinity;
+  }
+
   /// log2 of each head's delta: as GivenDelta has it; of heads that draw together with one delta / Z.
   KOKKOS_FUNCTION void find(const Group& group, const MassUnitArguments& a, const Unit& unit, bool together,
                             float* log_delta) const {

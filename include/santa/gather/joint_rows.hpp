@@ -1,0 +1,160 @@
+// The running state of a lane group that draws once for all its heads.
+#pragma once
+
+#include <santa/core/arguments.hpp>
+#include <santa/core/build.hpp>
+#include <santa/core/drawn.hpp>
+#include <santa/core/head_state.hpp>
+#include <santa/gather/product_masses.hpp>
+#include <santa/gather/queue_order.hpp>
+#include <santa/lanes/math.hpp>
+#include <santa/schedule/unit.hpp>
+
+#include <Kokkos_Core.hpp>
+
+#include <cstdint>
+
+namespace santa::detail::inline SANTA_BUILD {
+
+/// What GroupState is elsewhere: drawn rows wait in a queue, their weights as operands of the product that adds them
+/// up. A lane has numbers of a few heads only, so that 16 of them find room in registers. Without error bars.
+///
+/// `Stage`: one that `draws_jointly`.
+template <class Group, class Stage>
+class JointRows {
+  using Scores = typename Stage::Products::Joint;
+  using Queue = typename Stage::Products::Queue;
+  using Numbers = typename Scores::Heads;
+  static constexpr int batch = 16;
+  static constexpr int capacity = Group::queue_capacity;
+
+ public:
+  static constexpr bool rescored = false;
+  /// What `close` leaves to `store`.
+  using Heads = ExpectedRows;
+
+  /// Scratch in 4-byte words: which rows wait, and their weights.
+  KOKKOS_FUNCTION static constexpr int scratch_words(int /*heads*/, bool /*with_spread*/) {
+    return capacity + Queue::scratch_words;
+  }
+
+  KOKKOS_FUNCTION JointRows(const Group& /*group*/, Stage& stage, float* scratch, const Arguments& arguments,
+                            const Unit& unit)
+      : _stage(stage),
+        _index(reinterpret_cast<std::int32_t*>(scratch)),
+        _queue(scratch + capacity),
+        _unit(unit),
+        _dim(arguments.dim) {
+    Scores::for_each_head([&](int b, int k) { _used[b][k] = _squares[b][k] = 0.F; });
+  }
+
+  [[nodiscard]] KOKKOS_FUNCTION std::uint32_t rows() const { return _rows; }
+
+  /// Turns a tile's scores into weights and adds up their mass.
+  KOKKOS_FORCEINLINE_FUNCTION void weigh(Scores& scores) {
+    _masses.follow(scores, [&](const auto& factor) { rescale(factor); });
+    _masses.weigh(scores, [](float, int, int) {});
+  }
+
+  /// Queues the drawn rows of a tile with weights: `drawn` has a bit for each lane of which the row is drawn, and each
+  /// such lane what the row's weights are multiplied by. `first` is the tile's first key.
+  KOKKOS_FORCEINLINE_FUNCTION void add(std::int64_t first, std::uint32_t drawn, float by, Scores& weights) {
+    if (drawn == 0) return;
+    const auto place = [&](int lane) {
+      return _order.place(_order.size() + Kokkos::popcount(drawn & ((std::uint32_t{1} << lane) - 1U)));
+    };
+    Scores::for_each_row([&](int half, int r) {
+      const float row_by = Scores::of_owner(by, half, r);
+      const int owner = Scores::owning_lane(half, r);
+      if (((drawn >> owner) & 1U) == 0) return;
+      const int at = place(owner);
+      SANTA_UNROLL(Scores::blocks)
+      for (int b = 0; b < Scores::blocks; ++b) {
+        float weight[2];
+        for (int k = 0; k < 2; ++k) {
+          weight[k] = weights.of[half][b][r][k] * row_by;
+          _used[b][k] += weight[k];
+          _squares[b][k] = lanes::fma(weight[k], weight[k], _squares[b][k]);
+        }
+        _queue.set(at, b, weight[0], weight[1]);
+      }
+    });
+    const int lane = Group::thread();
+    if (((drawn >> lane) & 1U) != 0)
+      _index[place(lane)] = static_cast<std::int32_t>(first - _unit.begin) + Group::lane();
+    const int count = Kokkos::popcount(drawn);
+    _order.push(count);
+    _rows += static_cast<std::uint32_t>(count);
+    Group::sync();
+  }
+
+  // How an asynchronous stage sees the rows that wait: as GroupState's.
+  [[nodiscard]] KOKKOS_FUNCTION int size() const { return _order.size(); }
+  [[nodiscard]] KOKKOS_FUNCTION int unasked() const { return _order.size() - _order.asked(); }
+  [[nodiscard]] KOKKOS_FUNCTION auto unasked_row(int i) const {
+    return _stage.value_row(_index[_order.place(_order.asked()) + i]);
+  }
+  KOKKOS_FUNCTION void asked(int count) { _order.ask(count); }
+
+  /// Gathers the oldest rows: a batch, or what there is.
+  KOKKOS_FORCEINLINE_FUNCTION void take() {
+    const int count = _order.in_batch();
+    if (count < batch) _queue.clear(_order.front(), count);
+    typename Queue::Operands weights;
+    _queue.load(_order.front(), weights);
+    _stage.gather_operands(weights);
+    _order.pop(count);
+  }
+
+  /// Gathers what still waits and adds up over lanes. After it, scratch is not looked at any more.
+  template <class Rule>
+  KOKKOS_FUNCTION void close(const Rule& rule, Heads& expected) {
+    _stage.settle(*this, 0);
+    expected = rule.expected_rows(0);
+    _masses.close();
+    _masses.sum(_used);
+    _masses.sum(_squares);
+  }
+
+  /// Writes the state of all heads: [heads][state_floats].
+  KOKKOS_FUNCTION void store(const Heads& expected, float* to) const {
+    store_states<Scores>(
+        _stage, _unit.heads, _dim,
+        [&](int b, int k) {
+          HeadState state = _masses.state(b, k);
+          state.used = _used[b][k];
+          state.squares = _squares[b][k];
+          state.certain = expected.certain;
+          state.uncertain = expected.uncertain;
+          return state;
+        },
+        to);
+  }
+
+ private:
+  /// Multiplies what drawn rows add up to, and the weights of those that wait. Rare.
+  KOKKOS_FUNCTION void rescale(const Numbers& factor) {
+    Scores::for_each_head([&](int b, int k) {
+      _used[b][k] *= factor[b][k];
+      _squares[b][k] *= factor[b][k] * factor[b][k];
+    });
+    constexpr int columns = Group::size / 4;
+    SANTA_UNROLL(1)
+    for (int i = Group::thread() / 4; i < _order.size(); i += columns) _queue.rescale(_order.place(i), factor);
+    Group::sync();
+    _stage.rescale_heads(factor);
+  }
+
+  Stage& _stage;
+  std::int32_t* _index;
+  Queue _queue;
+  QueueOrder<capacity, batch> _order;
+  const Unit& _unit;
+  int _dim;
+  std::uint32_t _rows = 0;
+  ProductMasses<Group, Scores> _masses;
+  Numbers _used;     // weights given to rows drawn
+  Numbers _squares;  // and their squares
+};
+
+}  // namespace santa::detail::inline SANTA_BUILD
