@@ -40,12 +40,14 @@ def run(policy: str, seed: int, **changed: Any) -> dict[str, Any]:
     } | changed
 
 
-def summary_of(runs: list[dict[str, Any]]) -> dict[str, Any]:
+def summary_of(
+    runs: list[dict[str, Any]], keep: Path | None = None
+) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "scores.jsonl", Path(folder) / "results.json"
         source.write_text("".join(json.dumps(one) + "\n" for one in runs))
         real_model.results(
-            argparse.Namespace(files=[source], model="m", output=target)
+            argparse.Namespace(files=[source], model="m", output=target, keep=keep)
         )
         return dict(json.loads(target.read_text()))
 
@@ -75,6 +77,31 @@ class ResultsTest(unittest.TestCase):
         self.assertAlmostEqual(row["top1_agreement_interval"], 12.706 * 0.25)
         self.assertIsNone(real_model.interval([1.0]))
 
+    def test_intervals_over_texts(self) -> None:
+        runs = [*TEXT_RUNS, run("exact", 0, name="b"), run("share:0.1", 0, name="b")]
+        (row,) = summary_of(runs)["default_method"]
+        # Two texts, 0.75 and 1: standard error 0.125.
+        self.assertAlmostEqual(row["top1_agreement_interval_texts"], 12.706 * 0.125)
+
+    def test_tokens_near_their_budget(self) -> None:
+        # Tokens that see 2046 and 2047 keys of two kv heads; the first does not count.
+        visible = {"rows_visible": 2 * (2045 + 2046 + 2047)}
+        runs = [run("ratio:0.1", 0, **visible, rows_by_token=[1, 409, 460])]
+        (row,) = summary_of([run("exact", 0), *runs])["default_method"]
+        self.assertEqual(row["tokens_near_budget"], 0.5)
+
+    def test_rows_of_before_are_kept_where_they_are_not_measured_anew(self) -> None:
+        old = {"context": 2048, "policy": "share:0.1"}
+        with tempfile.TemporaryDirectory() as folder:
+            kept = Path(folder) / "old.json"
+            rows = [old, {**old, "policy": "error:0.5"}]
+            kept.write_text(
+                json.dumps({"model": "o", "default_method": rows, "needles": []})
+            )
+            rows = summary_of(TEXT_RUNS, kept)["default_method"]
+        found = [(row["model"], row["policy"]) for row in rows]
+        self.assertEqual(found, [("o", "error:0.5"), ("m", "share:0.1")])
+
     def test_needles_are_found_where_every_token_is(self) -> None:
         needle = {"kind": "needle", "depth": 0.5}
         runs = [
@@ -93,7 +120,15 @@ class ResultsTest(unittest.TestCase):
             source.write_text(json.dumps(summary_of(TEXT_RUNS)))
             real_model.picture(argparse.Namespace(file=source, output=target))
             root = xml.etree.ElementTree.parse(target).getroot()
-        self.assertTrue(root.tag.endswith("svg"))
+            self.assertTrue(root.tag.endswith("svg"))
+            real_model.policies_picture(
+                argparse.Namespace(file=source, output=target)
+            )
+            root = xml.etree.ElementTree.parse(target).getroot()
+        bars = [e.get("fill") for e in root if e.tag.endswith("rect")]
+        # The background, a bar of share:0.1 at 2048 tokens, the legend.
+        self.assertEqual(bars.count("#999999"), 2)
+        self.assertEqual(len(bars), 1 + 1 + len(real_model.POLICIES))
 
 
 class NeedleTest(unittest.TestCase):

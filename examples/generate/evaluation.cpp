@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <fstream>
 #include <limits>
+#include <numeric>
 #include <utility>
 
 namespace santa::example {
@@ -21,6 +22,7 @@ struct Lane {
 struct Scores {
   std::vector<double> losses, divergences;
   Tokens best;
+  std::vector<std::int64_t> rows;  // read, of each token
 };
 
 std::vector<Lane> lanes_of(const EvaluationOptions& options) {
@@ -81,12 +83,21 @@ void start(Texts& texts, const std::vector<Lane>& lanes, const Passage& passage,
     texts.start(static_cast<std::int64_t>(lane), 0, lanes[lane].policy, lanes[lane].seed);
 }
 
+/// What a token read in all layers: of a policy with a budget for the model, that is what is to be near it.
+void note_rows(const Texts& texts, std::vector<Scores>& scores) {
+  for (std::size_t lane = 0; lane < scores.size(); ++lane) {
+    const std::int64_t before = std::accumulate(scores[lane].rows.begin(), scores[lane].rows.end(), std::int64_t{0});
+    scores[lane].rows.push_back(texts.attention(static_cast<std::int64_t>(lane)).rows().read - before);
+  }
+}
+
 std::vector<Scores> run(Texts& texts, std::size_t lanes, const Passage& passage, Progress& progress) {
   std::vector<Scores> scores(lanes);
   const auto count = static_cast<std::int64_t>(lanes);
   for (std::size_t at = passage.decoded; at + 1 < passage.tokens.size(); ++at) {
     set_tokens(texts, lanes, passage.tokens[at]);
     texts.step(count);
+    note_rows(texts, scores);
     if (at + 1 < passage.scored) continue;
     const auto now = score_rows(texts.space(), texts.logits(), count, passage.tokens[at + 1]);
     for (std::size_t lane = 0; lane < lanes; ++lane) {
@@ -110,6 +121,7 @@ nlohmann::json to_json(const Passage& passage, const Lane& lane, const Scores& s
           {"rows_read", rows.read},
           {"rows_visible", rows.visible},
           {"rows_by_layer", attention.rows_by_layer()},
+          {"rows_by_token", scores.rows},
           {"came", Tokens(passage.tokens.begin() + static_cast<std::ptrdiff_t>(passage.scored), passage.tokens.end())},
           {"best", scores.best},
           {"losses", scores.losses},

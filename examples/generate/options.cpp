@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <limits>
 
 namespace santa::example {
@@ -16,7 +17,7 @@ struct Typed {
   std::string method = "mass-unit";
   std::string budget = "--rows", numbers = "0.1";  // the option that gives the budget, and its text
   std::vector<std::string> policies = {"share:0.05", "share:0.1", "share:0.15"};
-  bool steered = false, centered = false;
+  bool one_budget = false, steered = false, centered = false;
 };
 
 constexpr const char* footer_text =
@@ -73,6 +74,8 @@ void add_writing(CLI::App& app, Typed& typed) {
              "In place of rows: as many as keep a head's error below this part of its norm, or a number for each "
              "layer, with a '/' between them")
       ->type_name("E");
+  app.add_flag("--one-budget", typed.one_budget,
+               "The rows of --rows are those of all layers and kv heads together: a ModelBudget");
   app.add_flag("--steered", typed.steered, "Meet the budget in every step, for a kernel more");
   app.add_flag("--centered", typed.centered, "Draw around the mean value row: a little less error");
   add_text(app, "--temperature", "Draw tokens at this temperature; 0: take the likeliest",
@@ -89,13 +92,18 @@ void add_evaluation(CLI::App& app, Typed& typed) {
   app.add_option("--evaluate", typed.options.passages, "Score the passages of tools/real_model.py instead of writing")
       ->type_name("FILE");
   app.add_option("--policy", typed.policies,
-                 "What to evaluate beside exact attention, by repetition: share:S, error:E, and ,steered ,centered or "
-                 "both after one of them")
+                 "What to evaluate beside exact attention, by repetition: share:S, error:E, ratio:S (of all layers "
+                 "together), and ,steered ,weighted (a ratio) ,centered after one of them")
       ->allow_extra_args(false)
       ->type_name("POLICY");
   add_number(app, "--seeds", typed.options.seeds, std::int64_t{1}, std::int64_t{1000},
              "Seeds of each policy, from --seed on")
       ->type_name("N");
+  app.add_option("--calibrate", typed.options.calibration,
+                 "Measure how much the kv heads matter on such passages, for --weights")
+      ->type_name("FILE");
+  app.add_option("--weights", typed.options.weights, "Weights of the kv heads by --calibrate, for ,weighted policies")
+      ->type_name("FILE");
   app.add_option("--output", typed.options.output, "File for the scores; default: standard output")->type_name("FILE");
 }
 
@@ -122,6 +130,7 @@ Policy policy_from(const Typed& typed) {
   if (typed.method == "exact") return {};
   Policy policy;
   policy.budget = typed.budget == "--target-error" ? Policy::Budget::error : Policy::Budget::share;
+  if (typed.one_budget) policy.budget = Policy::Budget::ratio;
   policy.steered = typed.steered;
   policy.centered = typed.centered;
   if (!take_numbers(typed.numbers, policy))
@@ -137,14 +146,23 @@ void check(const CLI::App& app, const GenerateOptions& options) {
   };
   exclude("--evaluate", "--prompt-tokens");
   exclude("--evaluate", "--compare");
+  for (const char* const other : {"--evaluate", "--prompt-tokens", "--policy", "--lossless"})
+    exclude("--calibrate", other);
   exclude("--evaluate", "--lossless");
+  if (app.count("--one-budget") > 0 && app.count("--rows-of-layers") + app.count("--target-error") > 0)
+    throw UserError("--one-budget takes one number of --rows");
   exclude("--rows", "--rows-of-layers");
   exclude("--rows", "--target-error");
   exclude("--rows-of-layers", "--target-error");
   if (options.model.empty()) throw UserError("--model is needed");
-  if (options.prompt.empty() && options.passages.empty()) throw UserError("--prompt-tokens or --evaluate is needed");
+  if (options.prompt.empty() && options.passages.empty() && options.calibration.empty())
+    throw UserError("--prompt-tokens or --evaluate is needed");
   for (const char* const one : {"--policy", "--seeds", "--output"})
-    if (app.count(one) > 0 && options.passages.empty()) throw UserError(std::string(one) + " needs --evaluate");
+    if (app.count(one) > 0 && options.passages.empty() && options.calibration.empty())
+      throw UserError(std::string(one) + " needs --evaluate");
+  const bool weighted = std::any_of(options.policies.begin(), options.policies.end(),
+                                    [](const Policy& policy) { return policy.weighted; });
+  if (weighted != (app.count("--weights") > 0)) throw UserError("--weights and ,weighted policies need each other");
   for (const char* const one : {"--drafts", "--draft-rows", "--draft-weights"})
     if (app.count(one) > 0 && !options.lossless) throw UserError(std::string(one) + " needs --lossless");
   if (options.compare && !options.lossless && options.policy.budget == Policy::Budget::all)

@@ -28,6 +28,8 @@ struct GenerateOptions {
 
   // Evaluation.
   std::string passages, output;
+  std::string calibration;  // passages for the weights of kv heads, which go to output
+  std::string weights;      // a file of these, for ,weighted policies
   std::vector<Policy> policies;
   std::int64_t seeds = 3;
 };

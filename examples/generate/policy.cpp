@@ -50,10 +50,11 @@ std::vector<double> numbers_from(std::string_view text) {
 
 std::string Policy::name() const {
   if (budget == Budget::all) return "exact";
-  std::string text = budget == Budget::share ? "share" : "error";
+  std::string text = budget == Budget::share ? "share" : (budget == Budget::ratio ? "ratio" : "error");
   text += layers.empty() ? ":" : "s:";
   text += short_number(layers.empty() ? number : mean(layers));
   if (steered) text += ",steered";
+  if (weighted) text += ",weighted";
   if (centered) text += ",centered";
   return text;
 }
@@ -74,13 +75,18 @@ Policy parse_policy(std::string_view name) {
   if (name == "exact") return policy;
   std::string_view rest = name;
   policy.centered = take_end(rest, ",centered");
+  policy.weighted = take_end(rest, ",weighted");
   policy.steered = take_end(rest, ",steered");
   if (take_begin(rest, "share:")) policy.budget = Policy::Budget::share;
   if (take_begin(rest, "error:")) policy.budget = Policy::Budget::error;
-  if (policy.budget == Policy::Budget::all || !take_numbers(rest, policy))
+  if (take_begin(rest, "ratio:")) policy.budget = Policy::Budget::ratio;
+  const bool of_ratio = policy.budget == Policy::Budget::ratio;
+  const bool good = policy.budget != Policy::Budget::all && take_numbers(rest, policy) &&
+                    (of_ratio ? policy.layers.empty() : !policy.weighted);
+  if (!good)
     throw UserError("the policy " + quote(name) +
                     " is unknown; accepted: exact, share:S and error:E with a number between 0 and 1 or one for each "
-                    "layer, by '/', and ,steered ,centered or both after them");
+                    "layer, by '/', or ratio:S; and ,steered ,weighted (of a ratio) ,centered after them");
   return policy;
 }
 

@@ -15,7 +15,8 @@ namespace santa::example {
 struct Policy {
   enum class Budget : std::uint8_t {
     all,    // every row is read
-    share,  // value rows, of the visible ones
+    share,  // value rows, of the visible ones, in each layer and kv head
+    ratio,  // the same share of the rows of all of them together: see ModelBudget
     error,  // as many as keep a head's error below a part of its norm: each layer reads what its error bars ask for
   };
 
@@ -23,6 +24,8 @@ struct Policy {
   double number = 0.;          // the share or the error
   std::vector<double> layers;  // those of the layers, if not empty; a layer with 0 is read whole
   bool steered = false;        // see MassUnit
+  bool weighted = false;       // of a ratio: kv heads have weights of their own
+  std::vector<float> weights;  // [layers][kv_heads], then
   bool centered = false;       // with the mean value row as RunOptions::center
   std::int64_t from = 512;     // tokens; shorter texts are read whole, as a few rows of them say little
 
@@ -35,8 +38,8 @@ struct Policy {
 bool take_numbers(std::string_view text, Policy& policy);
 
 /// The policy that `name` gives: "exact", "share:0.1", "error:0.05", the latter two with a number for each layer,
-/// "error:0.03/0.05/0.05", and with ",steered", ",centered" or ",steered,centered" at the end.
-/// Errors: UserError that says what there is.
+/// "error:0.03/0.05/0.05", or "ratio:0.1", all but the first with ",steered", ",weighted" (a ratio alone) or
+/// ",centered" at the end, or several of them in this order. Errors: UserError that says what there is.
 Policy parse_policy(std::string_view name);
 
 /// Errors: UserError where there are numbers for another count of layers.

@@ -1,6 +1,7 @@
 #include "generate/run.hpp"
 
 #include "decode/error.hpp"
+#include "generate/calibration.hpp"
 #include "generate/evaluation.hpp"
 #include "generate/lossless.hpp"
 #include "generate/lossless_report.hpp"
@@ -17,15 +18,20 @@
 namespace santa::example {
 namespace {
 
+/// Evaluates policies or, where that is asked for, measures weights.
+void score(const GenerateOptions& options, const Model& model, std::ostream& to) {
+  if (!options.calibration.empty())
+    return calibrate(model, read_passages(options.calibration), {.seed = options.seed}, to);
+  EvaluationOptions evaluation{options.policies, options.seeds, options.seed};
+  for (Policy& policy : evaluation.policies)
+    if (policy.weighted) policy.weights = read_weights_of_heads(options.weights, model.settings());
+  evaluate(model, read_passages(options.passages), evaluation, to);
+}
+
 void run_evaluation(const GenerateOptions& options, const Model& model, std::ostream& to) {
-  const std::vector<Passage> passages = read_passages(options.passages);
-  const EvaluationOptions evaluation{options.policies, options.seeds, options.seed};
-  if (options.output.empty()) {
-    evaluate(model, passages, evaluation, to);
-    return;
-  }
+  if (options.output.empty()) return score(options, model, to);
   std::ofstream file(options.output);
-  evaluate(model, passages, evaluation, file);
+  score(options, model, file);
   if (!file) throw UserError(printable(options.output, 300) + ": the file can't be written");
 }
 
@@ -94,7 +100,7 @@ void run_writing(const GenerateOptions& options, const Model& model, std::ostrea
 
 void run_generate(const GenerateOptions& options, std::ostream& to) {
   const Model model(read_weights(options.model), Texts::chunk);
-  if (options.passages.empty())
+  if (options.passages.empty() && options.calibration.empty())
     run_writing(options, model, to);
   else
     run_evaluation(options, model, to);

@@ -1,5 +1,6 @@
 #include "generate/text_attention.hpp"
 
+#include <limits>
 #include <utility>
 
 namespace santa::example {
@@ -14,8 +15,28 @@ TextAttention::TextAttention(const Space& space, Policy policy, std::uint64_t se
                   static_cast<std::size_t>(settings.kv_heads)),
       _rows("santa::rows", static_cast<std::size_t>(settings.layers)) {
   if (_policy.budget == Policy::Budget::all) return;
-  for (std::int64_t layer = 0; layer < settings.layers; ++layer) _states.emplace_back(Space(), plans.shape());
+  if (_policy.budget == Policy::Budget::ratio)
+    _budget = std::make_unique<ModelBudget<Memory>>(space, plans.shape(), settings.layers, budget_options(settings));
+  else
+    for (std::int64_t layer = 0; layer < settings.layers; ++layer) _states.emplace_back(Space(), plans.shape());
   if (_policy.centered) _means.add(space, cache, slot, 0, length);
+}
+
+ModelBudgetOptions<Memory> TextAttention::budget_options(const Settings& settings) const {
+  ModelBudgetOptions<Memory> options;
+  if (_policy.weights.empty()) return options;
+  const Kokkos::View<float**, Kokkos::LayoutRight, Memory> weights(
+      "santa::weights", static_cast<std::size_t>(settings.layers), static_cast<std::size_t>(settings.kv_heads));
+  const Kokkos::View<const float**, Kokkos::LayoutRight, Kokkos::HostSpace, Kokkos::MemoryTraits<Kokkos::Unmanaged>>
+      host(_policy.weights.data(), weights.extent(0), weights.extent(1));
+  Kokkos::deep_copy(weights, host);
+  options.weights = weights;
+  return options;
+}
+
+double TextAttention::log_ratio() const {
+  if (!_budget) return std::numeric_limits<double>::quiet_NaN();
+  return Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), _budget->log_ratio())(0);
 }
 
 void TextAttention::run(const Space& space, Plans& plans, std::int64_t layer, const TextCache& cache,
@@ -26,12 +47,13 @@ void TextAttention::run(const Space& space, Plans& plans, std::int64_t layer, co
                              .stream = static_cast<std::uint16_t>(layer),
                              .statistics = Kokkos::subview(_statistics, std::pair(at, at + 1), Kokkos::ALL)};
   const auto method = method_of(_policy, layer, length);
-  if (method) options.state = _states[at];
+  if (method) options.state = _budget ? _budget->state(layer) : _states[at];
   if (_policy.centered) options.center = _means.of_layer(layer);
   plans.run(space, method, query, cache, out, options);
 }
 
 void TextAttention::note_token(const Space& space, const KvCache& cache, std::int64_t length) {
+  if (_budget) _budget->next_token(space);
   if (_policy.centered) _means.add(space, cache, _slot, length - 1, length);
   const auto statistics = _statistics;
   const auto rows = _rows;

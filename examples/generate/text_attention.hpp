@@ -4,9 +4,11 @@
 #include "generate/plans.hpp"
 #include "generate/policy.hpp"
 #include "generate/value_means.hpp"
+#include <santa/sample/mass_unit/model_budget.hpp>
 #include <santa/sample/mass_unit/state.hpp>
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 namespace santa::example {
@@ -36,15 +38,20 @@ class TextAttention {
   [[nodiscard]] const Policy& policy() const { return _policy; }
   /// Fences.
   [[nodiscard]] RowCounts rows() const;
+  /// log2 of the layers' common delta / Z, where they have one. Fences.
+  [[nodiscard]] double log_ratio() const;
   /// Rows read in each layer. Fences.
   [[nodiscard]] std::vector<std::int64_t> rows_by_layer() const;
 
  private:
+  [[nodiscard]] ModelBudgetOptions<Memory> budget_options(const Settings& settings) const;
+
   Policy _policy;
   std::uint64_t _seed;
   std::int64_t _slot;
   ValueMeans _means;
-  std::vector<DecodeState<Memory>> _states;        // of the layers
+  std::vector<DecodeState<Memory>> _states;        // of the layers, but of a ratio's
+  std::unique_ptr<ModelBudget<Memory>> _budget;    // which has those
   Kokkos::View<Statistics**, Memory> _statistics;  // [layers, kv_heads], of the last token
   Kokkos::View<std::int64_t*, Memory> _rows;       // [layers], of all
   std::int64_t _visible = 0;

@@ -60,6 +60,7 @@
 #include <santa/sample/exact.hpp>
 #include <santa/sample/fixed_tile_budget.hpp>
 #include <santa/sample/mass_unit.hpp>
+#include <santa/sample/mass_unit/model_budget.hpp>
 #include <santa/sample/points/multinomial.hpp>
 #include <santa/sample/points/proportional_tile_budget.hpp>
 #include <santa/sample/points/stratified.hpp>

@@ -255,11 +255,14 @@ TEST_CASE("policies") {
   CHECK(parse_policy("share:0.05/0.15").name() == "shares:0.1");
   CHECK(parse_policy("share:0.25,steered").steered);
   CHECK(parse_policy("error:0.05,centered").centered);
-  for (const char* const name : {"exact", "share:0.25", "share:0.25,steered", "error:0.05", "error:0.05,centered",
-                                 "share:0.25,steered,centered"})
+  for (const char* const name :
+       {"exact", "share:0.25", "share:0.25,steered", "error:0.05", "error:0.05,centered", "share:0.25,steered,centered",
+        "ratio:0.1", "ratio:0.1,steered", "ratio:0.1,steered,weighted,centered"})
     CHECK(parse_policy(name).name() == name);
-  for (const char* const name : {"", "share", "share:", "share:0", "share:1.5", "share:0.1x", "share:0.1/",
-                                 "share:0.1//0.2", "share:-0.1", "rows:0.1", "steered", "share:0.1,centred"})
+  for (const char* const name :
+       {"", "share", "share:", "share:0", "share:1.5", "share:0.1x", "share:0.1/", "share:0.1//0.2", "share:-0.1",
+        "rows:0.1", "steered", "share:0.1,centred", "ratio:0.1/0.2", "share:0.1,weighted", "error:0.1,weighted",
+        "ratio:0.1,weighted,steered"})
     CHECK(contains(sentence_of([&] { parse_policy(name); }), "is unknown; accepted: exact, share:S"));
 }
 
@@ -274,6 +277,12 @@ TEST_CASE("options") {
   CHECK(contains(refusal_of({"--model", "m", "--prompt-tokens", "p", "--method", "exact", "--compare"}),
                  "--compare needs a method other than exact"));
   CHECK(contains(refusal_of({"--model", "m", "--prompt-tokens", "p", "--seeds", "4"}), "--seeds needs --evaluate"));
+  CHECK(contains(refusal_of({"--model", "m", "--evaluate", "p", "--policy", "ratio:0.1,weighted"}),
+                 "--weights and ,weighted policies need each other"));
+  CHECK(contains(refusal_of({"--model", "m", "--evaluate", "p", "--policy", "ratio:0.1", "--weights", "w"}),
+                 "--weights and ,weighted policies need each other"));
+  CHECK(contains(refusal_of({"--model", "m", "--evaluate", "p", "--calibrate", "p"}),
+                 "--calibrate and --evaluate exclude each other"));
   const auto refusal_of_number = [](const std::string& name, const std::string& text) {
     return refusal_of({"--model", "m", "--prompt-tokens", "p", name, text});
   };
@@ -299,6 +308,11 @@ TEST_CASE("options") {
   CHECK(large.temperature == 0.7);
   CHECK(large.cache == 10);
   CHECK(large.policy.name() == "error:0.05");
+  const auto together =
+      parse_generate_options({"--model", "m", "--prompt-tokens", "p", "--rows", "0.1", "--one-budget", "--steered"});
+  CHECK(together.policy.name() == "ratio:0.1,steered");
+  CHECK(contains(refusal_of({"--model", "m", "--prompt-tokens", "p", "--one-budget", "--target-error", "0.1"}),
+                 "--one-budget takes one number of --rows"));
   const auto options = parse_generate_options({"--model", "m", "--prompt-tokens", "p", "--rows-of-layers", "0.1/0"});
   CHECK(options.policy.budget == Policy::Budget::share);
   CHECK(options.policy.layers == std::vector<double>{0.1, 0.});

@@ -7,6 +7,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <numeric>
 #include <sstream>
 
 namespace santa::example::test {
@@ -77,6 +78,25 @@ TEST_CASE("each_policy_and_seed_has_a_line_beside_the_exact_one") {
     CHECK(line["losses"] == evaluated.lines[i % 5]["losses"]);
   }
   CHECK(evaluated.lines[1]["losses"] != evaluated.lines[2]["losses"]);
+}
+
+TEST_CASE("a_budget_of_the_model_reads_its_share_of_all_rows") {
+  Policy weighted = parse_policy("ratio:0.1,steered,weighted");
+  weighted.weights = {1.F, 2.F, 0.5F, 1.F};
+  const Evaluated evaluated(some_passage(900, 850, 890), {{parse_policy("ratio:0.1,steered"), weighted}, 1, 7});
+  REQUIRE(evaluated.lines.size() == 6);
+  for (const std::size_t i : {1U, 2U, 4U, 5U}) {
+    const nlohmann::json& line = evaluated.lines[i];
+    CHECK(line["losses"] == evaluated.lines[i % 3]["losses"]);  // of the same passage, the same draws
+    const double share = line["rows_read"].get<double>() / line["rows_visible"].get<double>();
+    CHECK(share > 0.085);
+    CHECK(share < 0.115);
+    const auto by_token = line["rows_by_token"].get<std::vector<std::int64_t>>();
+    REQUIRE(by_token.size() == 49);
+    CHECK(std::accumulate(by_token.begin(), by_token.end(), std::int64_t{0}) == line["rows_read"]);
+  }
+  const auto rows = [&](std::size_t i) { return evaluated.lines[i]["rows_by_layer"][0].get<double>(); };
+  CHECK(rows(1) != rows(2));
 }
 
 }  // namespace

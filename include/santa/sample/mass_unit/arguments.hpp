@@ -2,6 +2,7 @@
 #pragma once
 
 #include <santa/core/arguments.hpp>
+#include <santa/sample/mass_unit/model_rows.hpp>
 #include <santa/sample/mass_unit/panel.hpp>
 #include <santa/sample/mass_unit/subset.hpp>
 #include <santa/schedule/unit.hpp>
@@ -11,7 +12,22 @@
 namespace santa::detail {
 
 /// The arrays of a DecodeState, in the order in which they lie in memory.
-enum class StateArray : std::uint8_t { log_ratio, log2_sum, panel, error_scale, count };
+enum class StateArray : std::uint8_t {
+  log_ratio,
+  log2_sum,
+  panel,
+  error_scale,
+  count_alone,  // of a state by itself; a ModelBudget's have more
+  // Rows that a head read in the last token, and that were asked for; 0: none were, or the ModelBudget has used them.
+  certain = count_alone,
+  uncertain,
+  asked,
+  // Running means with the model's ratio, and what is expected with the head's own.
+  mean_certain,
+  mean_uncertain,
+  expected,
+  count
+};
 
 struct MassUnitArguments : Arguments {
   bool carried = false;            // a step before this one has left its state
@@ -27,6 +43,7 @@ struct MassUnitArguments : Arguments {
   float* log_delta = nullptr;     // [3][batch][heads], log2: delta; it by the panel alone; the panel's spread
   float* subset = nullptr;        // [slice rows][slice heads][Subset::capacity]: scores of the first step's subset
   float* panel = nullptr;         // [slice rows][slice heads][Panel keys]: scores of the panel, of shards alone
+  ModelRows model;                // of a ModelBudget, which says what delta / Z is then; else each kv head has its own
 
   // Inlined: not shared by units for different processors.
   /// Rows to read by the method's own budget.

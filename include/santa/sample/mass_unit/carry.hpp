@@ -55,6 +55,7 @@ class DeltaCarry {
     if (a.state == nullptr || a.keeps_part()) return;
     const float log_delta = _given.log_delta(a, _unit);
     const float panel = a.steered ? a.panel_log_delta(_row) : lanes::not_a_number;
+    if (a.model.given()) return note_rows(total, log2_sum, log_delta, panel);
     const bool by_subset = !a.carried && !is_finite(carried_log_delta(a, _row)) && is_finite(panel);
     const float miss = correct_log_delta({total.certain, total.uncertain}, a.rows_of(_unit));
     const float next = by_subset ? panel : log_delta + (is_finite(panel) ? damped(miss) : miss);
@@ -67,6 +68,24 @@ class DeltaCarry {
   }
 
  private:
+  /// Of a ModelBudget, which alone changes delta / Z: what was read by it. A head that has none yet says with which it
+  /// ran. Heads that draw together read the same rows: each has its part of them. Where all rows were read there is
+  /// nothing to mend.
+  KOKKOS_FUNCTION void note_rows(const HeadState& total, float log2_sum, float log_delta, float panel) const {
+    const MassUnitArguments& a = _arguments;
+    const bool whole = !is_finite(log_delta);
+    const bool joins = !is_finite(carried_log_delta(a, _row));
+    if (joins) a.carried_number(StateArray::log_ratio, _row) = whole ? anew() : log_delta - log2_sum;
+    a.carried_number(StateArray::log2_sum, _row) = log2_sum;
+    // The panel of one that joins a batch has chosen a delta: it is no sum.
+    a.carried_number(StateArray::panel, _row) = joins && a.carried ? lanes::not_a_number : panel;
+    const float part = 1.F / static_cast<float>(a.separate ? 1 : _unit.heads);
+    a.carried_number(StateArray::certain, _row) = total.certain * part;
+    a.carried_number(StateArray::uncertain, _row) = total.uncertain * part;
+    a.carried_number(StateArray::asked, _row) = whole ? 0.F : static_cast<float>(a.rows_of(_unit)) * part;
+    if (!whole)
+      a.model.add(_unit.batch, (total.certain + total.uncertain) * part, a.carried_number(StateArray::expected, _row));
+  }
   /// Without a panel to start from, a delta that gives at most the rows asked for; after a step that was asked to read
   /// everything, those of the method.
   [[nodiscard]] KOKKOS_FUNCTION float anew() const {

@@ -4,6 +4,7 @@
 #include <santa/core/build.hpp>
 #include <santa/lanes/math.hpp>
 #include <santa/sample/mass_unit.hpp>
+#include <santa/sample/mass_unit/first_delta.hpp>
 #include <santa/sample/mass_unit/panel.hpp>
 #include <santa/sample/mass_unit/solve_delta.hpp>
 #include <santa/sample/mass_unit/target_error.hpp>
@@ -64,7 +65,8 @@ class PanelScores {
   }
 
   /// log2 of the delta of each head that meets the budget, by the panel; no finite number where that says nothing. NaN
-  /// counts as nothing. With a target error, log2 of the spread besides: the panel's S (see target_error.hpp).
+  /// counts as nothing. With a target error, log2 of the spread besides: the panel's S (see target_error.hpp). Where a
+  /// model's layers share delta / Z, log2 of the panel's Z in the place of delta: how that moves is all that is asked.
   /// `exchange` is room for a number of each head and group.
   KOKKOS_FUNCTION void solve(const MassUnitArguments& a, const Unit& unit, float* log_delta, float* log_spread,
                              std::uint64_t* exchange) {
@@ -79,13 +81,16 @@ class PanelScores {
       });
     });
     const bool to_target = rows_follow_error(a, unit);
+    const bool sums_alone = has_common_ratio(a, unit);
     float lambda = 0.F;
     if constexpr (draws != Draws::separate)
-      lambda = to_target ? lambda_for_target(a, unit, 0, _heads, exchange) : lambda_for_rows(a, unit, 0, exchange);
+      if (!sums_alone)
+        lambda = to_target ? lambda_for_target(a, unit, 0, _heads, exchange) : lambda_for_rows(a, unit, 0, exchange);
     _group.for_heads(_heads, [&](int head) {
       if constexpr (draws == Draws::separate)
-        lambda =
-            to_target ? lambda_for_target(a, unit, head, head + 1, exchange) : lambda_for_rows(a, unit, head, exchange);
+        if (!sums_alone)
+          lambda = to_target ? lambda_for_target(a, unit, head, head + 1, exchange)
+                             : lambda_for_rows(a, unit, head, exchange);
       log_delta[head] = lse[head] > -lanes::infinity ? lambda + lse[head] : -lanes::infinity;
       log_spread[head] = a.target_error > 0.F ? spread(head, lambda, exchange) : lanes::not_a_number;
     });

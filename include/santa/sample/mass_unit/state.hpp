@@ -19,6 +19,9 @@
 
 namespace santa {
 
+template <class MemorySpace>
+class ModelBudget;
+
 /// What MassUnit carries from one decode step to the next, for every (batch, token, head) of one layer: log2 of delta
 /// relative to the softmax sum, and that sum; where steps are steered, log2 of the delta by the panel (256 keys that a
 /// step scores before it draws); for MassUnit.target_error, what a spread of weights costs in error. The next step's
@@ -46,13 +49,7 @@ struct DecodeState {
   /// AllocationError.
   template <class Space>
   DecodeState(const Space& space, const Shape& shape)
-      : _all(make(space, "santa::state", shape)),
-        _spare(make(space, "santa::state::spare", shape)),
-        _fresh(std::make_shared<bool>(true)) {
-    log_ratio = part(detail::StateArray::log_ratio);
-    log2_sum = part(detail::StateArray::log2_sum);
-    panel = part(detail::StateArray::panel);
-    error_scale = part(detail::StateArray::error_scale);
+      : DecodeState(make(space, "santa::state", shape), make(space, "santa::state::spare", shape)) {
     reset(space);
   }
 
@@ -114,6 +111,10 @@ struct DecodeState {
     if (_fresh != nullptr) *_fresh = false;
   }
 
+  /// Whether a ModelBudget says what delta / Z is; else each step corrects its own.
+  [[nodiscard]] bool has_common_ratio() const { return _model.given(); }
+  /// For kernels: where a ModelBudget counts rows.
+  [[nodiscard]] const detail::ModelRows& model_rows() const { return _model; }
   /// All arrays, [array, batch, heads], contiguous; null without views.
   [[nodiscard]] float* data() const { return _all.data(); }
   [[nodiscard]] std::int64_t stride() const { return static_cast<std::int64_t>(_all.extent(1) * _all.extent(2)); }
@@ -121,13 +122,23 @@ struct DecodeState {
   void require_kept() const { _kept.require("state"); }
 
  private:
+  friend class ModelBudget<MemorySpace>;
+
   using Arrays = Kokkos::View<float***, Kokkos::LayoutRight, MemorySpace>;
 
+  /// In memory of a ModelBudget, or of its own.
+  DecodeState(const Arrays& all, const Arrays& spare, const detail::ModelRows& model = {})
+      : _all(all), _spare(spare), _model(model), _fresh(std::make_shared<bool>(true)) {
+    log_ratio = part(detail::StateArray::log_ratio);
+    log2_sum = part(detail::StateArray::log2_sum);
+    panel = part(detail::StateArray::panel);
+    error_scale = part(detail::StateArray::error_scale);
+  }
   template <class Space>
   static Arrays make(const Space& space, const std::string& label, const Shape& shape) {
     detail::check_heads(shape);
     return detail::allocate<Arrays, detail::Fresh::unset>(
-        space, label, static_cast<std::int64_t>(detail::StateArray::count), shape.batch, shape.query_rows());
+        space, label, static_cast<std::int64_t>(detail::StateArray::count_alone), shape.batch, shape.query_rows());
   }
   template <class Space>
   void require_usable(const Space& space) const {
@@ -139,8 +150,23 @@ struct DecodeState {
   }
 
   Arrays _all, _spare;
+  detail::ModelRows _model;
   std::shared_ptr<bool> _fresh;  // shared by copies, as the views are
   detail::Kept _kept;
 };
 
+namespace detail {
+
+/// Notes where a run's state lies. Errors: std::invalid_argument for a ModelBudget's where an error is aimed at.
+template <class MemorySpace>
+void bind_state(MassUnitArguments& a, const DecodeState<MemorySpace>& state) {
+  if (state.has_common_ratio() && (a.target_error > 0.F || a.sharded))
+    reject("state", "one of a ModelBudget",
+           "a DecodeState of the layer's own: MassUnit.target_error and shards of a cache take no other");
+  a.state = state.data();
+  a.state_stride = state.stride();
+  a.model = state.model_rows();
+}
+
+}  // namespace detail
 }  // namespace santa

@@ -21,14 +21,16 @@ KOKKOS_FORCEINLINE_FUNCTION void note_panel(const Group& group, const MassUnitAr
                                             bool all_rows, const float* panel, const float* log_spread) {
   if (group.rank() != 0) return;
   const float ratio = a.separate ? lanes::not_a_number : shared_log_ratio(group, a, unit);
+  const float shift = has_common_ratio(a, unit) && a.carried ? shift_within_token(a.model, unit.batch) : 0.F;
   group.for_heads(unit.heads, [&](int head) {
     const std::int64_t row = unit.head_row(a, head);
     group.single([&] {
       a.panel_log_delta(row) = panel[head];
       a.panel_log_spread(row) = log_spread[head];
-      if (a.carried)
-        a.log_delta[row] =
-            all_rows ? -lanes::infinity : steered_log_delta(a, row, panel[head], evened_log_delta(a, row, ratio));
+      if (!a.carried) return;
+      const float log_delta = steered_log_delta(a, row, panel[head], evened_log_delta(a, row, ratio)) + shift;
+      a.log_delta[row] = all_rows ? -lanes::infinity : log_delta;
+      if (shift != 0.F) a.carried_number(StateArray::log_ratio, row) += shift;
     });
   });
 }
