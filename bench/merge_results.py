@@ -382,7 +382,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         results = (Path(__file__).resolve().parent / "results").glob("*.json")
-        files = options.files or sorted(path for path in results if path.name != "compile.json")  # compile_cost.py's
+        # compile.json is compile_cost.py's, those of ranks are santa_ranks_bench's.
+        files = options.files or sorted(p for p in results if p.name != "compile.json" and not p.stem.endswith("_ranks"))
         if not files:
             raise BadResults("no files of results")
         platforms = read_platforms(files)
