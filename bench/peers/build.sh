@@ -75,7 +75,7 @@ if [ -n "$ggml" ]; then
     -DGGML_OPENMP=OFF -DGGML_BUILD_TESTS=OFF -DGGML_BUILD_EXAMPLES=OFF -DCMAKE_C_FLAGS="$march" \
     -DCMAKE_CXX_FLAGS="$march" >"$folder/ggml.log"
   cmake --build "$folder/ggml" --target ggml-cpu ggml-base -j "${JOBS:-8}" >>"$folder/ggml.log" 2>&1
-  ${CC:-gcc} -O2 -std=gnu11 -fopenmp -I"$ggml/include" -c "$source/bench/peers/ggml_attention.c" -o "$folder/ggml_attention.o"
-  ${CXX:-g++} -s -fopenmp "$folder/ggml_attention.o" -o "$folder/ggml_attention" \
+  ${CC:-gcc} -O2 -std=gnu11 -I"$ggml/include" -c "$source/bench/peers/ggml_attention.c" -o "$folder/ggml_attention.o"
+  ${CXX:-g++} -s "$folder/ggml_attention.o" -o "$folder/ggml_attention" \
     "$(find "$folder/ggml" -name libggml-cpu.a)" "$(find "$folder/ggml" -name libggml-base.a)" -lpthread -lm -ldl
 fi

@@ -10,7 +10,8 @@ its own grouping of heads and a group's heads as rows (torch_attention.py); left
 fails, or takes too long, is a dash, and is named below the table.
 
 --variant NAME=PROGRAM adds santa_hosts compiled otherwise, --huge-pages each of them again in huge pages; both are about
-santa alone, as is --curve: all numbers of threads, for the last shape.
+santa alone, as is --curve: Exact and MassUnit by numbers of threads, for the last shape. They come after the most threads
+and before fewer, and the JSON is written after each program, as a run may be cut short.
 """
 
 from __future__ import annotations
@@ -61,7 +62,9 @@ class Runner:
         if left <= 1.0:
             self.troubles.append(f"{name}: no time left")
             return None
-        environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
+        # Threads that a caller's variables bind would leave ggml's and PyTorch's all on one core.
+        others = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_", "KMP_"))}
+        environment = others | {"OMP_NUM_THREADS": str(threads)}
         if bound:
             environment |= {"OMP_PROC_BIND": "spread", "OMP_PLACES": "cores"}
         try:
@@ -76,6 +79,19 @@ class Runner:
             lines = (done.stderr.strip() or done.stdout.strip()).splitlines() or [""]
             self.troubles.append(f"{name}: exit code {done.returncode}: {lines[-1][:200]}")
         return done.stdout if done.stdout.strip() else None
+
+
+class Results:
+    """What was measured, kept in a file from the first of it on."""
+
+    def __init__(self, file: str | None) -> None:
+        self.file = file
+        self.entries: list[dict[str, object]] = []
+
+    def add(self, entry: dict[str, object]) -> None:
+        self.entries.append(entry)
+        if self.file:
+            Path(self.file).write_text(json.dumps(self.entries, indent=1) + "\n", encoding="utf-8")
 
 
 def run_own(runner: Runner, name: str, command: list[str], case: Case, options: argparse.Namespace,
@@ -135,31 +151,28 @@ def ceiling_of(records: list[dict[str, object]]) -> str:
 
 
 def compare(runner: Runner, cases: list[Case], peers: list[str], options: argparse.Namespace,
-            everything: list[dict[str, object]]) -> list[str]:
+            results: Results) -> list[list[str]]:
+    """Rows of the table."""
     rows = []
     for case in cases:
         records = run_own(runner, "santa", shlex.split(options.santa), case, options, [])
+        results.add({"program": "santa", **case._asdict(), "records": records})
         exact = microseconds(records, OWN[0][1])
         cells = []
         for peer in peers:
             result = run_peer(runner, peer, case, options)
-            everything.append({"program": peer, **case._asdict(), "result": result})
+            results.add({"program": peer, **case._asdict(), "result": result})
             if not result:
                 cells.append("-")
                 continue
             time_of = float(result["microseconds"])  # type: ignore[arg-type]
             cells.append(f"{time_of:.0f}" + (f" ({time_of / exact:.1f}x)" if exact else ""))
-        everything.append({"program": "santa", **case._asdict(), "records": records})
         rows.append([str(case), ceiling_of(records), *own_cells(records), *cells])
         print("| " + " | ".join(rows[-1]) + " |", file=sys.stderr, flush=True)
-    heading = ["shape", "ceiling, GB/s", *(name for name, _ in OWN), *peers]
-    return [
-        "Microseconds a step: of santa (part of the read ceiling), of others (how many times Exact's).", "",
-        *table(heading, rows),
-    ]  # fmt: skip
+    return rows
 
 
-def vary(runner: Runner, cases: list[Case], options: argparse.Namespace, everything: list[dict[str, object]]) -> list[str]:
+def vary(runner: Runner, cases: list[Case], options: argparse.Namespace, results: Results) -> list[str]:
     """santa alone: otherwise compiled, in huge pages, with other numbers of threads."""
     programs = [("as above", options.santa)] + [tuple(v.split("=", 1)) for v in options.variant]
     pages = [("", [])] + ([(", huge pages", ["--huge-pages"])] if options.huge_pages else [])
@@ -167,11 +180,11 @@ def vary(runner: Runner, cases: list[Case], options: argparse.Namespace, everyth
              for case in cases for name, command in programs for suffix, extra in pages
              if (name, suffix) != ("as above", "")]  # fmt: skip
     last = cases[-1]
-    tried += [("threads", shlex.split(options.santa), [], last._replace(threads=n)) for n in options.curve]
+    tried += [("threads", shlex.split(options.santa), ["--few"], last._replace(threads=n)) for n in options.curve]
     rows = []
     for name, command, extra, case in tried:
         records = run_own(runner, name, command, case, options, extra)
-        everything.append({"program": "santa", "variant": name, **case._asdict(), "records": records})
+        results.add({"program": "santa", "variant": name, **case._asdict(), "records": records})
         rows.append([name, str(case), ceiling_of(records), *own_cells(records)])
         print("| " + " | ".join(rows[-1]) + " |", file=sys.stderr, flush=True)
     return ["", *table(["variant", "shape", "ceiling, GB/s", *(name for name, _ in OWN)], rows)] if rows else []
@@ -222,22 +235,22 @@ def main(arguments: list[str] | None = None) -> int:
     peers = [p for p in PEERS if options.ggml or not p.startswith("ggml")]
     if options.no_torch or importlib.util.find_spec("torch") is None:
         peers = [p for p in peers if not p.startswith("PyTorch")]
-    cases = [Case(batch, length, threads) for threads in sorted(options.threads, reverse=True)
-             for batch, length in options.shapes]  # fmt: skip
-    everything: list[dict[str, object]] = []
-    lines = compare(runner, cases, peers, options, everything)
-    most = [case for case in cases if case.threads == max(options.threads)]
-    lines += vary(runner, most[:2], options, everything)
+    results = Results(options.json)
+    most = [Case(batch, length, max(options.threads)) for batch, length in options.shapes]
+    rows = compare(runner, most, peers, options, results)
+    varied = vary(runner, most[:2], options, results)
+    for threads in sorted(set(options.threads) - {max(options.threads)}, reverse=True):
+        rows += compare(runner, [case._replace(threads=threads) for case in most], peers, options, results)
+    lines = ["Microseconds a step: of santa (part of the read ceiling), of others (how many times Exact's).", "",
+             *table(["shape", "ceiling, GB/s", *(name for name, _ in OWN), *peers], rows), *varied]  # fmt: skip
     if runner.troubles:
         lines += ["", *(f"- {trouble}" for trouble in runner.troubles)]
     text = "\n".join(lines) + "\n"
-    if options.json:
-        Path(options.json).write_text(json.dumps(everything, indent=1) + "\n", encoding="utf-8")
     if options.output:
         Path(options.output).write_text(text, encoding="utf-8")
     else:
         sys.stdout.write(text)
-    return 0 if any(entry.get("records") or entry.get("result") for entry in everything) else 1
+    return 0 if any(entry.get("records") or entry.get("result") for entry in results.entries) else 1
 
 
 if __name__ == "__main__":

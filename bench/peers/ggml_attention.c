@@ -3,9 +3,14 @@
 // llama.cpp has them, over so many copies in turn that they have BYTES bytes. Prints a line of JSON: microseconds
 // (median of REPEATS rounds, of one copy), and how far one head of the last copy is from attention in double over the
 // same rows.
+// Without OpenMP: where its threads are bound (OMP_PROC_BIND), the first one is before main, and all that ggml starts
+// inherit its one core.
+#define _GNU_SOURCE
 #include <ggml-cpu.h>
 #include <ggml.h>
 #include <math.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,11 +36,45 @@ static float normal(unsigned long long* state) {
   return (float)(sqrt(-2. * log(uniform[0])) * cos(6.283185307179586 * uniform[1]));
 }
 
-/// Rows of one tensor, repetitions of a block; each thread writes a stretch of them.
-static void fill(char* to, const char* block, size_t row_bytes, long rows) {
-#pragma omp parallel for schedule(static)
-  for (long row = 0; row < rows; ++row)
-    memcpy(to + (size_t)row * row_bytes, block + (size_t)(row % block_rows) * row_bytes, row_bytes);
+/// All tensors of all copies, repetitions of a block. Part `part` of `parts` is a thread's, as its pages lie near it.
+struct filling {
+  char* pool;
+  const char* block;
+  size_t row_bytes, tensors;
+  long rows;  // of a tensor
+  int part, parts;
+};
+
+static void* fill_part(void* argument) {
+  const struct filling* f = argument;
+  const long begin = f->rows * f->part / f->parts, end = f->rows * (f->part + 1) / f->parts;
+  for (size_t tensor = 0; tensor < f->tensors; ++tensor)
+    for (long row = begin; row < end; ++row)
+      memcpy(f->pool + (tensor * (size_t)f->rows + (size_t)row) * f->row_bytes,
+             f->block + (size_t)(row % block_rows) * f->row_bytes, f->row_bytes);
+  return NULL;
+}
+
+static void fill(struct filling whole) {
+  pthread_t* threads = memory_of((size_t)whole.parts * sizeof(*threads));
+  struct filling* parts = memory_of((size_t)whole.parts * sizeof(*parts));
+  for (int part = 0; part < whole.parts; ++part) {
+    parts[part] = whole;
+    parts[part].part = part;
+    if (pthread_create(&threads[part], NULL, fill_part, &parts[part]) != 0) {
+      fprintf(stderr, "can't start a thread\n");
+      exit(1);
+    }
+  }
+  for (int part = 0; part < whole.parts; ++part) pthread_join(threads[part], NULL);
+  free(parts);
+  free(threads);
+}
+
+/// Threads that share processors wait for each other's time slices at every barrier: their times mean nothing.
+static int processors(void) {
+  cpu_set_t set;
+  return sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 0;
 }
 
 static int by_value(const void* a, const void* b) {
@@ -90,6 +129,10 @@ int main(int argc, char** argv) {
     fprintf(stderr, "an argument is no positive number, or no type\n");
     return 2;
   }
+  if (processors() < threads) {
+    fprintf(stderr, "%d threads, but this process may use %d processors\n", threads, processors());
+    return 2;
+  }
   ggml_cpu_init();
   const size_t row_bytes = ggml_row_size(type, dim);
   const long rows = batch * length * kv_heads;
@@ -103,7 +146,8 @@ int main(int argc, char** argv) {
   char* block = memory_of(row_bytes * block_rows);
   ggml_quantize_chunk(type, numbers, block, 0, block_rows, dim, NULL);
   char* pool = memory_of(2 * half * copies);
-  for (size_t copy = 0; copy < 2 * copies; ++copy) fill(pool + copy * half, block, row_bytes, rows);
+  fill((struct filling){
+      .pool = pool, .block = block, .row_bytes = row_bytes, .tensors = 2 * copies, .rows = rows, .parts = threads});
 
   struct ggml_init_params params = {
       .mem_size = (size_t)(copies + 4) * (ggml_tensor_overhead() * 8 + ggml_graph_overhead()), .no_alloc = true};

@@ -32,6 +32,7 @@ const char* const usage =
     "  --repeats N    timed repetitions (7)\n"
     "  --bytes N      what the copies of a cache have together, at least (2.4e9)\n"
     "  --huge-pages   asks the system for huge pages\n"
+    "  --few          Exact and MassUnit alone\n"
     "  --json FILE    results as JSON\n"
     "Options that begin with --kokkos- go to Kokkos: --kokkos-num-threads=N.\n";
 
@@ -40,6 +41,7 @@ struct Settings {
   std::vector<santa::Shape> shapes;
   double bytes = 2.4e9;
   bool huge_pages = false;
+  bool few = false;
 };
 
 /// Narrow keys of every copy of a cache, whose drawn rows are scored again by their keys.
@@ -92,6 +94,7 @@ void run(const Space& space, const Settings& settings, const santa::Shape& shape
   const santa::MassUnit mass_unit{.rows = santa::share(settings.report.share)};
   add("exact", full, santa::Exact{}, {});
   add("mass-unit", full, mass_unit, {.rows = rows});
+  if (settings.few) return;
   add("systematic", full, santa::Systematic{.samples = samples}, {.samples = samples});
   {
     const Rescored<std::int8_t> int8(space, caches, settings.huge_pages);
@@ -111,6 +114,8 @@ Settings parse(const std::vector<std::string>& arguments) {
     const std::string& name = *argument;
     if (name == "--huge-pages") {
       settings.huge_pages = true;
+    } else if (name == "--few") {
+      settings.few = true;
     } else if (name == "--help") {
       settings.report.help = true;
     } else {

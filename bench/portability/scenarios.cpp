@@ -1,16 +1,15 @@
 #include "scenarios.hpp"
 
 #include "copies.hpp"
+#include "ragged.hpp"
 #include "read_ceiling.hpp"
 #include "scaled.hpp"
 #include "serving.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
-#include <random>
 #include <vector>
 
 namespace santa_bench {
@@ -19,48 +18,9 @@ namespace {
 
 using Space = Kokkos::DefaultExecutionSpace;
 using Memory = Space::memory_space;
-using Lengths = std::vector<std::int32_t>;
 
 /// Layers of a step that one schedule serves: models have more.
 constexpr std::size_t layers_of_schedule = 8;
-
-struct Scenario {
-  const char* name;
-  std::int64_t storage;
-  std::vector<Lengths> draws;  // of the lengths of a batch
-};
-
-/// Numbers in [0, 1) that are the same everywhere.
-class Uniform {
- public:
-  explicit Uniform(std::uint64_t seed) : _random(seed) {}
-  double operator()() { return static_cast<double>(_random() >> 11U) * 0x1p-53; }
-
- private:
-  std::mt19937_64 _random;
-};
-
-std::vector<Scenario> scenarios(int divide) {
-  const auto keys = [divide](double number) { return std::max(1, static_cast<int>(number) / divide); };
-  std::vector<Lengths> of_log(3, Lengths(16));
-  for (std::size_t draw = 0; draw < of_log.size(); ++draw) {
-    Uniform uniform(draw + 1);
-    for (std::int32_t& length : of_log[draw]) length = keys(1024. * std::exp2(6. * uniform()));
-  }
-  Lengths one(64, keys(1024.));
-  one[32] = keys(131072.);
-  Lengths few(256);
-  Uniform uniform(7);
-  for (std::int32_t& length : few) length = keys(512. + (4096. - 512.) * uniform());
-  const std::int64_t most = keys(131072.);
-  return {{"ragged-log", most, of_log}, {"ragged-one", most, {one}}, {"ragged-short", keys(4096.), {few}}};
-}
-
-double sum_of(const Lengths& lengths) {
-  double sum = 0.;
-  for (const std::int32_t length : lengths) sum += length;
-  return sum;
-}
 
 /// One draw of lengths on caches as long as the longest may be.
 class Batch {
@@ -143,8 +103,9 @@ void run_scenario(const Space& space, const Scenario& scenario, const Options& o
   report.set_layout(santa::CacheLayout::token_major);
   // As many bytes as Exact reads, whole copies where there are several.
   const std::size_t some = std::min(caches.bytes(), static_cast<std::size_t>(batches.front().bytes(1.)) / 4096 * 4096);
-  report.set_ceiling(shape, ceiling_of(space, caches.copies(), some, options.repeats,
-                                       [&](std::size_t copy) { return caches.data(copy); }));
+  report.set_ceiling(shape,
+                     ceiling_of_batch(space, caches.copies(), some, caches.bytes(), scenario.draws.front().size(),
+                                      options.repeats, [&](std::size_t copy) { return caches.data(copy); }));
   Measured exact;
   const auto add = [&](const char* name, const auto& method, const Report::Budget& budget) {
     try {

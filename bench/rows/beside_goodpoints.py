@@ -3,7 +3,7 @@
 
 The folder is what `santa_thinning_bench <rows> <folder>` wrote. goodpoints (https://pypi.org/project/goodpoints) thins the
 chain by Compress (g = 4, four bins) and kernel thinning of what that leaves, and by Compress++ where m is the root of the
-rows; every fourth row by Stein kernel thinning and Stein recombination (goodpoints.jax, if JAX is there). Times are
+rows; every fourth row by Stein kernel thinning and Stein recombination, low-rank or not (goodpoints.jax, if JAX is there). Times are
 the least of the seeds: compiling by JAX counts in none but the first. Prints a table of Markdown.
 """
 
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Callable, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from merge_results import COLOURS, Svg
+from svg_page import COLOURS, Svg
 
 SEEDS = 5
 
@@ -112,12 +112,22 @@ def target_lines(rows: Any, scores: Any, bandwidth: float, kept: list[int]) -> l
         own = points.subset(listed)
         return math.sqrt(max(0.0, weight[listed] @ np.array(kernel(own[:, None], own[None, :])) @ weight[listed]))
 
+    methods = (
+        ("goodpoints, Stein KT", dtc.skt),
+        ("goodpoints, Stein recombination", dtc.sr),
+        ("goodpoints, low-rank Stein recombination", dtc.lsr),
+    )
     lines = []
     for m in kept:
-        for name, thin in (("goodpoints, Stein KT", dtc.skt), ("goodpoints, Stein recombination", dtc.sr)):
+        for name, thin in methods:
             lines.append(
                 measured("target", m, name, lambda seed, m=m, thin=thin: thin(kernel, points, m, seed=seed)[0], error)
             )
+    root = 2 ** math.ceil(math.log(len(rows), 4))  # which the low-rank thinning keeps, in float32 weights
+    name = "goodpoints, low-rank Stein KT, rank 64"
+    lines.append(
+        measured("target", root, name, lambda seed: dtc.lskt(kernel, points, 64, seed=seed)[0], error)
+    )
     return lines
 
 

@@ -2,13 +2,16 @@
 //
 //   santa_resampling_bench [rows,rows,... [repeats [folder]]]        default: 100000,1000000,10000000, 5 repeats
 //
-// std::discrete_distribution draws one by one, on one thread; "prefix sum and search" is exp, a scan and a binary
-// search for each of n systematic points, on all threads (CUDA: thrust's scan and search, which are CUB's). Both are
-// given the largest log-weight. Times are the least of the repeats, for machines that are shared; the ceiling is a sum
-// of the log-weights, read once. Every result is checked: ancestors in range, and by systematic rules each row floor or
-// ceil of n p times. Into the folder go log_weights.<rows>.f64, which beside_particle_filters.py gives to others.
+// std::discrete_distribution draws one by one, on one thread, up to 10^6 times: its time is that of its table and n
+// times that of a draw. "prefix sum and search" is exp, a scan and a binary search for each of n systematic points, on
+// all threads (CUDA: CUB's scan, in memory that is given, and thrust's search). It finds the largest log-weight; the
+// other is given weights. Times are the least of the repeats, for machines that are shared; the ceiling is the fastest
+// reading of the log-weights, once, by all threads (hosts: of the 16 readers of readers.hpp). Every result is checked:
+// ancestors in range, and by systematic rules each row floor or ceil of n p times. Into the folder go
+// log_weights.<rows>.f64, which beside_particle_filters.py gives to others.
 //
 // "of ceiling": the time that reading the log-weights takes, as often as the rule must read them, in that of the rule.
+#include "readers.hpp"
 #include <santa/rows/resample.hpp>
 
 #include <Kokkos_Core.hpp>
@@ -18,12 +21,14 @@
 #include <thrust/execution_policy.h>
 #include <thrust/iterator/counting_iterator.h>
 #include <thrust/iterator/transform_iterator.h>
-#include <thrust/scan.h>
+
+#include <cub/device/device_scan.cuh>
 #endif
 
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
@@ -66,87 +71,148 @@ double least_seconds(int repeats, const F& f) {
   return *std::min_element(seconds.begin(), seconds.end());
 }
 
+/// A device's reader of words.
+struct AddWord {
+  Kokkos::View<const std::uint64_t*, Memory> data;
+  KOKKOS_FUNCTION void operator()(std::int64_t i, std::uint64_t& sum) const { sum += data(i); }
+};
+
+/// Bytes that all threads read in a second.
+template <class Of>
+double reading_ceiling(const Of& space, int repeats) {
+  constexpr std::int64_t words = std::int64_t{1} << 27;
+  const Kokkos::View<std::uint64_t*, Memory> data("ceiling", words);
+  double seconds = HUGE_VAL;
+  std::uint64_t total = 0;  // of zeros
+  if constexpr (Kokkos::SpaceAccessibility<Kokkos::HostSpace, typename Of::memory_space>::accessible) {
+    const auto* const bytes = reinterpret_cast<const std::byte*>(data.data());
+    for (const auto& reader : santa_bench::readers)
+      seconds = std::min(seconds, least_seconds(repeats, [&](int) {
+                           total += santa_bench::read_all(space, reader, bytes, 8 * words);
+                         }));
+  } else {
+    seconds = least_seconds(
+        repeats, [&](int) { Kokkos::parallel_reduce("read", Range(space, 0, words), AddWord{data}, total); });
+  }
+  return total == 0 ? 8. * words / seconds : 0.;
+}
+
 /// exp, scan, search: memory is given, as a plan's is.
 class PrefixSum {
  public:
-  explicit PrefixSum(std::int64_t n) : _sums("sums", n), _largest("largest") {}
-
-  void run(const Doubles& log_weights, const Ancestors& ancestors, double offset) const {
-    const auto n = static_cast<std::int64_t>(log_weights.extent(0));
-    const Doubles sums = _sums;
-    const auto largest = _largest;
-    Kokkos::parallel_reduce(
-        "largest", Range(0, n),
-        KOKKOS_LAMBDA(std::int64_t i, double& most) {
-          if (log_weights(i) > most) most = log_weights(i);
-        },
-        Kokkos::Max<double, Memory>(largest));
-    scan(log_weights, n);
-    Kokkos::parallel_for(
-        "points", Range(0, n), KOKKOS_LAMBDA(std::int64_t k) {
-          const double point = (static_cast<double>(k) + offset) / static_cast<double>(n) * sums(n - 1);
-          std::int64_t low = 0, high = n - 1;
-          while (low < high) {
-            const std::int64_t middle = (low + high) / 2;
-            if (sums(middle) > point)
-              high = middle;
-            else
-              low = middle + 1;
-          }
-          ancestors(k) = static_cast<std::int32_t>(low);
-        });
-  }
-
-  void scan(const Doubles& log_weights, std::int64_t n) const {
-    const Doubles sums = _sums;
-    const auto largest = _largest;
+  PrefixSum(const Doubles& log_weights, const Ancestors& ancestors)
+      : _log_weights(log_weights), _ancestors(ancestors), _sums("sums", log_weights.extent(0)), _largest("largest") {
 #if defined(KOKKOS_ENABLE_CUDA)
-    const auto weights = thrust::make_transform_iterator(
-        thrust::counting_iterator<std::int64_t>(0),
-        KOKKOS_LAMBDA(std::int64_t i) { return Kokkos::exp(log_weights(i) - largest()); });
-    thrust::inclusive_scan(thrust::cuda::par.on(Space().cuda_stream()), weights, weights + n, sums.data());
-#else
-    Kokkos::parallel_scan(
-        "scan", Range(0, n), KOKKOS_LAMBDA(std::int64_t i, double& sum, bool final) {
-          sum += Kokkos::exp(log_weights(i) - largest());
-          if (final) sums(i) = sum;
-        });
+    std::size_t bytes = 0;
+    if (scan(nullptr, bytes) != cudaSuccess) Kokkos::abort("cub::DeviceScan");
+    _memory = Kokkos::View<char*, Memory>("memory of the scan", bytes);
 #endif
   }
 
+  void run(double offset) {
+    const Doubles log_weights = _log_weights;
+    Kokkos::parallel_reduce(
+        "largest", Range(0, count()),
+        KOKKOS_LAMBDA(std::int64_t i, double& most) {
+          if (log_weights(i) > most) most = log_weights(i);
+        },
+        Kokkos::Max<double, Memory>(_largest));
+    scan();
+    search(offset);
+  }
+
+#if defined(KOKKOS_ENABLE_CUDA)
+  /// The weight of row i.
+  struct Weight {
+    Doubles log_weights;
+    Kokkos::View<double, Memory> largest;
+    KOKKOS_FUNCTION double operator()(std::int64_t i) const { return Kokkos::exp(log_weights(i) - largest()); }
+  };
+  /// Where point k is.
+  struct Point {
+    Doubles sums;
+    double offset;
+    KOKKOS_FUNCTION double operator()(std::int64_t k) const {
+      const auto n = static_cast<std::int64_t>(sums.extent(0));
+      return (static_cast<double>(k) + offset) / static_cast<double>(n) * sums(n - 1);
+    }
+  };
+  static auto each(const auto& of) {
+    return thrust::make_transform_iterator(thrust::counting_iterator<std::int64_t>(0), of);
+  }
+  cudaError_t scan(void* memory, std::size_t& bytes) const {
+    return cub::DeviceScan::InclusiveSum(memory, bytes, each(Weight{_log_weights, _largest}), _sums.data(), count(),
+                                         Space().cuda_stream());
+  }
+  void scan() const {
+    std::size_t bytes = _memory.size();
+    if (scan(_memory.data(), bytes) != cudaSuccess) Kokkos::abort("cub::DeviceScan");
+  }
+  void search(double offset) const {
+    const auto points = each(Point{_sums, offset});
+    thrust::upper_bound(thrust::cuda::par_nosync.on(Space().cuda_stream()), _sums.data(), _sums.data() + (count() - 1),
+                        points, points + count(), _ancestors.data());
+  }
+#else
+  void scan() const {
+    const Doubles log_weights = _log_weights, sums = _sums;
+    const auto largest = _largest;
+    Kokkos::parallel_scan(
+        "scan", Range(0, count()), KOKKOS_LAMBDA(std::int64_t i, double& sum, bool final) {
+          sum += Kokkos::exp(log_weights(i) - largest());
+          if (final) sums(i) = sum;
+        });
+  }
+  void search(double offset) const {
+    const Doubles sums = _sums;
+    const Ancestors ancestors = _ancestors;
+    const std::int64_t n = count();
+    Kokkos::parallel_for(
+        "points", Range(0, n), KOKKOS_LAMBDA(std::int64_t k) {
+          const double point = (static_cast<double>(k) + offset) / static_cast<double>(n) * sums(n - 1);
+          const double* const found = std::upper_bound(sums.data(), sums.data() + (n - 1), point);
+          ancestors(k) = static_cast<std::int32_t>(found - sums.data());
+        });
+  }
+#endif
+
  private:
+  [[nodiscard]] std::int64_t count() const { return static_cast<std::int64_t>(_log_weights.extent(0)); }
+
+  Doubles _log_weights;
+  Ancestors _ancestors;
   Doubles _sums;
   Kokkos::View<double, Memory> _largest;
+  Kokkos::View<char*, Memory> _memory;
 };
 
-/// One by one, on the host.
+/// One by one, on the host: fills the ancestors, which may be fewer than there are weights. Returns the seconds that as
+/// many as the weights take.
 template <class HostAncestors>
-void draw_one_by_one(const std::vector<double>& weights, const HostAncestors& ancestors, int seed) {
+double seconds_one_by_one(const std::vector<double>& weights, const HostAncestors& ancestors, std::int64_t draws,
+                          int seed) {
+  const Kokkos::Timer timer;
   std::mt19937_64 random(static_cast<std::uint64_t>(seed));
   std::discrete_distribution<std::int32_t> draw(weights.begin(), weights.end());
-  for (std::size_t i = 0; i < ancestors.extent(0); ++i) ancestors(i) = draw(random);
+  const double table = timer.seconds();
+  for (std::int64_t i = 0; i < draws; ++i) ancestors(i) = draw(random);
+  const double drawn = timer.seconds() - table;
+  return table + drawn * static_cast<double>(weights.size()) / static_cast<double>(draws);
 }
 
 class Table {
  public:
-  Table(std::int64_t n, int repeats)
-      : _n(n), _repeats(repeats), _log_weights(random_log_weights(n)), _ancestors("ancestors", n) {
-    begin();
-  }
-
-  void begin() {
-    const std::int64_t n = _n;
-    const Doubles log_weights = _log_weights;
-    double sum = 0.;
-    _reading = least_seconds(_repeats, [&](int) {
-      Kokkos::parallel_reduce(
-          "read", Range(0, n), KOKKOS_LAMBDA(std::int64_t i, double& total) { total += log_weights(i); }, sum);
-    });
-    const auto here = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, log_weights);
+  /// ceiling: bytes that are read in a second.
+  Table(std::int64_t n, int repeats, double ceiling)
+      : _n(n),
+        _repeats(repeats),
+        _log_weights(random_log_weights(n)),
+        _ancestors("ancestors", n),
+        _reading(bytes() / ceiling) {
+    const auto here = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, _log_weights);
     _weights.reserve(static_cast<std::size_t>(n));
     for (std::int64_t i = 0; i < n; ++i) _weights.push_back(std::exp(here(i)));
-    std::printf("\n%ld rows; reading them once: %.3f ms, %.1f GB/s (a sum of %.3g)\n", static_cast<long>(n),
-                1e3 * _reading, bytes() / _reading * 1e-9, sum);
+    std::printf("\n%ld rows; reading them once: %.4f ms\n", static_cast<long>(n), 1e3 * _reading);
     std::printf("%-28s %12s %10s %12s %10s %11s\n", "", "ms", "ns a row", "GB/s read", "readings", "of ceiling");
   }
 
@@ -157,12 +223,12 @@ class Table {
          least_seconds(_repeats, [&](int i) { plan.run(Space(), _log_weights, _ancestors, {.seed = 7, .step = i}); }));
   }
   void others() {
-    const PrefixSum prefix(_n);
-    line("prefix sum and search", 2, 1.,
-         least_seconds(_repeats, [&](int i) { prefix.run(_log_weights, _ancestors, 0.1 + 0.05 * (i % 10)); }));
+    PrefixSum prefix(_log_weights, _ancestors);
+    line("prefix sum and search", 2, 1., least_seconds(_repeats, [&](int i) { prefix.run(0.1 + 0.05 * (i % 10)); }));
     const auto here = Kokkos::create_mirror_view(_ancestors);
-    const double seconds =
-        least_seconds(_repeats > 2 ? 2 : _repeats, [&](int i) { draw_one_by_one(_weights, here, i); });
+    double seconds = HUGE_VAL;
+    for (int i = 0; i < std::min(2, _repeats); ++i)
+      seconds = std::min(seconds, seconds_one_by_one(_weights, here, std::min<std::int64_t>(_n, 1000000), i));
     Kokkos::deep_copy(_ancestors, here);
     line("std::discrete_distribution", 1, HUGE_VAL, seconds);
   }
@@ -204,7 +270,7 @@ class Table {
   Doubles _log_weights;
   Ancestors _ancestors;
   std::vector<double> _weights;
-  double _reading = 0.;
+  double _reading;  // seconds
   bool _right = true;
 };
 
@@ -236,9 +302,11 @@ int main(int argc, char* argv[]) {
   }
   std::printf("resampling n rows by n double log-weights on %s, %d threads; the least of %ld\n", Space::name(),
               Space().concurrency(), static_cast<long>(repeats[0]));
+  const double ceiling = reading_ceiling(Space(), static_cast<int>(repeats[0]));
+  std::printf("all threads read %.1f GB/s\n", 1e-9 * ceiling);
   bool right = true;
   for (const std::int64_t n : rows) {
-    Table table(n, static_cast<int>(repeats[0]));
+    Table table(n, static_cast<int>(repeats[0]), ceiling);
     table.rule<santa::Systematic>("santa, systematic", 2, 1.);
     table.rule<santa::Stratified>("santa, stratified", 2, 2.);
     table.rule<santa::Residual>("santa, residual", 3, HUGE_VAL);

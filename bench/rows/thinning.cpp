@@ -139,8 +139,9 @@ class Study {
       santa::list_ancestors(Space(), picked, to);
     });
   }
-  void thinning(const char* method, std::int64_t m, santa::ThinnedWeights weights, int oversampling) {
+  void thinning(const char* method, std::int64_t m, santa::ThinnedWeights weights, int oversampling, int rank = 0) {
     auto options = _options;
+    options.rank = rank;
     options.weights = weights;
     options.oversampling = oversampling;
     measure(method, m, [&](const Drawn& to, int seed) {
@@ -182,6 +183,8 @@ std::vector<Line> all_methods(Study<Kernel> study, const std::vector<std::int64_
     study.thinning("thinned, g = 0", m, ThinnedWeights::equal, 0);
     study.thinning("thinned", m, ThinnedWeights::equal, 4);
     if (m > 3) study.thinning("recombined", m, ThinnedWeights::simplex, 0);
+    if (target) study.thinning("thinned, rank 64", m, ThinnedWeights::equal, 4, 64);
+    if (target) study.thinning("recombined, rank 64", m, ThinnedWeights::simplex, 0, 64);
   }
   if (target) study.template draws<santa::Systematic>("all rows", study.count());
   return study.lines;

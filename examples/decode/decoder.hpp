@@ -8,6 +8,7 @@
 #include <santa/cache/low_rank_keys.hpp>
 #include <santa/cache/narrow_keys.hpp>
 #include <santa/cache/sparse_keys.hpp>
+#include <santa/clusters/clustered_keys.hpp>
 #include <santa/core/shape.hpp>
 #include <santa/decode/options.hpp>
 
@@ -47,6 +48,7 @@ struct Step {
   WholeCache<T> whole;
   const AnyNarrowKeys<T>* narrow;
   const FeatureKeys<T, Memory>* features;
+  const ClusteredKeys<Memory>* clusters;
 };
 
 /// A method bound to a plan.
@@ -60,6 +62,11 @@ class Decoder {
 
   virtual void run(const Space& space, const QueryView& query, const Step<T>& step, const OutView& out,
                    const RunOptions<Memory>& options) const = 0;
+
+  /// Forgets what it carries from step to step, beside the state that a run is given.
+  virtual void reset(const Space& /*space*/) const {}
+  /// Bytes that the last run read, where the method says; nothing where they follow from the rows.
+  [[nodiscard]] virtual std::optional<double> bytes_read() const { return std::nullopt; }
 
   /// Features of a key that scores of such a run read: the mean over kv heads; nothing where it reads them all.
   [[nodiscard]] virtual std::optional<double> features_read(const Space& /*space*/, const QueryView& /*query*/,
@@ -80,5 +87,12 @@ std::unique_ptr<Decoder<T>> make_narrow_decoder(const Space& space, const AnyMet
 template <class T>
 std::unique_ptr<Decoder<T>> make_feature_decoder(const Space& space, const AnyMethod& method, const Shape& shape,
                                                  float scale, const Scoring& scoring);
+
+/// The same on clusters of keys.
+template <class T>
+std::unique_ptr<Decoder<T>> make_cluster_decoder(const Space& space, const Shape& shape, float scale,
+                                                 const Scoring& scoring);
+/// How keys of so many tokens are clustered: in chunks of a sixteenth, of 64 to 2048.
+ClusterLayout cluster_layout(std::int64_t length);
 
 }  // namespace santa::example

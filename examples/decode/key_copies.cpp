@@ -3,11 +3,18 @@
 #include <santa/cache/encode_keys.hpp>
 #include <santa/cache/principal_directions.hpp>
 #include <santa/cache/transpose_keys.hpp>
+#include <santa/clusters/cluster_keys.hpp>
 #include <santa/core/element.hpp>
 
 #include <cstdint>
 
 namespace santa::example {
+
+ClusterLayout cluster_layout(std::int64_t length) {
+  ClusterLayout layout;
+  while (layout.chunk > 64 && layout.chunk > length / 16) layout.chunk /= 2;
+  return layout;
+}
 
 template <class T>
 KeyCopies<T> copy_keys(const Space& space, const Cache<T>& all, const WholeCache<T>& visible, const Scoring& scoring) {
@@ -27,6 +34,10 @@ KeyCopies<T> copy_keys(const Space& space, const Cache<T>& all, const WholeCache
     case ScoreStage::int4: encode.template operator()<NarrowKeys<int4x2, Memory>>(); break;
     case ScoreStage::low_rank: encode.template operator()<LowRankKeys<T, Memory>>(numbers); break;
     case ScoreStage::sparse_keys: encode.template operator()<SparseKeys<Memory>>(numbers); break;
+    case ScoreStage::clusters:
+      copies.clusters = ClusteredKeys<Memory>(space, shape, cluster_layout(shape.length));
+      cluster_keys(space, clustered(all, copies.clusters));
+      break;
     case ScoreStage::bernoulli:
     case ScoreStage::features:
     case ScoreStage::top_features:

@@ -6,11 +6,12 @@
 
 namespace santa::example {
 
-/// What a scoring's stage reads: one of the two, or neither where it reads the keys.
+/// What a scoring's stage reads: one of them, or none where it reads the keys.
 template <class T>
 struct KeyCopies {
   AnyNarrowKeys<T> narrow;
   FeatureKeys<T, Memory> features;
+  ClusteredKeys<Memory> clusters;
 };
 
 /// Copies all keys, with what is known of them from the visible ones. Does not fence.

@@ -91,11 +91,14 @@ class Bench {
   void bind(Runner<T>& runner, const Budget& budget) const {
     runner.result.parameters = runner.result.method->make(budget);
     const AnyMethod& method = runner.result.parameters;
-    if (_options.scoring.by_copy() && takes_copies(method)) {
+    if (_options.scoring.by_copy() && takes_copies(method, _options.scoring.stage)) {
       const Scoring& scoring = runner.result.scoring = _options.scoring;
-      runner.decoder = reads_features(scoring.stage)
-                           ? make_feature_decoder<T>(_space, method, _shape, _capture.scale, scoring)
-                           : make_narrow_decoder<T>(_space, method, _shape, _capture.scale, scoring);
+      if (scoring.stage == ScoreStage::clusters)
+        runner.decoder = make_cluster_decoder<T>(_space, _shape, _capture.scale, scoring);
+      else
+        runner.decoder = reads_features(scoring.stage)
+                             ? make_feature_decoder<T>(_space, method, _shape, _capture.scale, scoring)
+                             : make_narrow_decoder<T>(_space, method, _shape, _capture.scale, scoring);
     } else {
       runner.decoder = make_decoder<T>(_space, method, _shape, _capture.scale);
     }
@@ -126,10 +129,15 @@ class Bench {
     return options;
   }
 
+  void reset(const Runner<T>& runner) const {
+    for (const auto& state : runner.states) state.reset(_space);
+    runner.decoder->reset(_space);
+  }
+
   /// Calls f(layer, position) in the order of decoding, from fresh states.
   template <class F>
   void for_each_step(Runner<T>& runner, const std::string& what, const F& f) {
-    for (const auto& state : runner.states) state.reset(_space);
+    reset(runner);
     for (std::size_t position = 0; position < positions(); ++position) {
       for (std::size_t layer = 0; layer < layers(); ++layer) f(layer, position);
       _progress.say(what + " " + std::string(runner.result.method->name), position, positions());
@@ -143,6 +151,7 @@ class Bench {
     double read = 0.;
     double visible = 0.;
     double scored = 0.;  // bytes
+    double told = 0.;    // bytes, by the decoder itself
     for_each_step(runner, what, [&](std::size_t layer, std::size_t position) {
       RunOptions<Memory> options = options_of(runner, layer, position);
       options.statistics = _statistics;
@@ -150,6 +159,7 @@ class Bench {
       _space.fence("santa::example::decode");
       keep_output(runner.result.out[layer], position);
       read += rows_read();
+      told += runner.decoder->bytes_read().value_or(0.);
       const auto keys = static_cast<double>(_work.visible(layer, position) * _shape.kv_heads);
       const auto features =
           runner.decoder->features_read(_space, _work.query(layer, position), _work.step(0, layer, position), options);
@@ -157,7 +167,8 @@ class Bench {
       scored += keys * (features ? *features * double{sizeof(T)} : scoring.bytes_of_key(_shape.dim, sizeof(T)));
     });
     runner.result.rows_read = read / visible;
-    runner.result.bytes_read = (scored + read * row * (scoring.rescored ? 2. : 1.)) / static_cast<double>(steps());
+    const double bytes = told > 0. ? told : scored + read * row * (scoring.rescored ? 2. : 1.);
+    runner.result.bytes_read = bytes / static_cast<double>(steps());
   }
 
   void keep_output(Tensor& out, std::size_t position) const {
@@ -175,8 +186,7 @@ class Bench {
 
   /// Times all steps once. Methods take turns at every step, so that whatever else the machine does hits them alike.
   void time_all(int repeat) {
-    for (Runner<T>& runner : _runners)
-      for (const auto& state : runner.states) state.reset(_space);
+    for (const Runner<T>& runner : _runners) reset(runner);
     for (std::size_t position = 0; position < positions(); ++position) {
       for (std::size_t layer = 0; layer < layers(); ++layer)
         for (std::size_t i = 0; i < _runners.size(); ++i)

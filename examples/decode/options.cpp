@@ -23,6 +23,7 @@ struct Typed {
   std::uint64_t seed = 0;
   int repeat = MeasureOptions{}.repeat;
   std::optional<int> layer;
+  std::optional<double> bytes;
   int draws = 1;
   bool sweep = false;
   bool rescore = false;
@@ -57,6 +58,7 @@ std::string footer() {
          "  santa-decode --score bernoulli --draws 2 --rescore\n"
          "  santa-decode --score features --features 32\n"
          "  santa-decode --score low-rank --rank 16 --rescore\n"
+         "  santa-decode --score clusters --bytes 0.125\n"
          "  santa-decode --sweep --svg sweep.svg\n"
          "  santa-decode capture.safetensors --layer 3 --method mass-unit --output out.safetensors\n"
          "  santa-decode --synthetic 4,32,8,32768,128 --sharpness 2 --format json\n"
@@ -84,11 +86,13 @@ void add_options(CLI::App& app, Typed& typed) {
   add_number(app, "--samples", typed.samples, std::int64_t{1}, std::int64_t{1} << 30,
              "Draws a query head, for methods that are told them; default: as many as read about --rows rows")
       ->type_name("N");
-  app.add_option("--score", typed.score,
-                 "What scores are made from, for mass-unit methods; exact stays what they are compared with. keys; a "
-                 "copy in int8, fp8 or int4; low-rank: keys in their --rank principal directions; sparse-keys: the "
-                 "--features largest features of each; or features that the query chooses: bernoulli draws them, "
-                 "features takes large ones and draws the rest, top-features takes the largest")
+  app.add_option(
+         "--score", typed.score,
+         "What scores are made from, for mass-unit methods; exact stays what they are compared with. keys; a "
+         "copy in int8, fp8 or int4; low-rank: keys in their --rank principal directions; sparse-keys: the "
+         "--features largest features of each; or features that the query chooses: bernoulli draws them, "
+         "features takes large ones and draws the rest, top-features takes the largest; clusters: mass-unit draws "
+         "clusters of keys, rows of these, and reads --bytes")
       ->capture_default_str()
       ->type_name("FORM");
   add_number(app, "--draws", typed.draws, 1, 128, "With --score bernoulli: draws of a query that are averaged")
@@ -100,6 +104,9 @@ void add_options(CLI::App& app, Typed& typed) {
              "With --score features or top-features: how many a kv head, default half of dim; with sparse-keys: "
              "how many a key, default a quarter")
       ->type_name("N");
+  add_number(app, "--bytes", typed.bytes, 0., 1.,
+             "With --score clusters: bytes to read, as a share of exact attention's; default: 0.125")
+      ->type_name("SHARE");
   app.add_flag("--rescore", typed.rescore, "With --score: the drawn rows' scores again from their full keys");
   add_number(app, "--seed", typed.seed, std::uint64_t{0}, std::numeric_limits<std::uint64_t>::max(),
              "Seed of all draws, and of synthetic data")
@@ -149,17 +156,26 @@ void check_scoring(const CLI::App& app, Options& options) {
   if (app.count("--rank") > 0 && stage != ScoreStage::low_rank) throw UserError("--rank needs --score low-rank");
   if (app.count("--features") > 0 && (stage == ScoreStage::low_rank || !is_counted(stage)))
     throw UserError("--features needs --score features, top-features or sparse-keys");
+  if (app.count("--bytes") > 0 && stage != ScoreStage::clusters) throw UserError("--bytes needs --score clusters");
+  if (stage == ScoreStage::clusters) {
+    if (scoring.rescored) throw UserError("--score clusters reads full keys of drawn rows in any case: no --rescore");
+    if (options.sweep) throw UserError("--sweep is over rows: --score clusters is told --bytes");
+  }
   if (!scoring.by_copy()) {
     if (scoring.rescored) throw UserError("--rescore needs --score other than keys");
     return;
   }
   auto& methods = options.methods;
-  const auto fits = [](const MethodEntry* method) {
-    return !has_budget(*method) || takes_copies(method->make(Budget{}));
+  const auto fits = [stage](const MethodEntry* method) {
+    if (stage == ScoreStage::clusters && method->has_center) return false;
+    return !has_budget(*method) || takes_copies(method->make(Budget{}), stage);
   };
   if (app.count("--method") > 0)
     for (const auto* method : methods)
-      if (!fits(method)) throw UserError("--score is for mass-unit methods: " + std::string(method->name) + " is none");
+      if (!fits(method))
+        throw UserError((stage == ScoreStage::clusters ? "--score clusters is for mass-unit: "
+                                                       : "--score is for mass-unit methods: ") +
+                        std::string(method->name) + (stage == ScoreStage::clusters ? " is not that" : " is none"));
   methods.erase(std::remove_if(methods.begin(), methods.end(), [&](const auto* method) { return !fits(method); }),
                 methods.end());
 }
@@ -201,7 +217,7 @@ Options checked(const CLI::App& app, const Typed& typed) {
   options.sweep = typed.sweep;
   options.svg = typed.svg;
   const ScoreStage stage = find_stage(typed.score);
-  options.measure.scoring = {stage, typed.rescore, typed.draws,
+  options.measure.scoring = {stage, typed.rescore, typed.draws, typed.bytes.value_or(Scoring{}.bytes),
                              (stage == ScoreStage::low_rank ? typed.rank : typed.features).value_or(0)};
   check_scoring(app, options);
   check_sweep(app, options);

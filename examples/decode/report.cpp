@@ -39,6 +39,7 @@ Json to_json(const MethodReport& row) {
   return {{"method", row.method},
           {"score_stage", name_of(row.scoring.stage)},
           {"rescored", row.scoring.rescored},
+          {"bytes_budget", row.scoring.stage == ScoreStage::clusters ? Json(row.scoring.bytes) : Json(nullptr)},
           {"budget", row.budget},
           {"samples", row.samples ? Json(*row.samples) : Json(nullptr)},
           {"rows_budget", number_or_null(row.rows_budget)},

@@ -10,16 +10,16 @@
 namespace santa::example {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, ScoreStage>, 9> stages = {
-    {{"keys", ScoreStage::keys},
-     {"int8", ScoreStage::int8},
-     {"fp8", ScoreStage::fp8},
-     {"int4", ScoreStage::int4},
-     {"low-rank", ScoreStage::low_rank},
-     {"sparse-keys", ScoreStage::sparse_keys},
-     {"bernoulli", ScoreStage::bernoulli},
-     {"features", ScoreStage::features},
-     {"top-features", ScoreStage::top_features}}};
+constexpr std::array<std::pair<std::string_view, ScoreStage>, 10> stages = {{{"keys", ScoreStage::keys},
+                                                                             {"int8", ScoreStage::int8},
+                                                                             {"fp8", ScoreStage::fp8},
+                                                                             {"int4", ScoreStage::int4},
+                                                                             {"low-rank", ScoreStage::low_rank},
+                                                                             {"sparse-keys", ScoreStage::sparse_keys},
+                                                                             {"bernoulli", ScoreStage::bernoulli},
+                                                                             {"features", ScoreStage::features},
+                                                                             {"top-features", ScoreStage::top_features},
+                                                                             {"clusters", ScoreStage::clusters}}};
 
 }  // namespace
 
@@ -74,7 +74,11 @@ double Scoring::bytes_of_key(std::int64_t dim, std::size_t element) const {
   }
 }
 
-bool takes_copies(const AnyMethod& method) {
+bool takes_copies(const AnyMethod& method, ScoreStage stage) {
+  if (stage == ScoreStage::clusters) {
+    const auto* const joint = std::get_if<MassUnit>(&method);
+    return joint != nullptr && !joint->steered;
+  }
   return std::visit([]<class M>(const M& /*chosen*/) { return AnyMassUnit<M>; }, method);
 }
 

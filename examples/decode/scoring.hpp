@@ -11,7 +11,7 @@
 
 namespace santa::example {
 
-enum class ScoreStage { keys, int8, fp8, int4, low_rank, sparse_keys, bernoulli, features, top_features };
+enum class ScoreStage { keys, int8, fp8, int4, low_rank, sparse_keys, bernoulli, features, top_features, clusters };
 
 /// Whether a stage reads some features of the keys, which the query chooses.
 bool reads_features(ScoreStage stage);
@@ -22,6 +22,7 @@ struct Scoring {
   ScoreStage stage = ScoreStage::keys;
   bool rescored = false;     // the drawn rows' scores are made again from their keys
   int draws = 1;             // of Bernoulli
+  double bytes = 0.125;      // of clusters: what a step reads, as a share of exact attention's bytes
   std::int64_t numbers = 0;  // of a counted stage; 0: half of the features where the query chooses, else a quarter
 
   /// Whether scores are made from a copy.
@@ -39,7 +40,8 @@ std::string_view name_of(ScoreStage stage);
 /// Errors: UserError that lists the names.
 ScoreStage find_stage(std::string_view name);
 
-/// Whether a method runs on copies of keys here: those that draw by mass. The exact one is what they are compared with.
-bool takes_copies(const AnyMethod& method);
+/// Whether a method runs on copies of keys here: those that draw by mass; by clusters, the one that draws for all heads
+/// together. The exact one is what they are compared with.
+bool takes_copies(const AnyMethod& method, ScoreStage stage);
 
 }  // namespace santa::example

@@ -46,6 +46,7 @@ std::string list(const std::vector<int>& numbers) {
 
 std::string budget_of(const MethodReport& row) {
   if (row.samples) return count(*row.samples) + " draws";
+  if (row.scoring.stage == ScoreStage::clusters) return format("%.4g %% bytes", 100. * row.scoring.bytes);
   return row.rows_budget ? format("%.0f rows", *row.rows_budget) : "all";
 }
 
@@ -79,6 +80,9 @@ std::string budget_text(const Report& report) {
 /// What scores are made from instead of keys.
 std::string copies_text(const Scoring& scoring, std::int64_t dim) {
   const std::string numbers = std::to_string(scoring.numbers_of(dim));
+  if (scoring.stage == ScoreStage::clusters)
+    return "clusters of keys and their codes, " + format("%.4g %%", 100. * scoring.bytes) +
+           " of exact attention's bytes in all, whatever the rows";
   if (scoring.stage == ScoreStage::bernoulli)
     return "features that " + std::to_string(scoring.draws) + (scoring.draws == 1 ? " draw" : " draws") +
            " of a ternary query chose (bernoulli)";

@@ -27,9 +27,16 @@ std::unique_ptr<Decoder<T>> make_feature_decoder(const Space& /*space*/, const A
   refuse(scoring);
 }
 
+template <class T>
+std::unique_ptr<Decoder<T>> make_cluster_decoder(const Space& /*space*/, const Shape& /*shape*/, float /*scale*/,
+                                                 const Scoring& scoring) {
+  refuse(scoring);
+}
+
 #define SANTA_EXAMPLE_WITHOUT_COPIES(T)                                                                             \
   template std::unique_ptr<Decoder<T>> make_narrow_decoder<T>(const Space&, const AnyMethod&, const Shape&, float,  \
                                                               const Scoring&);                                      \
+  template std::unique_ptr<Decoder<T>> make_cluster_decoder<T>(const Space&, const Shape&, float, const Scoring&);  \
   template std::unique_ptr<Decoder<T>> make_feature_decoder<T>(const Space&, const AnyMethod&, const Shape&, float, \
                                                                const Scoring&);
 SANTA_EXAMPLE_WITHOUT_COPIES(float)

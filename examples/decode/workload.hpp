@@ -153,7 +153,7 @@ class Workload : public Queries {
   [[nodiscard]] Step<T> step(std::size_t copy, std::size_t layer, std::size_t position) const {
     const Layer& from = _copies[copy % _copies.size()][layer];
     return {first_rows(from, visible(layer, position)), whole(from, layer, position), &from.scored.narrow,
-            &from.scored.features};
+            &from.scored.features, &from.scored.clusters};
   }
 
  private:

@@ -37,6 +37,11 @@ class KvCache {
     return {rows(keys, layer, slot, batch, capacity()), rows(values, layer, slot, batch, capacity()), lengths};
   }
 
+  /// All texts, of which each has its own length: [slots].
+  [[nodiscard]] ContiguousCache<Rows, Rows, Lengths> texts(std::int64_t layer, const Lengths& lengths) const {
+    return {texts_of(keys, layer), texts_of(values, layer), lengths};
+  }
+
   /// Copies the first `length` tokens of a text to another slot.
   void copy(const Space& space, std::int64_t from, std::int64_t to, std::int64_t length) const {
     for (const View& view : {keys, values})
@@ -60,6 +65,9 @@ class KvCache {
     const Kokkos::LayoutStride layout(size(batch), 0, size(length), view.stride(2), view.extent(3), view.stride(3),
                                       view.extent(4), 1);
     return Rows(view.data() + size(layer) * view.stride(0) + size(slot) * view.stride(1), layout);
+  }
+  [[nodiscard]] static Rows texts_of(const View& view, std::int64_t layer) {
+    return Kokkos::subview(view, size(layer), Kokkos::ALL, Kokkos::ALL, Kokkos::ALL, Kokkos::ALL);
   }
 };
 

@@ -89,7 +89,7 @@ void append(const Space& space, const Rows& rows, const FloatRows& turns, const 
   const std::int64_t dim = columns(turns);
   const std::int64_t half_width = columns(key) / 2;
   const Numbers slots = rows.slots;
-  const Numbers positions = rows.positions;
+  const Numbers places = rows.places.data() != nullptr ? rows.places : rows.positions;
   const KvCache::View keys = cache.keys;
   const KvCache::View values = cache.values;
   Kokkos::parallel_for(
@@ -100,12 +100,12 @@ void append(const Space& space, const Rows& rows, const FloatRows& turns, const 
         const std::int64_t first = head * dim + pair;
         const std::int64_t second = first + dim / 2;
         const std::int32_t slot = slots(row);
-        const std::int32_t position = positions(row);
+        const std::int32_t place = places(row);
         const Pair turned(key(row, first), key(row, second), turns(row, 2 * pair), turns(row, 2 * pair + 1));
-        keys(layer, slot, position, head, pair) = bfloat16(turned.first);
-        keys(layer, slot, position, head, pair + dim / 2) = bfloat16(turned.second);
-        values(layer, slot, position, head, pair) = bfloat16(value(row, first));
-        values(layer, slot, position, head, pair + dim / 2) = bfloat16(value(row, second));
+        keys(layer, slot, place, head, pair) = bfloat16(turned.first);
+        keys(layer, slot, place, head, pair + dim / 2) = bfloat16(turned.second);
+        values(layer, slot, place, head, pair) = bfloat16(value(row, first));
+        values(layer, slot, place, head, pair + dim / 2) = bfloat16(value(row, second));
       });
 }
 

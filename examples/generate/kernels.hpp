@@ -12,6 +12,7 @@ namespace santa::example {
 struct Rows {
   Numbers tokens, slots, positions;  // [rows] or more
   std::int64_t count = 0;
+  Numbers places = {};  // where keys and values go in the cache; default: at the positions
 };
 
 /// Rows that follow each other in one text, from position `first` on; seen[row] = how many tokens it sees, itself

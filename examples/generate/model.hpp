@@ -18,6 +18,7 @@ class Model {
   /// Room for `most_rows` tokens at once.
   Model(Weights weights, std::int64_t most_rows);
 
+  [[nodiscard]] const Weights& weights() const { return _weights; }
   [[nodiscard]] const Settings& settings() const { return _weights.settings; }
   [[nodiscard]] const Vocabulary& vocabulary() const { return _weights.vocabulary; }
   [[nodiscard]] std::int64_t most_rows() const { return static_cast<std::int64_t>(_hidden.extent(0)); }

@@ -30,9 +30,14 @@ constexpr const char* footer_text =
     "  value rows  read, distinct ones of a kv head, of those visible\n"
     "  cache       bytes read, keys and value rows, of all visible ones\n"
     "  divergence  the first token that differs from what exact attention wrote\n"
+    "\nWhat --lossless reports (with --compare: beside exact attention and the method):\n"
+    "  drafted     tokens drafted for each verification\n"
+    "  accepted    of these, in the mean, and as a share of the drafts whose turn came\n"
+    "  model       tokens/s from that share and the times of a draft and of a verification\n"
     "\nExamples:\n"
     "  santa-generate --model smollm2.safetensors --prompt-tokens prompt.tokens --compare\n"
     "  santa-generate --model smollm2.safetensors --prompt-tokens prompt.tokens --target-error 0.05\n"
+    "  santa-generate --model smollm2.safetensors --prompt-tokens prompt.tokens --lossless --compare\n"
     "  santa-generate --model smollm2.safetensors --evaluate passages.json --policy share:0.1 --policy error:0.05 \\\n"
     "    --output scores.jsonl\n"
     "\nExit codes: 0 done, 1 failed, 2 bad option or bad file. Options that begin with --kokkos- go to Kokkos.\n";
@@ -102,6 +107,25 @@ void add_evaluation(CLI::App& app, Typed& typed) {
   app.add_option("--output", typed.options.output, "File for the scores; default: standard output")->type_name("FILE");
 }
 
+void add_lossless(CLI::App& app, Typed& typed) {
+  LosslessOptions& drafting = typed.options.drafting;
+  app.add_flag("--lossless", typed.options.lossless,
+               "Write what exact attention writes: draft tokens with a few rows, verify several at once");
+  add_number(app, "--drafts", drafting.drafts, std::int64_t{0}, LosslessOptions::most,
+             "Tokens to draft for each verification; default: as many as the share of accepted ones says")
+      ->type_name("N");
+  add_number(app, "--draft-rows", drafting.rows, std::int64_t{1}, std::int64_t{1} << 20,
+             "Rows that drafts attend to, of each layer and kv head, beside the newest tokens")
+      ->capture_default_str()
+      ->type_name("N");
+  app.add_option_function<std::string>(
+         "--draft-weights", [&drafting](const std::string& name) { drafting.narrow_weights = name == "int8"; },
+         "Weights that drafts multiply by: int8 or full")
+      ->check(CLI::IsMember({"int8", "full"}))
+      ->default_str("int8")
+      ->type_name("NAME");
+}
+
 Policy policy_from(const Typed& typed) {
   if (typed.method == "exact") return {};
   Policy policy;
@@ -122,7 +146,9 @@ void check(const CLI::App& app, const GenerateOptions& options) {
   };
   exclude("--evaluate", "--prompt-tokens");
   exclude("--evaluate", "--compare");
-  for (const char* const other : {"--evaluate", "--prompt-tokens", "--policy"}) exclude("--calibrate", other);
+  for (const char* const other : {"--evaluate", "--prompt-tokens", "--policy", "--lossless"})
+    exclude("--calibrate", other);
+  exclude("--evaluate", "--lossless");
   if (app.count("--one-budget") > 0 && app.count("--rows-of-layers") + app.count("--target-error") > 0)
     throw UserError("--one-budget takes one number of --rows");
   exclude("--rows", "--rows-of-layers");
@@ -137,7 +163,9 @@ void check(const CLI::App& app, const GenerateOptions& options) {
   const bool weighted = std::any_of(options.policies.begin(), options.policies.end(),
                                     [](const Policy& policy) { return policy.weighted; });
   if (weighted != (app.count("--weights") > 0)) throw UserError("--weights and ,weighted policies need each other");
-  if (options.compare && options.policy.budget == Policy::Budget::all)
+  for (const char* const one : {"--drafts", "--draft-rows", "--draft-weights"})
+    if (app.count(one) > 0 && !options.lossless) throw UserError(std::string(one) + " needs --lossless");
+  if (options.compare && !options.lossless && options.policy.budget == Policy::Budget::all)
     throw UserError("--compare needs a method other than exact");
 }
 
@@ -152,6 +180,7 @@ GenerateOptions parse_generate_options(const std::vector<std::string>& arguments
   Typed typed;
   app.add_option("--model", typed.options.model, "The model: a safetensors file")->type_name("FILE");
   add_writing(app, typed);
+  add_lossless(app, typed);
   add_evaluation(app, typed);
   app.footer(footer_text);
   try {

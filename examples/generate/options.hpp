@@ -1,6 +1,7 @@
 // The command line of santa-generate.
 #pragma once
 
+#include "generate/lossless_options.hpp"
 #include "generate/policy.hpp"
 
 #include <cstdint>
@@ -22,6 +23,8 @@ struct GenerateOptions {
   double temperature = 0.;
   std::uint64_t seed = 0;
   bool compare = false;
+  bool lossless = false;
+  LosslessOptions drafting;  // but for tokens, temperature and seed
 
   // Evaluation.
   std::string passages, output;

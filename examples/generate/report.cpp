@@ -33,6 +33,8 @@ void print_text(std::ostream& to, const Written& written, std::size_t same, cons
 
 }  // namespace
 
+std::string safe_text(const Tokens& tokens, const Vocabulary& vocabulary) { return safe(vocabulary.text(tokens)); }
+
 std::size_t first_divergence(const Tokens& a, const Tokens& b) {
   const std::size_t both = std::min(a.size(), b.size());
   const auto end = a.begin() + static_cast<std::ptrdiff_t>(both);

@@ -34,6 +34,9 @@ class Texts {
   /// The tokens of the first `count` slots, which the next step takes; on the device, so that whoever picks the next
   /// ones can leave them there.
   [[nodiscard]] const Numbers& tokens() const { return _rows.tokens; }
+  /// The texts' keys and values, for who goes on with them by itself and says how far it came: see set_length.
+  [[nodiscard]] const KvCache& cache() const { return _cache; }
+  void set_length(std::int64_t slot, std::int64_t length) { _lengths[static_cast<std::size_t>(slot)] = length; }
   /// Forgets what a text has beyond its first `length` tokens.
   void shorten(std::int64_t slot, std::int64_t length);
   /// Appends tokens() to the texts of the first `count` slots and scores what may come next.

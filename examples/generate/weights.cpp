@@ -223,4 +223,14 @@ Weights read_weights(const std::filesystem::path& path) {
   }
 }
 
+Weights narrow(const Weights& weights) {
+  Weights result = weights;
+  for (LayerWeights& layer : result.layers)
+    for (Projection* const one :
+         {&layer.query, &layer.key, &layer.value, &layer.output, &layer.gate, &layer.up, &layer.down})
+      *one = one->narrow();
+  result.head = result.head.narrow();
+  return result;
+}
+
 }  // namespace santa::example

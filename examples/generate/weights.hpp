@@ -42,6 +42,9 @@ struct Weights {
   Vocabulary vocabulary;
 };
 
+/// The same with projections in 8 bits a weight; the rest is shared.
+Weights narrow(const Weights& weights);
+
 /// Reads what tools/convert_model.py writes: all shapes and types are checked before any data is read.
 /// Errors: UserError, one sentence that names the file.
 Weights read_weights(const std::filesystem::path& path);

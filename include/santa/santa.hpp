@@ -70,6 +70,7 @@
 #include <santa/score/modifiers.hpp>
 #include <santa/score/systematic_features.hpp>
 #include <santa/score/top_features.hpp>
+#include <santa/token/accept_drafts.hpp>
 #include <santa/token/gumbel.hpp>
 #include <santa/token/merge_tokens.hpp>
 #include <santa/token/sample_tokens.hpp>

@@ -60,7 +60,7 @@ TEST_CASE("tokens_that_come_one_by_one_make_the_same_clusters") {
   const auto all = records(clusters.keys);
   CHECK(to_host<int>(clusters.keys.clustered()) == std::vector<int>{3, 2});
   const ClusteredKeys<Memory> grown(Space{}, clusters.problem.shape, {.chunk = 64, .keys = 8});
-  const NewestClusters<Memory> newest(Space{}, grown);
+  const NewestClusters<Memory> newest(Space{}, grown, 1);
   for (std::int64_t length = 0; length <= 200; ++length) {
     clusters.problem.replace_lengths({length, length > 50 ? length - 50 : 0});
     newest.run(Space{}, clustered(clusters.problem.cache(), grown));
@@ -69,6 +69,42 @@ TEST_CASE("tokens_that_come_one_by_one_make_the_same_clusters") {
   CHECK(same_bits(records(grown), all));
   grown.reset(Space{}, 0);
   CHECK(to_host<int>(grown.clustered()) == std::vector<int>{0, 2});
+}
+
+TEST_CASE("a_chunk_is_clustered_over_many_calls_and_read_as_it_is_until_then") {
+  ClusterProblem<Space, float> clusters({2, 4, 2, 200, 32}, {.chunk = 64, .keys = 8});
+  clusters.problem.fill(3).set_lengths({150, 100}).upload();
+  clusters.make();
+  const auto all = records(clusters.keys);
+  const Reference right = exact_reference(clusters.problem);
+  for (const std::int64_t calls : {2, 7, 40, 96, 1000}) {
+    CAPTURE(calls);
+    const ClusteredKeys<Memory> grown(Space{}, clusters.problem.shape, {.chunk = 64, .keys = 8});
+    const auto cache = clustered(clusters.problem.cache(), grown);
+    const NewestClusters<Memory> newest(Space{}, grown, calls);
+    const ClusterPlan plan(Space{}, {.bytes = 0.9}, clusters.problem.queries(), cache);
+    std::int64_t needed = 0;
+    for (; to_host<int>(grown.clustered())[0] == 0; ++needed) {
+      REQUIRE(needed <= calls);
+      if (needed % 16 == 1) CHECK(relative_error(clusters.run_on(plan, cache, {}).out, right.out) < 1e-5);
+      newest.run(Space{}, cache);
+    }
+    CHECK(to_host<int>(grown.clustered()) == std::vector<int>{1, 1});
+    CHECK(needed > (calls < 150 ? calls / 2 : 75));
+    // Work on a chunk that is no longer full is forgotten.
+    const auto run = [&] { newest.run(Space{}, clustered(clusters.problem.cache(), grown)); };
+    run();
+    clusters.problem.replace_lengths({100, 100});
+    run();
+    clusters.problem.replace_lengths({150, 100});
+    for (std::int64_t n = 1; n < needed; ++n) run();
+    CHECK(to_host<int>(grown.clustered()) == std::vector<int>{1, 1});
+    run();
+    CHECK(to_host<int>(grown.clustered()) == std::vector<int>{2, 1});
+    CHECK(same_bits(records(grown), all));
+  }
+  const auto none = [&] { NewestClusters<Memory>(Space{}, clusters.keys, 0); };
+  CHECK(message_of(none) == "santa: calls is 0; accepted: 1 or more, for a chunk to be clustered");
 }
 
 TEST_CASE("rows_in_pages_give_the_same_bits") {
@@ -154,7 +190,7 @@ TEST_CASE("lengths_below_a_chunk_and_counts_ahead_of_them_are_exact_or_flagged")
   clusters.problem.replace_lengths({100, 63, 0});
   const ClusterResult cut = clusters.run({.keys = share(1.), .rows = share(1.)}, {.seed = 1});
   const Reference shorter = exact_reference(clusters.problem);
-  CHECK(cut.statistics[0].flags == ClusterStatistics::clusters_ahead);
+  CHECK(cut.statistics[0].flags == (ClusterStatistics::clusters_ahead | ClusterStatistics::all_keys));
   CHECK(cut.statistics[1].flags == 0);
   CHECK(relative_error(std::vector<float>(cut.out.begin(), cut.out.begin() + 64),
                        std::vector<double>(shorter.out.begin(), shorter.out.begin() + 64)) < 1e-4);

@@ -124,6 +124,32 @@ TEST_CASE("the_telescoping_estimate_is_better_than_rows_alone") {
   CHECK(without_values < rows_alone);
 }
 
+TEST_CASE("value_codes_are_left_out_for_more_keys_where_means_predict_masses_badly") {
+  constexpr Shape one{.batch = 1, .heads = 2, .kv_heads = 1, .length = 4096, .dim = 64};
+  Peaked flat(one, {.chunk = 512}), kinds(one, {.chunk = 512});
+  flat.problem.fill(12, 4.F).upload();  // keys of no kind: scores of a cluster's keys differ by as much as any
+  fill_kinds(kinds.problem, 12, 32, 6.F, 2.F);
+  kinds.problem.upload();
+  const auto run = [&one](const Peaked& clusters, const Clusters& method) {
+    const ClusterPlan plan(Space{}, method, clusters.problem.queries(), clusters.cache());
+    const ClusterState<Memory> state(Space{}, one);
+    ClusterResult result;
+    for (std::uint32_t step = 0; step < 6; ++step)
+      result = clusters.run(plan, {.seed = 3, .step = step, .state = state});
+    return result.statistics[0];
+  };
+  flat.make();
+  kinds.make();
+  const ClusterStatistics chosen = run(flat, {.bytes = 0.2});
+  const ClusterStatistics kept = run(flat, {.bytes = 0.2, .chooses_codes = false});
+  CHECK(chosen.flags == ClusterStatistics::value_codes_left_out);
+  CHECK(kept.flags == 0);
+  CHECK(static_cast<double>(chosen.keys_read) > 1.6 * static_cast<double>(kept.keys_read));
+  CHECK(static_cast<double>(chosen.bytes_read) == doctest::Approx(static_cast<double>(kept.bytes_read)).epsilon(0.35));
+  CHECK(run(kinds, {.bytes = 0.2}).flags == 0);
+  CHECK(run(flat, {.bytes = 0.3}).flags == (ClusterStatistics::value_codes_left_out | ClusterStatistics::all_keys));
+}
+
 TEST_CASE("a_shift_of_all_scores_changes_what_is_read_only_where_steps_are_not_steered") {
   constexpr Shape one{.batch = 1, .heads = 4, .kv_heads = 1, .length = 4096, .dim = 64};
   Peaked clusters(one, {.chunk = 512});

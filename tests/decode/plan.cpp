@@ -44,7 +44,7 @@ constexpr std::size_t most_bytes(const Shape& shape) {
 }  // namespace
 
 SANTA_SPACE_TEST_CASE("a_warm_run_neither_allocates_nor_fences_and_its_kernels_have_labels") {
-  Problem<Space, float> problem({.batch = 2, .heads = 36, .kv_heads = 2, .length = 600, .dim = 256});
+  Problem<Space, float> problem({.batch = 5, .heads = 36, .kv_heads = 2, .length = 600, .dim = 256});
   problem.fill(1).upload();
   for (const AnyMethod& method : methods) {
     Runner<Space, float> runner(problem, method);
@@ -65,7 +65,7 @@ SANTA_SPACE_TEST_CASE("a_warm_run_neither_allocates_nor_fences_and_its_kernels_h
 }
 
 SANTA_SPACE_TEST_CASE("delta_takes_kernels_of_its_own_as_far_as_a_state_does_not_have_it") {
-  Problem<Space, float> problem({.batch = 2, .heads = 4, .kv_heads = 2, .length = 600, .dim = 64});
+  Problem<Space, float> problem({.batch = 5, .heads = 4, .kv_heads = 2, .length = 600, .dim = 64});
   problem.fill(1).upload();
   using Labels = std::vector<std::string>;
   const Labels first{"santa::subset", "santa::delta", "santa::mass_unit"};

@@ -35,13 +35,13 @@ std::uint32_t id_of(const Space& space) {
 template <class Space>
 struct Outputs {
   using Memory = typename Space::memory_space;
-  Kokkos::View<float*, Memory> flat{"test::out", 2 * 4 * 64};
-  Kokkos::View<float***, Kokkos::LayoutRight, Memory> out{flat.data(), 2, 4, 64};
+  Kokkos::View<float*, Memory> flat{"test::out", 5 * 4 * 64};
+  Kokkos::View<float***, Kokkos::LayoutRight, Memory> out{flat.data(), 5, 4, 64};
 };
 
 template <class Space>
 Problem<Space, float> small_problem() {
-  Problem<Space, float> problem({.batch = 2, .heads = 4, .kv_heads = 2, .length = 600, .dim = 64});
+  Problem<Space, float> problem({.batch = 5, .heads = 4, .kv_heads = 2, .length = 600, .dim = 64});
   problem.fill(1).upload();
   return problem;
 }

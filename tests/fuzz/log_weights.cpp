@@ -50,7 +50,6 @@ struct Resampling {
     run(LayOutBlocks{rows().blocks(), rows().rows, static_cast<std::uint64_t>(samples), sums.data(), share.data(),
                      begin.data(), &whole, &log_mean, &effective},
         1);
-    run(NoAncestors<std::int64_t>{list(), &whole}, 1);
   }
 
   [[nodiscard]] LogRows<double> rows() const {

@@ -81,7 +81,7 @@ void check_units(const detail::Arguments& a, const Lengths& lengths) {
     if (++arrivals[{unit.batch, unit.kv_head}] == detail::units_of_kv_head(a, unit))
       arrivals.erase({unit.batch, unit.kv_head});  // all have arrived
     const detail::Unit hint = detail::unit_after(a, unit);
-    CHECK(hint.batch == unit.batch);
+    if (a.balanced) CHECK(hint.batch == unit.batch);
     CHECK(hint.split < count);
   }
   CHECK(arrivals.empty());
@@ -128,6 +128,28 @@ TEST_CASE("balanced_units_of_lengths_that_have_changed_have_every_visible_key_on
       a.balance = balanced.data();
       a.balanced = true;
       check_units(a, now);
+    }
+  }
+}
+
+TEST_CASE("a_few_requests_without_a_schedule_are_cut_as_by_one") {
+  for (const detail::Cut& cut : some_cuts()) {
+    if (cut.keys_per_split > 0) continue;  // counted from the first key, and not from the window's
+    Balanced balanced(cut, some_lengths);
+    detail::Arguments by_schedule = arguments_for(some_lengths, cut.window);
+    by_schedule.most_splits = static_cast<std::int32_t>(cut.most(storage));
+    detail::Arguments evenly = by_schedule;
+    detail::note_balance(evenly, cut);
+    CHECK(!evenly.balanced);
+    check_units(evenly, some_lengths);
+    by_schedule.balance = balanced.data();
+    detail::note_balance(by_schedule, cut);
+    CHECK(by_schedule.balanced);
+    for (std::int64_t rank = 0; rank < detail::all_units(by_schedule); ++rank) {
+      const detail::Unit unit = detail::unit_of(by_schedule, rank);
+      const detail::Unit same = detail::unit_at(evenly, detail::place_of(unit));
+      CHECK(same.begin == unit.begin);
+      CHECK(same.end == unit.end);
     }
   }
 }

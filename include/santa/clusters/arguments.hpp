@@ -70,6 +70,7 @@ struct ClusterArguments {
   std::int32_t chunk_units = 0;  // of a slice: teams that share out its clusters,
   std::int32_t row_units = 0;    // and its rows of no cluster
   bool telescoping = true, value_codes = true, with_error = false;
+  bool chooses_codes = true;   // value codes are left out where means predict masses badly
   bool sighted = false;        // this step has a sighting before it
   std::int32_t row_bytes = 0;  // of a key and a value
   // 0: a step; n: the n-th search for tau and delta, which reads no rows, 1: by means alone; or `sighting`, which finds
@@ -93,6 +94,7 @@ struct ClusterArguments {
   float* log_clusters = nullptr;  // [batch * heads]: log2 of what clusters have of M in the step before
   float* log_means = nullptr;     // [batch * heads]: log2 of M and of A in the step before
   float* log_codes = nullptr;
+  float* left_out = nullptr;  // [batch * heads]: of a slice's first head; above 0 where value codes are left out
 
   AnyOutput out;
   std::int64_t out_stride[2] = {0, 0};
@@ -100,6 +102,15 @@ struct ClusterArguments {
   Matrix<ClusterStatistics> statistics;
 
   static constexpr std::int32_t sighting = -1;
+  /// Those of the sighting before a step: fewer teams, as each tile takes less, and none for rows.
+  [[nodiscard]] ClusterArguments of_sighting() const {
+    ClusterArguments result = *this;
+    result.rehearsal = sighting;
+    result.chunk_units = (chunk_units + 3) / 4;
+    result.row_units = 0;
+    return result;
+  }
+  [[nodiscard]] KOKKOS_FUNCTION bool is_sighting() const { return rehearsal == sighting; }
 
   [[nodiscard]] KOKKOS_FUNCTION std::int64_t slice_rows() const { return std::int64_t{batch} * kv_heads * slices; }
   [[nodiscard]] KOKKOS_FUNCTION std::int32_t units() const { return chunk_units + row_units; }
@@ -112,16 +123,16 @@ struct ClusterArguments {
     return (sighted ? 1.5 : 1.) * chunks * clusters.summary_bytes() + certain * row_bytes;
   }
   /// Bytes of codes that are read of a key in a cluster that is drawn.
-  [[nodiscard]] KOKKOS_FUNCTION double bytes_of_code() const {
+  [[nodiscard]] KOKKOS_FUNCTION double bytes_of_code(bool with_values) const {
     const double all = clusters.code_bytes();
-    const bool values = value_codes && telescoping;
-    return values || !clusters.value_codes ? all : all - 0.5 * clusters.width - static_cast<double>(sizeof(bfloat16));
+    return with_values || !clusters.value_codes ? all
+                                                : all - 0.5 * clusters.width - static_cast<double>(sizeof(bfloat16));
   }
   template <class Take>
   void take_memory(const Take& take) {
     take(states, slice_rows() * units(), std::int64_t{slice_heads}, state_floats());
     take(counts, slice_rows() * units());
-    for (float** array : {&log_tau, &log_delta, &log_means, &log_codes, &log_clusters})
+    for (float** array : {&log_tau, &log_delta, &log_means, &log_codes, &log_clusters, &left_out})
       take(*array, std::int64_t{batch} * heads);
   }
 };
@@ -132,11 +143,13 @@ struct ClusterSlice {
   std::int32_t batch, kv_head, first_head, heads;
   std::int64_t given, length;  // as given, and clamped
   std::int64_t chunks;         // that are clustered
+  bool value_codes;            // are read in this step
 
   KOKKOS_FUNCTION ClusterSlice(const ClusterArguments& a, std::int64_t slice_row) : row(slice_row) {
-    const auto slice = static_cast<std::int32_t>(row % a.slices);
-    kv_head = static_cast<std::int32_t>(row / a.slices % a.kv_heads);
-    batch = static_cast<std::int32_t>(row / a.slices / a.kv_heads);
+    const auto number = static_cast<std::int32_t>(row);
+    const std::int32_t slice = number % a.slices;
+    kv_head = number / a.slices % a.kv_heads;
+    batch = number / a.slices / a.kv_heads;
     const std::int32_t group = a.heads / a.kv_heads;
     const std::int32_t first = slice * a.slice_heads;
     first_head = kv_head * group + first;
@@ -144,6 +157,7 @@ struct ClusterSlice {
     given = a.lengths.get(batch, a.storage);
     length = a.lengths.clamped(batch, a.storage);
     chunks = a.clusters.clustered_of(batch, length);
+    value_codes = a.telescoping && a.value_codes && !(a.chooses_codes && a.left_out[head_row(a, 0)] > 0.F);
   }
   [[nodiscard]] KOKKOS_FUNCTION std::int64_t head_row(const ClusterArguments& a, int head) const {
     return std::int64_t{batch} * a.heads + first_head + head;
@@ -158,32 +172,44 @@ struct ClusterSlice {
   }
 };
 
-/// Keys whose codes a step is to read, and rows of these.
-struct ClusterTargets {
-  double keys, rows;
+/// What a lane group works on next: a tile of a chunk, or rows of no cluster.
+struct ClusterItem {
+  std::int64_t chunk = 0;
+  int tile = 0, tiles = 1;  // of the chunk
+  std::int64_t begin = 0, end = 0;
+  bool certain = false;  // rows from begin to end - 1, at most 32
+};
 
-  KOKKOS_FUNCTION ClusterTargets(const ClusterArguments& a, const ClusterSlice& slice) {
-    const auto all = static_cast<double>(slice.in_clusters(a));
+/// Keys whose codes a step is to read, and rows of these, in bytes of each or, where numbers are given, in ones.
+struct ClusterTargets {
+  double of_keys, of_rows;        // bytes
+  double a_key = 1., a_row = 1.;  // bytes of one
+
+  KOKKOS_FUNCTION ClusterTargets(const ClusterArguments& a, const ClusterSlice& slice)
+      : _all(static_cast<double>(slice.in_clusters(a))) {
     if (!(a.bytes > 0.)) {
-      keys = a.share_of_keys ? a.keys * all : a.keys;
-      rows = a.share_of_rows ? a.rows * all : a.rows;
+      of_keys = a.share_of_keys ? a.keys * _all : a.keys;
+      of_rows = a.share_of_rows ? a.rows * _all : a.rows;
       return;
     }
     const double given = a.bytes * static_cast<double>(slice.length) * a.row_bytes;
     const double fixed = a.fixed_bytes(static_cast<double>(slice.chunks), static_cast<double>(slice.certain(a)));
     const double left = given - fixed > 0.125 * given ? given - fixed : 0.125 * given;
-    const double of_key = a.bytes_of_code();
-    keys = a.code_share * left / of_key;
-    rows = (1. - a.code_share) * left / a.row_bytes;
-    if (keys < all) return;
-    rows += (keys - all) * of_key / a.row_bytes;  // what codes leave
+    a_key = a.bytes_of_code(slice.value_codes);
+    a_row = a.row_bytes;
+    of_keys = a.code_share * left;
+    of_rows = left - of_keys;
+    if (of_keys < 0.8 * _all * a_key) return;
+    of_rows += of_keys - _all * a_key;  // what codes of all keys leave; near to all, all are read
+    of_keys = _all * a_key;
   }
-  [[nodiscard]] KOKKOS_FUNCTION bool all_keys(const ClusterArguments& a, const ClusterSlice& slice) const {
-    return keys >= static_cast<double>(slice.in_clusters(a));
-  }
-  [[nodiscard]] KOKKOS_FUNCTION bool all_rows(const ClusterArguments& a, const ClusterSlice& slice) const {
-    return rows >= static_cast<double>(slice.in_clusters(a));
-  }
+  [[nodiscard]] KOKKOS_FUNCTION double keys() const { return of_keys / a_key; }
+  [[nodiscard]] KOKKOS_FUNCTION double rows() const { return of_rows / a_row; }
+  [[nodiscard]] KOKKOS_FUNCTION bool all_keys() const { return of_keys >= _all * a_key; }
+  [[nodiscard]] KOKKOS_FUNCTION bool all_rows() const { return of_rows >= _all * a_row; }
+
+ private:
+  double _all;  // keys in clusters
 };
 
 /// log2 of a head's thresholds in this step: of tau M_h and delta A_h. Everything is read (-infinity) where the budget
@@ -200,8 +226,8 @@ struct ClusterThresholds {
     const std::int64_t first = slice.head_row(a, 0);
     const std::int64_t row = slice.head_row(a, head);
     const auto given = [](float sum, bool all) { return !all && is_finite(sum) ? sum : -lanes::infinity; };
-    of_clusters = given(a.log_tau[first] + a.log_means[row], targets.all_keys(a, slice));
-    of_rows = given(a.log_delta[first] + a.log_codes[row], targets.all_rows(a, slice));
+    of_clusters = given(a.log_tau[first] + a.log_means[row], targets.all_keys());
+    of_rows = given(a.log_delta[first] + a.log_codes[row], targets.all_rows());
   }
 };
 

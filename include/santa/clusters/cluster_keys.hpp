@@ -9,6 +9,7 @@
 #include <santa/core/build.hpp>
 #include <santa/core/extent.hpp>
 #include <santa/lanes/extents.hpp>
+#include <santa/lanes/group.hpp>
 #include <santa/lanes/launchable.hpp>
 
 #include <Kokkos_Core.hpp>
@@ -20,47 +21,63 @@
 namespace santa {
 namespace detail::inline SANTA_BUILD {
 
-/// Working memory of `places` teams.
+/// Working memory of `places` chunks.
 template <class MemorySpace>
 struct ClusterMemory {
   ClusterMemory() = default;
   template <class Space>
   ClusterMemory(const Space& space, const ClusterArrays& arrays, std::int64_t places)
       : columns((arrays.clusters + 7) / 8 * 8) {
-    const auto floats = places * columns * (std::int64_t{arrays.width} + 1);
-    numbers = allocate<decltype(numbers), Fresh::unset>(space, "santa::cluster_keys", floats);
+    norms_at = places * columns * arrays.width;
+    sums_at = norms_at + places * columns;
+    const std::int64_t sums = places * 3 * ClusterWork::blocks * arrays.width;
+    numbers = allocate<decltype(numbers), Fresh::unset>(space, "santa::cluster_keys", sums_at + sums);
+    counts = allocate<decltype(counts), Fresh::unset>(space, "santa::cluster_keys::counts", places * columns);
     cluster_of = allocate<decltype(cluster_of), Fresh::unset>(space, "santa::cluster_keys::cluster_of",
                                                               places * std::int64_t{arrays.chunk});
-    norms_at = places * columns * arrays.width;
   }
   [[nodiscard]] ClusterWork work() const {
-    return {numbers.data(), numbers.data() + norms_at, cluster_of.data(), columns};
+    return {numbers.data(), numbers.data() + norms_at, numbers.data() + sums_at,
+            counts.data(),  cluster_of.data(),         columns};
   }
 
   Kokkos::View<float*, MemorySpace> numbers;
+  Kokkos::View<std::int32_t*, MemorySpace> counts;
   Kokkos::View<std::uint16_t*, MemorySpace> cluster_of;
-  std::int64_t norms_at = 0;
+  std::int64_t norms_at = 0, sums_at = 0;
   std::int32_t columns = 0;
 };
 
-/// Teams that cluster chunks at once, at most: as many as working memory is made for.
-inline constexpr std::int64_t most_cluster_teams = 1024;
+/// Chunks that are clustered at once, at most, and teams that share one.
+inline constexpr std::int64_t most_chunks_at_once = 1024;
+inline constexpr std::int32_t most_teams_of_chunk = 16;
+
+/// As many teams of a chunk as a device's many threads ask for, where there are few chunks.
+template <class Space>
+std::int32_t teams_of_chunk(const Space& space, std::int64_t chunks) {
+  const std::int64_t wanted = space.concurrency() / 256 / (chunks > 0 ? chunks : 1);
+  return static_cast<std::int32_t>(std::clamp<std::int64_t>(wanted, 1, most_teams_of_chunk));
+}
+template <class Space>
+auto chunk_policy(const Space& space, std::int64_t teams) {
+  return Kokkos::TeamPolicy<Space>(space, static_cast<int>(teams), Kokkos::AUTO, lanes::is_host_space<Space> ? 1 : 16);
+}
 
 template <class Space, class Cache, class MemorySpace>
-void make_clusters(const Space& space, const ClusteredCache<Cache, MemorySpace>& cache,
-                   const ClusterMemory<MemorySpace>& memory, std::int64_t jobs, bool newest) {
+auto chunk_kernel(const Space& space, const ClusteredCache<Cache, MemorySpace>& cache,
+                  const ClusterMemory<MemorySpace>& memory, std::int64_t chunks, std::int32_t slices) {
   using Addresses = typename Cache::Addresses;
   const Shape shape = cache.shape();
-  const ClusterArrays arrays = cache.clusters().arrays();
-  const ClusterWork work = memory.work();
-  for (std::int64_t first = 0; first < jobs; first += most_cluster_teams) {
-    const std::int64_t count = std::min(jobs - first, most_cluster_teams);
-    Kokkos::parallel_for("santa::cluster_keys", Kokkos::TeamPolicy<Space>(space, static_cast<int>(count), Kokkos::AUTO),
-                         ChunkKernel<Addresses>{cache.addresses(), cache.length_data(), arrays, work, shape.length,
-                                                first, static_cast<std::int32_t>(shape.dim), newest});
-  }
-  Kokkos::parallel_for("santa::cluster_keys::count", Range<Space>(space, 0, shape.batch),
-                       CountChunks{cache.length_data(), arrays, shape.length, newest});
+  return ChunkKernel<Addresses>{cache.addresses(),
+                                cache.length_data(),
+                                cache.clusters().arrays(),
+                                memory.work(),
+                                {slices},
+                                shape.length,
+                                0,
+                                static_cast<std::int32_t>(shape.dim),
+                                teams_of_chunk(space, chunks),
+                                0};
 }
 
 }  // namespace detail::inline SANTA_BUILD
@@ -75,21 +92,40 @@ void cluster_keys(const Space& space, const ClusteredCache<Cache, MemorySpace>& 
   const Shape shape = cache.shape();
   const detail::ClusterArrays arrays = cache.clusters().arrays();
   const std::int64_t jobs = shape.batch * shape.kv_heads * arrays.chunks;
-  const detail::ClusterMemory<MemorySpace> memory(space, arrays, std::min(jobs, detail::most_cluster_teams));
-  detail::make_clusters(space, cache, memory, jobs, false);
+  const std::int64_t at_once = std::min(jobs, detail::most_chunks_at_once);
+  const detail::ClusterMemory<MemorySpace> memory(space, arrays, at_once);
+  auto kernel = detail::chunk_kernel(space, cache, memory, at_once, 1);
+  for (; kernel.first_job < jobs; kernel.first_job += at_once)
+    for (kernel.phase = 0; kernel.phase < kernel.phases.all(); ++kernel.phase)
+      Kokkos::parallel_for("santa::cluster_keys",
+                           detail::chunk_policy(space, std::min(jobs - kernel.first_job, at_once) * kernel.parts),
+                           kernel);
+  Kokkos::parallel_for("santa::cluster_keys::count", detail::Range<Space>(space, 0, shape.batch),
+                       detail::CountChunks{cache.length_data(), arrays, shape.length});
   space.fence("santa::cluster_keys: working memory goes");
 }
 
-/// Clusters a request's chunk when its newest token fills it, for batches of one shape: called after each append (or
-/// after every few), it makes at most one chunk a (request, kv head). All is decided on the device: calls neither
-/// fence, allocate nor read back, and can be captured.
+/// Clusters a request's chunk once its newest token has filled it, for batches of one shape: called after each append
+/// (or after every few), each call does a part of the work. All is decided on the device: calls neither fence, allocate
+/// nor read back, and can be captured. Until its clusters are there a chunk is read as it is.
+/// Calls:  `calls` of them cluster a chunk, at most one of each request at a time; 1: a call does all of it. Chunks
+/// must
+///         not fill faster, or ever more keys are in no cluster.
+/// Memory: a row of float a cluster and (request, kv head), and 96 rows besides.
 template <class MemorySpace>
 class NewestClusters {
  public:
+  /// Errors: std::invalid_argument: name, given, accepted; AllocationError.
   template <class Space, class Build = lanes::Build>
-  NewestClusters(const Space& space, const ClusteredKeys<MemorySpace>& keys)
-      : _jobs(keys.shape().batch * keys.shape().kv_heads),
-        _memory(space, keys.arrays(), std::min(_jobs, detail::most_cluster_teams)) {}
+  NewestClusters(const Space& space, const ClusteredKeys<MemorySpace>& keys, std::int64_t calls = 96)
+      : _jobs(keys.shape().batch * keys.shape().kv_heads), _memory(space, keys.arrays(), _jobs) {
+    detail::require(calls >= 1, "calls", calls, "1 or more, for a chunk to be clustered");
+    const auto phases = [](std::int32_t slices) { return std::int64_t{detail::ChunkPhases{slices}.all()}; };
+    while (_slices < 16 && phases(2 * _slices) <= calls) _slices *= 2;
+    _phases_of_call = static_cast<std::int32_t>((phases(_slices) + calls - 1) / calls);
+    _progress =
+        detail::allocate<Progress>(space, "santa::newest_clusters::progress", std::int64_t{2}, keys.shape().batch);
+  }
 
   /// Errors: std::invalid_argument: name, given, accepted.
   template <class Space, class Cache, class Build = lanes::Build>
@@ -98,12 +134,21 @@ class NewestClusters {
     const Shape shape = cache.shape();
     detail::require(shape.batch * shape.kv_heads == _jobs, "batch * kv_heads of the cache",
                     shape.batch * shape.kv_heads, "that of the clustered keys (" + std::to_string(_jobs) + ")");
-    detail::make_clusters(space, cache, _memory, _jobs, true);
+    if (_jobs == 0) return;
+    const detail::NewestChunkKernel<typename Cache::Addresses> kernel{
+        detail::chunk_kernel(space, cache, _memory, _jobs, _slices),
+        {_progress.data(), _progress.data() + _progress.extent(1)}};
+    for (int n = 0; n < _phases_of_call; ++n)
+      Kokkos::parallel_for("santa::newest_clusters", detail::chunk_policy(space, _jobs * kernel.all.parts), kernel);
   }
 
  private:
+  using Progress = Kokkos::View<std::int32_t**, Kokkos::LayoutRight, MemorySpace>;
+
   std::int64_t _jobs;
+  std::int32_t _slices = 1, _phases_of_call = 1;
   detail::ClusterMemory<MemorySpace> _memory;
+  Progress _progress;  // [2][batch]: phases that are done, teams that have arrived
 };
 
 }  // namespace santa

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <santa/clusters/draw_tile.hpp>
+#include <santa/clusters/mma_draw_tile.hpp>
 #include <santa/core/build.hpp>
 #include <santa/lanes/group.hpp>
 #include <santa/lanes/math.hpp>
@@ -10,15 +11,37 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 namespace santa::detail::inline SANTA_BUILD {
 
-/// Extents of the kernel: lanes in their own order, as many warps a team as scratch allows.
-template <int Heads, int Dim>
-struct ClusterExtents : lanes::Extents<Heads, Dim, false> {
+/// Extents of the kernel: as many warps a team as scratch allows.
+template <int Heads, int Dim, bool TensorCores = false>
+struct ClusterExtents : lanes::Extents<Heads, Dim, TensorCores> {
   static constexpr int groups = Heads * Dim > 1024 ? 1 : (Heads* Dim > 512 ? 2 : 4);
-  static constexpr int teams = Heads * Dim > 1024 ? 6 : (Heads* Dim > 512 ? 4 : 3);
+  static constexpr int teams = Heads * Dim > 1024 ? 6 : (Heads* Dim > 512 ? 4 : (TensorCores ? 4 : 3));
 };
+#if defined(KOKKOS_ENABLE_CUDA)
+/// All that Kokkos gives a team of scratch.
+template <int heads, int dim>
+inline constexpr bool fits_scratch =
+    MmaScratch<heads, dim>::floats(ClusterExtents<heads, dim>::groups) * sizeof(float) + 256 <= std::size_t{48} * 1024;
+static_assert(fits_scratch<4, 64> && fits_scratch<4, 128> && fits_scratch<4, 256> && fits_scratch<8, 64> &&
+              fits_scratch<8, 128> && fits_scratch<8, 256>);
+#endif
+
+/// What works on a tile of clusters: plain loops with error bars, or tensor cores.
+template <class Group, class Extents, class Keys, class Values>
+struct ClusterTile {
+  using Type = DrawTile<Group, Extents::dim / 32, Keys, Values>;
+};
+#if defined(KOKKOS_ENABLE_CUDA)
+template <class Group, class Extents, class Keys, class Values>
+  requires(Extents::tensor_cores)
+struct ClusterTile<Group, Extents, Keys, Values> {
+  using Type = MmaDrawTile<Group, Extents::dim, Keys, Values>;
+};
+#endif
 
 /// One pass over a step's clusters, several teams a slice: `chunk_units` that share out the tiles of all its chunks,
 /// and `row_units` that share out the rows that are in no cluster. Groups go on by themselves; at the end those of a
@@ -29,9 +52,10 @@ struct DrawKernel {
   using Space = ExecutionSpace;
   using Extents = ClusterExtents;
   using Group = lanes::GroupOf<Space, Extents>;
-  static constexpr int pieces_at_most = Extents::dim / 32;
-  using Sums = ClusterSums<Group, pieces_at_most>;
-  using Scratch = DrawScratch<Group::max_heads, Extents::dim>;
+  using Keys = decltype(std::declval<const Addresses&>().keys(0, 0));
+  using Values = decltype(std::declval<const Addresses&>().values(0, 0));
+  using Tile = typename ClusterTile<Group, Extents, Keys, Values>::Type;
+  using Scratch = typename Tile::Scratch;
 
   ClusterArguments arguments;
   Addresses addresses;
@@ -52,22 +76,19 @@ struct DrawKernel {
       scratch.log_tau(head) = given.of_clusters;
       scratch.log_delta(head) = given.of_rows;
     });
+    group.sync();
     ClusterCounts counts;
-    Sums sums(group, slice.heads, a.clusters.width, a.with_error, scratch);
-    const auto keys = addresses.keys(slice.batch, slice.kv_head);
-    const auto values = addresses.values(slice.batch, slice.kv_head);
-    DrawTile<Group, pieces_at_most, decltype(keys), decltype(values)> tile(group, a, slice, scratch, keys, values, sums,
-                                                                           counts);
+    const Keys keys = addresses.keys(slice.batch, slice.kv_head);
+    const Values values = addresses.values(slice.batch, slice.kv_head);
+    Tile tile(group, a, slice, scratch, keys, values, counts);
     constexpr int groups = Group::groups_per_team;
-    if (unit < a.chunk_units) {
-      const int tiles = (a.clusters.clusters + 31) / 32;
-      const std::int64_t all = slice.chunks * tiles;
-      for (std::int64_t i = unit * groups + group.rank(); i < all; i += std::int64_t{a.chunk_units} * groups)
-        tile.work(i / tiles, static_cast<int>(i % tiles), tiles);
-    } else if (a.rehearsal != ClusterArguments::sighting) {
-      add_rows(group, slice, (unit - a.chunk_units) * groups + group.rank(), tile, sums, counts);
-    }
-    sums.finish();
+    const bool certain = unit >= a.chunk_units;
+    const int tiles = (a.clusters.clusters + 31) / 32;
+    const auto all = static_cast<std::int32_t>(certain ? blocks_of_rows(slice) : slice.chunks * tiles);
+    const std::int32_t step = (certain ? a.row_units : a.chunk_units) * groups;
+    for (std::int32_t i = (certain ? unit - a.chunk_units : unit) * groups + group.rank(); i < all; i += step)
+      tile.work(certain ? block_of_rows(slice, i) : ClusterItem{i / tiles, i % tiles, tiles}, i + step >= all);
+    tile.finish();
     group.single([&] { scratch.counts() = counts; });
     group.team_barrier();
     write(group, scratch, slice, unit);
@@ -89,21 +110,22 @@ struct DrawKernel {
     group.team_barrier();
   }
 
-  /// The rows of no cluster, 32 at a time, of which this group has every so manieth.
-  template <class Tile>
-  KOKKOS_FUNCTION void add_rows(const Group& group, const ClusterSlice& slice, std::int64_t first, Tile& tile,
-                                Sums& sums, ClusterCounts& counts) const {
-    const ClusterArguments& a = arguments;
-    const std::int64_t all = slice.certain(a);
-    const std::int64_t behind = slice.chunks * a.clusters.chunk - slice.leading();
-    const typename Sums::Row none = RowLoads<Group, pieces_at_most>{group, a.dim, a.clusters.width}.none();
-    const std::int64_t step = std::int64_t{32} * a.row_units * Group::groups_per_team;
-    for (std::int64_t begin = 32 * first; begin < all; begin += step) {
-      const std::int64_t end = begin + 32 < all ? begin + 32 : all;
-      for (std::int64_t i = begin; i < end; ++i) tile.add_certain(i < slice.leading() ? i : i + behind, none);
-      group.for_heads(slice.heads, [&](int head) { sums.end_term(head, none, 0.F); });
-      counts.certain += static_cast<float>(end - begin);
+  /// The rows of no cluster are read in blocks: the first ones, where there are any, and 32 at a time those behind the
+  /// chunks.
+  KOKKOS_FUNCTION std::int64_t blocks_of_rows(const ClusterSlice& slice) const {
+    const std::int64_t behind = slice.length - slice.chunks * arguments.clusters.chunk;
+    return (slice.leading() > 0 ? 1 : 0) + (behind + 31) / 32;
+  }
+  KOKKOS_FUNCTION ClusterItem block_of_rows(const ClusterSlice& slice, std::int32_t i) const {
+    ClusterItem item;
+    item.certain = true;
+    if (slice.leading() > 0 && i == 0) {
+      item.end = slice.leading();
+      return item;
     }
+    item.begin = slice.chunks * arguments.clusters.chunk + std::int64_t{32} * (i - (slice.leading() > 0 ? 1 : 0));
+    item.end = item.begin + 32 < slice.length ? item.begin + 32 : slice.length;
+    return item;
   }
 
   /// Adds up the sums of the team's groups, each group some of the heads, and writes them.
@@ -119,7 +141,8 @@ struct DrawKernel {
       for (int n = 0; n < groups; ++n) sum.reference = lanes::max(sum.reference, own.of(n).result(head).reference);
       for (int n = 0; n < groups; ++n) add(sum, own.of(n).result(head));
       group.single([&] { *reinterpret_cast<ClusterHead*>(to) = sum; });
-      group.for_each(3 * width, [&](int j) {
+      if (a.is_sighting()) continue;
+      group.for_each((a.with_error ? 3 : 2) * width, [&](int j) {
         const int which = j / width;
         float total = 0.F;
         for (int n = 0; n < groups; ++n) {

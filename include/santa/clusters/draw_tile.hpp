@@ -2,11 +2,11 @@
 #pragma once
 
 #include <santa/clusters/arguments.hpp>
-#include <santa/clusters/draw_numbers.hpp>
 #include <santa/clusters/draw_scratch.hpp>
 #include <santa/clusters/nibbles.hpp>
 #include <santa/clusters/row_loads.hpp>
 #include <santa/clusters/sums.hpp>
+#include <santa/clusters/tile_draws.hpp>
 #include <santa/core/build.hpp>
 #include <santa/lanes/math.hpp>
 #include <santa/sample/mass_unit.hpp>
@@ -30,7 +30,7 @@ class DrawTile {
   using Scratch = DrawScratch<most_heads, 32 * pieces_at_most>;
 
   KOKKOS_FORCEINLINE_FUNCTION DrawTile(const Group& group, const ClusterArguments& a, const ClusterSlice& slice,
-                                       const Scratch& scratch, const Keys& keys, const Values& values, Sums& sums,
+                                       const Scratch& scratch, const Keys& keys, const Values& values,
                                        ClusterCounts& counts)
       : _group(group),
         _a(a),
@@ -38,30 +38,42 @@ class DrawTile {
         _scratch(scratch),
         _keys(keys),
         _values(values),
-        _sums(sums),
-        _counts(counts),
-        _at(a.clusters, 0, 0, 0),
-        _rows{group, a.dim, a.clusters.width},
-        _numbers{a.chance.key(slice.batch), static_cast<std::uint16_t>(slice.first_head), a.rehearsal} {}
+        _sums(group, slice.heads, a.clusters.width, a.with_error, scratch),
+        _draws(group, a, slice, scratch, counts),
+        _rows{group, a.dim, a.clusters.width} {}
 
-  KOKKOS_FORCEINLINE_FUNCTION void work(std::int64_t chunk, int tile, int tiles_of_chunk) {
-    _at.data = ClusterChunk(_a.clusters, _slice.batch, _slice.kv_head, chunk).data;
-    _first_key = chunk * _a.clusters.chunk;
-    _first = 32 * tile;
-    _count = _a.clusters.clusters - _first < 32 ? _a.clusters.clusters - _first : 32;
-    _tile = static_cast<std::uint32_t>(chunk * tiles_of_chunk + tile);
-    _group.for_heads(_slice.heads,
-                     [&](int head) { _offset[head] = _rows.fold(_at, _scratch.query(head), _scratch.folded(head)); });
+  /// Works on what comes next; `last`: nothing comes after it.
+  KOKKOS_FORCEINLINE_FUNCTION void work(const ClusterItem& item, bool /*last*/) {
+    if (item.certain) {
+      add_certain(item.begin, item.end);
+      return;
+    }
+    _draws.open(item);
+    _group.for_heads(_slice.heads, [&](int head) {
+      _offset[head] = _rows.fold(_draws.at, _scratch.query(head), _scratch.folded(head));
+    });
     _group.sync();
     score_means();
-    const int keys = draw_clusters();
+    if (_a.is_sighting()) return;
+    const int keys = _draws.draw_clusters(_score);
     if (_a.rehearsal == 0 && _a.telescoping) add_means();
     int cluster = -1;
     for (int block = 0; 32 * block < keys; ++block) draw_block(block, keys, cluster);
     if (cluster >= 0) end_cluster(cluster);
   }
 
-  /// A row that is read in any case.
+  /// Writes the group's sums to scratch.
+  KOKKOS_FORCEINLINE_FUNCTION void finish() { _sums.finish(); }
+
+ private:
+  /// Rows that are read in any case, from `begin` to `end` - 1.
+  KOKKOS_FORCEINLINE_FUNCTION void add_certain(std::int64_t begin, std::int64_t end) {
+    const Row none = _rows.none();
+    for (std::int64_t row = begin; row < end; ++row) add_certain(row, none);
+    _group.for_heads(_slice.heads, [&](int head) { _sums.end_term(head, none, 0.F); });
+    _draws.counts.certain += static_cast<float>(end - begin);
+  }
+
   KOKKOS_FORCEINLINE_FUNCTION void add_certain(std::int64_t row, const Row& none) {
     Row value = none;
     if (_a.rehearsal == 0) _rows.load(_values[row], value);
@@ -77,63 +89,36 @@ class DrawTile {
     });
   }
 
- private:
   /// log2 scores of the means, to scratch.
   KOKKOS_FORCEINLINE_FUNCTION void score_means() {
+    const ClusterChunk& at = _draws.at;
     const auto folded = [&](int head) { return _scratch.folded(head); };
-    _group.template for_each_lane<most_heads>(_count, _score, [&](int lane, float* out) {
-      const int cluster = _first + lane;
+    _group.template for_each_lane<most_heads>(_draws.count, _score, [&](int lane, float* out) {
+      const int cluster = _draws.first + lane;
       float dot[most_heads];
-      dot_nibbles<most_heads>(_at.mean(0, cluster), folded, _slice.heads, _a.clusters.width, dot);
-      const auto scale = static_cast<float>(_at.mean_scales(0)[cluster]);
+      dot_nibbles<most_heads>(at.mean(0, cluster), folded, _slice.heads, _a.clusters.width, dot);
+      const auto scale = static_cast<float>(at.mean_scales(0)[cluster]);
       SANTA_UNROLL(16)
       for (int head = 0; head < most_heads; ++head) out[head] = dot[head] * scale;
     });
-    _group.template for_each_lane<1>(_count, &_size, [&](int lane, float* out) { out[0] = size_of(lane); });
-    _size = lanes::select(_group.lanes_between(0, _count), _size, Float(0.F));
-    const auto there = _size > Float(0.F);
+    _draws.find_sizes();
+    const auto there = _draws.size > Float(0.F);
     _group.for_heads(_slice.heads, [&](int head) {
       _score[head] = lanes::select(there, _score[head] + Float(_offset[head]), Float(-lanes::infinity));
       _group.store(_score[head], _scratch.score(head));
       raise(head, _score[head]);
-      const Float mass = _size * lanes::exp2(_score[head] - Float(_sums.reference(head)));
+      const Float mass = _draws.size * lanes::exp2(_score[head] - Float(_sums.reference(head)));
       _sums.add_to_means(head, _group.sum(lanes::select(there, mass, Float(0.F))));
     });
   }
 
-  /// Notes which clusters are drawn, with what probability, and how many keys these have.
-  KOKKOS_FORCEINLINE_FUNCTION int draw_clusters() {
-    const auto there = _size > Float(0.F);
-    const Float ratio = lanes::select(there, largest_ratio(_score, [&](int head) { return _scratch.log_tau(head); }),
-                                      Float(-lanes::infinity));
-    const Inclusion<Group> inclusion(ratio);
-    const Sweep<Group> sweep(_group, inclusion, _numbers.of_clusters(_tile));
-    _group.store(sweep.inverse, _scratch.inverse());
-    _group.store(sweep.doubt, _scratch.doubt());
-    _group.store(lanes::select(ratio > Float(0.F), Float(0.F), ratio), _scratch.log_pi());
-    const Float taken = lanes::select(_group.lanes_of(sweep.rows), _size, Float(0.F));
-    const auto taken_keys = lanes::convert<std::int32_t>(taken);
-    const auto prefix = _group.inclusive_scan(lanes::bit_cast<std::uint32_t>(taken_keys));
-    _group.store(prefix, _scratch.prefix());
-    const auto keys = static_cast<int>(_group.last(prefix));
-    const Float certain = lanes::select(_group.lanes_of(sweep.certain), _size, Float(0.F));
-    const Float expected = lanes::select(there, (Float(1.F) - sweep.doubt) * _size, Float(0.F));
-    const float certain_keys = _group.sum(certain);
-    _counts.certain_keys += certain_keys;
-    _counts.uncertain_keys += _group.sum(expected) - certain_keys;
-    _counts.clusters += static_cast<float>(Kokkos::popcount(_group.ballot(taken > Float(0.F))));
-    _counts.keys += static_cast<float>(keys);
-    _group.sync();
-    return keys;
-  }
-
   /// The first sum: every cluster by its mean.
   KOKKOS_FORCEINLINE_FUNCTION void add_means() {
-    for (int i = 0; i < _count; ++i) {
-      const float size = size_of(i);
+    for (int i = 0; i < _draws.count; ++i) {
+      const float size = _draws.size_of(i);
       if (!(size > 0.F)) continue;
       Row mean;
-      _rows.load_mean(_at, _first + i, mean);
+      _rows.load_mean(_draws.at, _draws.first + i, mean);
       _group.for_heads(_slice.heads, [&](int head) {
         const float mass = mass_of(head, i, size);
         _sums.add(head, mass, mean);
@@ -148,7 +133,12 @@ class DrawTile {
   /// `cluster` is the one whose term is at hand.
   KOKKOS_FORCEINLINE_FUNCTION void draw_block(int block, int keys, int& cluster) {
     const int count = keys - 32 * block < 32 ? keys - 32 * block : 32;
-    list_keys(block, keys);
+    _group.for_each(32, [&](int i) {
+      const BlockKey key = _draws.key_at(32 * block + i, keys);
+      _scratch.cluster_of()[i] = key.cluster;
+      _scratch.slot()[i] = key.slot;
+    });
+    _group.sync();
     Float score[most_heads];
     score_codes(count, score);
     const auto there = _group.lanes_between(0, count);
@@ -162,14 +152,8 @@ class DrawTile {
       _sums.add_to_codes(head, _group.sum(kept));
       _group.store(kept, _scratch.weight(head));
     });
-    const Float ratio = largest_ratio(score, [&](int head) { return _scratch.log_delta(head); }) -
-                        _group.gather(_scratch.log_pi(), cluster_of);
-    const Inclusion<Group> inclusion(lanes::select(there, ratio, Float(-lanes::infinity)));
-    const Sweep<Group> sweep(_group, inclusion, _numbers.of_rows(_tile, _first_key + _at.first_slot()[_first], block));
-    _counts.certain_rows += static_cast<float>(Kokkos::popcount(sweep.certain));
-    _counts.uncertain_rows += static_cast<float>(sweep.uncertain) * (1.F / probability_unit);
+    const Sweep<Group> sweep = _draws.draw_rows(block, count, score, _group.gather(_scratch.log_pi(), cluster_of));
     if (_a.rehearsal != 0) return;
-    _counts.rows += static_cast<float>(Kokkos::popcount(sweep.rows));
     _group.store(sweep.inverse, _scratch.row_inverse());
     _group.store(sweep.doubt, _scratch.row_doubt());
     _group.sync();
@@ -177,26 +161,10 @@ class DrawTile {
       if (_scratch.cluster_of()[i] != cluster) {
         if (cluster >= 0) end_cluster(cluster);
         cluster = _scratch.cluster_of()[i];
-        _rows.load_mean(_at, _first + cluster, _mean);
+        _rows.load_mean(_draws.at, _draws.first + cluster, _mean);
       }
       add_key(i, cluster, _group.holds(sweep.rows, i));
     }
-    _group.sync();
-  }
-
-  /// Which clusters and slots the keys of a block are of.
-  KOKKOS_FORCEINLINE_FUNCTION void list_keys(int block, int keys) const {
-    const std::uint32_t* prefix = _scratch.prefix();
-    _group.for_each(32, [&](int i) {
-      const auto key = static_cast<std::uint32_t>(32 * block + i);
-      int lane = 0;
-      for (int step = 16; step > 0; step /= 2)
-        if (prefix[lane + step - 1] <= key) lane += step;
-      const bool there = key < static_cast<std::uint32_t>(keys);
-      const std::uint32_t before = lane > 0 ? prefix[lane - 1] : 0;
-      _scratch.cluster_of()[i] = there ? lane : 0;
-      _scratch.slot()[i] = there ? _at.first_slot()[_first + lane] + static_cast<std::int32_t>(key - before) : 0;
-    });
     _group.sync();
   }
 
@@ -206,8 +174,8 @@ class DrawTile {
       const int slot = _scratch.slot()[lane];
       const int cluster = _scratch.cluster_of()[lane];
       float dot[most_heads];
-      dot_nibbles<most_heads>(_at.codes(0, slot), folded, _slice.heads, _a.clusters.width, dot);
-      const auto scale = static_cast<float>(_at.code_scales(0)[slot]);
+      dot_nibbles<most_heads>(_draws.at.codes(0, slot), folded, _slice.heads, _a.clusters.width, dot);
+      const auto scale = static_cast<float>(_draws.at.code_scales(0)[slot]);
       SANTA_UNROLL(16)
       for (int head = 0; head < most_heads; ++head)
         out[head] = head < _slice.heads ? lanes::fma(dot[head], scale, _scratch.score(head)[cluster]) : 0.F;
@@ -217,15 +185,15 @@ class DrawTile {
   /// A key of a cluster that was drawn; `drawn`: its row was too.
   KOKKOS_FORCEINLINE_FUNCTION void add_key(int i, int cluster, bool drawn) {
     const int slot = _scratch.slot()[i];
-    const bool coded = _a.telescoping && _a.value_codes;
+    const bool coded = _slice.value_codes;
     Row code, by_code = _mean, value;
     if (coded) {
-      _rows.load_residual(_at, slot, code);
+      _rows.load_residual(_draws.at, slot, code);
       if (drawn) for_pieces<pieces_at_most>(_sums.pieces(), [&](int k) { by_code.of[k] = _mean.of[k] + code.of[k]; });
     }
     float score[most_heads];
     if (drawn) {
-      const std::int64_t row = _first_key + _at.key_of()[slot];
+      const std::int64_t row = _draws.first_key + _draws.at.key_of()[slot];
       _rows.load(_values[row], value);
       _rows.scores(
           _keys[row], [&](int head) { return _scratch.query(head); }, _slice.heads, score);
@@ -246,29 +214,15 @@ class DrawTile {
   }
 
   KOKKOS_FORCEINLINE_FUNCTION void end_cluster(int cluster) {
-    const float size = size_of(cluster);
+    const float size = _draws.size_of(cluster);
     _group.for_heads(_slice.heads, [&](int head) {
       if (_a.telescoping) _sums.add_mean(head, -mass_of(head, cluster, size) * _scratch.inverse()[cluster]);
       _sums.end_term(head, _mean, _scratch.doubt()[cluster]);
     });
   }
 
-  /// The largest log2(w / threshold) over heads; 0, so that it is drawn for certain, where a score is NaN.
-  template <class Threshold>
-  KOKKOS_FORCEINLINE_FUNCTION Float largest_ratio(const Float* score, const Threshold& threshold) const {
-    Float largest = -lanes::infinity;
-    Float unknown = 0.F;
-    _group.for_heads(_slice.heads, [&](int head) {
-      largest = lanes::max(largest, score[head] - Float(threshold(head)));
-      unknown = lanes::select(score[head] != score[head], Float(1.F), unknown);
-    });
-    return lanes::select(unknown > Float(0.F), Float(0.F), largest);
-  }
   KOKKOS_FORCEINLINE_FUNCTION void raise(int head, const Float& score) {
     _sums.raise(head, _group.max(lanes::select(score != score, Float(-lanes::infinity), score)));
-  }
-  [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION float size_of(int cluster) const {
-    return static_cast<float>(_at.size(_first + cluster));
   }
   [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION float mass_of(int head, int cluster, float size) const {
     return size * lanes::exp2(_scratch.score(head)[cluster] - _sums.reference(head));
@@ -280,18 +234,12 @@ class DrawTile {
   const Scratch& _scratch;
   const Keys& _keys;
   const Values& _values;
-  Sums& _sums;
-  ClusterCounts& _counts;
-  ClusterChunk _at;
+  Sums _sums;
+  TileDraws<Group, Scratch> _draws;
   RowLoads<Group, pieces_at_most> _rows;
-  DrawNumbers _numbers;
-  std::int64_t _first_key = 0;  // of the chunk
-  int _first = 0, _count = 0;   // clusters of the tile
-  std::uint32_t _tile = 0;      // of the request
   float _offset[most_heads];
   Float _score[most_heads];
-  Float _size;  // keys of each cluster
-  Row _mean;    // of the values of the cluster at hand
+  Row _mean;  // of the values of the cluster at hand
 };
 
 }  // namespace santa::detail::inline SANTA_BUILD

@@ -62,10 +62,10 @@ struct ClusterArrays {
   }
   /// Chunks that are clustered and full: those that a length has left, and a count that was never right, are not.
   [[nodiscard]] KOKKOS_FUNCTION std::int64_t clustered_of(std::int64_t batch, std::int64_t length) const {
-    const std::int64_t full = length / chunk;
     const std::int64_t given = clustered[batch];
-    const std::int64_t most = full < chunks ? full : chunks;
-    return given < 0 ? 0 : (given < most ? given : most);
+    const std::int64_t most = given < chunks ? given : chunks;
+    if (most * chunk > length) return length / chunk;  // seldom: a division takes long
+    return most < 0 ? 0 : most;
   }
   /// What every step reads of a chunk: its means and what belongs to them.
   [[nodiscard]] KOKKOS_FUNCTION double summary_bytes() const {

@@ -27,7 +27,9 @@ enum class ClusterEstimate : std::uint8_t {
 ///           whose codes are read and `rows` that are read of the keys in clusters, as numbers or shares of these.
 ///           steered: a step that follows another first reads the means of keys and the certain keys, to see how far
 ///           its scores are from the last step's; their bytes are counted. Else thresholds are the last step's.
-///           value_codes: whether residuals of values are read, where they are kept.
+///           value_codes: whether residuals of values are read, where they are kept. chooses_codes: not where the step
+///           before found that the means predict masses badly (of some head, the mass by codes is 4 times that by
+///           means): what they take goes to codes of more keys, of all keys where it is enough. The statistics say so.
 /// Requires: bytes above what the means take (an error says what that is), at most 1; code_share 0.05 to 0.95.
 /// Random:   a 26-bit integer for each 32 clusters of a chunk and each 32 keys in drawn ones of these.
 /// Source:   ours; the telescoping sum is that of multilevel Monte Carlo (Giles, "Multilevel Monte Carlo path
@@ -40,6 +42,7 @@ struct Clusters {
   ClusterEstimate estimate = ClusterEstimate::telescoping;
   bool value_codes = true;
   bool steered = true;
+  bool chooses_codes = true;
 
   [[nodiscard]] bool by_bytes() const { return keys == RowBudget{} && rows == RowBudget{}; }
 
@@ -73,6 +76,10 @@ struct ClusterStatistics {
     self_normalised = 2,
     /// More chunks were said to be clustered than the request has full ones: those beyond were not used.
     clusters_ahead = 4,
+    /// Means predict masses badly: codes of values were left out, for those of more keys (Clusters::chooses_codes).
+    value_codes_left_out = 8,
+    /// The budget has codes of all keys: no cluster was drawn, all were read.
+    all_keys = 16,
   };
 };
 

@@ -25,6 +25,7 @@
 #include <cmath>
 #include <cstdint>
 #include <string>
+#include <type_traits>
 
 namespace santa {
 
@@ -103,8 +104,7 @@ class ClusterPlan {
     if (a.batch == 0) return;
     const Kokkos::Profiling::ScopedRegion region("santa::decode_clusters");
     if (a.sighted) {
-      a.rehearsal = detail::ClusterArguments::sighting;
-      launch<Build>(space, a, cache.addresses());
+      launch<Build>(space, a.of_sighting(), cache.addresses());
     }
     if (options.state.is_fresh())
       for (a.rehearsal = 1; a.rehearsal <= rehearsals; ++a.rehearsal) launch<Build>(space, a, cache.addresses());
@@ -151,7 +151,8 @@ class ClusterPlan {
     const float scale = options.scale != 0.F ? options.scale : 1.F / std::sqrt(static_cast<float>(_shape.dim));
     a.score_factor = scale * lanes::log2_of_e;
     // By the storage alone, so that a request's output depends on none of its batch mates.
-    a.chunk_units = static_cast<std::int32_t>(std::clamp<std::int64_t>(a.clusters.chunks, 1, 16));
+    const std::int64_t teams = (a.clusters.chunks * ((a.clusters.clusters + 31) / 32) + 3) / 4;  // of 4 tiles
+    a.chunk_units = static_cast<std::int32_t>(std::clamp<std::int64_t>(teams, 1, 128));
     a.row_units = static_cast<std::int32_t>(std::clamp<std::int64_t>((a.clusters.chunk + 255) / 256, 1, 8));
     detail::product("batch * heads * units", {_shape.batch, _shape.heads, a.units()}, detail::most_counted,
                     "less than 2^31");
@@ -163,6 +164,7 @@ class ClusterPlan {
     _steered = method.steered;
     a.telescoping = method.estimate == ClusterEstimate::telescoping;
     a.value_codes = method.value_codes && a.clusters.value_codes;
+    a.chooses_codes = method.chooses_codes && method.by_bytes();
     a.bytes = method.by_bytes() ? method.bytes : 0.;
     a.code_share = method.code_share;
     a.keys = method.keys.number;
@@ -210,7 +212,7 @@ class ClusterPlan {
     detail::require(state.heads() == _shape.heads, "state's heads", state.heads(),
                     "the plan's heads (" + std::to_string(_shape.heads) + ")");
     int n = 0;
-    for (float** array : {&a.log_tau, &a.log_delta, &a.log_means, &a.log_codes, &a.log_clusters})
+    for (float** array : {&a.log_tau, &a.log_delta, &a.log_means, &a.log_codes, &a.log_clusters, &a.left_out})
       *array = state.array(n++);
   }
   void require_layout(const ClusterLayout& given) const {
@@ -229,13 +231,27 @@ class ClusterPlan {
     lanes::Seam<Space>::template with_extents<typename Addresses::Element, Compiled>(
         a.slice_heads, a.dim, true, [&]<class Extents>(Extents /*extents*/) {
           if constexpr (Extents::heads <= most_heads || lanes::has_calls<Space>)
-            start("santa::draw_clusters", space, a.slice_rows() * a.units(),
-                  detail::DrawKernel<Space, Addresses, detail::ClusterExtents<Extents::heads, Extents::dim>>{
-                      a, addresses});
+            draw<Extents>(space, a, addresses);
           else
             detail::reject("heads / kv_heads of kernels", std::to_string(Extents::heads), "at most 8 for clusters");
         });
     start("santa::merge_clusters", space, std::int64_t{a.batch} * a.kv_heads, detail::MergeClustersKernel<Space>{a});
+  }
+  /// By tensor cores where there are some, for rows that they take and without error bars, which need every term by
+  /// itself.
+  template <class Extents>
+  static void draw(const Space& space, const detail::ClusterArguments& a, const Addresses& addresses) {
+    constexpr int heads = Extents::heads;
+    constexpr int dim = Extents::dim;
+    const auto with = [&]<class Chosen>(Chosen /*extents*/) {
+      start("santa::draw_clusters", space, a.slice_rows() * a.units(),
+            detail::DrawKernel<Space, Addresses, Chosen>{a, addresses});
+    };
+    if constexpr (Extents::tensor_cores && std::is_same_v<typename Addresses::Element, bfloat16> && dim % 64 == 0 &&
+                  (dim & (dim - 1)) == 0)
+      if (!a.with_error && a.dim == dim && a.storage < (std::int64_t{1} << 32) && addresses.aligned())
+        return with(detail::ClusterExtents<heads, dim, true>{});
+    with(detail::ClusterExtents<heads, dim>{});
   }
   template <class Kernel>
   static void start(const char* label, const Space& space, std::int64_t units, const Kernel& kernel) {

@@ -19,8 +19,8 @@
 namespace santa {
 
 /// What a ClusterPlan carries from one decode step to the next, for every (batch, head) of one layer: log2 of tau, of
-/// delta, and of the masses M and A that they are relative to. Any content is safe: thresholds that fit badly cost
-/// bytes or variance, never bias.
+/// delta, and of the masses M and A that they are relative to, and whether value codes are read. Any content is safe:
+/// thresholds that fit badly cost bytes or variance, never bias.
 ///
 /// The first run with a state that is new or was reset searches for both in rehearsals, that read means and codes and
 /// no rows. Later runs don't, nor does a graph captured from one; a request whose numbers are not finite then, such as
@@ -69,14 +69,14 @@ class ClusterState {
   }
   [[nodiscard]] std::int64_t batch() const { return static_cast<std::int64_t>(_all.extent(1)); }
   [[nodiscard]] std::int64_t heads() const { return static_cast<std::int64_t>(_all.extent(2)); }
-  /// Array n of five, [batch][heads]: log2 of tau and of delta (at the first of heads that draw together), of M, of A,
-  /// of the clusters' part of M.
+  /// Array n of six, [batch][heads]: log2 of tau and of delta (at the first of heads that draw together), of M, of A,
+  /// of the clusters' part of M; above 0 where value codes are left out (at the first again).
   [[nodiscard]] float* array(int n) const { return _all.data() + n * batch() * heads(); }
   /// Errors: std::invalid_argument if the state was moved from.
   void require_kept() const { _kept.require("state"); }
 
  private:
-  static constexpr std::size_t arrays = 5;
+  static constexpr std::size_t arrays = 6;
   using Arrays = Kokkos::View<float***, Kokkos::LayoutRight, MemorySpace>;
 
   Arrays _all;

@@ -106,11 +106,12 @@ struct KernelContext {
     } else {
       std::int64_t rank = member.league_rank();
       if (are_taken(arguments) && rank >= all_units(arguments)) return;
-      for (;;) {
+      for (;;) {  // one place that calls f
+        const std::int32_t next = are_taken(arguments) ? take_unit(group, arguments) : 0;
         f(unit_of(arguments, rank));
         if (!are_taken(arguments)) return;
         const std::int64_t all = all_units(arguments);
-        rank = take_unit(group, arguments, member.league_size(), all, reinterpret_cast<std::int32_t*>(scratch));
+        rank = taken_unit(group, arguments, next, member.league_size(), all, reinterpret_cast<std::int32_t*>(scratch));
         if (rank >= all) return;
       }
     }

@@ -38,7 +38,8 @@ lanes::Work work_of(const typename Recipe<Method>::Arguments& a, bool narrow) {
   return {.tile = draw_tile_of(a),
           .looks_ahead = Recipe<Method>::looks_ahead,
           .narrow_keys = narrow,
-          .takes_all = takes_all<Method> && !narrow && sizeof(typename Elements::Keys) <= 2,
+          .takes_all = takes_all<Method> && (!narrow || sizeof(typename Elements::Keys) == 1) &&
+                       sizeof(typename Elements::Keys) <= 2,  // keys of a byte have no copies
           .draws_jointly = draws_jointly<Method> && !narrow && std::is_same_v<typename Elements::Values, bfloat16>};
 }
 

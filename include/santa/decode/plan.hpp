@@ -191,7 +191,7 @@ class DecodePlan {
     if (arguments.batch == 0) return;
     const Kokkos::Profiling::ScopedRegion region("santa::decode");
     arguments.balance = balance<Build>(space, cache, options.schedule);
-    arguments.balanced = arguments.balance.requests != nullptr;
+    detail::note_balance(arguments, _cut);
     using Stages = detail::CacheStages<Space, Addresses, Modifier>;
     const Stages stages{detail::addresses_of(cache, arguments), _modifier};
     using Compiled = std::conditional_t<Kernels::any, lanes::BuildFor<Kernels, KernelSet<>>, Build>;
@@ -261,12 +261,12 @@ class DecodePlan {
   }
 
   /// Units by the schedule that is given or, of a cache with lengths, by the plan's own, brought up to date; else, and
-  /// where a plan is for one request, all requests have equally many.
+  /// where a plan is for one request or a few, all requests have equally many.
   template <class Build, class AnyCache>
   detail::Balance balance(const Space& space, const AnyCache& cache, const Schedule<MemorySpace>& given) const {
     if (cache.length_data().data == nullptr) return {};
     if (given.given()) return given.data();
-    if (_shape.batch == 1) return {};
+    if (_shape.batch <= lanes::requests_cut_evenly<Space>()) return {};
     const Shape shape = cache.shape();
     detail::fill_balance(space,
                          {_cut, cache.length_data(), shape.length, static_cast<std::int32_t>(shape.batch), _balance});

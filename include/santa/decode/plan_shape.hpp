@@ -7,6 +7,7 @@
 #include <santa/core/shape.hpp>
 #include <santa/lanes/division.hpp>
 #include <santa/lanes/group.hpp>
+#include <santa/schedule/cut.hpp>
 
 #include <Kokkos_Core.hpp>
 
@@ -46,6 +47,16 @@ template <class Cache>
 inline constexpr CacheOf<Cache> cache_of{};
 
 namespace detail::inline SANTA_BUILD {
+
+/// Notes whether a run's units are those of its balance. Else, of a few requests with lengths, each has as many as it
+/// may have, and its keys are cut as a balanced schedule cuts them.
+inline void note_balance(Arguments& a, const Cut& cut) {
+  a.balanced = a.balance.requests != nullptr;
+  if (a.balanced || a.lengths.data == nullptr || a.batch == 1 || a.keys_per_split > 0) return;
+  a.splits = a.most_splits;
+  a.split_step = split_keys;
+  a.least_share = cut.least;
+}
 
 /// How a plan of so many keys is cut into units; of `work`, what follows from the method and the keys is given.
 template <class Space>

@@ -21,7 +21,8 @@ class RowQueue {
   /// At least two batches that are on their way, one that isn't full, and a tile's rows; whole batches, so that none of
   /// them goes round the end.
   static constexpr int capacity = Group::queue_capacity;
-  static_assert(capacity % batch == 0 && capacity >= 3 * batch - 1 + Group::size);
+  static_assert(capacity % batch == 0 && capacity >= 3 * batch - 1 + Group::size &&
+                capacity >= batch + Group::newest_kept - 1 + Group::size);
 
   /// Scratch in 4-byte words.
   KOKKOS_FUNCTION static constexpr int scratch_words(int heads, bool with_spread) {

@@ -50,7 +50,8 @@ struct Seam<Kokkos::Cuda> {
   /// With narrow keys the memory is not what is waited for: as many as leave each thread 168 registers.
   static constexpr int crowded_warps = 12;
   static constexpr int resident(int warps, int heads, int dim, bool narrow_keys) {
-    return warps == 4 && (narrow_keys || (heads <= 4 && dim == 64)) ? crowded_warps : resident_warps;
+    const bool few = warps == 4 && heads * dim <= 512;  // sums of more need more registers
+    return few && (narrow_keys || (heads <= 4 && dim == 64)) ? crowded_warps : resident_warps;
   }
 
   /// Query heads of a slice at most: scores of a tile and queries must fit in scratch.
@@ -140,8 +141,13 @@ struct Seam<Kokkos::Cuda> {
     return {0, best < pieces ? best : pieces, step};
   }
 
+  /// So few requests need no schedule: with as many splits each as a last unit merges, none keeps the device waiting.
+  static constexpr std::int64_t few_requests = 4;
   static Shares shares(const Kokkos::Cuda& space, const Work& work, std::int64_t batch) {
-    return shares_of(resident_teams(space, padded_heads(work.heads), padded_dim(work.dim), work), work.rows, batch);
+    Shares shares =
+        shares_of(resident_teams(space, padded_heads(work.heads), padded_dim(work.dim), work), work.rows, batch);
+    if (batch <= few_requests && shares.parts > few_states) shares.parts = few_states;
+    return shares;
   }
   template <class Extents>
   static std::int64_t teams_at_once(const Kokkos::Cuda& space, std::size_t scratch_floats) {

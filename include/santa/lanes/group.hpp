@@ -11,6 +11,7 @@
 
 #include <Kokkos_Core.hpp>
 
+#include <cstdint>
 #include <type_traits>
 
 namespace santa::lanes::inline SANTA_BUILD {
@@ -43,6 +44,15 @@ inline constexpr bool has_calls = requires {
 /// Whether teams may take units one after the other: those of an execution space, not of what takes its place.
 template <class Space>
 inline constexpr bool takes_units = Kokkos::is_execution_space_v<Space>;
+
+/// So many requests with lengths are cut into equally many splits each, without a schedule of their own.
+template <class Space>
+constexpr std::int64_t requests_cut_evenly() {
+  if constexpr (requires { Seam<Space>::few_requests; })
+    return Seam<Space>::few_requests;
+  else
+    return 1;
+}
 
 /// The lane group of an execution space: the threads that work on one tile together.
 template <class Space, class Extents = Extents<max_heads, max_dim, false>>

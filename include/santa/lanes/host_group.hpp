@@ -20,7 +20,7 @@ struct HostGroup {
   static constexpr int max_heads = santa::max_heads;
   static constexpr int groups_per_team = 1;
   static constexpr int queue_capacity = 96;  // whole tiles: their rows go round the end as seldom as can be
-  static constexpr int newest_kept = 16;     // drawn rows that are still on their way when older ones are gathered
+  static constexpr int newest_kept = 24;     // drawn rows that are still on their way when older ones are gathered
   static constexpr int scratch_level = 1;    // level 0 is 32 KiB on host backends, too small for 16 heads of 256
 
   template <class T>

@@ -9,7 +9,6 @@
 #include <santa/lanes/simd.hpp>
 
 #include <bit>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 
@@ -99,19 +98,18 @@ class HostQuery<T> {
   template <class Query>
   void begin(const Query& query, float factor, int heads) {
     for (int head = 0; head < heads; ++head) {
-      float natural[max_dim];
+      alignas(native_bytes) float natural[max_dim] = {};
+      alignas(native_bytes) std::int32_t code[max_dim] = {};
       query.read(head, 0, _dim, natural);
-      const float largest = largest_of(natural);
+      const std::uint32_t largest_bits = largest_of(natural);
       // A query that is not finite has scores that are no numbers.
-      const bool finite = largest < infinity;
+      const bool finite = largest_bits < std::bit_cast<std::uint32_t>(infinity);
+      const auto largest = std::bit_cast<float>(largest_bits);
       const float inverse = finite ? 32767.F / (largest > 0x1p-100F ? largest : 0x1p-100F) : 0.F;
-      std::int32_t sum = 0;
+      const std::int32_t sum = finite ? round(natural, inverse, code) : 0;
       for (int block = 0; block < padded(_dim); block += Block::size)
         for_each_place<T>(block, [&](int at, int feature) SANTA_INLINE_LAMBDA {
-          const bool given = finite && feature < _dim;
-          const auto code = static_cast<std::int16_t>(given ? std::lrint(natural[feature] * inverse) : 0L);
-          _rows[head * padded(_dim) + at] = code;
-          sum += code;
+          _rows[head * padded(_dim) + at] = static_cast<std::int16_t>(code[feature]);
         });
       _zero[head][0] = -Block::zero * sum;
       _factor[head] = finite ? factor / inverse : not_a_number;
@@ -128,12 +126,29 @@ class HostQuery<T> {
   }
 
  private:
-  /// The largest magnitude, NaN if one is.
-  [[nodiscard]] float largest_of(const float* natural) const {
-    float largest = 0.F;
-    for (int d = 0; d < _dim && !std::isnan(largest); ++d)
-      if (!(std::fabs(natural[d]) <= largest)) largest = std::fabs(natural[d]);
+  /// The bits of the largest magnitude, a NaN's if there is one: they are in the order of the numbers.
+  [[nodiscard]] std::uint32_t largest_of(const float* natural) const {
+    std::uint32_t largest = 0;
+    for (int d = 0; d < _dim; ++d) {
+      const std::uint32_t magnitude = std::bit_cast<std::uint32_t>(natural[d]) & 0x7fffffffU;
+      largest = magnitude > largest ? magnitude : largest;
+    }
     return largest;
+  }
+
+  /// The integers nearest to natural[d] * inverse, of magnitudes below 2^22, even ones where two are; returns their
+  /// sum.
+  std::int32_t round(const float* natural, float inverse, std::int32_t* code) const {
+    constexpr float shift = 0x1.8p23F;  // a sum with it has no room for a fraction
+    Simd<std::int32_t, 16> sum = 0;
+    for (int d = 0; d < _dim; d += 16) {
+      const auto scaled = as_rounded(Simd<float, 16>::load(natural + d) * Simd<float, 16>(inverse));
+      const auto codes = bit_cast<std::int32_t>(scaled + Simd<float, 16>(shift)) -
+                         Simd<std::int32_t, 16>(std::bit_cast<std::int32_t>(shift));
+      codes.store(code + d);
+      sum += codes;
+    }
+    return lanes::sum(sum);
   }
 
   std::int16_t* _rows;  // [head][padded(dim)]

@@ -28,6 +28,7 @@ namespace santa::lanes::inline SANTA_BUILD {
 ///   calls_stages (if true)             whether stages are called through tables, so that kernels fit all caches
 ///   many_groups                        whether a team's or a kernel's many groups share what one thread would do last
 ///   most_heads(dim)                    query heads that a group works on together
+///   few_requests (if any)              requests with lengths that need no schedule of their own
 ///   with_extents(...)                  calls f with the extents that a shape's kernels are compiled for
 ///   with_vectors(...)                  the same with extents for so many vectors
 ///   policy(...)                        a league of `units` teams

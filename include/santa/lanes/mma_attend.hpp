@@ -6,10 +6,12 @@
 #include <santa/lanes/mma.hpp>
 #include <santa/lanes/mma_operand.hpp>
 #include <santa/lanes/product_scores.hpp>
+#include <santa/lanes/tile_rows.hpp>
 
 #include <Kokkos_Core.hpp>
 
 #include <cstdint>
+#include <type_traits>
 
 #if defined(KOKKOS_ENABLE_CUDA)
 
@@ -40,92 +42,93 @@ struct MmaAttend {
   /// Adds up the rows of the tiles that begin at first, first + turn, ... of keys up to `end`, each read once. Calls
   /// weigh(first, products) for each tile, which makes weights of them, 0 for rows before `start` and from `end` on.
   /// What waits in the ring are the first tile's first panels.
-  template <class Keys, class Values, class Weigh>
-  __device__ __forceinline__ void run(const Keys& keys, const Values& values, std::int64_t first, std::int64_t turn,
-                                      std::int64_t start, std::int64_t end, const Weigh& weigh) {
-    std::int64_t asked = first;
-    int part = ring.waiting();  // of the tile's panels: keys, then values
-    const auto ask_next = [&] {
-      if (asked >= end) return;
-      if (part < key_panels)
-        ask<Panels::key_rows, Panels::key_bytes, typename Panels::Key>(keys, asked + Panels::key_rows * part, start,
-                                                                       end, dims.keys);
-      else
-        ask<Panels::value_rows, Panels::value_bytes, typename Panels::Value>(
-            values, asked + Panels::value_rows * (part - key_panels), start, end, dims.values);
-      part = (part + 1) % (key_panels + value_panels);
-      asked += part == 0 ? turn : 0;
-    };
-    const auto take = [&] {
-      ring.pop();
-      ask_next();
-    };
-    while (ring.waiting() < Ring::slots && asked < end) ask_next();
+  template <class Keys, class Values, class Scales, class Weigh>
+  __device__ __forceinline__ void run(const Keys& keys, const Values& values, Scales scales, std::int64_t first,
+                                      std::int64_t turn, std::int64_t start, std::int64_t end, const Weigh& weigh) {
+    if (first >= end) return;
+    TileRows<Keys, Values, Scales> rows(keys, values, scales, start, end, first, turn);
+    typename Sums::RowScale by;
+    if (ring.waiting() < 1) ask<0>(rows, first);
+    if (ring.waiting() < 2) ask<1>(rows, first);
 #pragma unroll 1
     for (std::int64_t at = first; at < end; at += turn) {
+      // What is asked for where a panel's room is given back is known: the panel after the one that still waits.
+      const auto take = [&](auto panel) {
+        constexpr int next = decltype(panel)::value + Ring::slots;
+        ring.pop();
+        if constexpr (next == panels) rows.turn(at + turn);
+        if (next < panels || at + turn < end) ask<next % panels>(rows, next < panels ? at : at + turn);
+      };
+      scales.turn();
       Scores scores;
       score(scores, take);
+      if constexpr (Scales::of_keys) scores.scale_rows(scales.key());
       weigh(at, scores);
-      add(scores, take);
+      if constexpr (Scales::of_values) {
+        scores.scale_rows(scales.value());
+        by.fit(scores, sums);
+      }
+      add(scores, by, take);
     }
+    by.close(sums);
   }
 
  private:
   static constexpr int key_panels = 32 / Panels::key_rows;
   static constexpr int value_panels = 32 / Panels::value_rows;
+  static constexpr int panels = key_panels + value_panels;  // of a tile
+  static_assert(Ring::slots == 2 && panels >= 2);
+  template <int i>
+  using Panel = std::integral_constant<int, i>;
   using Scores = ProductScores<Query::heads_max>;
 
   template <class Take>
   __device__ __forceinline__ void score(Scores& scores, const Take& take) const {
     std::uint32_t panel = 0;
-#pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      if (half < key_panels) panel = ring.front() + row_place<Panels::key_bytes>(warp_lane() % 16);
+    const auto half = [&](auto i) {
+      constexpr int h = decltype(i)::value;
+      if (h < key_panels) panel = ring.front() + row_place<Panels::key_bytes>(warp_lane() % 16);
       float c[Scores::blocks][4];
-      query.products(pieces_on(panel + row_of_half<Panels::key_bytes>(half, key_panels), Query::lane_piece()), c, [&] {
-        if (key_panels == 2 || half == 1) take();
+      query.products(pieces_on(panel + row_of_half<Panels::key_bytes>(h, key_panels), Query::lane_piece()), c, [&] {
+        if constexpr (key_panels == 2 || h == 1) take(Panel<h * key_panels / 2>{});
       });
-      scores.take(half, c);
-    }
+      scores.take(h, c);
+    };
+    half(Panel<0>{});
+    half(Panel<1>{});
   }
   template <class Take>
-  __device__ __forceinline__ void add(const Scores& scores, const Take& take) const {
+  __device__ __forceinline__ void add(const Scores& scores, const typename Sums::RowScale& by, const Take& take) const {
     std::uint32_t panel = 0;
-#pragma unroll
-    for (int half = 0; half < 2; ++half) {
+    const auto half = [&](auto i) {
+      constexpr int h = decltype(i)::value;
       std::uint32_t weights[Scores::operands][2];
-      scores.template weigh_rows<typename Sums::Factor>(half, Sums::first_scale, weights);
-      if (half < value_panels) panel = ring.front() + row_place<Panels::value_bytes>(Sums::lane_row());
-      sums.add(pieces_on(panel + row_of_half<Panels::value_bytes>(half, value_panels), Sums::lane_piece()), weights);
-      if (value_panels == 2 || half == 1) take();
-    }
+      scores.template weigh_rows<typename Sums::Factor>(h, by, weights);
+      if (h < value_panels) panel = ring.front() + row_place<Panels::value_bytes>(Sums::lane_row());
+      sums.add(pieces_on(panel + row_of_half<Panels::value_bytes>(h, value_panels), Sums::lane_piece()), weights);
+      if constexpr (value_panels == 2 || h == 1) take(Panel<key_panels + h * value_panels / 2>{});
+    };
+    half(Panel<0>{});
+    half(Panel<1>{});
   }
   /// Where the rows of half a tile begin in their panel.
   template <int bytes>
-  __device__ static constexpr std::uint32_t row_of_half(int half, int panels) {
-    return panels == 1 ? static_cast<std::uint32_t>(half * 16 * bytes) : 0U;
+  __device__ static constexpr std::uint32_t row_of_half(int half, int of_panels) {
+    return of_panels == 1 ? static_cast<std::uint32_t>(half * 16 * bytes) : 0U;
   }
 
-  /// Asks for `count` rows from `first` on. Those before `start` and from `end` on are others of between: they count
-  /// for nothing, but what they hold is multiplied.
-  template <int count, int bytes, class T, class Rows>
-  __device__ __forceinline__ void ask(const Rows& rows, std::int64_t first, std::int64_t start, std::int64_t end,
-                                      int features) {
-    const bool whole = first >= start && first + count <= end;
+  /// Asks for a panel of the tile that `rows` has turned to.
+  template <int panel, class Rows>
+  __device__ __forceinline__ void ask(const Rows& rows, std::int64_t tile) const {
+    constexpr bool of_keys = panel < key_panels;
+    constexpr int count = of_keys ? Panels::key_rows : Panels::value_rows;
+    constexpr int bytes = of_keys ? Panels::key_bytes : Panels::value_bytes;
+    constexpr int at = of_keys ? panel * count : (panel - key_panels) * count;
+    using T = std::conditional_t<of_keys, typename Panels::Key, typename Panels::Value>;
     const T* from[count / Ring::row_step];
-#pragma unroll
-    for (int j = 0; j < count / Ring::row_step; ++j) {
-      const std::int64_t row = first + Ring::lane_row() + Ring::row_step * j;
-      if constexpr (requires { rows.stride; }) {
-        if (whole) {
-          from[j] = rows[first + Ring::lane_row()] + j * Ring::row_step * rows.stride;
-          continue;
-        }
-      }
-      from[j] = rows[row < start ? start : (row < end ? row : end - 1)];
-    }
-    const int present = whole || first + count <= end ? count : (first < end ? static_cast<int>(end - first) : 1);
-    ring.template ask<bytes>(from, present, features * int{sizeof(T)});
+    rows.template find<of_keys, at, count>(tile, from);
+    ring.template ask<bytes>(from, rows.template present<count>(tile + at),
+                             (of_keys ? dims.keys : dims.values) * int{sizeof(T)});
   }
 };
 

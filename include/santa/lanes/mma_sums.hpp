@@ -101,6 +101,67 @@ class MmaSums {
     }
   }
 
+  /// What weights of ProductScores are multiplied by where they are the operands: first_scale; or, where rows have
+  /// scales, a power of two of each of a lane's heads, which `fit` lowers before weights are too large for it.
+  class RowScale {
+   public:
+    __device__ RowScale() {
+#pragma unroll
+      for (auto& of_block : _by)
+#pragma unroll
+        for (float& by : of_block) by = 0x1p120F;
+    }
+    __device__ float operator()(int b, int k) const {
+      if constexpr (varies)
+        return _by[b][k];
+      else
+        return first_scale_of_rows;
+    }
+    template <class Scores>
+    __device__ __forceinline__ void fit(Scores& scores, MmaSums& sums) {
+      if constexpr (varies) {
+        bool above = false;
+        scores.for_each([&](float w, int, int b, int, int k) { above = above || w * _by[b][k] > largest_scaled; });
+        if (Group::any(above)) lower(scores, sums);
+      }
+    }
+    /// After the last rows: sums are stored by these.
+    __device__ __forceinline__ void close(MmaSums& sums) const {
+      if constexpr (varies) {
+#pragma unroll
+        for (int b = 0; b < blocks; ++b) {
+          const int head = column() % (packed ? 4 : 8);
+          const float even = __shfl_sync(Group::everyone, _by[b][0], head / 2);
+          const float odd = __shfl_sync(Group::everyone, _by[b][1], head / 2);
+          sums._scale[b] = head % 2 == 0 ? even : odd;
+        }
+      }
+    }
+
+   private:
+    static constexpr bool varies = scaled && !any_weight;
+    static constexpr float first_scale_of_rows = any_weight ? 1.F : 0x1p7F;
+
+    /// Brings the largest weights of heads that exceed it to about 2^7.
+    template <class Scores>
+    __device__ void lower(Scores& scores, MmaSums& sums) {
+      float largest[blocks][2] = {}, factor[blocks][2];
+      scores.for_each([&](float w, int, int b, int, int k) { largest[b][k] = fmaxf(largest[b][k], w); });
+      Scores::for_each_head([&](int b, int k) {
+        largest[b][k] = Scores::over_lanes(largest[b][k], [](float x, float y) { return fmaxf(x, y); });
+        factor[b][k] = 1.F;
+        if (largest[b][k] * _by[b][k] > largest_scaled) {
+          const float by = __uint_as_float((2 * 127U + 7U - (__float_as_uint(largest[b][k]) >> 23)) << 23);
+          factor[b][k] = by / _by[b][k];
+          _by[b][k] = by;
+        }
+      });
+      sums.rescale_heads(factor);
+    }
+
+    float _by[varies ? blocks : 1][2];
+  };
+
   /// Multiplies the sum of a head; called with every head in turn known when compiled, or not: rare.
   __device__ void rescale(int head, float factor) {
 #pragma unroll

@@ -10,6 +10,7 @@
 #include <santa/lanes/operand_queue.hpp>
 #include <santa/lanes/panel_ring.hpp>
 #include <santa/lanes/product_lanes.hpp>
+#include <santa/lanes/tile_rows.hpp>
 
 #include <Kokkos_Core.hpp>
 
@@ -104,10 +105,12 @@ class MmaTile {
   using Scores = ProductScores<heads_max>;
 
   /// See MmaAttend. Ahead of it, the first tile's keys may have been asked for.
-  template <class Keys, class Values, class Weigh>
-  __device__ __forceinline__ void attend(const Keys& keys, const Values& values, std::int64_t first, std::int64_t turn,
+  template <class Keys, class Values, class OfKeys, class OfValues, class Weigh>
+  __device__ __forceinline__ void attend(const Keys& keys, const Values& values, const OfKeys& of_keys,
+                                         const OfValues& of_values, std::int64_t first, std::int64_t turn,
                                          std::int64_t start, std::int64_t end, const Weigh& weigh) {
-    MmaAttend<Panels, Query, Ring, Sums>{_query, _ring, _sums, _dims}.run(keys, values, first, turn, start, end, weigh);
+    MmaAttend<Panels, Query, Ring, Sums>{_query, _ring, _sums, _dims}.run(
+        keys, values, TileScales<OfKeys, OfValues>(of_keys, of_values), first, turn, start, end, weigh);
   }
   __device__ float factor(int head) const { return _query.factor(head); }
   __device__ void rescale_heads(const typename Scores::Heads& factor) { _sums.rescale_heads(factor); }
@@ -233,14 +236,9 @@ class MmaTile {
     const int at = key_rows == 32 ? 0 : 16 * (_keys_asked % 2);
     const int present = count - at > 0 ? count - at : 1;
     const std::int64_t begin = first + step * (count > at ? at : 0);
-#pragma unroll
-    for (int j = 0; j < key_rows / Ring::row_step; ++j) {
-      const int row = Ring::lane_row() + Ring::row_step * j;
-      if constexpr (requires { rows.stride; })
-        from[j] = rows[begin + step * Ring::lane_row()] + j * Ring::row_step * step * rows.stride;
-      else
-        from[j] = rows[begin + step * (row < present ? row : 0)];
-    }
+    constexpr int turn = Group::groups_per_team * Group::size;  // to the tile that likely comes next
+    const std::int64_t next = at + key_rows < 32 ? begin + key_rows : first + turn;
+    find_rows(rows, begin, step, present, _key_pages, next, from);
     _keys_asked += key_rows / 16;
     return present;
   }
@@ -289,7 +287,8 @@ class MmaTile {
   Query _query;
   Ring _ring;
   std::uint32_t _values = 0;  // which panels of the ring are drawn rows, the oldest first
-  int _keys_asked = 0;        // in 16s, of this tile and those that follow
+  PanelPages<key_rows> _key_pages;
+  int _keys_asked = 0;  // in 16s, of this tile and those that follow
   int _heads;
   RowDims _dims;
   Sums _sums;

@@ -44,26 +44,11 @@ class PanelRing {
   __device__ __forceinline__ void ask(const T* const (&from)[own_rows], int count, int bytes) {
     constexpr int rows = row_step * own_rows;
     static_assert(row_bytes % 128 == 0 && rows * row_bytes <= panel_bytes);
-    const int piece = warp_lane() % 8;
     const std::uint32_t slot = place(_next);
-    const bool whole = count >= rows && bytes == row_bytes;
-#pragma unroll
-    for (int j = 0; j < own_rows; ++j) {
-      const int row = lane_row() + row_step * j;
-      const char* at = reinterpret_cast<const char*>(from[j]) + piece * 16;
-      const std::uint32_t to =
-          slot + static_cast<std::uint32_t>(row * row_bytes) + static_cast<std::uint32_t>((piece ^ (row % 8)) * 16);
-      const int left = row < count ? bytes - piece * 16 : 0;
-#pragma unroll
-      for (int i = 0; i < row_bytes / 128; ++i) {
-        if (whole)
-          copy_piece(to + 128U * static_cast<std::uint32_t>(i), at + 128 * i);
-        else if constexpr (sizeof(T) == 1)  // of which 8 may end in the middle of a piece
-          copy_some(to + 128U * static_cast<std::uint32_t>(i), at + 128 * i, min(max(left - 128 * i, 0), 16));
-        else
-          copy_piece(to + 128U * static_cast<std::uint32_t>(i), at + 128 * i, left > 128 * i);
-      }
-    }
+    if (count >= rows && bytes == row_bytes)  // two loops, so that the common one has no instructions of the other
+      copy_rows<row_bytes, true>(slot, from, count, bytes);
+    else
+      copy_rows<row_bytes, false>(slot, from, count, bytes);
     close_copies();
     _next ^= 1U;
     ++_waiting;
@@ -92,6 +77,29 @@ class PanelRing {
   }
 
  private:
+  template <int row_bytes, bool whole, class T, int own_rows>
+  __device__ __forceinline__ static void copy_rows(std::uint32_t slot, const T* const (&from)[own_rows], int count,
+                                                   int bytes) {
+    const int piece = warp_lane() % 8;
+#pragma unroll
+    for (int j = 0; j < own_rows; ++j) {
+      const int row = lane_row() + row_step * j;
+      const char* at = reinterpret_cast<const char*>(from[j]) + piece * 16;
+      const std::uint32_t to =
+          slot + static_cast<std::uint32_t>(row * row_bytes) + static_cast<std::uint32_t>((piece ^ (row % 8)) * 16);
+      const int left = row < count ? bytes - piece * 16 : 0;
+#pragma unroll
+      for (int i = 0; i < row_bytes / 128; ++i) {
+        if constexpr (whole)
+          copy_piece(to + 128U * static_cast<std::uint32_t>(i), at + 128 * i);
+        else if constexpr (sizeof(T) == 1)  // of which 8 may end in the middle of a piece
+          copy_some(to + 128U * static_cast<std::uint32_t>(i), at + 128 * i, min(max(left - 128 * i, 0), 16));
+        else
+          copy_piece(to + 128U * static_cast<std::uint32_t>(i), at + 128 * i, left > 128 * i);
+      }
+    }
+  }
+
   [[nodiscard]] __device__ std::uint32_t place(std::uint32_t slot) const { return _base + slot * slot_bytes; }
 
   std::uint32_t _base;

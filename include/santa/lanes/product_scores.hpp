@@ -58,16 +58,30 @@ struct ProductScores : ProductHeads<heads> {
     }
   }
 
-  /// The weights of half the rows, times `by`, as operands of a product with these rows: of each block the rounded ones
-  /// and their rests.
-  template <class Factor>
-  __device__ __forceinline__ void weigh_rows(int half, float by, std::uint32_t (&b)[operands][2]) const {
+  /// Multiplies all of a row by a number of its own: lane i has that of row i.
+  __device__ __forceinline__ void scale_rows(float own) {
+#pragma unroll
+    for (int half = 0; half < 2; ++half)
+#pragma unroll
+      for (int r = 0; r < rows; ++r) {
+        const float by = __shfl_sync(0xffffffffU, own, row(half, r));
+#pragma unroll
+        for (int b = 0; b < blocks; ++b)
+#pragma unroll
+          for (int k = 0; k < 2; ++k) of[half][b][r][k] *= by;
+      }
+  }
+
+  /// The weights of half the rows, times by(block, k), as operands of a product with these rows: of each block the
+  /// rounded ones and their rests.
+  template <class Factor, class By>
+  __device__ __forceinline__ void weigh_rows(int half, const By& by, std::uint32_t (&b)[operands][2]) const {
 #pragma unroll
     for (int block = 0; block < blocks; ++block) {
       std::uint32_t rounded[rows], rest[rows];
 #pragma unroll
       for (int r = 0; r < rows; ++r) {
-        const float first = of[half][block][r][0] * by, second = of[half][block][r][1] * by;
+        const float first = of[half][block][r][0] * by(block, 0), second = of[half][block][r][1] * by(block, 1);
         rounded[r] = pack<Factor>(first, second);
         rest[r] = pack_rest<Factor>(first, second, rounded[r]);
       }

@@ -16,16 +16,18 @@
 
 namespace santa::detail::inline SANTA_BUILD {
 
-/// Ancestors of one vector after the other, and marks of stretches that are one row's: a device fills these later.
+/// Ancestors of one vector after the other, and marks of stretches that are one row's: a device fills these later, a
+/// block so many.
 template <class Index>
 struct AncestorList {
-  static constexpr std::int64_t stretch = 256;
+  static constexpr std::int64_t stretch = 256, of_block = 256;
 
   Index* data;
   std::int64_t points, stride;  // of a vector
-  std::int64_t* marks;          // [vectors][stretches()]: row, -1: none; null: everything is written at once
+  std::int64_t* marks;          // [vectors][stretches()]: 1 + row, 0: none; null: everything is written at once
 
   [[nodiscard]] KOKKOS_FUNCTION std::int64_t stretches() const { return (points + stretch - 1) / stretch; }
+  [[nodiscard]] KOKKOS_FUNCTION std::int64_t fillers() const { return (stretches() + of_block - 1) / of_block; }
 
   KOKKOS_FORCEINLINE_FUNCTION void write(std::int64_t vector, std::int64_t row, std::int64_t first,
                                          std::int64_t end) const {
@@ -36,7 +38,7 @@ struct AncestorList {
     if (marks == nullptr || end - first < 2 * stretch) return fill(first, end);
     const std::int64_t whole = (first + stretch - 1) / stretch, last = end / stretch;
     fill(first, whole * stretch);
-    for (std::int64_t i = whole; i < last; ++i) marks[vector * stretches() + i] = row;
+    for (std::int64_t i = whole; i < last; ++i) marks[vector * stretches() + i] = row + 1;
     fill(last * stretch, end);
   }
 
@@ -52,6 +54,8 @@ struct AncestorList {
         write_piece(data + at.vector * stride, at.first + begin, below + begin, own, first);
         first = below[begin + own - 1];
       }
+    } else if (below[at.count - 1] - first <= merged) {
+      merge_rows(block, at, below, first);
     } else {
       block.for_each(at.count, [&](std::int64_t i) {
         const std::uint64_t from = i > 0 ? below[i - 1] : first;
@@ -60,8 +64,47 @@ struct AncestorList {
       });
     }
   }
+  /// A block's part of the points of a vector of which nothing can be drawn: ancestors -1.
+  template <class Block>
+  KOKKOS_FUNCTION void write_none(const Block& block, const RowBlock& at, std::int64_t blocks) const {
+    const std::int64_t each = (points + blocks - 1) / blocks, begin = at.number * each;
+    const std::int64_t own = points - begin < each ? points - begin : each;
+    Index* const to = data + at.vector * stride + begin;
+    if (own > 0) block.for_each(own, [&](std::int64_t i) { to[i] = Index{-1}; });
+  }
 
  private:
+  static constexpr std::uint64_t merged = BlockMemory::words;  // points: 4 bytes each in half of a block's memory
+
+  /// Rows and points as one sequence, each row behind its points: a thread has a stretch of it, however the points are
+  /// shared out, and finds where it begins by bisection.
+  template <class Block>
+  KOKKOS_FUNCTION void merge_rows(const Block& block, const RowBlock& at, const std::uint64_t* below,
+                                  std::uint64_t first) const {
+    auto* const own = reinterpret_cast<std::uint32_t*>(block.memory.second());
+    const auto count = static_cast<std::uint64_t>(at.count), all = below[count - 1] - first;
+    block.for_each_stretch(static_cast<std::int64_t>(count + all), [&](std::int64_t from, std::int64_t to) {
+      const auto begin = static_cast<std::uint64_t>(from), end = static_cast<std::uint64_t>(to);
+      std::uint64_t row = 0, most = count;
+      while (row < most) {
+        const std::uint64_t middle = (row + most) / 2;
+        if (middle + (below[middle] - first) < begin)
+          row = middle + 1;
+        else
+          most = middle;
+      }
+      for (std::uint64_t step = begin, point = begin - row; step < end; ++step) {
+        if (row < count && below[row] - first <= point)
+          ++row;
+        else
+          own[point++] = static_cast<std::uint32_t>(row);
+      }
+    });
+    Index* const to = data + at.vector * stride + first;
+    block.for_each(static_cast<std::int64_t>(all),
+                   [&](std::int64_t k) { to[k] = static_cast<Index>(at.first + own[k]); });
+  }
+
   /// Rows that one thread writes in order. No branch depends on how often a row comes, which can't be guessed: each
   /// row marks where it begins, the later of those that begin together stays, and points take the last mark.
   KOKKOS_FUNCTION static void write_piece(Index* out, std::int64_t row, const std::uint64_t* below, int count,
@@ -95,29 +138,28 @@ struct AncestorList {
   }
 };
 
-/// Fills marked stretches.
+/// Fills marked stretches; most blocks have none.
 template <class Index>
 struct FillStretches : AncestorList<Index> {
   template <class Block>
   KOKKOS_FUNCTION void operator()(const Block& block, std::int64_t index) const {
-    const std::int64_t row = this->marks[index];
-    if (row < 0) return;
-    const std::int64_t vector = index / this->stretches(), first = index % this->stretches() * this->stretch;
-    Index* const to = this->data + vector * this->stride + first;
-    block.for_each(this->stretch, [&](std::int64_t i) { to[i] = static_cast<Index>(row); });
+    const std::int64_t vector = index < this->fillers() ? 0 : index / this->fillers();
+    const std::int64_t first = (index - vector * this->fillers()) * this->of_block;
+    const std::int64_t left = this->stretches() - first, own = left < this->of_block ? left : this->of_block;
+    const std::int64_t* const row = this->marks + vector * this->stretches() + first;
+    if (block.sum(own, [&](std::int64_t i) { return static_cast<std::uint64_t>(row[i]); }) == 0) return;
+    Index* const to = this->data + vector * this->stride + first * this->stretch;
+    block.for_each(own * this->stretch, [&](std::int64_t i) {
+      if (const std::int64_t of = row[i / this->stretch]; of > 0) to[i] = static_cast<Index>(of - 1);
+    });
   }
 };
 
-/// Vectors of which nothing can be drawn have ancestors -1.
+/// Where there are no rows, ancestors are -1. Index: an ancestor.
 template <class Index>
 struct NoAncestors : AncestorList<Index> {
-  const WholeMass* whole;
-
-  template <class Block>
-  KOKKOS_FUNCTION void operator()(const Block& block, std::int64_t vector) const {
-    if (whole[vector].drawable()) return;
-    Index* const to = this->data + vector * this->stride;
-    block.for_each(this->points, [&](std::int64_t i) { to[i] = Index{-1}; });
+  KOKKOS_FUNCTION void operator()(std::int64_t index) const {
+    this->data[index / this->points * this->stride + index % this->points] = Index{-1};
   }
 };
 
@@ -134,13 +176,14 @@ struct BlockPlaces {
     return begin + at.vector * (rows.blocks() + 1) + at.number;
   }
 
-  /// Leaves where each row's part ends in the block's memory. Returns it.
-  template <bool with_cut, class Block>
-  KOKKOS_FORCEINLINE_FUNCTION std::uint64_t* find(const Block& block, const RowBlock& at) const {
+  /// Leaves where each row's part ends, or `of` it, in the block's memory. Returns it.
+  template <bool with_cut, class Block, class Of>
+  KOKKOS_FORCEINLINE_FUNCTION std::uint64_t* find(const Block& block, const RowBlock& at, const Of& of) const {
     const BlockSum& sum = sums[at.vector * rows.blocks() + at.number];
     const std::uint64_t* const from = begin_of(at);
     const MassCut cut = whole[at.vector].cut;
     const int bits = Strata(points).bits;
+    if constexpr (!Block::in_order && !with_cut) return find_by_team(block, at, sum, of);
     load_block(block, rows, at);
     std::uint64_t* const certain = block.memory.second();
     if constexpr (with_cut) {
@@ -158,7 +201,27 @@ struct BlockPlaces {
         at.count, [&](std::int64_t i) { return mass[i]; },
         [&](std::int64_t i, std::uint64_t up_to) { mass[i] = up_to; });
     block.for_each(at.count,
-                   [&](std::int64_t i) { mass[i] = first + place.of(mass[i]) + (with_cut ? certain[i] : 0); });
+                   [&](std::int64_t i) { mass[i] = of(first + place.of(mass[i]) + (with_cut ? certain[i] : 0)); });
+    return mass;
+  }
+
+ private:
+  /// The same in two rounds of a team's threads.
+  template <class Block, class Of>
+  KOKKOS_FUNCTION std::uint64_t* find_by_team(const Block& block, const RowBlock& at, const BlockSum& sum,
+                                              const Of& of) const {
+    std::uint64_t* const mass = block.memory.first;
+    const T* const from = rows.data + at.vector * rows.stride[0] + at.first * rows.stride[1];
+    const std::uint64_t* const places = begin_of(at);
+    const std::uint64_t first = places[0];
+    const Proportion place(sum.mass, places[1] - first);
+    const double reference = sum.reference > -infinite ? sum.reference : 0.;  // of nothing: weights are 0
+    block.load(at.count, from, rows.stride[1], [&](std::int64_t i, T value) {
+      mass[i] = fixed_weight(fixed_exp(static_cast<double>(value) - reference));
+    });
+    block.scan(
+        at.count, [&](std::int64_t i) { return mass[i]; },
+        [&](std::int64_t i, std::uint64_t up_to) { mass[i] = of(first + place.of(up_to)); });
     return mass;
   }
 };
@@ -166,6 +229,8 @@ struct BlockPlaces {
 /// Draws by points that lie in the places of all rows. Reads: log-weights of blocks that have points.
 template <class T, class Index, class Points, bool with_cut>
 struct WriteAncestors : BlockPlaces<T> {
+  static constexpr int side_by_side = 5;
+
   Chance chance;
   const std::uint32_t* table;  // [vectors][points], of independent points
   AncestorList<Index> to;
@@ -173,14 +238,17 @@ struct WriteAncestors : BlockPlaces<T> {
   template <class Block>
   KOKKOS_FUNCTION void operator()(const Block& block, std::int64_t index) const {
     const RowBlock at(this->rows, index);
-    if (!this->whole[at.vector].drawable()) return;
+    if (!this->whole[at.vector].drawable()) {
+      if constexpr (!with_cut) to.write_none(block, at, this->rows.blocks());
+      return;
+    }
     const PointNumbers numbers{chance.key(static_cast<std::int32_t>(at.vector))};
     const Points placed(Strata(this->points), numbers, this->whole[at.vector].strata,
                         table + at.vector * static_cast<std::int64_t>(this->points));
     const std::uint64_t first = placed.below(this->begin_of(at)[0]);
     if (placed.below(this->begin_of(at)[1]) == first) return;
-    std::uint64_t* const place = this->template find<with_cut>(block, at);
-    block.for_each(at.count, [&](std::int64_t i) { place[i] = placed.below(place[i]); });
+    const std::uint64_t* const place =
+        this->template find<with_cut>(block, at, [&](std::uint64_t end) { return placed.below(end); });
     to.write_rows(block, at, place, first);
   }
 };
@@ -189,7 +257,7 @@ struct WriteAncestors : BlockPlaces<T> {
 template <class Space, class Index>
 void fill_stretches(const Space& space, const AncestorList<Index>& list, std::int64_t vectors) {
   if (list.marks != nullptr)
-    launch_blocks("santa::fill_ancestors", space, vectors * list.stretches(), FillStretches<Index>{list});
+    launch_blocks("santa::fill_ancestors", space, vectors * list.fillers(), FillStretches<Index>{list});
 }
 
 }  // namespace santa::detail::inline SANTA_BUILD

@@ -34,7 +34,9 @@ struct RowBlock {
 
   template <class T>
   KOKKOS_FUNCTION RowBlock(const LogRows<T>& rows, std::int64_t index)
-      : vector(index / rows.blocks()), number(index % rows.blocks()), first(number * block_rows) {
+      : vector(index < rows.blocks() ? 0 : index / rows.blocks()),  // a division is dear to a device's block
+        number(index - vector * rows.blocks()),
+        first(number * block_rows) {
     const std::int64_t left = rows.rows - first;
     count = static_cast<int>(left < block_rows ? left : block_rows);
   }
@@ -111,10 +113,13 @@ KOKKOS_FORCEINLINE_FUNCTION std::uint64_t* weigh_block(const Block& block, int c
 /// Sums up each block. Reads: the log-weights, once; with a cut, of blocks in which it changes anything.
 template <class T, bool with_cut>
 struct SumBlocks {
+  static constexpr int side_by_side = 6;
+
   LogRows<T> rows;
   BlockSum* sums;          // [vectors][blocks]
   const WholeMass* whole;  // [vectors], whose cut is looked at
   bool first;              // nothing has been summed up yet
+  bool with_squares = true;
 
   template <class Block>
   KOKKOS_FUNCTION void operator()(const Block& block, std::int64_t index) const {
@@ -125,6 +130,7 @@ struct SumBlocks {
         cut = whole[at.vector].cut;
         if (!cut.takes(sums[index].reference)) return;
       }
+    if constexpr (!Block::in_order && !with_cut) return sum_up(block, at, sums[index]);
     load_block(block, rows, at);
     const std::uint64_t* const bits = block.memory.first;
     const auto value = [bits](std::int64_t i) { return Kokkos::bit_cast<double>(bits[i]); };
@@ -142,9 +148,34 @@ struct SumBlocks {
     }
     const std::uint64_t* const mass = weigh_block<with_cut>(block, at.count, result.reference, cut);
     result.mass = block.sum(at.count, [&](std::int64_t i) { return mass[i]; });
-    result.squares = block.sum(at.count, [&](std::int64_t i) { return fixed_square(mass[i]); });
+    if (with_squares) result.squares = block.sum(at.count, [&](std::int64_t i) { return fixed_square(mass[i]); });
     if (bad) result.reference = std::numeric_limits<double>::quiet_NaN();
     block.single([&] { sums[index] = result; });
+  }
+
+ private:
+  /// The same in two rounds of a team's threads: the largest, infinite where a row is bad, and the sum.
+  template <class Block>
+  KOKKOS_FUNCTION void sum_up(const Block& block, const RowBlock& at, BlockSum& to) const {
+    std::uint64_t* const bits = block.memory.first;
+    const T* const from = rows.data + at.vector * rows.stride[0] + at.first * rows.stride[1];
+    BlockSum result{};
+    block.load(at.count, from, rows.stride[1],
+               [&](std::int64_t i, T value) { bits[i] = Kokkos::bit_cast<std::uint64_t>(static_cast<double>(value)); });
+    result.reference = block.largest(at.count, [&](std::int64_t i) {
+      const auto value = Kokkos::bit_cast<double>(bits[i]);
+      return value < infinite ? value : infinite;
+    });
+    const WeighRow<false> weigh{bits, result.reference, {0., infinite}};
+    if (result.reference > -infinite)
+      result.mass = block.sum(at.count, [&](std::int64_t i) {
+        weigh(i);
+        return bits[i];
+      });
+    if (with_squares && result.mass > 0)
+      result.squares = block.sum(at.count, [&](std::int64_t i) { return fixed_square(bits[i]); });
+    if (result.reference == infinite) result.reference = std::numeric_limits<double>::quiet_NaN();
+    block.single([&] { to = result; });
   }
 };
 

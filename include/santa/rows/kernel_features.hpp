@@ -5,6 +5,7 @@
 #include <santa/core/build.hpp>
 #include <santa/core/extent.hpp>
 #include <santa/lanes/group.hpp>
+#include <santa/rows/halve_rows.hpp>
 #include <santa/rows/kernel_rows.hpp>
 
 #include <Kokkos_Core.hpp>
@@ -12,7 +13,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <random>
 #include <vector>
 
 namespace santa::detail::inline SANTA_BUILD {
@@ -56,10 +56,11 @@ struct FactorColumn {
   }
 };
 
-/// A factor of columns of `rows` numbers each.
+/// A factor of columns of `rows` numbers each, and what it leaves of each k(i, i).
 template <class Space>
 struct KernelFeatures {
   Kokkos::View<double**, Kokkos::LayoutRight, typename Space::memory_space> factor;
+  Kokkos::View<double*, typename Space::memory_space> left;
   int columns = 0;
 };
 
@@ -68,13 +69,14 @@ struct KernelFeatures {
 /// Cholesky", 2023.
 template <class Space, class Rows>
 KernelFeatures<Space> kernel_features(const Space& space, const Rows& rows, const std::vector<double>& weight, int most,
-                                      std::uint64_t seed) {
+                                      const HalvingNumbers& numbers) {
   using Memory = typename Space::memory_space;
   const auto count = static_cast<std::int64_t>(weight.size());
   KernelFeatures<Space> result;
   result.factor =
       allocate<decltype(result.factor), Fresh::unset>(space, "santa::features::factor", std::int64_t{most}, count);
-  const auto left = allocate<Kokkos::View<double*, Memory>, Fresh::unset>(space, "santa::features::left", count);
+  result.left = allocate<Kokkos::View<double*, Memory>, Fresh::unset>(space, "santa::features::left", count);
+  const auto left = result.left;
   Kokkos::parallel_for(
       "santa::features_left", Range<Space>(space, 0, count),
       KOKKOS_LAMBDA(std::int64_t i) { left(i) = rows.at(i, i); });
@@ -83,7 +85,6 @@ KernelFeatures<Space> kernel_features(const Space& space, const Rows& rows, cons
     const double value = weight[static_cast<std::size_t>(i)] * here(static_cast<std::size_t>(i));
     return value > 0. ? value : 0.;
   };
-  std::mt19937_64 random(seed);
   double all = 0.;
   for (; result.columns < most; ++result.columns) {
     space.fence("santa::features");
@@ -92,7 +93,7 @@ KernelFeatures<Space> kernel_features(const Space& space, const Rows& rows, cons
     for (std::int64_t i = 0; i < count; ++i) total += chance(i);
     if (result.columns == 0) all = total;
     if (!(total > 1e-12 * all) || !std::isfinite(total)) break;
-    double rest = static_cast<double>(random() >> 11) * 0x1p-53 * total;
+    double rest = numbers.uniform(result.columns) * total;
     std::int64_t pivot = -1;
     for (std::int64_t i = 0; i < count && (pivot < 0 || rest >= 0.); ++i)
       if (const double own = chance(i); own > 0.) {

@@ -157,8 +157,7 @@ void recombine_rows(const Space& space, const Rows& rows, const std::vector<doub
     for (std::size_t q = 0; q < there.extent(1); ++q) held.add([&](std::size_t i) { return there(i, q); });
   }
   const int most = static_cast<int>(m) - static_cast<int>(held.sums().size());
-  const auto features =
-      kernel_features(space, rows, weight, most, key.draw(StreamKey::no_head - 2, 0).word[0] | key.seed << 32);
+  const auto features = kernel_features(space, rows, weight, most, HalvingNumbers{key, HalvingNumbers::of_features});
   const auto factor = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, features.factor);
   WeightedColumns all;
   for (const auto& column : held.columns()) all.feature.push_back(column.data());
@@ -172,7 +171,7 @@ void recombine_rows(const Space& space, const Rows& rows, const std::vector<doub
   improve_weights(space, rows, weight, mean_zero, held.sums(), all);
   for (int sweep = 0; sweep < 3 && mean_zero; ++sweep) {
     WeightedColumns other = all;
-    exchange_rows(space, rows, barred, other);
+    SteinExchange<Space, Rows>(space, rows, barred, false).sweep(other);
     for (int i = 0; i < 4; ++i) hold_sums(other, held.sums());
     if (most_off(other, held.sums()) > 1e-9) break;
     improve_weights(space, rows, weight, mean_zero, held.sums(), other);

@@ -132,7 +132,8 @@ class ResamplePlan {
     const Memory& m = _memory;
     const std::int64_t blocks = rows.blocks();
     detail::launch_blocks("santa::sum_blocks", space, batch * blocks,
-                          detail::SumBlocks<T, false>{rows, m.sums.data(), m.whole.data(), true});
+                          detail::SumBlocks<T, false>{rows, m.sums.data(), m.whole.data(), true,
+                                                      options.effective_sample_size.data() != nullptr});
     detail::launch_blocks("santa::lay_out_blocks", space, batch,
                           detail::LayOutBlocks{blocks, rows.rows, static_cast<std::uint64_t>(m.points), m.sums.data(),
                                                m.share.data(), m.begin.data(), m.whole.data(),
@@ -145,8 +146,10 @@ class ResamplePlan {
     const Memory& m = _memory;
     const auto places = m.places(rows);
     const std::int64_t blocks = rows.blocks();
-    detail::launch_blocks("santa::no_ancestors", space, batch, detail::NoAncestors<Index>{list, m.whole.data()});
-    if (m.marks.data() != nullptr) Kokkos::deep_copy(space, m.marks, std::int64_t{-1});
+    if (blocks == 0)
+      return Kokkos::parallel_for("santa::no_ancestors", detail::Range<Space>(space, 0, batch * m.points),
+                                  detail::NoAncestors<Index>{list});
+    if (m.marks.data() != nullptr) Kokkos::deep_copy(space, m.marks, std::int64_t{0});
     if constexpr (residual) {
       detail::launch_blocks("santa::sum_rests", space, batch * blocks, detail::SumRests<T>{places, m.rests.data()});
       detail::launch_blocks("santa::lay_out_rests", space, batch,

@@ -44,7 +44,7 @@ struct SumRests : BlockPlaces<T> {
     const std::uint64_t start = from[0];
     BlockRest result{0, 0};
     if (from[1] > start) {
-      const std::uint64_t* const place = this->template find<false>(block, at);
+      const std::uint64_t* const place = this->template find<false>(block, at, [](std::uint64_t end) { return end; });
       result.certain =
           block.sum(at.count, [&](std::int64_t i) { return (place[i] - (i > 0 ? place[i - 1] : start)) >> bits; });
       result.rest = from[1] - start - (result.certain << bits);
@@ -85,6 +85,7 @@ struct WriteResidualAncestors : BlockPlaces<T> {
   template <class Block>
   KOKKOS_FUNCTION void operator()(const Block& block, std::int64_t index) const {
     const RowBlock at(this->rows, index);
+    if (!this->whole[at.vector].drawable()) return to.write_none(block, at, this->rows.blocks());
     const std::uint64_t* const from = this->begin_of(at);
     if (from[1] == from[0]) return;
     const BlockRest before = rests[at.vector * (this->rows.blocks() + 1) + at.number];
@@ -92,7 +93,7 @@ struct WriteResidualAncestors : BlockPlaces<T> {
     const PointNumbers numbers{chance.key(static_cast<std::int32_t>(at.vector))};
     const IndependentPoints placed(strata, numbers, this->whole[at.vector].strata,
                                    table + at.vector * static_cast<std::int64_t>(this->points));
-    std::uint64_t* const place = this->template find<false>(block, at);
+    std::uint64_t* const place = this->template find<false>(block, at, [](std::uint64_t end) { return end; });
     std::uint64_t* const certain = block.memory.second();
     const std::uint64_t start = from[0];
     block.scan(

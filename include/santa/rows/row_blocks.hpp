@@ -139,14 +139,45 @@ struct TeamBlock {
     member.team_barrier();
     return first < count ? first : count;
   }
-  /// f(i, of(0) + ... + of(i)); f may overwrite what `of` reads of the same i.
+  /// f(i, of(0) + ... + of(i)); f may overwrite what `of` reads of the same i. A thread has a stretch of each piece.
   template <class Of, class F>
   KOKKOS_FUNCTION void scan(std::int64_t count, const Of& of, const F& f) const {
-    Kokkos::parallel_scan(Kokkos::TeamThreadRange(member, count),
-                          [&](std::int64_t i, std::uint64_t& total, bool final) {
-                            total += of(i);
-                            if (final) f(i, total);
-                          });
+    std::uint64_t before = 0;
+    for (std::int64_t first = 0; first < count; first += block_rows) {
+      const std::int64_t here = count - first < block_rows ? count - first : block_rows;
+      const std::int64_t begin = first + stretch_begin(here, 0), end = first + stretch_begin(here, 1);
+      std::uint64_t own = 0;
+      for (std::int64_t i = begin; i < end; ++i) own += of(i);
+      std::uint64_t up_to = before + member.team_scan(own);
+      for (std::int64_t i = begin; i < end; ++i) {
+        up_to += of(i);
+        f(i, up_to);
+      }
+      if (first + here < count) {
+        before = up_to;
+        member.team_broadcast(before, member.team_size() - 1);
+      }
+      member.team_barrier();
+    }
+  }
+  /// f(i, from[i * stride]), 8 of a thread's numbers on their way at once.
+  template <class T, class F>
+  KOKKOS_FUNCTION void load(std::int64_t count, const T* from, std::int64_t stride, const F& f) const {
+    constexpr int ahead = 8;
+    const auto threads = static_cast<std::int64_t>(member.team_size());
+    for (std::int64_t first = member.team_rank(); first < count; first += ahead * threads) {
+      T value[ahead];
+      for (int k = 0; k < ahead; ++k)
+        value[k] = from[(first + k * threads < count ? first + k * threads : first) * stride];
+      for (int k = 0; k < ahead; ++k)
+        if (first + k * threads < count) f(first + k * threads, value[k]);
+    }
+    member.team_barrier();
+  }
+  /// f(begin, end) of stretches that make up 0 to count - 1, one a thread.
+  template <class F>
+  KOKKOS_FUNCTION void for_each_stretch(std::int64_t count, const F& f) const {
+    if (const std::int64_t begin = stretch_begin(count, 0), end = stretch_begin(count, 1); begin < end) f(begin, end);
     member.team_barrier();
   }
   template <class F>
@@ -155,14 +186,34 @@ struct TeamBlock {
     member.team_barrier();
   }
   KOKKOS_FUNCTION static void increment(std::uint64_t& counter) { Kokkos::atomic_add(&counter, std::uint64_t{1}); }
+
+ private:
+  /// Stretches of an odd number of words: threads side by side use different banks of a block's memory.
+  [[nodiscard]] KOKKOS_FUNCTION std::int64_t stretch_begin(std::int64_t count, int next) const {
+    const auto threads = static_cast<std::int64_t>(member.team_size());
+    const std::int64_t each = (count + threads - 1) / threads | 1, begin = (member.team_rank() + next) * each;
+    return begin < count ? begin : count;
+  }
 };
 
-/// A kernel(block, index) over blocks, as Kokkos launches it.
+/// A kernel(block, index) over blocks, as Kokkos launches it: by 256 threads, or as many as the kernel's `threads`, and
+/// so that two blocks, or as many as its `side_by_side`, have room on a multiprocessor.
 template <class Space, class Kernel>
 struct BlockLaunch {
-  using Policy = Kokkos::TeamPolicy<Space, Kokkos::LaunchBounds<256, 2>>;
+  static constexpr int threads = [] {
+    if constexpr (requires { Kernel::threads; })
+      return Kernel::threads;
+    else
+      return 256;
+  }();
+  static constexpr int side_by_side = [] {
+    if constexpr (requires { Kernel::side_by_side; })
+      return Kernel::side_by_side;
+    else
+      return 512 / threads;
+  }();
+  using Policy = Kokkos::TeamPolicy<Space, Kokkos::LaunchBounds<threads, side_by_side>>;
   using Member = typename Policy::member_type;
-  static constexpr int threads = 256;
   static constexpr int level = lanes::is_host_space<Space> ? 1 : 0;  // of scratch: 0 is too small on hosts
   static constexpr std::size_t bytes = sizeof(std::uint64_t) * BlockMemory::words;
 

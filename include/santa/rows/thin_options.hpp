@@ -32,6 +32,9 @@ struct ThinOptions {
   // [n, dim]: the score, the gradient of the log of the target's density at each row, known up to a factor. Averages
   // are then near the target's, whatever the rows were drawn by: burn-in, tempering, an unadjusted chain.
   View<const double**> scores = {};
+  // With scores. 0: rows are picked by all n^2 kernels. 1 to 4096: all rows are weighed by so many columns of a factor
+  // of the kernel, n rank of them. Twice the rows that are kept, or more, is enough.
+  int rank = 0;
   // [n, q]: simplex weights hold their means as well as the rows' own; with scores: those of the picked rows, alone
   View<const double**> moments = {};
 };
@@ -48,6 +51,9 @@ void require_matrix(const char* name, const View& view, std::int64_t n) {
 template <class Kernel, class MemorySpace>
 void check_thinning(const ThinOptions<MemorySpace>& options, std::int64_t m, std::int64_t n, std::int64_t dim) {
   require(options.oversampling >= 0 && options.oversampling <= 16, "oversampling", options.oversampling, "0 to 16");
+  require(options.rank >= 0 && options.rank <= 4096, "rank", options.rank, "0 to 4096");
+  if (options.rank > 0 && options.scores.data() == nullptr)
+    reject("rank", std::to_string(options.rank), "0 without scores");
   require_matrix("scores", options.scores, n);
   require_matrix("moments", options.moments, n);
   if (options.scores.data() != nullptr) {

@@ -5,11 +5,13 @@
 #include <santa/core/extent.hpp>
 #include <santa/lanes/launchable.hpp>
 #include <santa/rows/compress_rows.hpp>
+#include <santa/rows/debias_rows.hpp>
 #include <santa/rows/drawn_rows.hpp>
 #include <santa/rows/list_ancestors.hpp>
 #include <santa/rows/recombine_rows.hpp>
 #include <santa/rows/resample.hpp>
 #include <santa/rows/row_kernels.hpp>
+#include <santa/rows/stein_exchange.hpp>
 #include <santa/rows/stein_picks.hpp>
 #include <santa/rows/thin_options.hpp>
 #include <santa/rows/thinning_memory.hpp>
@@ -21,6 +23,7 @@
 #include <cmath>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace santa {
@@ -35,7 +38,8 @@ namespace santa {
 ///           simplex: recombination of 1, the rows, `moments` and the kernel's features, m in all. The first three are
 ///                    held to 1e-14 of their size.
 /// Scores:   the kernel is Stein's, made of the given one. The log-weights say only which rows may be taken: those that
-///           are not -infinity. As many rows as above are picked greedily so that the sum of Stein kernels is near 0.
+///           are not -infinity. As many rows as above are picked greedily so that the sum of Stein kernels is near 0;
+///           or, with a rank, drawn by weights of all rows that bring it near 0 by a factor of the kernel.
 /// Kernel:   GaussianKernel, InverseMultiquadric (the median distance where no bandwidth is given), or any RowKernel;
 ///           with scores a SmoothKernel.
 /// Shapes:   log_weights [n], float or double; rows [n, dim], float or double, any strides; drawn: a batch of 1 or
@@ -46,7 +50,8 @@ namespace santa {
 /// not held. Precision: double. Bits: the same in every run, for any number of threads; another backend or instruction
 /// set rounds
 ///           kernels otherwise, and may keep other rows.
-/// Time:     kernels: 4^g n log(n / m) and the square of 2^(1 + g) m; with scores n^2 besides; simplex: n m^2 + m^3
+/// Time:     kernels: 4^g n log(n / m) and the square of 2^(1 + g) m; with scores n^2 besides, with a rank 3 n rank
+///           and 84 n rank^2 additions in their place, and n rank doubles of memory; simplex: n m^2 + m^3
 /// log(n / m)
 ///           additions, on the host. Memory: n (dim + 4) doubles, simplex: n m. Allocates and fences.
 /// Errors:   std::invalid_argument before anything is launched or written; AllocationError.
@@ -54,7 +59,7 @@ namespace santa {
 /// Source:   Dwivedi, Mackey, "Generalized kernel thinning", ICLR 2022; Shetty, Dwivedi, Mackey, "Distribution
 /// compression
 ///           in near-linear time", ICLR 2022; Li, Dwivedi, Mackey, "Debiased distribution compression", ICML 2024
-///           (Stein kernel thinning, Stein recombination).
+///           (Stein kernel thinning, Stein recombination, low-rank debiasing).
 template <class Space, class LogWeights, class Rows, RowKernel Kernel = GaussianKernel>
   requires Kokkos::is_execution_space_v<Space>
 void thin_rows(const Space& space, std::int64_t m, const LogWeights& log_weights, const Rows& rows,
@@ -106,12 +111,28 @@ class Thinner {
   [[nodiscard]] Indices sequence() const {
     const auto picks = allocate<Indices, Fresh::unset>(_space, "santa::thinning::sequence", _tree.length());
     if constexpr (stein) {
+      if (_options.rank > 0) return draw(picks, debiased());
       pick_by_stein(_space, _rows, bind_log_rows<Space>(_log_weights), picks);
       sort(picks);
     } else {
       resample(_space, Systematic{.samples = _tree.length()}, _log_weights, picks,
                {.seed = _key.seed, .step = _key.step, .stream = _key.stream});
     }
+    return picks;
+  }
+
+  /// Weights of all rows that are nearest to the target, by a factor of the kernel; none of rows that may not come.
+  [[nodiscard]] std::vector<double> debiased() const {
+    std::vector<double> weight;
+    for (const char bar : barred()) weight.push_back(bar == 0 ? 1. : 0.);
+    return Debiasing<Space, KernelRows<Kernel, stein>>(_space, _rows, _options.rank, _key).run(std::move(weight));
+  }
+  [[nodiscard]] Indices draw(const Indices& picks, std::vector<double> weight) const {
+    for (double& w : weight) w = std::log(w);
+    const auto there = Kokkos::create_mirror_view_and_copy(
+        Memory{}, Kokkos::View<const double*, Kokkos::HostSpace>(weight.data(), weight.size()));
+    resample(_space, Systematic{.samples = _tree.length()}, there, picks,
+             {.seed = _key.seed, .step = _key.step, .stream = _key.stream});
     return picks;
   }
 
@@ -127,13 +148,27 @@ class Thinner {
     Kokkos::deep_copy(first, Kokkos::subview(all, 0));
     if (first < 0) return no_rows(drawn);
     const Indices kept = Thinning<Space, Kernel, stein>(_space, _rows, _tree, _key).run(all, stein);
+    if constexpr (stein) exchange(kept);
     sort(kept);
     list_ancestors(_space, kept, drawn);
+  }
+
+  /// Exchanges kept rows for any of the rows that may come: the mean that is wanted, 0, is that of every kernel.
+  void exchange(const Indices& kept) const {
+    const auto here = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, kept);
+    WeightedColumns of;
+    of.column.assign(here.data(), here.data() + here.extent(0));
+    of.weight.assign(of.column.size(), 1. / static_cast<double>(of.column.size()));
+    SteinExchange<Space, KernelRows<Kernel, stein>> rows(_space, _rows, barred(), true);
+    for (int sweep = 0; sweep < 8 && rows.sweep(of);) ++sweep;
+    std::copy(of.column.begin(), of.column.end(), here.data());
+    Kokkos::deep_copy(kept, here);
   }
 
   /// Each row's part of the whole.
   [[nodiscard]] std::vector<double> host_weights() const {
     if constexpr (stein) {
+      if (_options.rank > 0) return debiased();
       const auto picks = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, sequence());
       std::vector<double> result(static_cast<std::size_t>(_log_weights.extent(0)), 0.);
       for (std::size_t i = 0; i < picks.extent(0); ++i)

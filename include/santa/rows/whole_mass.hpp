@@ -19,7 +19,8 @@ struct Strata {
   int bits = 62;
 
   KOKKOS_FUNCTION explicit Strata(std::uint64_t of) : count(of) {
-    while (bits > 32 && (std::uint64_t{1} << (62 - bits)) < of) --bits;
+    const int bits_of_count = of > 1 ? static_cast<int>(Kokkos::Experimental::bit_width_builtin(of - 1)) : 0;
+    bits = bits_of_count < 30 ? 62 - bits_of_count : 32;
   }
   [[nodiscard]] KOKKOS_FUNCTION std::uint64_t all() const { return count << bits; }
 };
@@ -52,6 +53,8 @@ KOKKOS_FUNCTION double fixed_sum(const Block& block, std::int64_t count, const F
 
 /// Sums up a vector's blocks and lays them out along the points' strata, a vector a team. With a cut: the next one.
 struct LayOutBlocks {
+  static constexpr int threads = 512;
+
   std::int64_t blocks, rows;
   std::uint64_t points;    // at most; fewer where rows of any weight are fewer and drawn once each
   const BlockSum* sums;    // [vectors][blocks]
@@ -98,9 +101,9 @@ struct LayOutBlocks {
   template <class Block>
   KOKKOS_FUNCTION WholeMass sum_up(const Block& block, const BlockSum* of, double* shares) const {
     WholeMass result{};
-    result.largest = block.largest(blocks, [&](std::int64_t b) { return of[b].reference; });
-    const std::uint64_t bad =
-        block.sum(blocks, [&](std::int64_t b) { return std::uint64_t{of[b].reference == of[b].reference ? 0U : 1U}; });
+    result.largest = block.largest(
+        blocks, [&](std::int64_t b) { return of[b].reference == of[b].reference ? of[b].reference : infinite; });
+    const bool bad = result.largest == infinite;
     if (with_cut)
       result.whole = static_cast<std::int64_t>(
           block.sum(blocks, [&](std::int64_t b) { return static_cast<std::uint64_t>(of[b].whole); }));
@@ -110,11 +113,12 @@ struct LayOutBlocks {
     };
     block.for_each(blocks, [&](std::int64_t b) { shares[b] = static_cast<double>(of[b].mass) * weight(b); });
     result.sum = fixed_sum(block, blocks, [&](std::int64_t b) { return shares[b]; });
-    result.squares = fixed_sum(block, blocks, [&](std::int64_t b) {
-      const double factor = weight(b);
-      return static_cast<double>(of[b].squares) * factor * (factor * 0x1p51);
-    });
-    if (bad > 0) result.largest = result.sum = std::numeric_limits<double>::quiet_NaN();
+    if (effective_rows != nullptr)
+      result.squares = fixed_sum(block, blocks, [&](std::int64_t b) {
+        const double factor = weight(b);
+        return static_cast<double>(of[b].squares) * factor * (factor * 0x1p51);
+      });
+    if (bad) result.largest = result.sum = std::numeric_limits<double>::quiet_NaN();
     return result;
   }
 

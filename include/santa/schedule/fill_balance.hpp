@@ -20,6 +20,10 @@ struct FillBalance {
   static constexpr int shares = 16;  // of the requests, in which those of a class are looked for side by side
   static constexpr int scratch_bytes = classes * shares * int{sizeof(std::int32_t)};
 
+  /// So many requests are looked at by each other, which takes fewer steps than to sort more into classes.
+  static constexpr int few =
+      scratch_bytes / int{sizeof(RequestSplits)} < 128 ? scratch_bytes / int{sizeof(RequestSplits)} : 128;
+
   Cut cut;
   Lengths lengths;
   std::int64_t storage;
@@ -29,7 +33,8 @@ struct FillBalance {
   template <class Member>
   KOKKOS_FUNCTION void operator()(const Member& member) const {
     auto* const place = static_cast<std::int32_t*>(
-        member.team_scratch(0).get_shmem_aligned(int{scratch_bytes}, int{alignof(std::int32_t)}));
+        member.team_scratch(0).get_shmem_aligned(int{scratch_bytes}, int{alignof(RequestSplits)}));
+    if (batch > 0 && batch <= few) return fill_few(member, reinterpret_cast<RequestSplits*>(place));
     cut_requests(member);
     member.team_barrier();
     Kokkos::parallel_for(Kokkos::TeamThreadRange(member, classes * shares), [&](const int i) {
@@ -55,6 +60,36 @@ struct FillBalance {
   }
 
  private:
+  [[nodiscard]] KOKKOS_FUNCTION bool is_apart(const RequestSplits& splits) const {
+    return splits.count > cut.most_merged;
+  }
+
+  template <class Member>
+  KOKKOS_FUNCTION void fill_few(const Member& member, RequestSplits* all) const {
+    Kokkos::parallel_for(Kokkos::TeamThreadRange(member, batch),
+                         [&](const std::int32_t i) { all[i] = cut.of(lengths.clamped(i, storage)); });
+    member.team_barrier();
+    Kokkos::parallel_for(Kokkos::TeamThreadRange(member, batch), [&](const std::int32_t i) {
+      RequestSplits own = all[i];
+      std::int32_t place = 0, apart = 0;
+      for (std::int32_t j = 0; j < batch; ++j) {
+        const RequestSplits other = all[j];
+        const bool longer = class_of(other.steps) < class_of(own.steps);
+        const bool alike = class_of(other.steps) == class_of(own.steps);
+        own.before += j < i ? other.count : 0;
+        apart += j < i && is_apart(other) ? 1 : 0;
+        place += longer || (alike && j < i) ? other.count : 0;
+      }
+      balance.requests[i] = own;
+      if (is_apart(own)) balance.apart[apart] = i;
+      if (i == batch - 1) {
+        balance.requests[batch].before = own.before + own.count;
+        balance.requests[batch].count = apart + (is_apart(own) ? 1 : 0);
+      }
+      for (std::int32_t split = 0; split < own.count; ++split) balance.order[place + split] = {i, split};
+    });
+  }
+
   template <class Member>
   KOKKOS_FUNCTION void cut_requests(const Member& member) const {
     Kokkos::parallel_for(Kokkos::TeamThreadRange(member, batch),
@@ -65,12 +100,12 @@ struct FillBalance {
                             if (known) balance.requests[i].before = before;
                             before += i < batch ? balance.requests[i].count : 0;
                           });
-    const auto is_apart = [&](std::int32_t i) { return i < batch && balance.requests[i].count > cut.most_merged; };
+    const auto comes_apart = [&](std::int32_t i) { return i < batch && is_apart(balance.requests[i]); };
     Kokkos::parallel_scan(Kokkos::TeamThreadRange(member, batch + 1),
                           [&](const std::int32_t i, std::int32_t& place, const bool known) {
-                            if (known && is_apart(i)) balance.apart[place] = i;
+                            if (known && comes_apart(i)) balance.apart[place] = i;
                             if (known && i == batch) balance.requests[batch].count = place;
-                            place += is_apart(i) ? 1 : 0;
+                            place += comes_apart(i) ? 1 : 0;
                           });
   }
 

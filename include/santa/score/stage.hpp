@@ -67,6 +67,7 @@ class Stage {
         _addresses(addresses),
         _modifier(modifier),
         _unit(unit),
+        _whole(a, unit),
         _tile(group, shared, own, unit.heads, a.row_dims()),
         _scored(rows_of<Tile>(addresses.scored(unit.batch, unit.kv_head))),
         _values(rows_of<Tile>(addresses.values(unit.batch, unit.kv_head))),
@@ -135,18 +136,17 @@ class Stage {
   }
 
   /// Adds up all rows of the unit, each at its weight, where the tile can: a state of AllRows makes weights of scores.
-  static constexpr bool attends = !scales_each_key && !is_scale_a_row<ValueScale> && requires {
-    typename Tile::Scores;
-  };
+  static constexpr bool attends = requires { typename Tile::Scores; };
   template <class State>
   KOKKOS_FORCEINLINE_FUNCTION void attend(State& state) {
     constexpr int turn = Group::groups_per_team * Group::size;
-    _tile.attend(_scored, _values, _unit.begin + _group.rank() * Group::size, turn, _unit.start, _unit.end,
+    _tile.attend(_scored, _values, _key_scale, _value_scale, _unit.begin + _group.rank() * Group::size, turn,
+                 _unit.start, _unit.end,
                  [&](std::int64_t first, auto& scores) { state.weigh(scores, finish_scores(first, scores)); });
   }
   /// Scores of a tile, of which the unit's end says how many keys it has, in the order in which heads draw together.
   /// `next` is the group's next tile.
-  static constexpr bool draws_jointly = attends && requires { requires Tile::draws_jointly; };
+  static constexpr bool draws_jointly = attends && !scales_each_key && requires { requires Tile::draws_jointly; };
   template <class Scores, class DrawnRows>
   KOKKOS_FORCEINLINE_FUNCTION void joint_scores(std::int64_t first, std::int64_t next, Scores& scores,
                                                 DrawnRows& drawn) {
@@ -239,7 +239,7 @@ class Stage {
     make_scores(scores, [&](float product, int head, int row) {
       return modified(_modifier, product * _tile.factor(head), keys_of(head, offset + static_cast<float>(row)));
     });
-    return hide_rows(_arguments, _unit, first, scores);
+    return hide_rows(_arguments, _unit, _whole, first, scores);
   }
   [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION std::int64_t query_position() const { return _unit.length - 1; }
   /// Keys at these offsets from the last query, as a modifier sees them; of the last head for those beyond it.
@@ -271,6 +271,7 @@ class Stage {
   const Addresses& _addresses;
   const Modifier& _modifier;
   Unit _unit;  // by value: a device keeps it in registers
+  WholeTiles _whole;
   Tile _tile;
   ScoredRows _scored;
   ValueRows _values;  // three of them, as each keeps where it is on a host

@@ -105,13 +105,33 @@ KOKKOS_FORCEINLINE_FUNCTION void make_scores(Scores& scores, const ScoreOf& scor
   });
 }
 
+/// The tiles of a unit of which all rows are visible to all heads: those from `from` on that end at `to` or before.
+struct WholeTiles {
+  std::int64_t from, to;
+
+  KOKKOS_FUNCTION WholeTiles(const Arguments& a, const Unit& unit) : from(unit.start), to(unit.end) {
+    const TokenRows& rows = a.token_rows;
+    if (rows.tokens == 1) return;
+    const std::int32_t tokens = rows.count(unit.batch);
+    if (tokens < rows.tokens) to = from;  // some see nothing
+    if (!rows.causal) return;
+    const std::int64_t oldest = unit.length > a.window ? unit.length - a.window : 0;
+    const std::int64_t newest = unit.length - tokens;  // of keys that all see, the last one
+    from = from > oldest ? from : oldest;
+    to = to < newest + 1 ? to : newest + 1;
+  }
+  [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION bool has(std::int64_t first) const {
+    return first >= from && first + tile_keys <= to;
+  }
+};
+
 /// Hides what is not visible of such scores, of the tile that begins at `first`; returns how many of its rows are.
 template <class Scores>
-KOKKOS_FORCEINLINE_FUNCTION std::uint32_t hide_rows(const Arguments& a, const Unit& unit, std::int64_t first,
-                                                    Scores& scores) {
+KOKKOS_FORCEINLINE_FUNCTION std::uint32_t hide_rows(const Arguments& a, const Unit& unit, const WholeTiles& whole,
+                                                    std::int64_t first, Scores& scores) {
+  if (whole.has(first)) return tile_keys;
   const TokenMask mask(a, unit, first, 1, tile_keys);
   const bool by_token = a.token_rows.tokens > 1 && mask.hides();
-  if (first >= unit.start && first + tile_keys <= unit.end && !by_token) return tile_keys;
   const std::uint32_t visible = mask.between(unit.start, unit.end);
   typename Scores::Words of_heads;
   Scores::share(by_token ? visible & mask.of(Scores::own_head()) : visible, of_heads);
