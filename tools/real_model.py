@@ -268,8 +268,9 @@ def summarise_needles(
 
 def keep(summary: dict[str, Any], old: dict[str, Any]) -> None:
     """Add the rows of an older file that are not measured anew."""
-    for kind in ("default_method", "needles"):
-        known = {(row["context"], row["policy"]) for row in summary[kind]}
+    for kind in [key for key, value in old.items() if isinstance(value, list)]:
+        rows = summary.setdefault(kind, [])
+        known = {(row["context"], row["policy"]) for row in rows}
         rows = [r for r in old[kind] if (r["context"], r["policy"]) not in known]
         summary[kind] += [{"model": old["model"], **row} for row in rows]
         summary[kind].sort(key=lambda row: (row["context"], row["policy"]))
@@ -286,19 +287,20 @@ def results(arguments: argparse.Namespace) -> None:
         "model": arguments.model,
         "method": "MassUnit",
         "default_method": [],
+        "model_budget": [],
         "needles": [],
     }
     for (kind, context, policy), group in sorted(groups.items()):
         if kind == "text":
             row = summarise_text(context, policy, group)
-            summary["default_method"].append({"model": arguments.model, **row})
+            summary[arguments.section].append({"model": arguments.model, **row})
         else:
             row = summarise_needles(context, policy, group)
             summary["needles"].append({"model": arguments.model, **row})
     if arguments.keep is not None:
         keep(summary, json.loads(arguments.keep.read_text()))
     arguments.output.write_text(json.dumps(summary, indent=1) + "\n")
-    print(f"{arguments.output}: {len(summary['default_method'])} rows")
+    print(f"{arguments.output}: {len(summary[arguments.section])} rows")
 
 
 # --- Table and picture ---------------------------------------------------------------
@@ -317,7 +319,7 @@ def table(arguments: argparse.Namespace) -> None:
         "| perplexity, of exact | KL, 1/1000 nats |"
     )
     print("|---:|---|---:|---:|---:|---:|---:|")
-    for row in summary["default_method"]:
+    for row in summary[arguments.section]:
         print(
             f"| {row['context']} | {row['policy']} "
             f"| {100 * row['rows_read_fraction']:.1f} "
@@ -433,8 +435,8 @@ def row_of_policy(
 
 
 def policies_picture(arguments: argparse.Namespace) -> None:
-    rows = json.loads(arguments.file.read_text())["default_method"]
-    low, high = -4.3, -2.0
+    rows = json.loads(arguments.file.read_text())["model_budget"]
+    low, high = -4.0, -1.5
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
         'font-family="sans-serif" font-size="13">',
@@ -446,8 +448,9 @@ def policies_picture(arguments: argparse.Namespace) -> None:
             f'<path d="M{LEFT} {y:.1f}H{WIDTH - 30}" stroke="#ddd"/>'
             f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">1e{exponent}</text>'
         )
-    width = (WIDTH - 30 - LEFT) / len(COLOURS)
-    for group, context in enumerate(COLOURS):
+    contexts = sorted({row["context"] for row in rows})
+    width = (WIDTH - 30 - LEFT) / max(len(contexts), 1)
+    for group, context in enumerate(contexts):
         left = LEFT + group * width
         parts.append(
             f'<text x="{left + width / 2:.0f}" y="{BOTTOM + 18}" text-anchor="middle">'
@@ -480,6 +483,15 @@ def policies_picture(arguments: argparse.Namespace) -> None:
     print(arguments.output)
 
 
+def add_section(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--section",
+        choices=("default_method", "model_budget"),
+        default="default_method",
+        help="rows of texts: by themselves, or policies on the same ones",
+    )
+
+
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -494,12 +506,14 @@ def parse_arguments() -> argparse.Namespace:
     command.add_argument("files", type=Path, nargs="+", metavar="SCORES.jsonl")
     command.add_argument("--model", required=True, help="name of the model")
     command.add_argument("--output", type=Path, required=True, metavar="FILE")
+    add_section(command)
     command.add_argument(
         "--keep", type=Path, metavar="FILE", help="results of before, for other rows"
     )
     command.set_defaults(run=results)
     command = commands.add_parser("table", help="print results as Markdown")
     command.add_argument("file", type=Path)
+    add_section(command)
     command.set_defaults(run=table)
     command = commands.add_parser("picture", help="draw results")
     command.add_argument("file", type=Path)

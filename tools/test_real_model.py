@@ -41,13 +41,17 @@ def run(policy: str, seed: int, **changed: Any) -> dict[str, Any]:
 
 
 def summary_of(
-    runs: list[dict[str, Any]], keep: Path | None = None
+    runs: list[dict[str, Any]],
+    keep: Path | None = None,
+    section: str = "default_method",
 ) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "scores.jsonl", Path(folder) / "results.json"
         source.write_text("".join(json.dumps(one) + "\n" for one in runs))
         real_model.results(
-            argparse.Namespace(files=[source], model="m", output=target, keep=keep)
+            argparse.Namespace(
+                files=[source], model="m", output=target, keep=keep, section=section
+            )
         )
         return dict(json.loads(target.read_text()))
 
@@ -121,6 +125,8 @@ class ResultsTest(unittest.TestCase):
             real_model.picture(argparse.Namespace(file=source, output=target))
             root = xml.etree.ElementTree.parse(target).getroot()
             self.assertTrue(root.tag.endswith("svg"))
+            summary = summary_of(TEXT_RUNS, section="model_budget")
+            source.write_text(json.dumps(summary))
             real_model.policies_picture(
                 argparse.Namespace(file=source, output=target)
             )
