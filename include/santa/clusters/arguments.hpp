@@ -94,7 +94,7 @@ struct ClusterArguments {
   float* log_clusters = nullptr;  // [batch * heads]: log2 of what clusters have of M in the step before
   float* log_means = nullptr;     // [batch * heads]: log2 of M and of A in the step before
   float* log_codes = nullptr;
-  float* left_out = nullptr;  // [batch * heads]: of a slice's first head; above 0 where value codes are left out
+  float* mismatch = nullptr;  // [batch * heads]: of a slice's first head; see ClusterCarry
 
   AnyOutput out;
   std::int64_t out_stride[2] = {0, 0};
@@ -102,6 +102,8 @@ struct ClusterArguments {
   Matrix<ClusterStatistics> statistics;
 
   static constexpr std::int32_t sighting = -1;
+  /// Above which value codes are left out.
+  static constexpr float most_mismatch = 2.F;
   /// Those of the sighting before a step: fewer teams, as each tile takes less, and none for rows.
   [[nodiscard]] ClusterArguments of_sighting() const {
     ClusterArguments result = *this;
@@ -132,7 +134,7 @@ struct ClusterArguments {
   void take_memory(const Take& take) {
     take(states, slice_rows() * units(), std::int64_t{slice_heads}, state_floats());
     take(counts, slice_rows() * units());
-    for (float** array : {&log_tau, &log_delta, &log_means, &log_codes, &log_clusters, &left_out})
+    for (float** array : {&log_tau, &log_delta, &log_means, &log_codes, &log_clusters, &mismatch})
       take(*array, std::int64_t{batch} * heads);
   }
 };
@@ -157,7 +159,8 @@ struct ClusterSlice {
     given = a.lengths.get(batch, a.storage);
     length = a.lengths.clamped(batch, a.storage);
     chunks = a.clusters.clustered_of(batch, length);
-    value_codes = a.telescoping && a.value_codes && !(a.chooses_codes && a.left_out[head_row(a, 0)] > 0.F);
+    value_codes = a.telescoping && a.value_codes &&
+                  !(a.chooses_codes && a.mismatch[head_row(a, 0)] > ClusterArguments::most_mismatch);
   }
   [[nodiscard]] KOKKOS_FUNCTION std::int64_t head_row(const ClusterArguments& a, int head) const {
     return std::int64_t{batch} * a.heads + first_head + head;

@@ -32,16 +32,18 @@ struct ClusterCarry {
     a.log_clusters[row] = clusters;
   }
 
-  /// Whether the next step reads value codes. Where the mass by codes is far above that by means, in some head, keys of
-  /// one cluster weigh so differently that codes of more keys say more than those of values do.
-  KOKKOS_FUNCTION void choose_codes(const ClusterSlice& slice) const {
-    float largest = -lanes::infinity;  // log2(A / M)
+  /// How badly means predict masses: the largest log2(A / M) of the heads, a running mean over steps. Where the mass by
+  /// codes is far above that by means, keys of one cluster weigh so differently that codes of more keys say more than
+  /// those of values do: the next step leaves these out.
+  KOKKOS_FUNCTION void note_mismatch(const ClusterSlice& slice) const {
+    if (a.rehearsal == 1) return;  // by means alone
+    float largest = -lanes::infinity;
     for (int head = 0; head < slice.heads; ++head) {
       const std::int64_t row = slice.head_row(a, head);
       largest = lanes::max(largest, a.log_codes[row] - a.log_means[row]);
     }
-    float& left_out = a.left_out[slice.head_row(a, 0)];
-    left_out = largest > (left_out > 0.F ? 1.F : 2.F) ? 1.F : 0.F;  // seldom changed: thresholds have to follow
+    float& mean = a.mismatch[slice.head_row(a, 0)];
+    mean = is_finite(mean) && is_finite(largest) ? lanes::fma(0.25F, largest - mean, mean) : largest;
   }
 
   /// Corrects tau and delta, which a step `before` has used, for the next. Steps go up to a factor 2^2, the first

@@ -219,7 +219,7 @@ struct MergeClustersKernel {
       if (!of.value_codes && a.value_codes && a.telescoping) all.flags |= ClusterStatistics::value_codes_left_out;
       if (slice.chunks > 0 && ClusterTargets(a, of).all_keys()) all.flags |= ClusterStatistics::all_keys;
       group.single([&] {
-        ClusterCarry{a}.choose_codes(of);
+        ClusterCarry{a}.note_mismatch(of);
         ClusterCarry{a}.correct(of, ClusterSlice(a, first + n), counts);
       });
       all.clusters_read += static_cast<std::int64_t>(counts.clusters);

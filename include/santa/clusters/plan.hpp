@@ -212,7 +212,7 @@ class ClusterPlan {
     detail::require(state.heads() == _shape.heads, "state's heads", state.heads(),
                     "the plan's heads (" + std::to_string(_shape.heads) + ")");
     int n = 0;
-    for (float** array : {&a.log_tau, &a.log_delta, &a.log_means, &a.log_codes, &a.log_clusters, &a.left_out})
+    for (float** array : {&a.log_tau, &a.log_delta, &a.log_means, &a.log_codes, &a.log_clusters, &a.mismatch})
       *array = state.array(n++);
   }
   void require_layout(const ClusterLayout& given) const {

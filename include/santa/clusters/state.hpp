@@ -70,7 +70,7 @@ class ClusterState {
   [[nodiscard]] std::int64_t batch() const { return static_cast<std::int64_t>(_all.extent(1)); }
   [[nodiscard]] std::int64_t heads() const { return static_cast<std::int64_t>(_all.extent(2)); }
   /// Array n of six, [batch][heads]: log2 of tau and of delta (at the first of heads that draw together), of M, of A,
-  /// of the clusters' part of M; above 0 where value codes are left out (at the first again).
+  /// of the clusters' part of M; how badly means predict masses (at the first again).
   [[nodiscard]] float* array(int n) const { return _all.data() + n * batch() * heads(); }
   /// Errors: std::invalid_argument if the state was moved from.
   void require_kept() const { _kept.require("state"); }
