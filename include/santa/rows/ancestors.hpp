@@ -212,9 +212,9 @@ struct BlockPlaces {
                                               const Of& of) const {
     std::uint64_t* const mass = block.memory.first;
     const T* const from = rows.data + at.vector * rows.stride[0] + at.first * rows.stride[1];
-    const std::uint64_t* const places = begin_of(at);
-    const std::uint64_t first = places[0];
-    const Proportion place(sum.mass, places[1] - first);
+    const std::uint64_t* const ends = begin_of(at);
+    const std::uint64_t first = ends[0];
+    const Proportion place(sum.mass, ends[1] - first);
     const double reference = sum.reference > -infinite ? sum.reference : 0.;  // of nothing: weights are 0
     block.load(at.count, from, rows.stride[1], [&](std::int64_t i, T value) {
       mass[i] = fixed_weight(fixed_exp(static_cast<double>(value) - reference));

@@ -9,6 +9,7 @@
 #include <santa/rows/debiasing_steps.hpp>
 #include <santa/rows/halve_rows.hpp>
 #include <santa/rows/kernel_features.hpp>
+#include <santa/rows/kernel_rows.hpp>
 #include <santa/rows/row_blocks.hpp>
 
 #include <Kokkos_Core.hpp>
@@ -20,6 +21,21 @@
 #include <vector>
 
 namespace santa::detail::inline SANTA_BUILD {
+
+/// Copies listed rows side by side.
+template <class Rows>
+struct ListRows {
+  Rows from;
+  const std::size_t* list;
+  std::int64_t count;
+  double* to;
+  std::int64_t stride;  // of `to`
+
+  KOKKOS_FUNCTION void operator()(std::int64_t i) const {
+    for (int f = 0; f < from.features(); ++f)
+      to[f * stride + i] = i < count ? from.data[f * from.stride + static_cast<std::int64_t>(list[i])] : 0.;
+  }
+};
 
 /// Minimises w K w over weights that add up to 1 and are not negative, K a kernel's matrix of low rank and a diagonal,
 /// by accelerated mirror descent; the factor's pivots follow the weights in `rounds` rounds.
@@ -101,13 +117,8 @@ class Debiasing {
     result.data = numbers(_rows.features() * stride);
     result.rows.data = result.data.data();
     result.rows.stride = stride;
-    const Numbers to = result.data;
-    const Rows rows = _rows;
-    Kokkos::parallel_for(
-        "santa::debiasing_list", Range<Space>(_space, 0, stride), KOKKOS_LAMBDA(std::int64_t i) {
-          for (int f = 0; f < rows.features(); ++f)
-            to(f * stride + i) = i < count ? rows.data[f * rows.stride + static_cast<std::int64_t>(from(i))] : 0.;
-        });
+    Kokkos::parallel_for("santa::debiasing_list", Range<Space>(_space, 0, stride),
+                         ListRows<Rows>{_rows, from.data(), count, result.data.data(), stride});
     _space.fence("santa::debiasing");  // the list goes
     return result;
   }
@@ -156,9 +167,8 @@ class Debiasing {
   /// k(i, i) on the host.
   std::vector<double> self_kernels(const Rows& rows, std::size_t count) const {
     const Numbers self = numbers(static_cast<std::int64_t>(count));
-    Kokkos::parallel_for(
-        "santa::debiasing_self", Range<Space>(_space, 0, static_cast<std::int64_t>(count)),
-        KOKKOS_LAMBDA(std::int64_t i) { self(i) = rows.at(i, i); });
+    Kokkos::parallel_for("santa::debiasing_self", Range<Space>(_space, 0, static_cast<std::int64_t>(count)),
+                         SelfKernels<Rows>{rows, self.data()});
     _space.fence("santa::debiasing");
     const auto here = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, self);
     return {here.data(), here.data() + count};

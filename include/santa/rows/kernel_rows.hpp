@@ -133,6 +133,15 @@ struct KernelRows {
   }
 };
 
+/// k(i, i) of each row.
+template <class Rows>
+struct SelfKernels {
+  Rows rows;
+  double* to;
+
+  KOKKOS_FUNCTION void operator()(std::int64_t i) const { to[i] = rows.at(i, i); }
+};
+
 /// The kernel's values for row x, shared out over a block's threads.
 template <class Block, class Rows, class F>
 KOKKOS_FORCEINLINE_FUNCTION void for_each_value(const Block& block, const Rows& rows, std::int64_t x,

@@ -79,6 +79,22 @@ struct BestExchange {
   }
 };
 
+/// Moves the sums on.
+struct ExchangeStep {
+  BestExchange of;
+  std::int64_t coming;
+  double share;
+  const double* value;  // [count]: k(coming, i)
+  double* sum;          // of `of`
+  char* listed;
+
+  KOKKOS_FUNCTION void operator()(std::int64_t i) const {
+    sum[i] = (1. - share) * of.of_left(i) + share * value[i];
+    if (i == of.leaving) listed[i] = 0;
+    if (i == coming) listed[i] = 1;
+  }
+};
+
 /// Sweeps over a list of rows by a kernel whose mean is 0.
 template <class Space, class Rows>
 class SteinExchange {
@@ -94,10 +110,8 @@ class SteinExchange {
         _leaving(numbers("santa::exchange::leaving")),
         _coming(numbers("santa::exchange::coming")),
         _listed("santa::exchange::listed", barred.size()) {
-    const Numbers self = _self;
-    Kokkos::parallel_for(
-        "santa::exchange_self", Range<Space>(space, 0, count()),
-        KOKKOS_LAMBDA(std::int64_t i) { self(i) = rows.at(i, i); });
+    Kokkos::parallel_for("santa::exchange_self", Range<Space>(space, 0, count()),
+                         SelfKernels<Rows>{rows, _self.data()});
   }
 
   /// One sweep: each row in turn. Weights stay positive and add up to 1; held sums do not stay. Returns whether a row
@@ -155,14 +169,8 @@ class SteinExchange {
     const double across = (read(_sum, y) - own * read(_leaving, y)) / (1. - own);
     const double share = _equal ? own : std::fmin(0.5, (left - across) / (left - 2. * across + read(_self, y)));
     add_up({y}, {1.}, _coming);
-    const Numbers sum = _sum, coming = _coming;
-    const auto listed = _listed;
-    Kokkos::parallel_for(
-        "santa::exchange_step", Range<Space>(_space, 0, count()), KOKKOS_LAMBDA(std::int64_t i) {
-          sum(i) = (1. - share) * kernel.of_left(i) + share * coming(i);
-          if (i == x) listed(i) = 0;
-          if (i == y) listed(i) = 1;
-        });
+    Kokkos::parallel_for("santa::exchange_step", Range<Space>(_space, 0, count()),
+                         ExchangeStep{kernel, y, share, _coming.data(), _sum.data(), _listed.data()});
     _space.fence("santa::exchange");
     norm = best.val;
     for (double& w : of.weight) w *= (1. - share) / (1. - own);
