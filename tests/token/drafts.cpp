@@ -336,24 +336,24 @@ SANTA_SPACE_TEST_CASE("logits_that_are_wrong_show_and_minus_infinity_is_never_dr
   constexpr float inf = HUGE_VALF;
   for (const float temperature : {0.F, 1.F}) {
     CAPTURE(temperature);
-    DraftProblem<Space> problem(9, 2, 70);
+    DraftProblem<Space> problem(9, 2, 300);
     problem.fill(1, 0.);
     for (std::size_t b = 0; b < problem.batch; ++b)
       for (std::size_t j = 0; j < 2; ++j) {  // the likeliest by far
         problem.target(b, j, 7) = problem.draft(b, j, 7) = 80.F;
         problem.drafts(b, j) = 7;
       }
-    problem.target(0, 0, 69) = NAN;
+    problem.target(0, 0, 170) = NAN;
     problem.target(1, 1, 3) = inf;
-    for (std::size_t i = 0; i < 70; ++i) problem.target(2, 2, i) = -inf;
-    problem.draft(3, 0, 5) = NAN;
-    for (std::size_t i = 0; i < 70; ++i) problem.draft(4, 1, i) = -inf;
+    for (std::size_t i = 0; i < 300; ++i) problem.target(2, 2, i) = -inf;
+    problem.draft(3, 0, 165) = NAN;
+    for (std::size_t i = 0; i < 300; ++i) problem.draft(4, 1, i) = -inf;
     problem.drafts(5, 1) = -1;
-    problem.drafts(6, 0) = 70;
+    problem.drafts(6, 0) = 300;
     // What lies beside the rows would make these stand.
-    problem.target(5, 0, 71) = problem.target(6, 0, 70) = 100.F;
-    problem.draft(5, 0, 71) = problem.draft(6, 0, 70) = 0.F;
-    for (std::size_t i = 0; i < 70; ++i)
+    problem.target(5, 0, 301) = problem.target(6, 0, 300) = 100.F;
+    problem.draft(5, 0, 301) = problem.draft(6, 0, 300) = 0.F;
+    for (std::size_t i = 0; i < 300; ++i)
       if (i != 11) problem.target(7, 2, i) = -inf;
     problem.target(8, 0, 7) = -inf;
     const Accepted given = problem.run({.temperature = temperature, .seed = 8});

@@ -202,7 +202,7 @@ struct ClusterTargets {
     a_row = a.row_bytes;
     of_keys = a.code_share * left;
     of_rows = left - of_keys;
-    if (of_keys < 0.8 * _all * a_key) return;
+    if (of_keys < 0.8 * _all * a_key || left < 1.05 * _all * a_key) return;  // something is left for rows
     of_rows += of_keys - _all * a_key;  // what codes of all keys leave; near to all, all are read
     of_keys = _all * a_key;
   }

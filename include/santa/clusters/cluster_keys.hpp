@@ -16,6 +16,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <string>
 #include <utility>
 
 namespace santa {
@@ -108,9 +109,8 @@ void cluster_keys(const Space& space, const ClusteredCache<Cache, MemorySpace>& 
 /// Clusters a request's chunk once its newest token has filled it, for batches of one shape: called after each append
 /// (or after every few), each call does a part of the work. All is decided on the device: calls neither fence, allocate
 /// nor read back, and can be captured. Until its clusters are there a chunk is read as it is.
-/// Calls:  `calls` of them cluster a chunk, at most one of each request at a time; 1: a call does all of it. Chunks
-/// must
-///         not fill faster, or ever more keys are in no cluster.
+/// Calls:  `calls` of them cluster a chunk, at most one of each request at a time; 1: a call does all of it. If chunks
+///         fill faster, ever more keys are in no cluster.
 /// Memory: a row of float a cluster and (request, kv head), and 96 rows besides.
 template <class MemorySpace>
 class NewestClusters {

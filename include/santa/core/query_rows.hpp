@@ -99,7 +99,7 @@ struct FoldedQueryRows : QueryRows {
     constexpr int most = 16;  // read at once
     float sum = 0.F;
     for (const int end = first + count; first < end; first += most) {
-      float q[most];
+      float q[most] = {};
       const int some = end - first < most ? end - first : most;
       QueryRows::read(head, first, some, q);
       for (int i = 0; i < some; ++i) sum += offset_part(q[i], spread[first + i], center[first + i]);

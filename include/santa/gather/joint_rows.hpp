@@ -27,6 +27,8 @@ class JointRows {
   using Numbers = typename Scores::Heads;
   static constexpr int batch = 16;
   static constexpr int capacity = Group::queue_capacity;
+  static_assert(capacity % batch == 0 && capacity >= 3 * batch - 1 + Group::size, "as RowQueue has it");
+  static_assert(capacity % 4 == 0, "weights begin at whole 16 bytes");
 
  public:
   static constexpr bool rescored = false;
@@ -58,7 +60,7 @@ class JointRows {
 
   /// Queues the drawn rows of a tile with weights: `drawn` has a bit for each lane of which the row is drawn, and each
   /// such lane what the row's weights are multiplied by. `first` is the tile's first key.
-  KOKKOS_FORCEINLINE_FUNCTION void add(std::int64_t first, std::uint32_t drawn, float by, Scores& weights) {
+  KOKKOS_FORCEINLINE_FUNCTION void add(std::int64_t first, std::uint32_t drawn, float by, const Scores& weights) {
     if (drawn == 0) return;
     const auto place = [&](int lane) {
       return _order.place(_order.size() + Kokkos::popcount(drawn & ((std::uint32_t{1} << lane) - 1U)));

@@ -88,7 +88,8 @@ class MmaSums {
     }
     add(from, b);
   }
-  /// The same of weights that are operands: of each block the rounded ones and their rests, times first_scale.
+  /// The same of weights that are operands: of each block the rounded ones and their rests, times what RowScale
+  /// says.
   __device__ __forceinline__ void add(std::uint32_t from, const std::uint32_t (&b)[blocks * parts][2]) {
 #pragma unroll
     for (int i = 0; i < steps / 2; ++i) {

@@ -44,13 +44,15 @@ struct LeastSlope : DebiasingRows {
   }
 };
 
-/// Moves the aim down the slope, by factors of 1 at most.
+/// Moves the aim down the slope, by factors of 1 at most; what is 0 stays so, whatever its slope.
 struct MoveAim : DebiasingRows {
   template <class Block>
   KOKKOS_FUNCTION void operator()(const Block& block, std::int64_t index) const {
     const std::int64_t first = index * block_rows, count = count_of(index);
-    block.for_each(count,
-                   [&](std::int64_t i) { next[first + i] = v[first + i] * fixed_exp(least - slope(first + i)); });
+    block.for_each(count, [&](std::int64_t i) {
+      const double now = v[first + i];
+      next[first + i] = now > 0. ? now * fixed_exp(least - slope(first + i)) : 0.;
+    });
     const double sum = block.real_sum(count, [&](std::int64_t i) { return next[first + i]; });
     block.single([&] { part[index] = sum; });
   }

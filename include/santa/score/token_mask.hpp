@@ -115,7 +115,7 @@ struct WholeTiles {
     const std::int32_t tokens = rows.count(unit.batch);
     if (tokens < rows.tokens) to = from;  // some see nothing
     if (!rows.causal) return;
-    const std::int64_t oldest = unit.length > a.window ? unit.length - a.window : 0;
+    const std::int64_t oldest = first_in_window(unit.length, a.window);
     const std::int64_t newest = unit.length - tokens;  // of keys that all see, the last one
     from = from > oldest ? from : oldest;
     to = to < newest + 1 ? to : newest + 1;

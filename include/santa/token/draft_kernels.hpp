@@ -38,10 +38,8 @@ struct LogitSum {
 
   /// That of more tokens, in any order; factor: log2(e) / temperature.
   KOKKOS_FUNCTION void merge(const LogitSum& other, float factor) {
-    if (largest != largest || other.best < 0) {
-      if (other.largest != other.largest) largest = other.largest;
-      return;
-    }
+    if (other.largest != other.largest) largest = other.largest;  // whatever it saw before
+    if (largest != largest || other.best < 0) return;
     const bool better = best < 0 || other.largest > largest || (other.largest == largest && other.best < best);
     const float most = better ? other.largest : largest;
     mass = mass * lanes::exp2((largest - most) * factor) + other.mass * lanes::exp2((other.largest - most) * factor);

@@ -39,7 +39,7 @@ KOKKOS_INLINE_FUNCTION bool delta_is_settled(const MassUnitArguments& a, const U
     if (!is_finite(carried_log_delta(a, unit.head_row(a, head)))) return false;
   return true;
 }
-/// Whether all heads of a unit have a delta / Z of a ModelBudget.
+/// Whether all heads of a unit have a delta / Z of a ModelBudget, or none has one yet, as this is a first step.
 KOKKOS_INLINE_FUNCTION bool has_common_ratio(const MassUnitArguments& a, const Unit& unit) {
   if (!a.model.given()) return false;
   for (int head = 0; head < unit.heads && a.carried; ++head)

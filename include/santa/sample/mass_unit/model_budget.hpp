@@ -103,6 +103,7 @@ class ModelBudget {
     require_usable(space);
     for (const State& state : _states) state.reset(space);
     Kokkos::deep_copy(space, _ratio, lanes::not_a_number);
+    Kokkos::deep_copy(space, _counts, 0);
     detail::mark_whole_heads<Build>(space, kernel());
   }
   /// Forgets those of one request, for another that takes its place. Neither fences nor allocates.
