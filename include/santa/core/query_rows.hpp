@@ -96,13 +96,11 @@ struct FoldedQueryRows : QueryRows {
   }
   /// Part of <q, center>: of `count` features from `first` on.
   KOKKOS_FUNCTION float offset_part(int head, int first, int count) const {
-    constexpr int most = 16;  // read at once
     float sum = 0.F;
-    for (const int end = first + count; first < end; first += most) {
-      float q[most] = {};
-      const int some = end - first < most ? end - first : most;
-      QueryRows::read(head, first, some, q);
-      for (int i = 0; i < some; ++i) sum += offset_part(q[i], spread[first + i], center[first + i]);
+    for (int i = 0; i < count; ++i) {
+      float q = 0.F;
+      QueryRows::read(head, first + i, 1, &q);
+      sum += offset_part(q, spread[first + i], center[first + i]);
     }
     return sum;
   }

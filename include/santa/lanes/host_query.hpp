@@ -142,9 +142,9 @@ class HostQuery<T> {
     constexpr float shift = 0x1.8p23F;  // a sum with it has no room for a fraction
     Simd<std::int32_t, 16> sum = 0;
     for (int d = 0; d < _dim; d += 16) {
-      const auto scaled = as_rounded(Simd<float, 16>::load(natural + d) * Simd<float, 16>(inverse));
-      const auto codes = bit_cast<std::int32_t>(scaled + Simd<float, 16>(shift)) -
-                         Simd<std::int32_t, 16>(std::bit_cast<std::int32_t>(shift));
+      // One rounding, whatever a compiler makes of products and sums.
+      const auto scaled = fma(Simd<float, 16>::load(natural + d), Simd<float, 16>(inverse), Simd<float, 16>(shift));
+      const auto codes = bit_cast<std::int32_t>(scaled) - Simd<std::int32_t, 16>(std::bit_cast<std::int32_t>(shift));
       codes.store(code + d);
       sum += codes;
     }
