@@ -23,20 +23,20 @@ struct ClusterWork {
 };
 
 /// Which phase is what. Between two of them all teams of a chunk have to be done with the first. Those that take long
-/// are cut in `slices`.
+/// are cut in `pieces`.
 struct ChunkPhases {
   static constexpr int rounds = 6;
-  std::int32_t slices = 1;
+  std::int32_t pieces = 1;
 
   enum Kind : std::uint8_t { start, assign, count, sort, means, sums, squares, spread, mean_codes, codes };
   struct Phase {
     Kind kind;
-    int slice;
+    int piece;
     int of;  // 0: keys, 1: values
   };
 
-  [[nodiscard]] KOKKOS_FUNCTION int of_round() const { return slices + 3; }
-  [[nodiscard]] KOKKOS_FUNCTION int of_codes() const { return 4 + slices; }
+  [[nodiscard]] KOKKOS_FUNCTION int of_round() const { return pieces + 3; }
+  [[nodiscard]] KOKKOS_FUNCTION int of_codes() const { return 4 + pieces; }
   [[nodiscard]] KOKKOS_FUNCTION int all() const { return 1 + rounds * of_round() + 2 * of_codes() + 1; }
 
   [[nodiscard]] KOKKOS_FUNCTION Phase at(int n) const {
@@ -44,8 +44,8 @@ struct ChunkPhases {
     n -= 1;
     if (n < rounds * of_round()) {
       const int step = n % of_round();
-      if (step < slices) return {assign, step, 0};
-      return {static_cast<Kind>(count + step - slices), 0, 0};
+      if (step < pieces) return {assign, step, 0};
+      return {static_cast<Kind>(count + step - pieces), 0, 0};
     }
     n -= rounds * of_round();
     int of = 0;
@@ -64,9 +64,9 @@ struct ChunkPhases {
 struct ChunkPart {
   int number, all;
 
-  /// Where the team's share of one slice of [0, count) begins, or that of the team `next` further on.
-  [[nodiscard]] KOKKOS_FUNCTION int begin(int count, int next, int slice, int slices) const {
-    return static_cast<int>(std::int64_t{count} * (slice * all + number + next) / (slices * all));
+  /// Where the team's share of one piece of [0, count) begins, or that of the team `next` further on.
+  [[nodiscard]] KOKKOS_FUNCTION int begin(int count, int next, int piece, int pieces) const {
+    return static_cast<int>(std::int64_t{count} * (piece * all + number + next) / (pieces * all));
   }
 };
 

@@ -45,7 +45,7 @@ class ChunkTeam {
     const ChunkPhases::Phase phase = phases.at(number);
     switch (phase.kind) {
       case ChunkPhases::start: return start();
-      case ChunkPhases::assign: return assign(phase.slice, phases.slices);
+      case ChunkPhases::assign: return assign(phase.piece, phases.pieces);
       case ChunkPhases::count: return count();
       case ChunkPhases::sort: return sort();
       case ChunkPhases::means: return take_means(phase.of == 0 ? _keys : _values);
@@ -53,7 +53,7 @@ class ChunkTeam {
       case ChunkPhases::squares: return add_squares(phase.of == 0 ? _keys : _values);
       case ChunkPhases::spread: return find_spread(phase.of);
       case ChunkPhases::mean_codes: return encode_means(phase.of);
-      case ChunkPhases::codes: return encode(phase.of == 0 ? _keys : _values, phase, phases.slices);
+      case ChunkPhases::codes: return encode(phase.of == 0 ? _keys : _values, phase, phases.pieces);
     }
   }
 
@@ -63,16 +63,16 @@ class ChunkTeam {
     Kokkos::parallel_for(Kokkos::TeamVectorRange(_member, begin, end), f);
     _member.team_barrier();
   }
-  /// The team's share of [0, count), or of one slice of it.
+  /// The team's share of [0, count), or of one piece of it.
   template <class F>
-  KOKKOS_FUNCTION void share(int count, const F& f, int slice = 0, int slices = 1) const {
-    each(_part.begin(count, 0, slice, slices), _part.begin(count, 1, slice, slices), f);
+  KOKKOS_FUNCTION void share(int count, const F& f, int piece = 0, int pieces = 1) const {
+    each(_part.begin(count, 0, piece, pieces), _part.begin(count, 1, piece, pieces), f);
   }
   /// The same of f(i) by a thread each, whose lanes f shares out.
   template <class F>
-  KOKKOS_FUNCTION void share_threads(int count, const F& f, int slice = 0, int slices = 1) const {
+  KOKKOS_FUNCTION void share_threads(int count, const F& f, int piece = 0, int pieces = 1) const {
     Kokkos::parallel_for(
-        Kokkos::TeamThreadRange(_member, _part.begin(count, 0, slice, slices), _part.begin(count, 1, slice, slices)),
+        Kokkos::TeamThreadRange(_member, _part.begin(count, 0, piece, pieces), _part.begin(count, 1, piece, pieces)),
         f);
     _member.team_barrier();
   }
@@ -113,7 +113,7 @@ class ChunkTeam {
 
   /// Each key's nearest centroid, the first of equally near ones; the first of all where no distance is a number. A
   /// thread has a key, its lanes 8 centroids each.
-  KOKKOS_FUNCTION void assign(int slice, int slices) const {
+  KOKKOS_FUNCTION void assign(int piece, int pieces) const {
     share_threads(
         _chunk - _skipped,
         [&](int i) {
@@ -125,7 +125,7 @@ class ChunkTeam {
           Kokkos::single(Kokkos::PerThread(_member),
                          [&] { _cluster_of[key] = static_cast<std::uint16_t>(best.cluster); });
         },
-        slice, slices);
+        piece, pieces);
   }
   KOKKOS_FUNCTION Nearest nearest_of(int key, int first) const {
     struct alignas(32) Eight {
@@ -265,7 +265,7 @@ class ChunkTeam {
     });
   }
   /// Codes of what each row lies from its cluster's mean.
-  KOKKOS_FUNCTION void encode(const Rows& rows, const ChunkPhases::Phase& phase, int slices) const {
+  KOKKOS_FUNCTION void encode(const Rows& rows, const ChunkPhases::Phase& phase, int pieces) const {
     const int of = phase.of;
     if (of == 1 && !_to.arrays.value_codes) return;
     const float* spread = _to.spread(of);
@@ -278,7 +278,7 @@ class ChunkTeam {
               encode_nibbles([&](int j) { return (feature(rows, key, j) - centroid(cluster, j)) / spread[j]; }, _width,
                              _to.codes(of, slot));
         },
-        phase.slice, slices);
+        phase.piece, pieces);
   }
 
   const Member& _member;

@@ -66,14 +66,14 @@ auto chunk_policy(const Space& space, std::int64_t teams) {
 
 template <class Space, class Cache, class MemorySpace>
 auto chunk_kernel(const Space& space, const ClusteredCache<Cache, MemorySpace>& cache,
-                  const ClusterMemory<MemorySpace>& memory, std::int64_t chunks, std::int32_t slices) {
+                  const ClusterMemory<MemorySpace>& memory, std::int64_t chunks, std::int32_t pieces) {
   using Addresses = typename Cache::Addresses;
   const Shape shape = cache.shape();
   return ChunkKernel<Addresses>{cache.addresses(),
                                 cache.length_data(),
                                 cache.clusters().arrays(),
                                 memory.work(),
-                                {slices},
+                                {pieces},
                                 shape.length,
                                 0,
                                 static_cast<std::int32_t>(shape.dim),
@@ -120,9 +120,9 @@ class NewestClusters {
   NewestClusters(const Space& space, const ClusteredKeys<MemorySpace>& keys, std::int64_t calls = 96)
       : _jobs(keys.shape().batch * keys.shape().kv_heads), _memory(space, keys.arrays(), _jobs) {
     detail::require(calls >= 1, "calls", calls, "1 or more, for a chunk to be clustered");
-    const auto phases = [](std::int32_t slices) { return std::int64_t{detail::ChunkPhases{slices}.all()}; };
-    while (_slices < 16 && phases(2 * _slices) <= calls) _slices *= 2;
-    _phases_of_call = static_cast<std::int32_t>((phases(_slices) + calls - 1) / calls);
+    const auto phases = [](std::int32_t pieces) { return std::int64_t{detail::ChunkPhases{pieces}.all()}; };
+    while (_pieces < 16 && phases(2 * _pieces) <= calls) _pieces *= 2;
+    _phases_of_call = static_cast<std::int32_t>((phases(_pieces) + calls - 1) / calls);
     _progress =
         detail::allocate<Progress>(space, "santa::newest_clusters::progress", std::int64_t{2}, keys.shape().batch);
   }
@@ -136,7 +136,7 @@ class NewestClusters {
                     shape.batch * shape.kv_heads, "that of the clustered keys (" + std::to_string(_jobs) + ")");
     if (_jobs == 0) return;
     const detail::NewestChunkKernel<typename Cache::Addresses> kernel{
-        detail::chunk_kernel(space, cache, _memory, _jobs, _slices),
+        detail::chunk_kernel(space, cache, _memory, _jobs, _pieces),
         {_progress.data(), _progress.data() + _progress.extent(1)}};
     for (int n = 0; n < _phases_of_call; ++n)
       Kokkos::parallel_for("santa::newest_clusters", detail::chunk_policy(space, _jobs * kernel.all.parts), kernel);
@@ -146,7 +146,7 @@ class NewestClusters {
   using Progress = Kokkos::View<std::int32_t**, Kokkos::LayoutRight, MemorySpace>;
 
   std::int64_t _jobs;
-  std::int32_t _slices = 1, _phases_of_call = 1;
+  std::int32_t _pieces = 1, _phases_of_call = 1;
   detail::ClusterMemory<MemorySpace> _memory;
   Progress _progress;  // [2][batch]: phases that are done, teams that have arrived
 };

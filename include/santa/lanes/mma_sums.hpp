@@ -116,7 +116,7 @@ class MmaSums {
       if constexpr (varies)
         return _by[b][k];
       else
-        return first_scale_of_rows;
+        return first_scale;
     }
     template <class Scores>
     __device__ __forceinline__ void fit(Scores& scores, MmaSums& sums) {
@@ -141,7 +141,6 @@ class MmaSums {
 
    private:
     static constexpr bool varies = scaled && !any_weight;
-    static constexpr float first_scale_of_rows = any_weight ? 1.F : 0x1p7F;
 
     /// Brings the largest weights of heads that exceed it to about 2^7.
     template <class Scores>

@@ -30,7 +30,7 @@ struct CommonRatio {
   /// measured, docs/model_budget.md.
   static constexpr float part = 0.25F;
   static constexpr float first_guess = -8.F;  // log2
-  static constexpr float reads_all = -100.F;  // log2 of a delta / Z below every weight's share that floats have
+  static constexpr float reads_all = -100.F;  // log2 of a delta / Z far below the share of any weight that counts
 
   /// Where the numbers of one of a team's heads lie.
   struct Place {

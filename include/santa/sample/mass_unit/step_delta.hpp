@@ -58,39 +58,39 @@ class StepDeltas {
     _second = load(StateArray::log2_sum);
   }
 
-  /// The same of a lane's own head, by lanes side by side.
-  [[nodiscard]] KOKKOS_FUNCTION Float own(const Group& group, const MassUnitArguments& a, const Unit& unit,
+  /// log2 of delta of the head that a lane has, where a lane has one number (head i in lane i): as `find` has it.
+  [[nodiscard]] KOKKOS_FUNCTION float own(const Group& group, const MassUnitArguments& a, const Unit& unit,
                                           bool together) const {
     if (_found) return _first;
-    if (covers_all(a, unit)) return -lanes::infinity;
-    const float shared =
-        together ? shared_log_ratio(group, unit.heads,
-                                    [&](int head) {
-                                      return CarriedDelta{group.value_of(_first, head), group.value_of(_second, head)};
-                                    })
-                 : lanes::not_a_number;
-    CarriedDelta own{_first, _second};
-    if (is_finite(shared)) own.log_ratio = shared;
-    return is_finite(own.log_delta()) ? own.log_delta() : -lanes::infinity;
+    return settled({_first, _second}, shared_ratio(group, unit, together), covers_all(a, unit));
   }
 
   /// log2 of each head's delta: as GivenDelta has it; of heads that draw together with one delta / Z.
   KOKKOS_FUNCTION void find(const Group& group, const MassUnitArguments& a, const Unit& unit, bool together,
                             float* log_delta) const {
-    const auto carried = [&](int head) {
-      return CarriedDelta{group.value_of(_first, head), group.value_of(_second, head)};
-    };
-    if (_found) return group.for_all_heads(unit.heads, [&](int head) { log_delta[head] = carried(head).log_ratio; });
+    if (_found)
+      return group.for_all_heads(unit.heads, [&](int head) { log_delta[head] = carried(group, head).log_ratio; });
     const bool all_rows = covers_all(a, unit);
-    const float shared = together ? shared_log_ratio(group, unit.heads, carried) : lanes::not_a_number;
-    group.for_all_heads(unit.heads, [&](int head) {
-      CarriedDelta own = carried(head);
-      if (is_finite(shared)) own.log_ratio = shared;
-      log_delta[head] = !all_rows && is_finite(own.log_delta()) ? own.log_delta() : -lanes::infinity;
-    });
+    const float shared = shared_ratio(group, unit, together);
+    group.for_all_heads(unit.heads,
+                        [&](int head) { log_delta[head] = settled(carried(group, head), shared, all_rows); });
   }
 
  private:
+  [[nodiscard]] KOKKOS_FUNCTION CarriedDelta carried(const Group& group, int head) const {
+    return {group.value_of(_first, head), group.value_of(_second, head)};
+  }
+  /// log2 of the delta / Z that heads share which draw together, or no number.
+  [[nodiscard]] KOKKOS_FUNCTION float shared_ratio(const Group& group, const Unit& unit, bool together) const {
+    if (!together) return lanes::not_a_number;
+    return shared_log_ratio(group, unit.heads, [&](int head) { return carried(group, head); });
+  }
+  /// From what a head carries; everything is read where that is no number.
+  [[nodiscard]] KOKKOS_FUNCTION static float settled(CarriedDelta own, float shared, bool all_rows) {
+    if (is_finite(shared)) own.log_ratio = shared;
+    return !all_rows && is_finite(own.log_delta()) ? own.log_delta() : -lanes::infinity;
+  }
+
   bool _found;    // by a kernel before
   Float _first;   // log2(delta) if found, or what is carried of log2(delta / Z), head i in lane i
   Float _second;  // what is carried of log2(Z)
