@@ -131,7 +131,7 @@ class Debiasing {
     const Numbers all = numbers(static_cast<std::int64_t>(6 * n)), along = numbers(_rank);
     DebiasingRows of{};
     of.rows = static_cast<std::int64_t>(n);
-    double** const arrays[] = {&of.w, &of.v, &of.next, &of.Kw, &of.Kv, &of.K_next};
+    double** const arrays[] = {&of.w, &of.v, &of.next, &of.kernel_w, &of.kernel_v, &of.kernel_next};
     for (std::size_t k = 0; k < 6; ++k) *arrays[k] = all.data() + k * n;
     const Kokkos::View<const double*, Kokkos::HostSpace> given(own.weight.data(), n);
     for (std::size_t k = 0; k < 3; ++k) Kokkos::deep_copy(Kokkos::subview(all, std::pair(k * n, (k + 1) * n)), given);

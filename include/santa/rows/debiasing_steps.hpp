@@ -15,11 +15,11 @@ namespace santa::detail::inline SANTA_BUILD {
 /// What a step of debiasing works on: weights w, their aim v, and what the kernel's matrix maps them to.
 struct DebiasingRows {
   std::int64_t rows;
-  double *w, *v, *Kw, *Kv;      // [rows]
-  double *next, *K_next;        // [rows]: where v goes
-  double* part;                 // [blocks()]: sums of blocks of rows, which the host adds up in order
-  const double *factor, *left;  // [columns][rows], [rows]: the matrix is factor^T factor + diag(left)
-  double* along;                // [columns]
+  double *w, *v, *kernel_w, *kernel_v;  // [rows]
+  double *next, *kernel_next;           // [rows]: where v goes
+  double* part;                         // [blocks()]: sums of blocks of rows, which the host adds up in order
+  const double *factor, *left;          // [columns][rows], [rows]: the matrix is factor^T factor + diag(left)
+  double* along;                        // [columns]
   int columns;
   double share = 0., rate = 0., least = 0., scale = 1.;  // of this step
 
@@ -29,7 +29,7 @@ struct DebiasingRows {
     return rest < block_rows ? rest : block_rows;
   }
   [[nodiscard]] KOKKOS_FUNCTION double slope(std::int64_t i) const {
-    return rate * ((1. - share) * Kw[i] + share * Kv[i]);
+    return rate * ((1. - share) * kernel_w[i] + share * kernel_v[i]);
   }
 };
 
@@ -86,25 +86,25 @@ struct MultiplyRows : DebiasingRows {
     const std::int64_t first = index * block_rows, count = count_of(index);
     block.for_each(count, [&](std::int64_t i) {
       next[first + i] *= scale;
-      K_next[first + i] = left[first + i] * next[first + i];
+      kernel_next[first + i] = left[first + i] * next[first + i];
     });
     if constexpr (Block::in_order) {
       for (int c = 0; c < columns; ++c) {
         const double* const of = factor + c * rows + first;
         const double times = along[c];
-        double* const to = K_next + first;
+        double* const to = kernel_next + first;
         for (std::int64_t i = 0; i < count; ++i) to[i] += times * of[i];
       }
     } else {
       block.for_each(count, [&](std::int64_t i) {
-        double sum = K_next[first + i];
+        double sum = kernel_next[first + i];
         for (int c = 0; c < columns; ++c) sum += along[c] * factor[c * rows + first + i];
-        K_next[first + i] = sum;
+        kernel_next[first + i] = sum;
       });
     }
     const double away = block.real_sum(count, [&](std::int64_t k) {
       const std::int64_t i = first + k;
-      return ((1. - share) * w[i] + share * next[i]) * ((1. - share) * Kw[i] + share * K_next[i]);
+      return ((1. - share) * w[i] + share * next[i]) * ((1. - share) * kernel_w[i] + share * kernel_next[i]);
     });
     block.single([&] { part[index] = away; });
   }
@@ -121,12 +121,12 @@ struct TakeStep : DebiasingRows {
       const std::int64_t i = first + k;
       if (taken) {
         w[i] = (1. - share) * w[i] + share * next[i];
-        Kw[i] = (1. - share) * Kw[i] + share * K_next[i];
+        kernel_w[i] = (1. - share) * kernel_w[i] + share * kernel_next[i];
         v[i] = next[i];
-        Kv[i] = K_next[i];
+        kernel_v[i] = kernel_next[i];
       } else {
         v[i] = w[i];
-        Kv[i] = Kw[i];
+        kernel_v[i] = kernel_w[i];
       }
     });
   }
