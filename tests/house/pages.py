@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 from typing import Iterator, NamedTuple
 
-PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "python/README.md")  # and all below docs/ and bench/
+PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "python/README.md")
+FOLDERS = ("bench", "docs", "examples")  # and all pages below these
 FENCE = re.compile(r"(?P<indent> *)(?P<fence>```+|~~~+)(?P<info>[^`]*)$")
 
 
@@ -60,7 +61,7 @@ def closes(line: str, fence: str) -> bool:
 def pages(root: Path) -> Iterator[Page]:
     """All pages that are there, in the order of their names."""
     paths = {root / name for name in PAGES if (root / name).is_file()}
-    for folder in ("docs", "bench"):
+    for folder in FOLDERS:
         paths.update((root / folder).rglob("*.md"))
     for path in sorted(paths):
         yield read_page(path.relative_to(root).as_posix(), path.read_text(encoding="utf-8"))
