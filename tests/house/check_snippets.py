@@ -34,7 +34,6 @@ from pages import Block, Page, pages
 
 # Pages that are still to be converted.
 NOT_YET = {
-    "README.md",
     "docs/clusters.md",
     "docs/feature_keys.md",
     "docs/lossless.md",
