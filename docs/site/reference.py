@@ -19,6 +19,8 @@ FOLDERS = {
     "gather": "Sums of drawn rows",
 }
 LABEL = r"[A-Z][a-z]+(?: by)?"
+# Labels that formatting has moved into a line.
+INNER = r"Bytes|Cache|Computes|Errors|Exchanges|Layout|Memory|Order|Random|Requires|Shapes|Source|Units|Variance"
 
 
 def escaped(text):
@@ -34,7 +36,7 @@ def paragraphs(docstring):
     by two, 'name  what it is'."""
     blocks = []
     for line in docstring:
-        line = re.sub(rf"(?<=[.;)]) (?={LABEL}: {{2,}}\S)", "\n", line)
+        line = re.sub(rf"(?<=[.;)]) (?=(?:{INNER}): |{LABEL}: {{2,}}\S)", "\n", line)
         for piece in line.split("\n"):
             section = re.match(rf"({LABEL}):\s+(.*)$", piece)
             item = re.match(r"  (\S.*?)\s{2,}(\S.*)$", piece)
