@@ -22,6 +22,7 @@ ENTRY_HEADERS = ["santa/santa.hpp", "santa/ranks/ranks.hpp", "santa/ranks/one_pr
 LANGUAGES = {".cpp": "cpp", ".hpp": "cpp", ".py": "python", ".cmake": "cmake", ".txt": "text", ".sh": "sh",
              ".json": "json"}
 LINK = re.compile(r"(\]\()([^)#\s:]+)((?:#[^)\s]*)?\))")
+TYPES = {}  # public types, and the folders that they are of
 LOG = logging.getLogger("mkdocs.hooks.santa")
 
 
@@ -34,8 +35,8 @@ def glossary():
     return "# Glossary\n" + section.group(1)
 
 
-def reference_pages():
-    """The reference's pages. Doxygen is named by the environment: DOXYGEN; it writes below DOXYGEN_OUTPUT."""
+def public_names():
+    """All public names. Doxygen is named by the environment: DOXYGEN; it writes below DOXYGEN_OUTPUT."""
     include = ROOT / "include"
     output = pathlib.Path(os.environ["DOXYGEN_OUTPUT"])
     declarations.run_doxygen(os.environ.get("DOXYGEN", "doxygen"), ROOT / "docs/site/Doxyfile", include, output)
@@ -43,7 +44,7 @@ def reference_pages():
     bare = list(declarations.undocumented(names))
     if bare:
         raise PluginError("public names without a docstring:\n" + "\n".join(bare))
-    return reference.pages(names, declarations.CUSTOMARY)
+    return names
 
 
 def repository_path(page, target):
@@ -61,6 +62,8 @@ def page_of(path):
     """The page of the site that has a file of the repository."""
     if path.startswith("docs/"):
         return path[len("docs/"):]
+    if path == "include/santa/santa.hpp":
+        return "reference/index.md"
     if pathlib.PurePosixPath(path).suffix in (".md", ".svg", ".png"):
         return "repository/" + path
     return f"repository/{path}.source.md"
@@ -98,7 +101,9 @@ def content_of(path):
 
 def on_files(files, config):
     """Adds the pages that are made: the reference, the glossary, and what pages of docs/ link to outside of it."""
-    made = {"reference/" + path: text for path, text in reference_pages().items()}
+    names = public_names()
+    TYPES.update((name.name, reference.folder_of(name)) for name in names if name.name[0].isupper())
+    made = {"reference/" + path: text for path, text in reference.pages(names, declarations.CUSTOMARY).items()}
     made["glossary.md"] = glossary()
     todo = [(file.src_uri, file.content_string) for file in files if file.src_uri.endswith(".md")]
     while todo:
@@ -124,7 +129,10 @@ def on_files(files, config):
 
 
 def on_page_markdown(markdown, page, config, files):
-    """Links to files of the repository become links to their pages."""
-    if page.file.src_uri.startswith("reference/"):
+    """Links to files of the repository become links to their pages, and names of types links to the reference."""
+    uri = page.file.src_uri
+    if uri.startswith("reference/") or uri.endswith(".source.md"):
         return markdown
-    return rewritten(markdown, page.file.src_uri)
+    if not uri.startswith("repository/"):
+        markdown = reference.link_names(markdown, TYPES, "", "reference/")
+    return rewritten(markdown, uri)

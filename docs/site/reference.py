@@ -129,25 +129,26 @@ def page(folder, names, customary):
     return "\n".join(lines)
 
 
-def link_names(text, where, here):
-    """Names between backticks as links to where they are told of, outside of code blocks and headings."""
+def link_names(text, where, here, below=""):
+    """Names between backticks as links to where they are told of, outside of code blocks and headings. `below`: where
+    the reference's pages are, seen from this one."""
     out, code = [], False
     for line in text.split("\n"):
         if line.startswith("```"):
             code = not code
-        if not code and not line.startswith(("#", "```", "<small>", "|")):
-            line = re.sub(r"(?<!\[)`(\w+)`", lambda m: linked(m, where, here), line)
+        if not code and not line.startswith(("#", "```", "<")):
+            line = re.sub(r"(?<![\[`])`(?:santa::)?(\w+)`(?!`)", lambda m: linked(m, where, here, below), line)
         out.append(line)
     return "\n".join(out)
 
 
-def linked(match, where, here):
+def linked(match, where, here, below):
     """A link in the place of a name, if it is a public one of another heading."""
     folder = where.get(match.group(1))
     if folder is None:
         return match.group(0)
-    page_of = "" if folder == here else f"{folder}.md"
-    return f"[`{match.group(1)}`]({page_of}#{match.group(1).lower()})"
+    page_of = "" if folder == here else f"{below}{folder}.md"
+    return f"[{match.group(0)}]({page_of}#{match.group(1).lower()})"
 
 
 def folder_of(name):
