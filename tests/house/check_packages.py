@@ -2,7 +2,7 @@
 """Checks what packages say of the library: check_packages.py [<folder of the repository>]
 
 agree    version, licence and description are those of include/santa/core/version.hpp, LICENSE and CMakeLists.txt, in
-         CITATION.cff, the recipes of packaging/, the pkg-config files and, where it is there, python/pyproject.toml
+         CITATION.cff, the recipes of packaging/, the pkg-config files, the site and, where it is there, python/pyproject.toml
 option   what a recipe sets of CMake's SANTA_... is an option of the project
 file     what a recipe names in the checkout is there
 
@@ -35,6 +35,7 @@ PATTERNS = {
     "CITATION.cff": Facts(r"^version: (.+)$", r"^license: (.+)$", r"^abstract: (.+)$"),
     CONDA: Facts(r'^  version: "(.+)"$', r"^  license: (.+)$", r"^  summary: (.+)$"),
     SPACK: Facts(r'^    version\("([^"]+)"', r'^    license\("([^"]+)"', r'^class Santa\(.*\n    """([^"\n]+)'),
+    "docs/site/mkdocs.yml": Facts(None, None, r"^site_description: (.+)$"),
     "cmake/santa.pc.in": Facts(None, r"^License: (.+)$", None),
     "cmake/santa-kernels.pc.in": Facts(None, r"^License: (.+)$", None),
 }

@@ -10,7 +10,7 @@ from spack.package import *
 
 
 class Santa(CMakePackage, CudaPackage):
-    """Sampled decode attention on Kokkos"""
+    """Decode attention that samples instead of reading everything"""
 
     # The checkout that this file lies in, as there is no release to fetch yet.
     git = pathlib.Path(__file__).resolve().parents[6].as_uri()
