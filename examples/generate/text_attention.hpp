@@ -3,6 +3,7 @@
 
 #include "generate/plans.hpp"
 #include "generate/policy.hpp"
+#include "generate/text_key_copies.hpp"
 #include "generate/value_means.hpp"
 #include <santa/sample/mass_unit/model_budget.hpp>
 #include <santa/sample/mass_unit/state.hpp>
@@ -38,6 +39,8 @@ class TextAttention {
   [[nodiscard]] const Policy& policy() const { return _policy; }
   /// Fences.
   [[nodiscard]] RowCounts rows() const;
+  /// Bytes read of keys, values and copies of keys, as a share of those of exact attention. Fences.
+  [[nodiscard]] double bytes_share() const;
   /// log2 of the layers' common delta / Z, where they have one. Fences.
   [[nodiscard]] double log_ratio() const;
   /// Rows read in each layer. Fences.
@@ -45,15 +48,20 @@ class TextAttention {
 
  private:
   [[nodiscard]] ModelBudgetOptions<Memory> budget_options(const Settings& settings) const;
+  /// Whether copies of the keys are read in a text of so many tokens.
+  [[nodiscard]] bool reads_copies(std::int64_t length) const { return _copies && length >= _policy.from; }
 
   Policy _policy;
   std::uint64_t _seed;
   std::int64_t _slot;
   ValueMeans _means;
-  std::vector<DecodeState<Memory>> _states;        // of the layers, but of a ratio's
-  std::unique_ptr<ModelBudget<Memory>> _budget;    // which has those
+  std::vector<DecodeState<Memory>> _states;      // of the layers, but of a ratio's
+  std::unique_ptr<ModelBudget<Memory>> _budget;  // which has those
+  std::unique_ptr<TextKeyCopies> _copies;
   Kokkos::View<Statistics**, Memory> _statistics;  // [layers, kv_heads], of the last token
   Kokkos::View<std::int64_t*, Memory> _rows;       // [layers], of all
+  Kokkos::View<double*, Memory> _bytes;            // [layers], of all
+  std::int64_t _row_bytes;
   std::int64_t _visible = 0;
 };
 
