@@ -79,7 +79,7 @@ def declaration(lines, line, kind):
     indent = len(lines[begin]) - len(lines[begin].lstrip())
     text = "\n".join(source[indent:] if not source[:indent].strip() else source.strip()
                      for source in lines[begin:begin + 60])
-    text = re.sub(r"\b(KOKKOS_(FORCEINLINE_|INLINE_)?FUNCTION|\[\[nodiscard\]\]) ?", "", text)
+    text = re.sub(r"(\bKOKKOS_(FORCEINLINE_|INLINE_)?FUNCTION\b|\[\[nodiscard\]\]) ?", "", text)
     if kind == "enum":
         return text[:text.index("}") + 1] + ";"
     depth = 0
@@ -141,7 +141,7 @@ class Reader:
         return place
 
     def members(self, compound):
-        """Public members that a user calls or sets: functions and data, with neither operators nor constructors."""
+        """Public members that a user calls or sets: constructors, functions and data, without operators."""
         short = compound.find("compoundname").text.split("::")[-1].split("<")[0].strip()
         found = []
         for section in compound.findall("sectiondef"):
@@ -149,10 +149,15 @@ class Reader:
                 continue
             for member in section.findall("memberdef"):
                 name = member.find("name").text
-                if member.get("kind") not in ("function", "variable") or name.startswith("operator") or \
-                        name.lstrip("~") == short:
+                kind = member.get("kind")
+                if kind not in ("function", "variable") or name.startswith(("operator", "~")):
                     continue
-                found.append(self.named(member, member.get("kind"), name))
+                own = self.named(member, kind, name)
+                if own and name == short:
+                    own.kind = "constructor"
+                if own and own.kind != "constructor" or own and "(" in own.declaration and "default" not in \
+                        self.lines(own.file)[own.line - 1] and f"const {short}&" not in own.declaration:
+                    found.append(own)
         return sorted((member for member in found if member), key=lambda member: (member.file, member.line))
 
     def compounds(self):
@@ -257,5 +262,5 @@ def undocumented(names):
             yield f"{name.file}:{name.line} {name.name}"
         members = {member.name for member in name.members if member.docstring}
         for member in name.members:
-            if member.name not in members and member.name not in CUSTOMARY and not told_by(name, member.name):
+            if member.kind != "constructor" and member.name not in members and member.name not in CUSTOMARY and not told_by(name, member.name):
                 yield f"{member.file}:{member.line} {name.name}::{member.name}"

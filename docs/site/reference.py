@@ -18,6 +18,10 @@ FOLDERS = {
     "schedule": "Units of work",
     "gather": "Sums of drawn rows",
 }
+# What a page begins with; others follow in the order of their headers.
+FIRST = ["DecodePlan", "PlanOptions", "RunOptions", "decode", "ContiguousCache", "PagedCache", "MassUnitOf", "MassUnit",
+         "DecodeState", "ClusterPlan", "Clusters", "DrawPlan", "ResamplePlan", "TokenSampler", "ShardedPlan", "Shape",
+         "Statistics"]
 LABEL = r"[A-Z][a-z]+(?: by)?"
 # Labels that formatting has moved into a line.
 INNER = r"Bytes|Cache|Computes|Errors|Exchanges|Layout|Memory|Order|Random|Requires|Shapes|Source|Units|Variance"
@@ -88,28 +92,36 @@ def grouped(names):
     return groups
 
 
+def told(member, customary):
+    """What is said of a member."""
+    return rendered(member.docstring) or customary.get(member.name, "")
+
+
+def data_table(members, customary):
+    """Data of a class: options, results."""
+    lines = ["| member | |", "|---|---|"]
+    for member in members:
+        declared = " ".join(member.declaration.rstrip(";").split()).replace("|", "\\|")
+        lines.append(f"| `{declared}` | {told(member, customary).replace(chr(10), ' ')} |")
+    return lines + [""]
+
+
 def member_lines(owner, customary):
-    """A class's members as Markdown."""
-    lines = []
-    for name, members in grouped(owner.members).items():
+    """A class's members: data as a table, functions by themselves."""
+    data = [member for member in owner.members if member.kind == "variable"]
+    lines = data_table(data, customary) if data else []
+    for member in owner.members:
+        if member.kind == "constructor":
+            lines += ["```cpp", member.declaration, "```\n", rendered(member.docstring) + "\n"]
+    functions = [member for member in owner.members if member.kind == "function"]
+    for name, members in grouped(functions).items():
         lines.append(f"### `{owner.name}::{name}` {{ #{owner.name.lower()}-{name.lower()} }}\n")
         for member in members:
-            lines += ["```cpp", member.declaration, "```\n"]
-            if member.docstring:
-                lines.append(rendered(member.docstring) + "\n")
+            text = rendered(member.docstring)
+            lines += ["```cpp", member.declaration, "```\n"] + ([text + "\n"] if text else [])
         if not any(member.docstring for member in members) and name in customary:
             lines.append(customary[name] + "\n")
     return lines
-
-
-def table_of_data(owner, customary):
-    """Options and results are mostly data: a table, if that is all there is."""
-    lines = ["| member | |", "|---|---|"]
-    for member in owner.members:
-        told = rendered(member.docstring).replace("\n", " ") or customary.get(member.name, "")
-        declared = " ".join(member.declaration.rstrip(";").split())
-        lines.append(f"| `{declared.replace('|', chr(92) + '|')}` | {told} |")
-    return lines + [""]
 
 
 def page(folder, names, customary):
@@ -122,10 +134,7 @@ def page(folder, names, customary):
             lines += ["```cpp", one.declaration, "```\n"]
             if one.docstring:
                 lines.append(rendered(one.docstring) + "\n")
-            if one.members and all(member.kind == "variable" for member in one.members):
-                lines += table_of_data(one, customary)
-            else:
-                lines += member_lines(one, customary)
+            lines += member_lines(one, customary)
     return "\n".join(lines)
 
 
@@ -164,13 +173,14 @@ def pages(names, customary):
              " all but ranks, which have headers of their own.\n"]
     for folder in FOLDERS:
         own = [name for name in names if folder_of(name) == folder]
+        own.sort(key=lambda name: FIRST.index(name.name) if name.name in FIRST else len(FIRST))
         if not own:
             continue
         made[f"{folder}.md"] = link_names(page(folder, own, customary), where, folder)
         index += [f"## [{FOLDERS[folder]}]({folder}.md)\n", "| name | |", "|---|---|"]
         for name, group in grouped(own).items():
-            told = next((first_sentence(one.docstring) for one in group if one.docstring), "")
-            index.append(f"| [`{name}`]({folder}.md#{name.lower()}) | {told} |")
+            text = next((first_sentence(one.docstring) for one in group if one.docstring), "")
+            index.append(f"| [`{name}`]({folder}.md#{name.lower()}) | {text} |")
         index.append("")
     made["index.md"] = "\n".join(index)
     return made

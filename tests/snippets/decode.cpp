@@ -45,13 +45,14 @@ void strided(const Space& space, const View<float***>& query, const View<float**
   const std::size_t batch = 2, kv_heads = 8, length = 4096, dim = 128;
   const santa::Exact method;
   // [strided]
-  // The default View of a device is LayoutLeft, whose last extent is not contiguous: name LayoutRight.
-  Kokkos::View<santa::bfloat16****, Kokkos::LayoutRight, Memory> block("keys, values", 2 * batch, length, kv_heads,
-                                                                       dim);
-  const auto keys = Kokkos::subview(block, Kokkos::make_pair(std::size_t{0}, batch), Kokkos::ALL, Kokkos::ALL,
-                                    Kokkos::ALL);  // any strides, as long as that of the last extent is 1
-  const auto values =
-      Kokkos::subview(block, Kokkos::make_pair(batch, 2 * batch), Kokkos::ALL, Kokkos::ALL, Kokkos::ALL);
+  // The default of a View on a device is LayoutLeft, whose last extent is not contiguous: name LayoutRight.
+  using Block = Kokkos::View<santa::bfloat16****, Kokkos::LayoutRight, Memory>;
+  const Block block("keys and values", 2 * batch, length, kv_heads, dim);
+
+  // Any strides will do, as long as that of the last extent is 1.
+  const auto all = Kokkos::ALL;
+  const auto keys = Kokkos::subview(block, Kokkos::make_pair(std::size_t{0}, batch), all, all, all);
+  const auto values = Kokkos::subview(block, Kokkos::make_pair(batch, 2 * batch), all, all, all);
   santa::decode(space, method, query, santa::ContiguousCache{keys, values}, out);
   // [/strided]
 }
