@@ -50,7 +50,8 @@ def comment_above(lines, line):
             break
         above -= 1
     last = above
-    while above >= 0 and re.match(r"\s*//", lines[above]):
+    indent = re.match(r"\s*", lines[last + 1]).group(0)  # deeper ones go on with what stands behind the line above
+    while above >= 0 and re.match(indent + "//", lines[above]):
         above -= 1
     return [re.sub(r"^\s*///?<? ?", "", text).rstrip() for text in lines[above + 1:last + 1]]
 

@@ -5,23 +5,23 @@ Undocumented public names, and links to files that are not there, are errors of 
 import logging
 import os
 import pathlib
-import posixpath
 import re
 import sys
 
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File
+from mkdocs.utils import get_relative_url
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import declarations  # noqa: E402
 import reference  # noqa: E402
+from links import linked_files, page_of, rewritten, source_of  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ENTRY_HEADERS = ["santa/santa.hpp", "santa/ranks/ranks.hpp", "santa/ranks/one_process.hpp", "santa/ranks/mpi.hpp",
                  "santa/ranks/nccl.hpp"]
 LANGUAGES = {".cpp": "cpp", ".hpp": "cpp", ".py": "python", ".cmake": "cmake", ".txt": "text", ".sh": "sh",
              ".json": "json"}
-LINK = re.compile(r"(\]\()([^)#\s:]+)((?:#[^)\s]*)?\))")
 TYPES = {}  # public types, and the folders that they are of
 LOG = logging.getLogger("mkdocs.hooks.santa")
 
@@ -45,48 +45,6 @@ def public_names():
     if bare:
         raise PluginError("public names without a docstring:\n" + "\n".join(bare))
     return names
-
-
-def repository_path(page, target):
-    """The repository's path of what a page at <page> (relative to the root) links to."""
-    return posixpath.normpath(posixpath.join(posixpath.dirname(page), target))
-
-
-def source_of(uri):
-    """Where a page of the site comes from, relative to the repository's root."""
-    return uri[len("repository/"):-len(".source.md")] if uri.endswith(".source.md") else \
-        uri[len("repository/"):] if uri.startswith("repository/") else "docs/" + uri
-
-
-def page_of(path):
-    """The page of the site that has a file of the repository."""
-    if path.startswith("docs/"):
-        return path[len("docs/"):]
-    if path == "include/santa/santa.hpp":
-        return "reference/index.md"
-    if pathlib.PurePosixPath(path).suffix in (".md", ".svg", ".png"):
-        return "repository/" + path
-    return f"repository/{path}.source.md"
-
-
-def rewritten(text, uri):
-    """A page's text, with links into the repository as links to pages of the site."""
-    source = source_of(uri)
-
-    def replace(match):
-        path = repository_path(source, match.group(2))
-        if path.startswith("docs/") and source.startswith("docs/"):
-            return match.group(0)
-        return match.group(1) + posixpath.relpath(page_of(path), posixpath.dirname(uri) or ".") + match.group(3)
-    return LINK.sub(replace, text)
-
-
-def linked_files(text, source):
-    """Files outside of docs/ that a page links to."""
-    for match in LINK.finditer(text):
-        path = repository_path(source, match.group(2))
-        if not path.startswith("docs/"):
-            yield path
 
 
 def content_of(path):
@@ -136,3 +94,24 @@ def on_page_markdown(markdown, page, config, files):
     if not uri.startswith("repository/"):
         markdown = reference.link_names(markdown, TYPES, "", "reference/")
     return rewritten(markdown, uri)
+
+
+def offline(output, url):
+    """The search of pages that are read as files needs a script, which is not to come from elsewhere."""
+    return output.replace("https://unpkg.com/iframe-worker/shim", get_relative_url("site/file_worker.js", url))
+
+
+def on_post_page(output, page, config):
+    return offline(output, page.url)
+
+
+def on_post_template(output_content, template_name, config):
+    return offline(output_content, template_name)
+
+
+def on_post_build(config):
+    """Nothing that a page shows or runs comes from elsewhere: the site works offline."""
+    for path in pathlib.Path(config["site_dir"]).rglob("*.html"):
+        elsewhere = re.search(r"<(?:script|img|link|iframe)[^>]* (?:src|href)=\"?(?:https?:)?//[^>]*>", path.read_text())
+        if elsewhere:
+            raise PluginError(f"{path}: not of this site: {elsewhere.group(0)}")

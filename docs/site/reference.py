@@ -97,8 +97,8 @@ def told(member, customary):
     return rendered(member.docstring) or customary.get(member.name, "")
 
 
-def data_table(members, customary):
-    """Data of a class: options, results."""
+def short_table(members, customary):
+    """Members that a line is enough for: data, and functions without a docstring of their own."""
     lines = ["| member | |", "|---|---|"]
     for member in members:
         declared = " ".join(member.declaration.rstrip(";").split()).replace("|", "\\|")
@@ -107,20 +107,20 @@ def data_table(members, customary):
 
 
 def member_lines(owner, customary):
-    """A class's members: data as a table, functions by themselves."""
-    data = [member for member in owner.members if member.kind == "variable"]
-    lines = data_table(data, customary) if data else []
+    """A class's members: constructors, a table of those that are told in a line, functions by themselves."""
+    lines = []
     for member in owner.members:
         if member.kind == "constructor":
             lines += ["```cpp", member.declaration, "```\n", rendered(member.docstring) + "\n"]
-    functions = [member for member in owner.members if member.kind == "function"]
-    for name, members in grouped(functions).items():
+    functions = grouped(member for member in owner.members if member.kind == "function")
+    long = {name: members for name, members in functions.items() if any(member.docstring for member in members)}
+    short = [member for member in owner.members if member.kind != "constructor" and member.name not in long]
+    if short:
+        lines += short_table(short, customary)
+    for name, members in long.items():
         lines.append(f"### `{owner.name}::{name}` {{ #{owner.name.lower()}-{name.lower()} }}\n")
         for member in members:
-            text = rendered(member.docstring)
-            lines += ["```cpp", member.declaration, "```\n"] + ([text + "\n"] if text else [])
-        if not any(member.docstring for member in members) and name in customary:
-            lines.append(customary[name] + "\n")
+            lines += ["```cpp", member.declaration, "```\n", rendered(member.docstring) + "\n"]
     return lines
 
 
