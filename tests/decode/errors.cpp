@@ -176,6 +176,16 @@ SANTA_SPACE_TEST_CASE("runs_reject_extents_that_do_not_match") {
         "santa: lengths.extent(0) is 3; accepted: the batch of keys (2)");
 }
 
+SANTA_SPACE_TEST_CASE("lengths_lie_without_gaps") {
+  using Memory = typename Space::memory_space;
+  const Call<Space> call;
+  const Kokkos::View<std::int32_t**, Kokkos::LayoutRight, Memory> table("test::lengths", 2, 3);
+  const Kokkos::View<std::int32_t*, Kokkos::LayoutStride, Memory> column = Kokkos::subview(table, Kokkos::ALL, 1);
+  CHECK(message_of([&] {
+          static_cast<void>(ContiguousCache{call.keys, call.values, column}.shape());
+        }) == "santa: lengths.stride(0) is 3; accepted: 1: elements lie without gaps");
+}
+
 SANTA_SPACE_TEST_CASE("runs_reject_shapes_that_their_plan_was_not_made_for") {
   using Bad = Call<Space>;
   const auto both = [](std::size_t a, std::size_t b, std::size_t c, std::size_t d, const std::string& message,

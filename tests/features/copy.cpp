@@ -138,6 +138,28 @@ SANTA_SPACE_TEST_CASE("feature_keys_that_do_not_fit_are_named") {
                        std::invalid_argument);
 }
 
+SANTA_SPACE_TEST_CASE("mean_and_deviation_lie_without_gaps") {
+  using Keys = FeatureKeysOf<Space, bfloat16>;
+  Problem<Space, bfloat16> problem({.batch = 2, .heads = 1, .kv_heads = 1, .length = 40, .dim = 24});
+  problem.fill(1).upload();
+  const Keys good = feature_keys(problem);
+  const decltype(good.mean) padded(Kokkos::view_alloc("test::padded", Kokkos::AllowPadding), 2, 1, 24);
+  REQUIRE(padded.stride(0) == 32);
+  const auto rejects = [&](const Keys& keys, const char* sentence) {
+    CHECK_THROWS_WITH_AS(transpose_keys(Space{}, problem.cache(), keys), sentence, std::invalid_argument);
+    CHECK_THROWS_WITH_AS(append_keys(Space{}, problem.cache(), keys), sentence, std::invalid_argument);
+    const auto cache = feature_cache(problem, keys, Bernoulli{});
+    CHECK_THROWS_WITH_AS(validate(Space{}, cache), sentence, std::invalid_argument);
+    CHECK_THROWS_WITH_AS(run_once(Exact{}, problem, cache), sentence, std::invalid_argument);
+  };
+  Keys bad = good;
+  bad.mean = padded;
+  rejects(bad, "santa: mean.stride(0) is 32; accepted: 24: elements lie without gaps");
+  bad = good;
+  bad.deviation = padded;
+  rejects(bad, "santa: deviation.stride(0) is 32; accepted: 24: elements lie without gaps");
+}
+
 SANTA_SPACE_TEST_CASE("policies_that_can_not_be_are_named") {
   Problem<Space, bfloat16> problem({.batch = 1, .heads = 1, .kv_heads = 1, .length = 8, .dim = 8});
   problem.fill(1).upload();

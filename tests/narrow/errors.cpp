@@ -44,6 +44,27 @@ SANTA_SPACE_TEST_CASE("narrow_keys_that_do_not_fit_are_named") {
                        "santa: dim is 12; accepted: a multiple of 8 from 8 to 256", std::invalid_argument);
 }
 
+SANTA_SPACE_TEST_CASE("what_stands_beside_narrow_keys_lies_without_gaps") {
+  using Codes = NarrowKeysOf<Space, std::int8_t>;
+  Problem<Space, bfloat16> problem({.batch = 2, .heads = 1, .kv_heads = 1, .length = 40, .dim = 24});
+  problem.fill(1).upload();
+  const Codes good(Space{}, problem.shape);
+  const decltype(good.center) padded(Kokkos::view_alloc("test::padded", Kokkos::AllowPadding), 2, 1, 24);
+  REQUIRE(padded.stride(0) == 32);
+  const auto rejects = [&](const Codes& narrow, const char* sentence) {
+    CHECK_THROWS_WITH_AS(calibrate(Space{}, problem.cache(), narrow), sentence, std::invalid_argument);
+    CHECK_THROWS_WITH_AS(encode_keys(Space{}, problem.cache(), narrow), sentence, std::invalid_argument);
+    CHECK_THROWS_WITH_AS(run_once(Exact{}, problem, NarrowCache{problem.cache(), narrow}), sentence,
+                         std::invalid_argument);
+  };
+  Codes bad = good;
+  bad.center = padded;
+  rejects(bad, "santa: center.stride(0) is 32; accepted: 24: elements lie without gaps");
+  bad = good;
+  bad.spread = padded;
+  rejects(bad, "santa: spread.stride(0) is 32; accepted: 24: elements lie without gaps");
+}
+
 SANTA_SPACE_TEST_CASE("rows_to_encode_lie_in_the_cache") {
   Problem<Space, bfloat16> problem({.batch = 1, .heads = 1, .kv_heads = 1, .length = 40, .dim = 64});
   problem.fill(1).upload();

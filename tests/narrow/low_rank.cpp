@@ -151,6 +151,19 @@ SANTA_SPACE_TEST_CASE("low_rank_keys_that_do_not_fit_are_named") {
   rejects(Keys{}, "santa: kv_heads is 0; accepted: 1 to 65535");
 }
 
+SANTA_SPACE_TEST_CASE("a_projection_lies_without_gaps") {
+  Problem<Space, bfloat16, bfloat16> problem({.batch = 1, .heads = 2, .kv_heads = 2, .length = 40, .dim = 24});
+  problem.fill(3).upload();
+  auto narrow = low_rank_keys(problem, 1);
+  decltype(narrow.projection) padded(Kokkos::view_alloc("test::padded", Kokkos::AllowPadding), 2, 1, 24);
+  REQUIRE(padded.stride(0) == 32);
+  narrow.projection = padded;
+  const char* const sentence = "santa: projection.stride(0) is 32; accepted: 24: elements lie without gaps";
+  CHECK_THROWS_WITH_AS(encode_keys(Space{}, problem.cache(), narrow), sentence, std::invalid_argument);
+  CHECK_THROWS_WITH_AS(run_once(Exact{}, problem, NarrowCache{problem.cache(), narrow}), sentence,
+                       std::invalid_argument);
+}
+
 SANTA_SPACE_TEST_CASE("validate_names_what_is_not_finite_in_low_rank_keys") {
   Problem<Space, bfloat16, bfloat16> problem({.batch = 2, .heads = 4, .kv_heads = 2, .length = 40, .dim = 64});
   problem.fill(3).upload();

@@ -21,8 +21,8 @@ namespace santa {
 /// Keys feature by feature: a step that uses some features of its queries reads those rows alone. Beside them, how many
 /// keys of a request are filled, and mean and deviation of these, by which policies choose features.
 /// Layout:   keys [batch, kv_heads, dim, capacity], last extent contiguous, capacity the cache's length or more; mean
-///           and deviation (root mean square, from the mean) [batch, kv_heads, dim], contiguous; lengths [batch]. Rows
-///           at multiples of 16 bytes are fastest.
+///           and deviation (root mean square, from the mean) [batch, kv_heads, dim], without gaps; lengths [batch].
+///           Rows at multiples of 16 bytes are fastest.
 /// Made by:  `transpose_keys`, and `append_keys` when the cache has grown (cache/transpose_keys.hpp).
 template <Element T, class MemorySpace>
 struct FeatureKeys {
@@ -65,7 +65,7 @@ struct FeatureKeys {
       for (int i = 0; i < rank; ++i)
         detail::require(extent(view, i) == expected[i], name + ".extent(" + std::to_string(i) + ")", extent(view, i),
                         "that of keys (" + std::to_string(expected[i]) + ")");
-      detail::require_rows(name, view);
+      detail::require_no_gaps(detail::array_of(name, view));
     };
     check(mean, "mean", 3);
     check(deviation, "deviation", 3);

@@ -111,7 +111,7 @@ struct LowRankKeys {
     require_rank(rank(), shape.dim);
     detail::require_extent(projection, "projection", 0, shape.kv_heads, "that of keys");
     detail::require_extent(projection, "projection", 1, rank(), "that of keys");
-    detail::require_rows("projection", projection);
+    detail::require_no_gaps(detail::array_of("projection", projection));
     return shape;
   }
 

@@ -66,7 +66,7 @@ struct CodeAddresses {
 /// both up: <q, key> = <q, center> + scale_i <q * spread, code_i>. Layout:   codes [batch, length, kv_heads, dim]
 /// (int4x2: dim / 2 of them) or, head-major, [batch, kv_heads, length,
 ///           dim], last extent contiguous; scales [batch, kv_heads, length], last extent contiguous;
-///           center, spread [batch, kv_heads, dim], contiguous rows. Rows of codes at multiples of 16 bytes are
+///           center, spread [batch, kv_heads, dim], without gaps. Rows of codes at multiples of 16 bytes are
 ///           fastest.
 /// Made by:  `calibrate` and `encode_keys` (cache/encode_keys.hpp).
 /// Source:   per-channel statistics for keys: KIVI (arXiv 2402.02750); per-row scales are ours, so that a token is
@@ -106,11 +106,13 @@ struct NarrowKeys {
     const auto check = [&](const auto& view, const std::string& name, std::int64_t row) {
       const std::int64_t expected[3] = {shape.batch, shape.kv_heads, row};
       for (std::size_t i = 0; i < 3; ++i) detail::require_extent(view, name, i, expected[i], "that of codes");
-      detail::require_rows(name, view);
     };
     check(scales, "scales", shape.length);
     check(center, "center", shape.dim);
     check(spread, "spread", shape.dim);
+    detail::require_rows("scales", scales);
+    detail::require_no_gaps(detail::array_of("center", center));
+    detail::require_no_gaps(detail::array_of("spread", spread));
     return shape;
   }
 

@@ -96,6 +96,16 @@ template <class View>
 void require_rows(std::string_view name, const View& view) {
   require_rows(array_of(name, view));
 }
+/// All elements lie one after another, and there is data: for what is read or written by one index.
+[[gnu::noinline]] inline void require_no_gaps(const Array& array) {
+  require_data(array);
+  std::int64_t expected = 1;
+  for (int i = array.rank - 1; i >= 0 && expected > 0; --i) {
+    if (array.stride[i] != expected && array.extent[i] > 1)
+      reject_extent(array, i, ".stride(", array.stride[i], std::to_string(expected) + ": elements lie without gaps");
+    expected *= array.extent[i];
+  }
+}
 
 inline void require_initialized() {
   if (!Kokkos::is_initialized())
