@@ -401,4 +401,11 @@ SANTA_SPACE_TEST_CASE("states_of_no_use_are_named_and_nothing_is_written") {
   const typename States::View data("data", 2, 5, 6, 50);
   CHECK(complaint([&] { States(problem.shape, data); }) ==
         "santa: states.extent(3) is 50; accepted: that of the shape (56)");
+  const Shape one{.batch = 1, .heads = 1, .kv_heads = 1, .length = 8, .dim = 40};
+  const auto floats = States::floats_of_head(one);
+  const typename States::View padded(Kokkos::view_alloc("padded", Kokkos::AllowPadding), 2, 1, 1, floats);
+  REQUIRE(!padded.span_is_contiguous());
+  CHECK(complaint([&] { States(one, padded); }) == "santa: states.stride(0) is " + std::to_string(padded.stride(0)) +
+                                                       "; accepted: " + std::to_string(floats) +
+                                                       ": elements lie without gaps");
 }

@@ -87,7 +87,7 @@ class AttentionStates {
     const std::int64_t expected[3] = {shape.batch, shape.query_rows(), floats_of_head(shape)};
     const detail::Array array = detail::array_of("states", data);
     for (int i = 0; i < 3; ++i) detail::require_extent(array, i + 1, expected[i], "that of the shape");
-    detail::require_data(array);
+    detail::require_no_gaps(array);
     const bool aligned = reinterpret_cast<std::uintptr_t>(data.data()) % 16 == 0;
     if (!aligned) detail::reject("states.data()", "misaligned", "a multiple of 16 bytes");
   }
