@@ -153,18 +153,107 @@ def make_passages(arguments: argparse.Namespace) -> None:
 # --- Results -------------------------------------------------------------------------
 
 
+def parsed(text: str, where: str) -> dict[str, Any]:
+    """Return the object that a text in JSON is; `where` names it in errors."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{where}: not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise UserError(f"{where}: not an object of JSON")
+    return value
+
+
+def read_text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: not a text in UTF-8") from None
+
+
+def is_number(value: Any) -> bool:
+    known = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return known and math.isfinite(value)
+
+
+def require_entries(
+    row: dict[str, Any], where: str, texts: Iterable[str], numbers: Iterable[str]
+) -> None:
+    for key in texts:
+        if not isinstance(row.get(key), str):
+            raise UserError(f"{where}: '{key}' is {row.get(key)!r}; accepted: a text")
+    for key in numbers:
+        if not is_number(row.get(key)):
+            given = repr(row.get(key))
+            raise UserError(f"{where}: '{key}' is {given}; accepted: a finite number")
+
+
+def check_run(run: dict[str, Any], where: str) -> None:
+    """Check what is read of a line below. Errors: UserError, by the line."""
+    numbers = ["context", "seed", "rows_read", "rows_visible"]
+    require_entries(run, where, ("kind", "name", "policy"), numbers)
+    if run["kind"] != "text":
+        require_entries(run, where, (), ("depth",))
+    if not run["rows_visible"] > 0:
+        raise UserError(f"{where}: 'rows_visible' is 0; accepted: more")
+    lists = ["came", "best", "losses", "divergences"]
+    for key in lists + ["rows_by_token"] * ("rows_by_token" in run):
+        values = run.get(key)
+        if not isinstance(values, list) or not all(map(is_number, values)):
+            raise UserError(f"{where}: '{key}' is not a list of finite numbers")
+        count = len(run["came"])
+        if key in lists and (len(values) != count or count == 0):
+            raise UserError(
+                f"{where}: '{key}' has {len(values)} numbers; accepted: one for each "
+                "token of 'came', of which there is one at least"
+            )
+        if not len(values) < run["context"]:
+            raise UserError(
+                f"{where}: '{key}' has {len(values)} numbers; accepted: fewer than "
+                f"the context ({run['context']})"
+            )
+
+
 def read_runs(paths: Iterable[Path]) -> list[dict[str, Any]]:
-    """Read the lines of santa-generate --evaluate, each with its exact counterpart."""
+    """Read the lines of santa-generate --evaluate, each with its exact counterpart.
+
+    Errors: UserError, by the line: one that is not such a line, or whose passage has no
+    exact line before it.
+    """
     runs = []
     for path in paths:
         exact: dict[str, Any] = {}
-        for line in path.read_text().splitlines():
-            run = json.loads(line)
+        for number, line in enumerate(read_text(path).splitlines(), 1):
+            where = f"{path}: line {number}"
+            run = parsed(line, where)
+            check_run(run, where)
             if run["policy"] == "exact":
                 exact = run
+            elif any(run[k] != exact.get(k) for k in ("name", "context", "came")):
+                raise UserError(
+                    f"{where}: {run['policy']!r} of {run['name']!r}, {run['context']} "
+                    "tokens, does not follow the exact line of the same passage"
+                )
             run["exact"] = exact
             runs.append(run)
     return runs
+
+
+def read_summary(path: Path) -> dict[str, Any]:
+    return parsed(read_text(path), str(path))
+
+
+def rows_of(
+    summary: dict[str, Any], path: Path, section: str, *numbers: str
+) -> list[dict[str, Any]]:
+    """Return the rows of a section, which have these numbers. Errors: UserError."""
+    rows = summary.get(section)
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise UserError(f"{path}: no list '{section}'; accepted: what results writes")
+    for number, row in enumerate(rows, 1):
+        where = f"{path}: row {number} of '{section}'"
+        require_entries(row, where, ("policy",), ("context", *numbers))
+    return rows
 
 
 def interval(values: list[float]) -> float | None:
@@ -176,7 +265,9 @@ def interval(values: list[float]) -> float | None:
 
 
 def agreement(runs: list[dict[str, Any]]) -> float:
-    pairs = [p for run in runs for p in zip(run["best"], run["exact"]["best"])]
+    pairs = [
+        p for run in runs for p in zip(run["best"], run["exact"]["best"], strict=True)
+    ]
     return sum(a == b for a, b in pairs) / len(pairs)
 
 
@@ -197,7 +288,10 @@ def rows_read(runs: list[dict[str, Any]]) -> float:
 def budget_of(policy: str) -> dict[str, Any]:
     """Return the budget that a policy names: rows, or an error in their place."""
     kind, _, rest = policy.partition(":")
-    number = float(rest.partition(",")[0])
+    try:
+        number = float(rest.partition(",")[0])
+    except ValueError:
+        raise UserError(f"the policy {policy!r} names no number behind ':'") from None
     if kind.startswith("error"):
         budget = 0.1 if number in ERRORS_OF_A_TENTH else ERROR_BUDGET
         return {"rows_budget": budget, "target_error": number}
@@ -210,8 +304,11 @@ ERROR_BUDGET = 0.15
 ERRORS_OF_A_TENTH = (0.093, 0.055, 0.022)
 
 
-def near_budget(runs: list[dict[str, Any]], budget: float) -> float:
-    """Return the part of the tokens but the first that read 0.9 to 1.1 of the budget."""
+def near_budget(runs: list[dict[str, Any]], budget: float) -> float | None:
+    """Return the part of the tokens but the first that read 0.9 to 1.1 of the budget.
+
+    None where there are only first tokens.
+    """
     near, count = 0, 0
     for run in runs:
         rows = run["rows_by_token"]
@@ -223,7 +320,7 @@ def near_budget(runs: list[dict[str, Any]], budget: float) -> float:
             asked = budget * visible * (run["context"] - len(rows) + i)
             near += 0.9 * asked <= rows[i] <= 1.1 * asked
             count += 1
-    return near / count
+    return near / count if count > 0 else None
 
 
 def summarise_text(
@@ -282,12 +379,15 @@ def summarise_needles(
     }
 
 
-def keep(summary: dict[str, Any], old: dict[str, Any]) -> None:
+def keep(summary: dict[str, Any], path: Path) -> None:
     """Add the rows of an older file that are not measured anew."""
+    old = read_summary(path)
+    require_entries(old, str(path), ("model",), ())
     for kind in [key for key, value in old.items() if isinstance(value, list)]:
         rows = summary.setdefault(kind, [])
         known = {(row["context"], row["policy"]) for row in rows}
-        rows = [r for r in old[kind] if (r["context"], r["policy"]) not in known]
+        rows = rows_of(old, path, kind)
+        rows = [r for r in rows if (r["context"], r["policy"]) not in known]
         summary[kind] += [{"model": old["model"], **row} for row in rows]
         summary[kind].sort(key=lambda row: (row["context"], row["policy"]))
 
@@ -314,7 +414,7 @@ def results(arguments: argparse.Namespace) -> None:
             row = summarise_needles(context, policy, group)
             summary["needles"].append({"model": arguments.model, **row})
     if arguments.keep is not None:
-        keep(summary, json.loads(arguments.keep.read_text()))
+        keep(summary, arguments.keep)
     arguments.output.write_text(json.dumps(summary, indent=1) + "\n")
     print(f"{arguments.output}: {len(summary[arguments.section])} rows")
 
@@ -324,18 +424,23 @@ def results(arguments: argparse.Namespace) -> None:
 
 def with_interval(row: dict[str, Any], key: str, factor: float, digits: int) -> str:
     value = f"{factor * row[key]:.{digits}f}"
-    half = row[f"{key}_interval"]
-    return value if half is None else f"{value} ± {factor * half:.{digits}f}"
+    half = row.get(f"{key}_interval")
+    return value if not is_number(half) else f"{value} ± {factor * half:.{digits}f}"
 
 
 def table(arguments: argparse.Namespace) -> None:
-    summary = json.loads(arguments.file.read_text())
+    summary = read_summary(arguments.file)
+    measured = ("top1_agreement", "perplexity_ratio", "kl_divergence")
+    file, share = arguments.file, "rows_read_fraction"
+    texts = rows_of(summary, file, arguments.section, share, "tokens", *measured)
+    found_of = ("found", "runs", "found_exact", "needles")
+    needles = rows_of(summary, file, "needles", share, *found_of)
     print(
         "| context | policy | rows read, % | tokens | top-1 agreement, % "
         "| perplexity, of exact | KL, 1/1000 nats |"
     )
     print("|---:|---|---:|---:|---:|---:|---:|")
-    for row in summary[arguments.section]:
+    for row in texts:
         print(
             f"| {row['context']} | {row['policy']} "
             f"| {100 * row['rows_read_fraction']:.1f} "
@@ -346,7 +451,7 @@ def table(arguments: argparse.Namespace) -> None:
     print()
     print("| context | policy | rows read, % | found, of runs | exact, of needles |")
     print("|---:|---|---:|---:|---:|")
-    for row in summary["needles"]:
+    for row in needles:
         print(
             f"| {row['context']} | {row['policy']} "
             f"| {100 * row['rows_read_fraction']:.1f} "
@@ -368,7 +473,17 @@ def picture_point(row: dict[str, Any], left: float, right: float) -> tuple[float
 
 
 def picture(arguments: argparse.Namespace) -> None:
-    rows = json.loads(arguments.file.read_text())["default_method"]
+    numbers = ("rows_read_fraction", "kl_divergence")
+    rows = rows_of(
+        read_summary(arguments.file), arguments.file, "default_method", *numbers
+    )
+    for number, row in enumerate(rows, 1):
+        if not row["rows_read_fraction"] > 0:
+            raise UserError(
+                f"{arguments.file}: row {number} of 'default_method': "
+                f"'rows_read_fraction' is {row['rows_read_fraction']}; accepted: more "
+                "than 0, for its logarithm"
+            )
     left, right = 0.03, 0.3
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
@@ -451,7 +566,8 @@ def row_of_policy(
 
 
 def policies_picture(arguments: argparse.Namespace) -> None:
-    rows = json.loads(arguments.file.read_text())["model_budget"]
+    summary = read_summary(arguments.file)
+    rows = rows_of(summary, arguments.file, "model_budget", "kl_divergence")
     low, high = -4.0, -1.5
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '

@@ -7,20 +7,24 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import io
 import json
 import math
 import sys
 import tempfile
 import unittest
 import xml.etree.ElementTree
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 if importlib.util.find_spec("numpy") is None:
     raise unittest.SkipTest("needs the package numpy")
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import real_model
+from gguf_file import UserError
 
 
 def run(policy: str, seed: int, **changed: Any) -> dict[str, Any]:
@@ -135,6 +139,80 @@ class ResultsTest(unittest.TestCase):
         # The background, a bar of share:0.1 at 2048 tokens, the legend.
         self.assertEqual(bars.count("#999999"), 2)
         self.assertEqual(len(bars), 1 + 1 + len(real_model.POLICIES))
+
+
+class RefusalTest(unittest.TestCase):
+    """Files that are no results: one sentence that names what is wrong."""
+
+    def refusal_of(self, *runs: dict[str, Any]) -> str:
+        with self.assertRaises(UserError) as caught:
+            summary_of(list(runs))
+        return str(caught.exception)
+
+    def test_runs_follow_the_exact_line_of_their_passage(self) -> None:
+        exact, sampled = run("exact", 0), run("share:0.1", 0)
+        part = "does not follow the exact line of the same passage"
+        self.assertIn(part, self.refusal_of(sampled))
+        for other in ({"name": "b"}, {"context": 4096}, {"came": [1, 3]}):
+            with self.subTest(other):
+                sentence = self.refusal_of(exact, sampled, sampled | other)
+                self.assertIn("scores.jsonl: line 3: 'share:0.1' of ", sentence)
+                self.assertIn(part, sentence)
+
+    def test_lines_that_are_no_runs(self) -> None:
+        for changed, part in (
+            ({"best": [1]}, "'best' has 1 numbers"),
+            ({"losses": [1.0]}, "'losses' has 1 numbers"),
+            ({"losses": [1.0, None]}, "'losses' is not a list of finite numbers"),
+            ({"divergences": 3}, "'divergences' is not a list"),
+            ({"came": [], "best": []}, "'came' has 0 numbers"),
+            ({"rows_visible": 0}, "'rows_visible' is 0"),
+            ({"context": 2}, "fewer than the context"),
+            ({"seed": "x"}, "'seed' is 'x'; accepted: a finite number"),
+            ({"policy": None}, "'policy' is None; accepted: a text"),
+            ({"kind": "needle", "depth": None}, "'depth' is None"),
+        ):
+            with self.subTest(part):
+                self.assertIn(part, self.refusal_of(run("exact", 0) | changed))
+        sentence = self.refusal_of(run("exact", 0), run("share", 0))
+        self.assertIn("'share' names no number", sentence)
+
+    def program(self, *arguments: str) -> str:
+        """Run the program, which refuses; return its sentence."""
+        errors = io.StringIO()
+        with mock.patch.object(sys, "argv", ["real_model.py", *arguments]):
+            with redirect_stderr(errors), redirect_stdout(io.StringIO()):
+                self.assertEqual(real_model.main(), 2)
+        self.assertEqual(errors.getvalue().count("\n"), 1)
+        return errors.getvalue()
+
+    def test_files_that_are_something_else(self) -> None:
+        line = json.dumps(run("exact", 0))
+        row = {"context": 1, "policy": "share:0.1", "kl_divergence": 0.1}
+        no_rows = {"default_method": [row | {"rows_read_fraction": 0}]}
+        with tempfile.TemporaryDirectory() as folder:
+            file, output = Path(folder) / "file", str(Path(folder) / "output")
+            results = ("results", str(file), "--model", "m", "--output", output)
+            picture = ("picture", str(file), "--output", output)
+            policies = ("policies", str(file), "--output", output)
+            for content, arguments, part in (
+                (line[:-9], results, "file: line 1: not JSON"),
+                ("[1]", results, "file: line 1: not an object"),
+                ("[" * 100000, results, "not JSON"),
+                (f"{line}\n{line}\n", ("table", str(file)), "file: not JSON"),
+                (line, ("table", str(file)), "no list 'default_method'"),
+                ('{"default_method": [{}]}', ("table", str(file)), "'policy' is None"),
+                (line, picture, "no list 'default_method'"),
+                (json.dumps(no_rows), picture, "row 1 of 'default_method'"),
+                (line, policies, "no list 'model_budget'"),
+                ("\udcff", results, "not a text in UTF-8"),
+            ):
+                file.write_bytes(content.encode("utf-8", "surrogateescape"))
+                with self.subTest(part, command=arguments[0]):
+                    self.assertIn(part, self.program(*arguments))
+            file.write_text(line)
+            kept = (*results, "--keep", str(file))
+            self.assertIn("'model' is None", self.program(*kept))
 
 
 class NeedleTest(unittest.TestCase):
