@@ -57,9 +57,13 @@ QUESTION = (
 )
 NUMBERS = (4719, 8263, 1548, 6032, 9375)
 
-# Two-sided 95 % quantiles of Student's t, by degrees of freedom.
-T_95 = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365}
-T_95 |= {15: 2.131}
+# Two-sided 95 % quantiles of Student's t, of 1 to 30 degrees of freedom; and of many.
+T_95 = (
+    *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228),
+    *(2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086),
+    *(2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042),
+)
+NORMAL_95 = 1.959964
 
 
 # --- Passages ------------------------------------------------------------------------
@@ -256,12 +260,24 @@ def rows_of(
     return rows
 
 
+def t_95(freedom: int) -> float:
+    """Return the two-sided 95 % quantile of Student's t.
+
+    Source: beyond the table the expansion in 1 / freedom, Abramowitz and Stegun 26.7.5.
+    """
+    if freedom <= len(T_95):
+        return T_95[freedom - 1]
+    z = NORMAL_95
+    second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
+    return z + (z**3 + z) / (4 * freedom) + second / freedom**2
+
+
 def interval(values: list[float]) -> float | None:
     """Half of the 95 % interval of the mean; None for a single value."""
     if len(values) < 2:
         return None
     error = statistics.stdev(values) / math.sqrt(len(values))
-    return T_95.get(len(values) - 1, 2.0) * error
+    return t_95(len(values) - 1) * error
 
 
 def agreement(runs: list[dict[str, Any]]) -> float:

@@ -10,6 +10,7 @@ import importlib.util
 import io
 import json
 import math
+import statistics
 import sys
 import tempfile
 import unittest
@@ -84,6 +85,26 @@ class ResultsTest(unittest.TestCase):
         # Two seeds, 0.5 and 1: standard error 0.25, one degree of freedom.
         self.assertAlmostEqual(row["top1_agreement_interval"], 12.706 * 0.25)
         self.assertIsNone(real_model.interval([1.0]))
+
+    def test_quantiles_are_those_of_student(self) -> None:
+        def mass(t: float, freedom: int) -> float:
+            """Within -t to t, by Simpson's rule."""
+            scale = math.exp(math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2))
+            scale /= math.sqrt(freedom * math.pi)
+            steps = 4000
+            sums = 0.0
+            for i in range(steps + 1):
+                x = t * i / steps
+                weight = 1 if i in (0, steps) else 4 if i % 2 else 2
+                sums += weight * (1 + x * x / freedom) ** (-(freedom + 1) / 2)
+            return 2 * scale * sums * t / (3 * steps)
+
+        for freedom in [*range(1, 45), 100, 10000]:
+            with self.subTest(freedom=freedom):
+                values = [float(i % 2) for i in range(freedom + 1)]
+                error = statistics.stdev(values) / math.sqrt(freedom + 1)
+                t = (real_model.interval(values) or 0.0) / error
+                self.assertAlmostEqual(mass(t, freedom), 0.95, delta=5e-5)
 
     def test_intervals_over_texts(self) -> None:
         runs = [*TEXT_RUNS, run("exact", 0, name="b"), run("share:0.1", 0, name="b")]
