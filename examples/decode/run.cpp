@@ -19,6 +19,13 @@ void refuse_to_overwrite(const Options& options) {
       throw UserError(name + std::string(" would overwrite the capture"));
 }
 
+/// Told now, rather than after minutes of work. What a file held before stays until there is something to write.
+void require_writable(const Options& options) {
+  for (const std::string& file : {options.output.string(), options.svg.string()})
+    if (!file.empty() && !std::ofstream(file, std::ios::app))
+      throw UserError(printable(file, 300) + ": the file can't be written");
+}
+
 /// Speed-ups are over the exact method: it runs even where it isn't asked for.
 std::vector<const MethodEntry*> with_exact(std::vector<const MethodEntry*> methods) {
   const MethodEntry* const exact = &all_methods().front();
@@ -46,6 +53,7 @@ Report run(const Options& options) {
   refuse_to_overwrite(options);
   const Capture capture =
       options.synthetic ? make_synthetic(*options.synthetic) : read_capture(options.file, options.layer);
+  require_writable(options);
   Progress progress;
   if (options.sweep) {
     Report report = sweep(capture, options.methods, options.measure, progress);

@@ -36,6 +36,14 @@ Policy probe_policy(const Settings& settings, std::int64_t kv_head_of_model, dou
   return policy;
 }
 
+/// Errors: UserError for a passage that is read whole where it is scored, which says nothing of a kv head.
+void require_sampled(const Passage& passage) {
+  const std::int64_t from = Policy{}.from;
+  if (static_cast<std::int64_t>(passage.scored) < from)
+    throw UserError("passage " + quote(passage.name) + " is scored from token " + std::to_string(passage.scored) +
+                    " on; accepted: from " + std::to_string(from) + " on, as shorter texts are read whole");
+}
+
 /// Gives a passage to the probes [first, first + count), beside exact attention.
 void probe(Texts& texts, const Passage& passage, const CalibrationOptions& options, std::size_t first,
            std::size_t count, std::vector<Probe>& probes) {
@@ -63,7 +71,11 @@ void probe(Texts& texts, const Passage& passage, const CalibrationOptions& optio
 
 std::vector<double> weights_of(const std::vector<Probe>& probes) {
   std::vector<double> weights;
-  for (const Probe& one : probes) weights.push_back(one.log_weight());
+  for (const Probe& one : probes) {
+    weights.push_back(one.log_weight());
+    if (!std::isfinite(weights.back()))
+      throw UserError("the weight of a kv head is not finite; accepted: a model whose logits are");
+  }
   const double mean = std::accumulate(weights.begin(), weights.end(), 0.) / static_cast<double>(weights.size());
   for (double& weight : weights) weight = std::exp2(std::clamp(weight - mean, -3., 3.));
   return weights;
@@ -78,7 +90,10 @@ void calibrate(const Model& model, const std::vector<Passage>& passages, const C
   std::size_t longest = 1;
   for (const Passage& passage : passages) longest = std::max(longest, passage.tokens.size());
   Texts texts(model, options.lanes + 1, static_cast<std::int64_t>(longest));
-  for (const Passage& passage : passages) texts.check_tokens(passage.tokens);
+  for (const Passage& passage : passages) {
+    texts.check_tokens(passage.tokens);
+    require_sampled(passage);
+  }
   Progress progress;
   const auto lanes = static_cast<std::size_t>(options.lanes);
   std::size_t done = 0;

@@ -23,6 +23,8 @@ struct CalibrationOptions {
 /// KL as (delta / Z), so that the least KL for the rows has delta / Z as (delta / Z of the probe) / sqrt(KL of the
 /// probe). Their geometric mean is 1, and none is beyond 8 times that or its inverse.
 /// Cost: a text of each kv head.
+/// Errors: UserError for a passage that is scored before token 512, where texts are read whole, and for logits that are
+///         not finite.
 void calibrate(const Model& model, const std::vector<Passage>& passages, const CalibrationOptions& options,
                std::ostream& to);
 

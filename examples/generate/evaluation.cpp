@@ -5,6 +5,7 @@
 #include "generate/scores.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <fstream>
 #include <limits>
 #include <numeric>
@@ -110,6 +111,15 @@ std::vector<Scores> run(Texts& texts, std::size_t lanes, const Passage& passage,
   return scores;
 }
 
+/// In a file they would be no numbers either, but null.
+void check_finite(const Passage& passage, const Lane& lane, const Scores& scores) {
+  for (const std::vector<double>* const numbers : {&scores.losses, &scores.divergences})
+    for (const double x : *numbers)
+      if (!std::isfinite(x))
+        throw UserError("passage " + quote(passage.name) + ", policy " + lane.policy.name() +
+                        ": a loss or divergence is not finite; accepted: a model whose logits are");
+}
+
 nlohmann::json to_json(const Passage& passage, const Lane& lane, const Scores& scores, const TextAttention& attention) {
   const RowCounts rows = attention.rows();
   return {{"kind", passage.kind},
@@ -158,10 +168,12 @@ void evaluate(const Model& model, const std::vector<Passage>& passages, const Ev
   for (const Passage& passage : passages) {
     start(texts, lanes, passage, progress);
     const std::vector<Scores> scores = run(texts, lanes.size(), passage, progress);
-    for (std::size_t lane = 0; lane < lanes.size(); ++lane)
+    for (std::size_t lane = 0; lane < lanes.size(); ++lane) {
+      check_finite(passage, lanes[lane], scores[lane]);
       to << to_json(passage, lanes[lane], scores[lane], texts.attention(static_cast<std::int64_t>(lane))).dump()
          << "\n";
-    to.flush();
+    }
+    if (!to.flush()) return;  // the caller sees it too; what would follow is lost
   }
 }
 

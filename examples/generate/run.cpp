@@ -11,9 +11,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <optional>
+#include <system_error>
 
 namespace santa::example {
 namespace {
@@ -30,9 +32,18 @@ void score(const GenerateOptions& options, const Model& model, std::ostream& to)
 
 void run_evaluation(const GenerateOptions& options, const Model& model, std::ostream& to) {
   if (options.output.empty()) return score(options, model, to);
+  std::error_code error;
+  for (const std::string& read : {options.model, options.passages, options.calibration, options.weights})
+    if (std::filesystem::equivalent(options.output, read, error))
+      throw UserError("--output would overwrite " + printable(read, 300));
   std::ofstream file(options.output);
+  const auto check = [&] {
+    if (!file) throw UserError(printable(options.output, 300) + ": the file can't be written");
+  };
+  check();  // now, rather than after minutes of work
   score(options, model, file);
-  if (!file) throw UserError(printable(options.output, 300) + ": the file can't be written");
+  file.close();  // some errors are seen only where what was held back is written
+  check();
 }
 
 /// Where lossless decoding parted from exact attention, if it did, by the logits of exact attention there.

@@ -117,3 +117,19 @@ TEST_CASE("outputs_are_named_by_layer_and_never_overwrite_the_capture") {
   for (const float x : out.as<float>()) CHECK(x == doctest::Approx(1.));
   CHECK(contains(sentence_of([&] { (void)run(options("capture")); }), "would overwrite the capture"));
 }
+
+TEST_CASE("a_file_that_can_not_be_written_is_named_before_any_work") {
+  const Folder folder;
+  // Work that ends in another complaint: fewer draws than the method has tiles.
+  const auto complaint = [&](const std::string& output) -> std::string {
+    try {
+      (void)run(parse_options({"--synthetic", "1,2,1,600,8", "--method", "fixed-tile-budget", "--samples", "1",
+                               "--output", (folder / output).string()}));
+    } catch (const std::exception& error) {
+      return error.what();
+    }
+    return "";
+  };
+  CHECK(contains(complaint("out"), "FixedTileBudget.samples"));
+  CHECK(contains(complaint("none/file"), "can't be written"));
+}

@@ -53,6 +53,25 @@ TEST_CASE("a_head_that_hardly_reaches_the_output_has_a_small_weight") {
   CHECK(after[1] / after[0] < 0.25F * before[1] / before[0]);
 }
 
+TEST_CASE("passages_are_sampled_from_where_they_are_scored") {
+  const Folder folder;
+  TinyModel().write(folder / "model");
+  const Model model(read_weights(folder / "model"), Texts::chunk);
+  Passage passage = some_passage();
+  passage.decoded = 500;
+  const auto refusal = [&](std::size_t scored) {
+    passage.scored = scored;
+    passage.tokens.resize(scored + 2);
+    std::ostringstream to;
+    const std::string sentence = sentence_of([&] { calibrate(model, {passage}, {.lanes = 3}, to); });
+    CHECK(!contains(to.str(), "null"));
+    return sentence;
+  };
+  CHECK(refusal(511) ==
+        "passage 'a' is scored from token 511 on; accepted: from 512 on, as shorter texts are read whole");
+  CHECK(refusal(512).empty());
+}
+
 TEST_CASE("weights_that_are_none_of_the_model_are_refused") {
   const Folder folder;
   Settings settings;

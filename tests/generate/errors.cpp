@@ -381,6 +381,19 @@ TEST_CASE("the_program_ends_with_2_and_one_sentence") {
     "decoded": 1, "scored": 2}, {"kind": "text", "name": "b", "context": 4, "tokens": [1, 2, 3, 45], "decoded": 1,
     "scored": 2}]})");
   check_refused(model + " --evaluate " + (folder / "passages").string(), "the token 45; accepted: 0 to 44");
+  std::string tokens = "1";
+  for (int i = 1; i < 516; ++i) tokens += ", " + std::to_string(i % 45);
+  write_bytes(folder / "long", R"({"passages": [{"kind": "text", "name": "a", "context": 516, "decoded": 512,
+    "scored": 513, "tokens": [)" + tokens +
+                                   "]}]}");
+  const std::string passages = (folder / "long").string();
+  for (const std::string command : {" --evaluate ", " --calibrate "}) {
+    check_refused(model + command + passages + " --output /dev/full", "/dev/full: the file can't be written");
+    check_refused(model + command + passages + " --output " + passages, "--output would overwrite ");
+    check_refused(model + command + passages + " --output " + (folder / "none/file").string(), "can't be written");
+    CHECK(run_program(folder, model + command + passages + " --output " + (folder / "scores").string()).code == 0);
+    CHECK(!contains(bytes_of_file(folder / "scores"), "null"));
+  }
   tiny.metadata["architecture"] = "mamba";
   tiny.write(folder / "other");
   check_refused("--model " + (folder / "other").string() + prompt, "its architecture is 'mamba'");
