@@ -166,6 +166,8 @@ void check_scoring(const CLI::App& app, Options& options) {
     return;
   }
   auto& methods = options.methods;
+  if (std::none_of(methods.begin(), methods.end(), [](const auto* method) { return has_budget(*method); }))
+    throw UserError("--score needs a method other than exact, whose scores are by keys in any case");
   const auto fits = [stage](const MethodEntry* method) {
     if (stage == ScoreStage::clusters && method->has_center) return false;
     return !has_budget(*method) || takes_copies(method->make(Budget{}), stage);
@@ -178,6 +180,24 @@ void check_scoring(const CLI::App& app, Options& options) {
                         std::string(method->name) + (stage == ScoreStage::clusters ? " is not that" : " is none"));
   methods.erase(std::remove_if(methods.begin(), methods.end(), [&](const auto* method) { return !fits(method); }),
                 methods.end());
+}
+
+/// Nor can a budget that none of the methods is told.
+void check_budget(const CLI::App& app, const Options& options) {
+  const Budget& budget = options.measure.budget;
+  const auto is_told_samples = [](const auto* method) { return samples_of(method->make(Budget{})).has_value(); };
+  const auto is_told_rows = [&](const auto* method) {
+    return has_budget(*method) && !(budget.samples && is_told_samples(method));
+  };
+  const auto& methods = options.methods;
+  if (app.count("--samples") > 0 && std::none_of(methods.begin(), methods.end(), is_told_samples))
+    throw UserError("--samples needs a method that is told them: see --help");
+  if (app.count("--rows") == 0) return;
+  if (options.measure.scoring.stage == ScoreStage::clusters)
+    throw UserError("--score clusters is told --bytes: no --rows");
+  if (std::none_of(methods.begin(), methods.end(), is_told_rows))
+    throw UserError(budget.samples ? "--rows needs a method that is not told --samples"
+                                   : "--rows needs a method other than exact");
 }
 
 /// What a sweep decides by itself can't be asked for.
@@ -221,6 +241,7 @@ Options checked(const CLI::App& app, const Typed& typed) {
                              (stage == ScoreStage::low_rank ? typed.rank : typed.features).value_or(0)};
   check_scoring(app, options);
   check_sweep(app, options);
+  check_budget(app, options);
   return options;
 }
 

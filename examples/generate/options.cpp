@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <span>
 
 namespace santa::example {
 namespace {
@@ -140,17 +141,39 @@ Policy policy_from(const Typed& typed) {
   return policy;
 }
 
+/// What says how much a written text reads, and with the rest how it is written.
+constexpr const char* of_method[] = {"--rows",       "--rows-of-layers", "--target-error",
+                                     "--one-budget", "--steered",        "--centered"};
+constexpr const char* of_writing[] = {"--prompt-tokens", "--compare",     "--lossless", "--method",
+                                      "--tokens",        "--temperature", "--cache"};
+
+/// What nothing that is asked for is told.
+void check_unused(const CLI::App& app, const GenerateOptions& options) {
+  const auto given = [&](const char* one) { return app.count(one) > 0; };
+  for (const char* const one : {"--evaluate", "--calibrate"}) {
+    if (!given(one)) continue;
+    for (const auto& others : {std::span<const char* const>(of_writing), std::span<const char* const>(of_method)})
+      for (const char* const other : others)
+        if (given(other)) throw UserError(std::string(one) + " and " + other + " exclude each other");
+  }
+  const bool reports_method = !options.lossless || options.compare;
+  for (const char* const one : of_method) {
+    if (!given(one)) continue;
+    if (options.policy.budget == Policy::Budget::all)
+      throw UserError(std::string(one) + " needs a method other than exact");
+    if (!reports_method) throw UserError("--lossless with " + std::string(one) + " needs --compare");
+  }
+  if (given("--method") && !reports_method) throw UserError("--lossless with --method needs --compare");
+}
+
 /// What only makes sense by itself.
 void check(const CLI::App& app, const GenerateOptions& options) {
   const auto exclude = [&](const char* one, const char* other) {
     if (app.count(one) > 0 && app.count(other) > 0)
       throw UserError(std::string(one) + " and " + other + " exclude each other");
   };
-  exclude("--evaluate", "--prompt-tokens");
-  exclude("--evaluate", "--compare");
-  for (const char* const other : {"--evaluate", "--prompt-tokens", "--policy", "--lossless"})
-    exclude("--calibrate", other);
-  exclude("--evaluate", "--lossless");
+  for (const char* const other : {"--evaluate", "--policy", "--seeds"}) exclude("--calibrate", other);
+  check_unused(app, options);
   if (app.count("--one-budget") > 0 && app.count("--rows-of-layers") + app.count("--target-error") > 0)
     throw UserError("--one-budget takes one number of --rows");
   exclude("--rows", "--rows-of-layers");

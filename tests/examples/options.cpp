@@ -92,6 +92,13 @@ TEST_CASE("wrong_options_get_a_sentence") {
       {{"--method", ""}, "unknown"},
       {{"--score", "int3"}, "--score 'int3' is unknown; there are keys, int8, fp8, int4, low-rank, sparse-keys"},
       {{"--rescore"}, "--rescore needs --score"},
+      {{"--method", "exact", "--rows", "0.1"}, "--rows needs a method other than exact"},
+      {{"--method", "exact", "--samples", "9"}, "--samples needs a method that is told them"},
+      {{"--method", "exact,mass-unit", "--samples", "9"}, "--samples needs a method that is told them"},
+      {{"--method", "exact", "--score", "int4"}, "--score needs a method other than exact"},
+      {{"--score", "int4", "--samples", "9"}, "--samples needs a method that is told them"},
+      {{"--score", "clusters", "--rows", "0.1"}, "--score clusters is told --bytes: no --rows"},
+      {{"--method", "exact,systematic", "--samples", "9", "--rows", "0.1"}, "--rows needs a method that is not told"},
       {{"--rank", "8"}, "--rank needs --score low-rank"},
       {{"--bytes", "0.2"}, "--bytes needs --score clusters"},
       {{"--score", "clusters", "--rescore"}, "--score clusters reads full keys of drawn rows in any case"},
@@ -134,6 +141,17 @@ TEST_CASE("wrong_options_get_a_sentence") {
     CHECK(contains(sentence, expected));
     CHECK(!contains(sentence, "\n"));
   }
+}
+
+TEST_CASE("a_budget_is_for_one_of_the_methods_at_least") {
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{"--method", "exact,mass-unit", "--rows", "0.1"},
+        {"--method", "exact,systematic", "--samples", "9"},
+        {"--method", "systematic", "--rows", "0.1"},
+        {"--method", "mass-unit,systematic", "--samples", "9", "--rows", "0.1"},
+        {"--samples", "9", "--rows", "0.1"},
+        {"--method", "exact,mass-unit", "--score", "int4", "--rows", "0.1"}})
+    CHECK(sentence_of([&] { parse_options(arguments); }).empty());
 }
 
 TEST_CASE("a_number_is_all_of_its_text_in_decimals_and_finite") {

@@ -302,6 +302,8 @@ TEST_CASE("options") {
                  "--weights and ,weighted policies need each other"));
   CHECK(contains(refusal_of({"--model", "m", "--evaluate", "p", "--calibrate", "p"}),
                  "--calibrate and --evaluate exclude each other"));
+  CHECK(contains(refusal_of({"--model", "m", "--calibrate", "p", "--seeds", "2"}),
+                 "--calibrate and --seeds exclude each other"));
   const auto refusal_of_number = [](const std::string& name, const std::string& text) {
     return refusal_of({"--model", "m", "--prompt-tokens", "p", name, text});
   };
@@ -335,6 +337,43 @@ TEST_CASE("options") {
   const auto options = parse_generate_options({"--model", "m", "--prompt-tokens", "p", "--rows-of-layers", "0.1/0"});
   CHECK(options.policy.budget == Policy::Budget::share);
   CHECK(options.policy.layers == std::vector<double>{0.1, 0.});
+}
+
+TEST_CASE("options_that_nothing_asked_for_reads_are_refused") {
+  using Words = std::vector<std::string>;
+  const auto refusal = [](Words arguments, const Words& more) {
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return refusal_of(arguments);
+  };
+  const Words writing = {"--model", "m", "--prompt-tokens", "p"};
+  const std::vector<Words> of_method = {
+      {"--rows", "0.1"}, {"--rows-of-layers", "0.1/0.2"}, {"--target-error", "0.1"}, {"--one-budget"}, {"--steered"},
+      {"--centered"}};
+  const std::vector<Words> of_writing = {{"--method", "exact"}, {"--tokens", "5"},        {"--cache", "9"},
+                                         {"--compare"},         {"--temperature", "0.5"}, {"--lossless"}};
+  for (Words option : of_method) {
+    const std::string name = option.front();
+    CAPTURE(name);
+    CHECK(refusal(writing, option).empty());
+    CHECK(contains(refusal({"--model", "m", "--evaluate", "p"}, option), "--evaluate and " + name + " exclude"));
+    CHECK(contains(refusal({"--model", "m", "--calibrate", "p"}, option), "--calibrate and " + name + " exclude"));
+    Words with_lossless = option;
+    with_lossless.insert(with_lossless.end(), {"--lossless", "--compare"});
+    CHECK(refusal(writing, with_lossless).empty());
+    with_lossless.pop_back();
+    CHECK(contains(refusal(writing, with_lossless), "--lossless with " + name + " needs --compare"));
+    option.insert(option.end(), {"--method", "exact"});
+    CHECK(contains(refusal(writing, option), name + " needs a method other than exact"));
+  }
+  CHECK(contains(refusal(writing, {"--method", "exact", "--rows", "abc"}), "--rows needs a method other than exact"));
+  for (const Words& option : of_writing)
+    for (const char* const one : {"--evaluate", "--calibrate"})
+      CHECK(contains(refusal({"--model", "m", one, "p"}, option),
+                     std::string(one) + " and " + option.front() + " exclude each other"));
+  CHECK(
+      contains(refusal(writing, {"--lossless", "--method", "mass-unit"}), "--lossless with --method needs --compare"));
+  CHECK(refusal({"--model", "m", "--evaluate", "p"}, {"--seed", "3", "--seeds", "2"}).empty());
+  CHECK(refusal({"--model", "m", "--calibrate", "p"}, {"--seed", "3", "--output", "o"}).empty());
 }
 
 TEST_CASE("the_program_ends_with_2_and_one_sentence") {
