@@ -808,6 +808,9 @@ def main() -> int:
     except UserError as error:
         print(f"capture_kv.py: error: {error}", file=sys.stderr)
         return 2
+    except MemoryError:
+        print("capture_kv.py: error: not enough memory for this model", file=sys.stderr)
+        return 2
     return 0
 
 

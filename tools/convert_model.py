@@ -267,6 +267,11 @@ def main() -> int:
     except (UserError, OSError) as error:
         print(f"convert_model.py: error: {error}", file=sys.stderr)
         return 2
+    except MemoryError:
+        print(
+            "convert_model.py: error: not enough memory for this model", file=sys.stderr
+        )
+        return 2
     return 0
 
 

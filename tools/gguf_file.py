@@ -79,6 +79,9 @@ VERSIONS = (2, 3)
 MOST_DIMENSIONS = 4
 MOST_ELEMENTS = 2**63 - 1
 DEFAULT_ALIGNMENT = 32
+# Bytes before the tensors' data: what a file of any size may make a reader keep. Those of
+# 300 000 tokens with their merges are 12 MB.
+MOST_HEADER_BYTES = 2**26
 # The least that one takes: lengths, types and offsets without their names.
 FIELD_BYTES = 8 + 4 + 1
 TENSOR_BYTES = 8 + 4 + 8 + 4 + 8
@@ -127,13 +130,18 @@ class Header:
         self.at = 0
 
     def rest(self) -> int:
-        return len(self.data) - self.at
+        return min(len(self.data), MOST_HEADER_BYTES) - self.at
 
     def take(self, count: int, what: str) -> bytes:
-        if count > self.rest():
+        if count > len(self.data) - self.at:
             raise UserError(
                 f"{what} takes {count} bytes from byte {self.at} on, but the file "
                 f"ends at {len(self.data)}: it is truncated or damaged"
+            )
+        if count > self.rest():
+            raise UserError(
+                f"{what} takes {count} bytes from byte {self.at} on; accepted: a "
+                f"header of {MOST_HEADER_BYTES} bytes in all"
             )
         self.at += count
         return self.data[self.at - count : self.at]
@@ -160,9 +168,11 @@ class Header:
         count = self.number("Q", what)
         most = self.rest() // least_bytes
         if count > most:
+            room = f"the file of {len(self.data)} bytes"
+            if len(self.data) > MOST_HEADER_BYTES:
+                room = f"a header of {MOST_HEADER_BYTES} bytes in all"
             raise UserError(
-                f"{what} is {count}; accepted: 0 to {most}, for which the file of "
-                f"{len(self.data)} bytes has room"
+                f"{what} is {count}; accepted: 0 to {most}, for which {room} has room"
             )
         return count
 

@@ -25,6 +25,7 @@ import argparse
 import gzip
 import hashlib
 import sys
+import zlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -86,9 +87,12 @@ def read_text(path: Path) -> str:
         content = path.read_bytes()
     except OSError as error:
         raise TextError(f"cannot read {path}: {error.strerror}") from error
-    if content[:2] == b"\x1f\x8b":
-        content = gzip.decompress(content)
-    return content.decode("utf-8")
+    try:
+        if content[:2] == b"\x1f\x8b":
+            content = gzip.decompress(content)
+        return content.decode("utf-8")
+    except (EOFError, OSError, zlib.error, UnicodeDecodeError):
+        raise TextError(f"{path} is damaged, or no text in UTF-8") from None
 
 
 def extract(passage: Passage, root: Path) -> str:
@@ -120,7 +124,7 @@ def main() -> int:
                 "the packages differ from those named in examples/data/README.md"
             )
         arguments.output.write_bytes(content)
-    except TextError as error:
+    except (TextError, OSError) as error:
         print(f"{parser.prog}: error: {error}", file=sys.stderr)
         return 2
     print(f"{arguments.output}: {len(content)} bytes, SHA-256 {digest}")

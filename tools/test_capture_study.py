@@ -5,6 +5,7 @@ python3 -m unittest discover --start-directory tools
 
 from __future__ import annotations
 
+import gzip
 import re
 import subprocess
 import sys
@@ -72,6 +73,17 @@ class CaptureTest(unittest.TestCase):
     def test_absent_packages_are_named(self) -> None:
         with self.assertRaisesRegex(make_text.TextError, "cannot read absent"):
             capture_study.make_texts(Path("absent"))
+
+    def test_a_damaged_text_is_named(self) -> None:
+        whole = gzip.compress(b"some text, long enough to be cut")
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "text"
+            path.write_bytes(whole)
+            self.assertIn("some text", make_text.read_text(path))
+            for damaged in (whole[:-9], whole[:10] + b"\xff" + whole[11:], b"\xff"):
+                path.write_bytes(damaged)
+                with self.assertRaisesRegex(make_text.TextError, "text is damaged"):
+                    make_text.read_text(path)
 
 
 if __name__ == "__main__":

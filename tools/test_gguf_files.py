@@ -656,6 +656,37 @@ class CorpusTest(Folder):
             with self.subTest(length=length):
                 self.check_sentence(sentence_of(self.path, "convert"))
 
+    def test_a_large_file_makes_no_large_header(self) -> None:
+        def start(fields: int) -> bytes:
+            return b"GGUF" + struct.pack("<IQQ", 3, 0, fields)
+
+        size = 300 << 30  # of which next to nothing is on the disk
+        array = struct.pack("<II", 9, 0)
+        most = gguf_file.MOST_HEADER_BYTES
+        half = most // 2
+        for head, part in (
+            (start(1) + text_bytes("k") + array + struct.pack("<Q", size - 99), "'k'"),
+            (start(1) + text_bytes("k") + struct.pack("<IQ", 8, size - 99), "'k'"),
+            (start(1) + struct.pack("<Q", size - 99), "the key of metadata 0"),
+            (start(size // 64), "number of metadata"),
+            (b"GGUF" + struct.pack("<IQQ", 3, size // 64, 0), "number of tensors"),
+        ):
+            with self.subTest(part):
+                self.write(head)
+                with self.path.open("r+b") as file:
+                    file.truncate(size)
+                sentence = sentence_of(self.path, "convert")
+                self.check_sentence(sentence, part, f"a header of {most} bytes in all")
+        # Nor do several arrays, of which each would fit.
+        self.write(start(2))
+        with self.path.open("r+b") as file:
+            for key in ("a", "b"):
+                file.seek(0, 2)
+                file.write(text_bytes(key) + array + struct.pack("<Q", half))
+                file.truncate(file.tell() + half)
+        sentence = sentence_of(self.path, "convert")
+        self.check_sentence(sentence, "'b'", "a header of ")
+
     def test_a_header_with_any_one_byte_changed_loads_or_gets_a_sentence(self) -> None:
         tiny = TinyGguf()
         whole = bytearray(tiny.encoded())
@@ -788,6 +819,14 @@ class ScriptTest(Folder):
             self.assertEqual(errors.count("\n"), 1)
         arguments = ["convert_model.py", str(self.path), "--decode", "-1"]
         self.assertEqual(self.run_script(arguments)[0], 2)
+
+    def test_a_model_beyond_memory(self) -> None:
+        TinyGguf().write(self.path)
+        for command in MODEL:
+            with mock.patch.object(GgufFile, "data_of", side_effect=MemoryError):
+                code, errors = self.run_script(self.arguments(command))
+            self.assertEqual(code, 2)
+            self.assertIn("error: not enough memory for this model\n", errors)
 
     def test_the_model_is_not_written_over(self) -> None:
         TinyGguf().write(self.path)
