@@ -41,6 +41,22 @@ function(make_kokkos version)
     "add_library(Kokkos::kokkos INTERFACE IMPORTED)\n")
 endfunction()
 
+# Stands in for an installed Kokkos with this backend alone.
+function(make_kokkos_with backend)
+  file(WRITE "${work}/kokkos/lib/cmake/Kokkos/KokkosConfigVersion.cmake"
+    "set(PACKAGE_VERSION 5.1.0)\nset(PACKAGE_VERSION_COMPATIBLE TRUE)\n")
+  file(WRITE "${work}/kokkos/lib/cmake/Kokkos/KokkosConfig.cmake"
+    "set(Kokkos_DEVICES ${backend})\nset_property(GLOBAL PROPERTY RULE_LAUNCH_LINK no-such-launcher)\n"
+    "add_library(Kokkos::kokkos INTERFACE IMPORTED)\n")
+endfunction()
+
+# Stands in for the sources of a Kokkos that the build makes itself.
+function(make_kokkos_sources backend)
+  file(WRITE "${work}/sources/CMakeLists.txt" "cmake_minimum_required(VERSION 3.25)\nproject(Kokkos LANGUAGES CXX)\n"
+    "set(Kokkos_VERSION 5.2.0)\nset(KOKKOS_ENABLED_DEVICES ${backend})\nadd_library(kokkos INTERFACE)\n"
+    "add_library(Kokkos::kokkos ALIAS kokkos)\n")
+endfunction()
+
 # Stands in for a Kokkos as its own build installs it: archives, of which each says what it takes; <options> besides.
 function(make_archived_kokkos options)
   set(folder "${work}/kokkos/lib/cmake/Kokkos")
@@ -82,6 +98,32 @@ elseif(case STREQUAL "miscompiled_kokkos")
   make_kokkos(4.6.99)
   configure("${source}" ${parts_off} -D SANTA_KOKKOS=system -D "Kokkos_ROOT=${work}/kokkos")
   expect_failure("-DKokkos_ENABLE_IMPL_VIEW_LEGACY=ON")
+elseif(case STREQUAL "kokkos_without_the_backend")
+  make_kokkos_with(OPENMP)
+  make_kokkos_sources(SERIAL)
+  set(options ${parts_off} -D SANTA_INSTALL=OFF -D SANTA_BUILD_KERNELS=ON -D SANTA_BACKEND=SERIAL
+    -D "Kokkos_ROOT=${work}/kokkos" -D "FETCHCONTENT_SOURCE_DIR_KOKKOS=${work}/sources")
+  configure("${source}" ${options} -D SANTA_KOKKOS=system)
+  expect_failure("needs a Kokkos with the SERIAL backend, but the one from ${work}/kokkos/lib/cmake/Kokkos has OPENMP")
+  file(REMOVE_RECURSE "${work}/build")
+  foreach(time IN ITEMS first second)
+    configure("${source}" ${options})
+    foreach(text IN ITEMS "the Kokkos in ${work}/kokkos/lib/cmake/Kokkos has OPENMP, not SERIAL: looking for another"
+                          "Kokkos 5.2.0 (SERIAL) from its release, built here")
+      string(FIND "${output}" "${text}" at)
+      if(NOT result EQUAL 0 OR at EQUAL -1)
+        message(FATAL_ERROR "configuring for the ${time} time gave ${result} and must say \"${text}\": ${output}")
+      endif()
+    endforeach()
+  endforeach()
+  # Nor does anything else of the one that is passed over stay.
+  file(GLOB_RECURSE rules "${work}/build/*.ninja" "${work}/build/*/link.txt")
+  foreach(file IN LISTS rules)
+    file(STRINGS "${file}" found REGEX "no-such-launcher")
+    if(found)
+      message(FATAL_ERROR "${file} has ${found}")
+    endif()
+  endforeach()
 elseif(case STREQUAL "pkg_config")
   make_archived_kokkos("")
   configure("${source}" ${parts_off} -D "Kokkos_ROOT=${work}/kokkos")
