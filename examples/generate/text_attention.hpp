@@ -30,7 +30,8 @@ class TextAttention {
   TextAttention(const Space& space, Policy policy, std::uint64_t seed, const Settings& settings, const Plans& plans,
                 const KvCache& cache, std::int64_t slot, std::int64_t length);
 
-  /// Attention of the newest token, number `length` - 1, in one layer. Neither fences nor reads back.
+  /// Attention of the newest token, number `length` - 1, in one layer: to all of the cache, which is what it sees.
+  /// Layers with a window are read whole. Neither fences nor reads back.
   void run(const Space& space, Plans& plans, std::int64_t layer, const TextCache& cache, std::int64_t length,
            const QueryRows& query, const OutRows& out);
   /// After the last layer of a token that sees `length` tokens: adds up what was read, on the device.
@@ -53,6 +54,7 @@ class TextAttention {
 
   Policy _policy;
   std::uint64_t _seed;
+  Windows _windows;
   std::int64_t _slot;
   ValueMeans _means;
   std::vector<DecodeState<Memory>> _states;      // of the layers, but of a ratio's

@@ -1,6 +1,7 @@
 #include "generate/text_key_copies.hpp"
 
 #include "decode/cluster_layout.hpp"
+#include "decode/error.hpp"
 #include <santa/cache/encode_keys.hpp>
 #include <santa/clusters/cluster_keys.hpp>
 #include <santa/clusters/plan.hpp>
@@ -135,6 +136,8 @@ class ClusterCopies final : public CopiedText {
 
 std::unique_ptr<TextKeyCopies> copy_keys(const Space& space, const Policy& policy, const Settings& settings,
                                          const KvCache& cache, std::int64_t slot, std::int64_t length) {
+  if (policy.keys != Policy::Keys::full && settings.windows.tokens > 0)
+    throw UserError("the policy " + quote(policy.name()) + " is for models whose layers all see all tokens");
   if (policy.keys == Policy::Keys::int4)
     return std::make_unique<NarrowCopies>(space, policy, settings, cache, slot, length);
   if (policy.keys == Policy::Keys::clusters)

@@ -33,7 +33,7 @@ class TextKeyCopies {
 };
 
 /// The copies that a policy reads of the text in `slot`, with its first `length` keys; none where it reads the keys.
-/// Errors: UserError in a build without them.
+/// Errors: UserError for a model with windows, or in a build without copies.
 std::unique_ptr<TextKeyCopies> copy_keys(const Space& space, const Policy& policy, const Settings& settings,
                                          const KvCache& cache, std::int64_t slot, std::int64_t length);
 

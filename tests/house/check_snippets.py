@@ -10,7 +10,8 @@ The region is what stands between the lines "// [plan]" and "// [/plan]" of that
 the indentation that all its lines share and less the marks of other regions. Without #plan it is the whole file, but for
 a first line with the licence. Blocks of CMake may be quoted in the same way.
 
-quoted    a block says where it is from, or its page is compiled whole: by santa_snippets() of tests/CMakeLists.txt
+quoted    a block says where it is from, or its page is compiled whole: by santa_snippets() of tests/CMakeLists.txt. Python
+          may be run whole, by a test that the page names, <!-- run by: python/tests/test_pages.py -->, and that names it
 region    the file is there and has the region, once, with something in it
 same      the block is what the file says
 compiled  with --compiled, a build's compile_commands.json: the tests compile that file
@@ -39,6 +40,7 @@ QUOTED = {"cpp": "C++", "c++": "C++", "cxx": "C++", "cuda": "C++", "python": "Py
 NOT_COMPILED = "tests/compile/"
 
 FROM = re.compile(r"\s*<!--\s*from:\s*(?P<path>[^#\s]+?)(?:#(?P<region>[\w-]+))?\s*-->\s*$")
+RUN_BY = re.compile(r"\s*<!--\s*run by:\s*(\S+)\s*-->\s*$")
 MARK = re.compile(r"\s*(?://|#) \[(?P<end>/?)(?P<name>[\w-]+)\]\s*$")
 LICENCE = re.compile(r"(?://|#) SPDX-License-Identifier: .*\n")
 WHOLE_PAGES = re.compile(r"foreach\(document IN ITEMS ([\w\s]+)\)[^)]*\)\s*santa_snippets\(")
@@ -112,12 +114,13 @@ class Checker:
 
     def _check_page(self, page: Page) -> None:
         unquoted = 0
+        whole = self._run_whole(page)
         for block in page.blocks:
             if not block.closed:
                 self._error(page.name, block.line, "quoted", "a block that is not closed")
             elif source := FROM.match(block.before):
                 self._check_block(page, block, source["path"], source["region"])
-            elif block.language in QUOTED and not (page.name in self._whole and QUOTED[block.language] == "C++"):
+            elif block.language in QUOTED and QUOTED[block.language] not in whole:
                 unquoted += 1
                 text = f'{QUOTED[block.language]} without a line "<!-- from: <file>#<region> -->" before it'
                 found = Finding(f"{page.name}:{block.line}", "quoted", text)
@@ -127,6 +130,18 @@ class Checker:
             self._error(page.name, quotes[-1], "quoted", "a page has lines <!-- from: ... --> without a block")
         if page.name in NOT_YET and not unquoted:
             self._error(page.name, 1, "quoted", "quotes all that it shows: strike it from NOT_YET")
+
+    def _run_whole(self, page: Page) -> set[str]:
+        """Languages of which a page's blocks are one program of the tests."""
+        whole = {"C++"} if page.name in self._whole else set()
+        for line, text in enumerate(page.prose, 1):
+            if named := RUN_BY.match(text):
+                test = self._root / named[1]
+                if test.is_file() and page.name in test.read_text(encoding="utf-8"):
+                    whole.add("Python")
+                else:
+                    self._error(page.name, line, "quoted", f"{named[1]} is no test that names {page.name}")
+        return whole
 
     def _check_block(self, page: Page, block: Block, name: str, region: str | None) -> None:
         try:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Iterator, NamedTuple
 
 PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "python/README.md")
-FOLDERS = ("bench", "docs", "examples")  # and all pages below these
+FOLDERS = ("bench", "docs", "examples", "packaging")  # and all pages below these
 FENCE = re.compile(r"(?P<indent> *)(?P<fence>```+|~~~+)(?P<info>[^`]*)$")
 
 

@@ -126,6 +126,17 @@ class RulesTest(unittest.TestCase):
         self.write("docs/b.md", "```cpp\nint a;\n```\n```py\na\n```\n")
         self.assertEqual(len(self.check().errors), 1)
 
+    def test_pages_that_a_test_runs(self) -> None:
+        self.write("docs/b.md", "<!-- run by: python/tests/test_pages.py -->\n```python\na\n```\n")
+        wrong = "docs/b.md:1: [quoted] python/tests/test_pages.py is no test that names docs/b.md"
+        self.assertEqual([str(finding) for finding in self.check().errors][:1], [wrong])
+        self.write("python/tests/test_pages.py", 'run("docs/c.md")\n')
+        self.assertEqual(len(self.check().errors), 2)
+        self.write("python/tests/test_pages.py", 'run("docs/b.md")\n')
+        self.expect()
+        self.write("docs/b.md", "<!-- run by: python/tests/test_pages.py -->\n```cpp\na\n```\n")
+        self.assertEqual(len(self.check().errors), 1)
+
     def test_lines_without_a_block(self) -> None:
         self.write("docs/a.md", "<!-- from: examples/program.cpp -->\ntext\n```sh\nls\n```\n")
         self.expect("docs/a.md:1: [quoted] a page has lines <!-- from: ... --> without a block")
