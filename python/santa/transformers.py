@@ -114,6 +114,7 @@ class Attention:
             output = self._decode(module, query, key, value, attention_mask, dropout, scaling, options)
             return output.unsqueeze(1), None
         self._begin(module, query, key, attention_mask)
+        key, value = key.to(query.dtype), value.to(query.dtype)  # of a cache that keeps fewer bits
         soft_cap, sinks = options.get("softcap"), options.get("s_aux")
         if soft_cap is None and sinks is None:
             return sdpa_attention_forward(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,6 +12,8 @@ transformers = pytest.importorskip("transformers", reason="needs transformers")
 
 import santa  # noqa: E402
 import santa.transformers  # noqa: E402
+
+torch.set_num_threads(1)  # the models are tiny: threads would wait for each other
 
 # Weights so large that attention is peaked, and a wrong scale, window or cap shows.
 SIZES: dict[str, Any] = {
@@ -27,6 +29,7 @@ SIZES: dict[str, Any] = {
     "bos_token_id": 1,
     "eos_token_id": None,
     "pad_token_id": 0,
+    "tie_word_embeddings": False,
 }
 WINDOWS = ["sliding_attention", "full_attention", "sliding_attention"]
 MODELS: dict[str, Callable[[], Any]] = {
@@ -71,7 +74,7 @@ def write(model: Any, name: str, prompt: Any, tokens: int = TOKENS, **options: A
 
 
 @pytest.fixture
-def exact() -> Iterator[santa.transformers.Attention]:
+def exact() -> santa.transformers.Attention:
     return santa.transformers.register("santa_exact", santa.Exact())
 
 
@@ -117,3 +120,139 @@ def test_exact_goes_on_with_a_cache(exact: Any) -> None:
                 logits.append(model(prompt[:, begin:end], past_key_values=cache).logits[0])
         results.append(torch.cat(logits))
     torch.testing.assert_close(results[1], results[0], rtol=1e-4, atol=1e-3)
+
+
+def test_prompts_of_one_token_and_new_sequences_begin_anew(sampled: Any) -> None:
+    model = make_model("llama")
+    for length in (1, 12):
+        prompt = make_prompt(length)
+        first = write(model, "santa_sampled", prompt)[0].tolist()
+        assert write(model, "santa_sampled", prompt)[0].tolist() == first
+        sampled.reset()
+        assert write(model, "santa_sampled", prompt)[0].tolist() == first
+
+
+@pytest.mark.parametrize("cache", ["dynamic", "static"])
+def test_a_seed_writes_its_text(cache: str, sampled: Any) -> None:
+    model, prompt = make_model("gemma3"), make_prompt(30)
+    texts = []
+    for seed in (1, 2, 1):
+        sampled.seed = seed
+        texts.append(write(model, "santa_sampled", prompt, cache_implementation=cache)[1])
+    assert texts[0].equal(texts[2])
+    assert not texts[0].equal(texts[1])
+
+
+def test_a_request_of_a_padded_batch_draws_as_in_another(sampled: Any) -> None:
+    """A request's draws are named by its place in the batch, not by who is beside it."""
+    model = make_model("llama")
+    texts = []
+    for other in (4, 9):
+        prompt = torch.cat([make_prompt(12), torch.nn.functional.pad(make_prompt(other, seed=1), (12 - other, 0))])
+        texts.append(write(model, "santa_sampled", prompt, attention_mask=(prompt != 0).long())[0][0].tolist())
+    assert texts[0] == texts[1]
+
+
+def call(attention: Any, query: Any, key: Any, value: Any, mask: Any = None, layer: Any = None, **options: Any) -> Any:
+    layer = torch.nn.Module() if layer is None else layer
+    return attention(layer, query, key, value, mask, scaling=0.25, **options)[0]
+
+
+def make_step(keys: int = 600, batch: int = 1, heads: int = 4, dim: int = 16) -> tuple[Any, Any, Any]:
+    draw = torch.Generator().manual_seed(5)
+    query = 1.5 * torch.randn(batch, heads, 1, dim, generator=draw)
+    key, value = (torch.randn(batch, 2, keys, dim, generator=draw) for _ in range(2))
+    return query, key, value
+
+
+@pytest.mark.parametrize("options", [{}, {"softcap": 2.0, "sliding_window": 400}, {"s_aux": torch.ones(4)}])
+def test_samples_are_unbiased(options: dict[str, Any]) -> None:
+    """The mean over steps, which carry a state, is within 4.5 standard errors of exact attention."""
+    attention = santa.transformers.Attention(santa.MassUnit(rows=60, steered=True), exact_below=0, count_rows=True)
+    exact = call(santa.transformers.Attention(santa.Exact()), *make_step(), **options)
+    layer = torch.nn.Module()
+    steps = torch.stack([call(attention, *make_step(), layer=layer, **options) for _ in range(400)])
+    error = steps.std(dim=0) / 400**0.5
+    assert float(error.max()) > 1e-4  # something was drawn
+    assert float(((steps.mean(dim=0) - exact).abs() / error).max()) < 4.5
+    assert 0.5 < attention.share_read * min(600, options.get("sliding_window", 600)) / 60 < 1.5
+
+
+def test_padding_and_storage_behind_are_left_out(exact: Any) -> None:
+    """Keys in front of a request's, and behind, are not read: they are NaN here."""
+    query, key, value = make_step(keys=50, batch=3)
+    spans = [(0, 50), (7, 50), (7, 31)]
+    mask = torch.zeros(3, 1, 1, 50, dtype=torch.bool)
+    alone = []
+    for i, (first, end) in enumerate(spans):
+        mask[i, :, :, first:end] = True
+        alone.append(call(exact, query[i : i + 1], key[i : i + 1, :, first:end], value[i : i + 1, :, first:end]))
+        for tensor in (key, value):
+            tensor[i, :, :first] = tensor[i, :, end:] = torch.nan
+    floats = torch.where(mask, 0.0, torch.finfo(torch.float32).min)
+    for given in (mask, floats):
+        torch.testing.assert_close(call(exact, query, key, value, given), torch.cat(alone))
+    # The same first key: one call, by lengths.
+    both = slice(1, 3)
+    torch.testing.assert_close(call(exact, query[both], key[both], value[both], mask[both]), torch.cat(alone[1:]))
+
+
+def test_short_contexts_and_named_layers_are_exact() -> None:
+    query, key, value = make_step()
+    exact = call(santa.transformers.Attention(santa.Exact()), query, key, value)
+    attention = santa.transformers.Attention(santa.MassUnit(rows=30), exact_below=601)
+    assert call(attention, query, key, value).equal(exact)
+    attention.exact_below = 600
+    layer = torch.nn.Module()
+    layer.layer_idx = 2
+    assert not call(attention, query, key, value, layer=layer).equal(exact)
+    attention.exact_layers = (2,)
+    assert call(attention, query, key, value, layer=layer).equal(exact)
+
+
+def test_several_tokens_with_a_cap_or_sinks_are_exact(exact: Any, monkeypatch: Any) -> None:
+    """In parts of few queries, too."""
+    from santa import _exact_attention
+
+    draw = torch.Generator().manual_seed(1)
+    query = torch.randn(2, 4, 11, 16, generator=draw)
+    key, value = (torch.randn(2, 2, 11, 16, generator=draw) for _ in range(2))
+    sinks = torch.randn(4, generator=draw)
+    scores = 2.0 * torch.tanh(query @ key.repeat_interleave(2, 1).mT * 0.25 / 2.0)
+    scores = scores.masked_fill(~torch.ones(11, 11, dtype=torch.bool).tril(), -torch.inf)
+    scores = torch.cat([scores, sinks.reshape(1, 4, 1, 1).expand(2, 4, 11, 1)], dim=-1)
+    expected = (scores.softmax(-1)[..., :-1] @ value.repeat_interleave(2, 1)).transpose(1, 2)
+    monkeypatch.setattr(_exact_attention, "_MOST_SCORES", 3 * 2 * 4 * 11)
+    torch.testing.assert_close(call(exact, query, key, value, softcap=2.0, s_aux=sinks), expected)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"position_bias": torch.zeros(1)}, "position_bias"),
+        ({"output_attentions": True}, "output_attentions"),
+        ({"dropout": 0.1}, "dropout"),
+        ({"mask": torch.tensor([True, False, True] * 200).reshape(1, 1, 1, 600)}, "leaves out keys between"),
+        ({"mask": torch.full((1, 1, 1, 600), 0.5)}, "biases"),
+        ({"mask": torch.ones(1, 4, 1, 600, dtype=torch.bool)}, "shape"),
+        ({"mask": torch.ones(1, 1, 1, 599, dtype=torch.bool)}, "shape"),
+    ],
+)
+def test_what_is_not_supported_is_refused(options: dict[str, Any], says: str, exact: Any) -> None:
+    with pytest.raises(ValueError, match=says):
+        call(exact, *make_step(), **options)
+
+
+def test_gradients_of_a_decode_step_are_refused(exact: Any) -> None:
+    query, key, value = make_step()
+    query.requires_grad_()
+    with pytest.raises(ValueError, match="no gradients"):
+        call(exact, query, key, value)
+    with torch.no_grad():
+        call(exact, query, key, value)
+
+
+@pytest.mark.parametrize("name", ["sdpa", "eager", ""])
+def test_names_of_transformers_are_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="name is"):
+        santa.transformers.register(name)
