@@ -31,6 +31,7 @@ from ._exact_attention import attend_exactly
 
 # Arguments of an attention function that change what it computes, and that santa has no place for.
 _REFUSED = ("position_bias", "head_mask", "output_attentions")
+_RECORD_BYTES = np.dtype(santa.statistics_dtype).itemsize
 
 
 class _Span(NamedTuple):
@@ -73,7 +74,8 @@ class Attention:
         self.exact_below = exact_below
         self.count_rows = count_rows
         self._layers: weakref.WeakKeyDictionary[torch.nn.Module, _Layer] = weakref.WeakKeyDictionary()
-        self._rows_read = self._rows_seen = 0
+        self._rows_read: int | torch.Tensor = 0
+        self._rows_seen = 0
 
     def reset(self) -> None:
         """Forget states, step numbers and counted rows, as if no step had been run."""
@@ -86,7 +88,7 @@ class Attention:
 
         NaN before the first one, and without `count_rows`.
         """
-        return self._rows_read / self._rows_seen if self._rows_seen else float("nan")
+        return float(self._rows_read) / self._rows_seen if self._rows_seen else float("nan")
 
     @torch.compiler.disable
     def __call__(
@@ -208,10 +210,11 @@ class Attention:
         if first_request > 0:
             requests = torch.tensor([first_request], dtype=torch.uint32, device=query.device)
         if self.count_rows:
-            statistics = np.zeros((len(spans), key.shape[1]), santa.statistics_dtype)
+            statistics = torch.zeros((len(spans), key.shape[1], _RECORD_BYTES), dtype=torch.uint8, device=query.device)
         santa.decode(method, query, cache, out=output, state=state, requests=requests, statistics=statistics, **run)
         if statistics is not None:
-            self._rows_read += int(statistics["rows_read"].sum())
+            # rows_read is the first of a record. Summed where it is: nothing waits for a device.
+            self._rows_read = self._rows_read + statistics.view(torch.int64)[..., 0].sum()
             self._rows_seen += key.shape[1] * sum(span.end - first for span in spans)
 
 
@@ -222,7 +225,7 @@ def register(name: str = "santa", method: Any = None, **options: Any) -> Attenti
               the batch sees `exact_below` keys or more; santa.Exact() for fewer, and in `exact_layers`.
     Options:  method: santa.Exact(), santa.MassUnit(...) and the other methods; None: MassUnit(steered=True), a tenth
               of the value rows. seed (int). exact_layers: numbers of layers. exact_below: keys; 1024 unless told.
-              count_rows: keep count of the rows that are read, for `share_read`; costs a wait a layer on a GPU.
+              count_rows: keep count of the rows that are read, for `share_read`.
     Returns:  the function: keep it to set another `seed` or `method`. Registering a name again replaces it.
     Errors:   ValueError for a name that transformers has a function of its own for.
     """

@@ -144,13 +144,25 @@ def test_a_seed_writes_its_text(cache: str, sampled: Any) -> None:
 
 
 def test_a_request_of_a_padded_batch_draws_as_in_another(sampled: Any) -> None:
-    """A request's draws are named by its place in the batch, not by who is beside it."""
+    """A request's draws are named by its place in the batch, not by who is beside it; no other request has them."""
     model = make_model("llama")
-    texts = []
+    logits = []
     for other in (4, 9):
-        prompt = torch.cat([make_prompt(12), torch.nn.functional.pad(make_prompt(other, seed=1), (12 - other, 0))])
-        texts.append(write(model, "santa_sampled", prompt, attention_mask=(prompt != 0).long())[0][0].tolist())
-    assert texts[0] == texts[1]
+        padded = torch.nn.functional.pad(make_prompt(other, seed=1), (12 - other, 0))
+        prompt = torch.cat([make_prompt(12), make_prompt(12), padded])
+        logits.append(write(model, "santa_sampled", prompt, tokens=6, attention_mask=(prompt != 0).long())[1])
+    torch.testing.assert_close(logits[0][:, :2], logits[1][:, :2])
+    assert float((logits[0][:, 0] - logits[0][:, 1]).abs().max()) > 0.1
+
+
+def test_layers_draw_on_their_own(sampled: Any) -> None:
+    outputs = []
+    for number in (0, 1, 1):
+        layer = torch.nn.Module()
+        layer.layer_idx = number
+        outputs.append(call(sampled, *make_step(), layer=layer))
+    assert outputs[1].equal(outputs[2])
+    assert not outputs[0].equal(outputs[1])
 
 
 def call(attention: Any, query: Any, key: Any, value: Any, mask: Any = None, layer: Any = None, **options: Any) -> Any:
@@ -169,13 +181,16 @@ def make_step(keys: int = 600, batch: int = 1, heads: int = 4, dim: int = 16) ->
 def test_samples_are_unbiased(options: dict[str, Any]) -> None:
     """The mean over steps, which carry a state, is within 4.5 standard errors of exact attention."""
     attention = santa.transformers.Attention(santa.MassUnit(rows=60, steered=True), exact_below=0, count_rows=True)
-    exact = call(santa.transformers.Attention(santa.Exact()), *make_step(), **options)
+    query, key, value = make_step()
+    window = options.get("sliding_window", 600)
+    seen, rest = slice(600 - window, 600), {name: options[name] for name in options if name != "sliding_window"}
+    exact = call(santa.transformers.Attention(santa.Exact()), query, key[:, :, seen], value[:, :, seen], **rest)
     layer = torch.nn.Module()
-    steps = torch.stack([call(attention, *make_step(), layer=layer, **options) for _ in range(400)])
+    steps = torch.stack([call(attention, query, key, value, layer=layer, **options) for _ in range(400)])
     error = steps.std(dim=0) / 400**0.5
     assert float(error.max()) > 1e-4  # something was drawn
     assert float(((steps.mean(dim=0) - exact).abs() / error).max()) < 4.5
-    assert 0.5 < attention.share_read * min(600, options.get("sliding_window", 600)) / 60 < 1.5
+    assert 0.5 < attention.share_read * window / 60 < 1.5
 
 
 def test_padding_and_storage_behind_are_left_out(exact: Any) -> None:
