@@ -104,7 +104,7 @@ class Attention:
     ) -> tuple[torch.Tensor, None]:
         """Attend, as `AttentionInterface` has it.
 
-        Shapes: query [batch, heads, tokens, dim]; key, value [batch, kv_heads, keys, dim] (values may be of another dim);
+        Shapes: query [batch, heads, tokens, dim]; key, value [batch, kv_heads, keys, dim], values of any dim;
                 attention_mask None, or [batch, 1, tokens, keys]: True (or 0, of floats) is seen. Returns
                 [batch, tokens, heads, dim of values].
         Errors: ValueError for what is not supported, one sentence that says what.
@@ -126,7 +126,9 @@ class Attention:
             raise ValueError("dropout beside a soft cap or sinks is not supported: call model.eval()")
         return attend_exactly(query, key, value, attention_mask, causal, scaling, soft_cap, sinks), None
 
-    def _begin(self, module: torch.nn.Module, query: torch.Tensor, key: torch.Tensor, mask: torch.Tensor | None) -> None:
+    def _begin(
+        self, module: torch.nn.Module, query: torch.Tensor, key: torch.Tensor, mask: torch.Tensor | None
+    ) -> None:
         """Note a prompt: what was carried does not fit what follows, and steps count anew where the cache was empty."""
         layer = self._layers.get(module)
         if layer is None:
@@ -176,46 +178,40 @@ class Attention:
         layer.step += 1
 
         # Requests whose first key is the same are one call; padding in front of prompts makes each its own.
-        parts = [slice(0, batch)] if len({span.first for span in spans}) == 1 else [slice(i, i + 1) for i in range(batch)]
-        if isinstance(method, santa.MassUnit):
+        alike = len({span.first for span in spans}) == 1
+        parts = [slice(0, batch)] if alike else [slice(i, i + 1) for i in range(batch)]
+        carries = isinstance(method, santa.MassUnit)
+        if carries:
             _fit_states(layer, [part.stop - part.start for part in parts], heads, query.device)
         output = query.new_empty((batch, heads, value.shape[3]))
         for i, part in enumerate(parts):
-            state = layer.states[i] if isinstance(method, santa.MassUnit) else None
-            self._run(method, query[part, :, 0], key[part], value[part], spans[part], part.start, output[part], state, run)
+            run["out"] = output[part]
+            run["state"] = layer.states[i] if carries else None
+            if part.start > 0:
+                run["requests"] = torch.tensor([part.start], dtype=torch.uint32, device=query.device)
+            self._run(method, query[part, :, 0], key[part], value[part], spans[part], **run)
         return output
 
     def _run(
-        self,
-        method: Any,
-        query: torch.Tensor,
-        key: torch.Tensor,
-        value: torch.Tensor,
-        spans: list[_Span],
-        first_request: int,
-        output: torch.Tensor,
-        state: santa.DecodeState | None,
-        run: dict[str, Any],
+        self, method: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, spans: list[_Span], **run: Any
     ) -> None:
-        """Attend with requests whose first key is the same."""
+        """Attend with requests whose first key is the same, query [requests, heads, dim], as santa.decode has it."""
         first, end = spans[0].first, max(span.end for span in spans)
-        if first == end:  # a request that sees nothing
-            output.zero_()
+        if first == end:  # of requests that see nothing
+            run["out"].zero_()
             return
         lengths = None
         if any(span.end != end for span in spans):
             lengths = torch.tensor([span.end - first for span in spans], dtype=torch.int32, device=query.device)
         cache = santa.ContiguousCache(key[:, :, first:end], value[:, :, first:end], lengths, layout="head_major")
-        requests = statistics = None
-        if first_request > 0:
-            requests = torch.tensor([first_request], dtype=torch.uint32, device=query.device)
-        if self.count_rows:
-            statistics = torch.zeros((len(spans), key.shape[1], _RECORD_BYTES), dtype=torch.uint8, device=query.device)
-        santa.decode(method, query, cache, out=output, state=state, requests=requests, statistics=statistics, **run)
-        if statistics is not None:
-            # rows_read is the first of a record. Summed where it is: nothing waits for a device.
-            self._rows_read = self._rows_read + statistics.view(torch.int64)[..., 0].sum()
-            self._rows_seen += key.shape[1] * sum(span.end - first for span in spans)
+        if not self.count_rows:
+            santa.decode(method, query, cache, **run)
+            return
+        records = torch.zeros((len(spans), key.shape[1], _RECORD_BYTES), dtype=torch.uint8, device=query.device)
+        santa.decode(method, query, cache, statistics=records, **run)
+        # rows_read is the first of a record. Summed where it is: nothing waits for a device.
+        self._rows_read = self._rows_read + records.view(torch.int64)[..., 0].sum()
+        self._rows_seen += key.shape[1] * sum(span.end - first for span in spans)
 
 
 def register(name: str = "santa", method: Any = None, **options: Any) -> Attention:
@@ -271,7 +267,7 @@ def _visible(mask: torch.Tensor) -> torch.Tensor:
     # Floats are added to scores: 0 is seen, the least number is not.
     seen = row == 0
     if not bool((seen | (row <= torch.finfo(row.dtype).min / 2)).all()):
-        raise ValueError("attention_mask has biases; accepted: True or 0 for keys that are seen, False or -infinity for others")
+        raise ValueError("attention_mask has biases; accepted: True or 0 for keys that are seen, False or -infinity")
     return seen
 
 

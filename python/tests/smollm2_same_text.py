@@ -47,7 +47,7 @@ def load(path: Path, dtype: torch.dtype) -> tuple[LlamaForCausalLM, list[bytes]]
     missing, unknown = model.load_state_dict(tensors, strict=False)
     assert missing in ([], ["lm_head.weight"]), missing
     assert not unknown, unknown
-    return model.to(dtype), [text[a:b] for a, b in zip(ends, ends[1:])]
+    return model.to(dtype), [text[a:b] for a, b in zip(ends[:-1], ends[1:])]
 
 
 def write(model: LlamaForCausalLM, prompt: torch.Tensor, tokens: int, **options: Any) -> list[int]:
@@ -67,8 +67,9 @@ def main() -> None:
     options = parser.parse_args()
 
     prompt = torch.tensor([[int(token) for token in options.prompt.read_text().split() if token.isdigit()]])
-    command = [options.generate, "--model", options.model, "--prompt-tokens", options.prompt, "--tokens", options.tokens]
-    report = subprocess.run([*map(str, command), "--method", "exact"], check=True, capture_output=True).stdout
+    command = [options.generate, "--method", "exact", "--model", options.model, "--prompt-tokens", options.prompt]
+    command += ["--tokens", str(options.tokens)]
+    report = subprocess.run(command, check=True, capture_output=True).stdout
     theirs = report.split(b"\n\n", 1)[1]
 
     wide, pieces = load(options.model, torch.float32)
