@@ -212,6 +212,14 @@ def test_padding_and_storage_behind_are_left_out(exact: Any) -> None:
     torch.testing.assert_close(call(exact, query[both], key[both], value[both], mask[both]), torch.cat(alone[1:]))
 
 
+@pytest.mark.parametrize("window", [1, 13, 50, 80])
+def test_a_window_of_the_call_counts_without_a_mask(window: int, exact: Any) -> None:
+    query, key, value = make_step(keys=50)
+    key[:, :, : max(0, 50 - window)] = torch.nan
+    expected = call(exact, query, key[:, :, -window:], value[:, :, -window:])
+    assert call(exact, query, key, value, sliding_window=window).equal(expected)
+
+
 def test_short_contexts_and_named_layers_are_exact() -> None:
     query, key, value = make_step()
     exact = call(santa.transformers.Attention(santa.Exact()), query, key, value)
