@@ -120,7 +120,14 @@ class Attention:
         soft_cap, sinks = options.get("softcap"), options.get("s_aux")
         if soft_cap is None and sinks is None:
             return sdpa_attention_forward(
-                module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, is_causal=causal
+                module,
+                query,
+                key,
+                value,
+                attention_mask,
+                dropout=dropout,
+                scaling=scaling,
+                is_causal=options.get("is_causal"),
             )
         if dropout > 0.0:
             raise ValueError("dropout beside a soft cap or sinks is not supported: call model.eval()")

@@ -132,9 +132,9 @@ def test_prompts_of_one_token_and_new_sequences_begin_anew(sampled: Any) -> None
         assert write(model, "santa_sampled", prompt)[0].tolist() == first
 
 
-@pytest.mark.parametrize("cache", ["dynamic", "static"])
-def test_a_seed_writes_its_text(cache: str, sampled: Any) -> None:
-    model, prompt = make_model("gemma3"), make_prompt(30)
+@pytest.mark.parametrize(("cache", "length"), [("dynamic", 30), ("static", 30), ("static", 5)])
+def test_a_seed_writes_its_text(cache: str, length: int, sampled: Any) -> None:
+    model, prompt = make_model("gemma3"), make_prompt(length)
     texts = []
     for seed in (1, 2, 1):
         sampled.seed = seed
