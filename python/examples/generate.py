@@ -25,8 +25,10 @@ model = AutoModelForCausalLM.from_pretrained(options.model, gguf_file=options.gg
 prompt = tokenizer(options.prompt.read_text(), return_tensors="pt")
 
 for title, method in {"exact": santa.Exact(), "sampled": santa.MassUnit(rows=santa.share(0.1), steered=True)}.items():
-    attention = santa.transformers.register("santa", method, exact_below=512, count_rows=True)
+    # [register]
+    attention = santa.transformers.register("santa", method, seed=7, exact_below=512, count_rows=True)
     model.set_attn_implementation("santa")
     written = model.generate(**prompt, do_sample=False, max_new_tokens=options.tokens)
+    # [/register]
     print(f"\n[{title}: {attention.share_read:.1%} of the value rows read]")
     print(tokenizer.decode(written[0, prompt.input_ids.shape[1] :], skip_special_tokens=True))

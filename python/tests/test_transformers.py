@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import runpy
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -279,3 +282,22 @@ def test_gradients_of_a_decode_step_are_refused(exact: Any) -> None:
 def test_names_of_transformers_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match="name is"):
         santa.transformers.register(name)
+
+
+def test_the_example_writes_both_texts(tmp_path: Any, monkeypatch: Any, capsys: Any) -> None:
+    tokenizers = pytest.importorskip("tokenizers", reason="needs tokenizers")
+    words = {f"w{i}": i for i in range(SIZES["vocab_size"])}
+    words_only = tokenizers.Tokenizer(tokenizers.models.WordLevel(words, unk_token="w0"))
+    words_only.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    transformers.PreTrainedTokenizerFast(tokenizer_object=words_only).save_pretrained(tmp_path)
+    make_model("llama").save_pretrained(tmp_path)
+    (tmp_path / "prompt.txt").write_text(" ".join(f"w{5 * i % 89}" for i in range(600)))
+    example = Path(__file__).resolve().parent.parent / "examples" / "generate.py"
+    arguments = [str(example), str(tmp_path), "--prompt", str(tmp_path / "prompt.txt"), "--tokens", "8"]
+    monkeypatch.setattr(sys, "argv", arguments)
+    runpy.run_path(str(example), run_name="__main__")
+    exact, sampled = capsys.readouterr().out.split("[")[1:]
+    assert exact.startswith("exact: 100.0%")
+    assert 0.05 < float(sampled.removeprefix("sampled: ").partition("%")[0]) / 100 < 0.15
+    for text in (exact, sampled):
+        assert len(text.partition("]")[2].split()) == 8
