@@ -17,28 +17,22 @@ from __future__ import annotations
 import weakref
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 import transformers
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
-from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
+from transformers.masking_utils import AttentionMaskInterface
 
 import santa
 
 from ._exact_attention import attend_exactly
+from ._visible_keys import Span, end_of, make_mask, spans_of
 
 # Arguments of an attention function that change what it computes, and that santa has no place for.
 _REFUSED = ("position_bias", "head_mask", "output_attentions")
 _RECORD_BYTES = np.dtype(santa.statistics_dtype).itemsize
-
-
-class _Span(NamedTuple):
-    """The keys that a request sees: first, first + 1, ..., end - 1."""
-
-    first: int
-    end: int
 
 
 @dataclass
@@ -142,7 +136,7 @@ class Attention:
             return
         layer.states.clear()
         # No mask over more keys than tokens is PyTorch's for an empty cache whose memory is larger.
-        if mask is None or key.shape[2] == query.shape[2] or _end_of(mask) <= query.shape[2]:
+        if mask is None or key.shape[2] == query.shape[2] or end_of(mask) <= query.shape[2]:
             layer.step = 0
 
     def _decode(
@@ -162,7 +156,7 @@ class Attention:
         if dropout > 0.0:
             raise ValueError("dropout in a decode step is not supported: call model.eval()")
         batch, heads, _, _ = query.shape
-        spans = _spans(mask, batch, key.shape[2], options.get("sliding_window"))
+        spans = spans_of(mask, batch, key.shape[2], options.get("sliding_window"))
         longest = max(span.end for span in spans)
         layer = self._layers.setdefault(module, _Layer())
         if longest == 1:  # a prompt of one token
@@ -200,7 +194,7 @@ class Attention:
         return output
 
     def _run(
-        self, method: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, spans: list[_Span], **run: Any
+        self, method: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, spans: list[Span], **run: Any
     ) -> None:
         """Attend with requests whose first key is the same, query [requests, heads, dim], as santa.decode has it."""
         first, end = spans[0].first, max(span.end for span in spans)
@@ -237,16 +231,8 @@ def register(name: str = "santa", method: Any = None, **options: Any) -> Attenti
         raise ValueError(f"name is '{name}'; accepted: one that transformers has no attention of its own for")
     attention = Attention(method, **options)
     transformers.AttentionInterface.register(name, attention)
-    AttentionMaskInterface.register(name, _mask)
+    AttentionMaskInterface.register(name, make_mask)
     return attention
-
-
-def _mask(*sizes: Any, **options: Any) -> torch.Tensor | None:
-    """Make the mask that the layers of a step share, bool, with a place for its spans."""
-    mask = sdpa_mask(*sizes, **options)
-    if mask is not None:
-        mask._santa_spans = []
-    return mask
 
 
 def _refuse(options: dict[str, Any]) -> None:
@@ -262,60 +248,3 @@ def _fit_states(layer: _Layer, sizes: list[int], heads: int, device: torch.devic
     if layer.key != key or not layer.states:
         layer.key = key
         layer.states = [santa.DecodeState(size, heads) for size in sizes]
-
-
-def _visible(mask: torch.Tensor) -> torch.Tensor:
-    """Return which keys the last token of each request sees, by the model's mask: bool [batch, keys]."""
-    if mask.dim() != 4 or mask.shape[1] != 1:
-        raise ValueError(f"attention_mask has shape {list(mask.shape)}; accepted: [batch, 1, tokens, keys]")
-    row = mask[:, 0, -1]
-    if row.dtype == torch.bool:
-        return row
-    # Floats are added to scores: 0 is seen, the least number is not.
-    seen = row == 0
-    if not bool((seen | (row <= torch.finfo(row.dtype).min / 2)).all()):
-        raise ValueError("attention_mask has biases; accepted: True or 0 for keys that are seen, False or -infinity")
-    return seen
-
-
-def _end_of(mask: torch.Tensor) -> int:
-    """Return one more than the number of the last key that is seen by the last token of any request."""
-    places = _visible(mask).any(dim=0).nonzero()
-    return int(places[-1]) + 1 if len(places) else 0
-
-
-def _spans(mask: torch.Tensor | None, batch: int, keys: int, window: int | None) -> list[_Span]:
-    """Return the keys that each request sees at a decode step, by the mask and by the layer's window.
-
-    Errors: ValueError where they are not one span, as with padding in the middle.
-    """
-    if mask is None:
-        spans = [_Span(0, keys)] * batch
-    else:
-        # One of ours is looked at once, not by each layer: that is a wait on a GPU.
-        kept = getattr(mask, "_santa_spans", None)
-        spans = kept or _spans_of(mask, batch, keys)
-        if kept is not None:
-            mask._santa_spans = spans
-    if window is None:
-        return spans
-    return [_Span(max(span.first, span.end - window), span.end) for span in spans]
-
-
-def _spans_of(mask: torch.Tensor, batch: int, keys: int) -> list[_Span]:
-    visible = _visible(mask)
-    if visible.shape[0] not in (1, batch) or visible.shape[1] != keys:
-        raise ValueError(f"attention_mask has shape {list(mask.shape)}; accepted: [{batch}, 1, 1, {keys}]")
-    visible = visible.expand(batch, keys).to(torch.int32)
-    count = visible.sum(dim=1)
-    first = visible.argmax(dim=1)
-    end = torch.where(count > 0, keys - visible.flip(1).argmax(dim=1), first)
-    spans = []
-    for request, (a, b, n) in enumerate(torch.stack([first, end, count], dim=1).tolist()):
-        if b - a != n:
-            raise ValueError(
-                f"attention_mask leaves out keys between those that request {request} sees; accepted: padding before"
-                " or behind them"
-            )
-        spans.append(_Span(a, b))
-    return spans

@@ -252,6 +252,16 @@ def test_several_tokens_with_a_cap_or_sinks_are_exact(exact: Any, monkeypatch: A
     torch.testing.assert_close(call(exact, query, key, value, softcap=2.0, s_aux=sinks), expected)
 
 
+def test_masks_of_several_tokens_may_have_biases(exact: Any) -> None:
+    draw = torch.Generator().manual_seed(1)
+    query, key = torch.randn(1, 4, 3, 16, generator=draw), torch.randn(1, 4, 20, 16, generator=draw)
+    biases = torch.randn(1, 4, 3, 20, generator=draw)
+    layer = torch.nn.Module()
+    call(exact, *make_step(), layer=layer)
+    expected = torch.nn.functional.scaled_dot_product_attention(query, key, key, biases, scale=0.25)
+    torch.testing.assert_close(call(exact, query, key, key, biases, layer=layer), expected.transpose(1, 2))
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
