@@ -80,6 +80,7 @@ Array::Array(nb::handle object, const char* name, Access access) : _object(nb::b
   _held = take(bits, name, access);
   require_memory(_held, name);
   _type = bfloat16 ? Type::bfloat16 : type_of(_held, name);
+  _empty = _held.size() == 0;
   for (int i = 0; i < rank(); ++i)
     if (stride(i) < 0 && extent(i) > 1)
       reject(_name + ".stride(" + std::to_string(i) + ")", std::to_string(stride(i)), "0 or more");

@@ -54,7 +54,8 @@ class Array {
   }
   [[nodiscard]] int rank() const { return static_cast<int>(_held.ndim()); }
   [[nodiscard]] std::int64_t extent(int i) const { return _held.shape_ptr()[i]; }
-  [[nodiscard]] std::int64_t stride(int i) const { return _held.stride_ptr()[i]; }
+  /// In elements; 1 of an array without any, whose strides mean nothing.
+  [[nodiscard]] std::int64_t stride(int i) const { return _empty ? 1 : _held.stride_ptr()[i]; }
   [[nodiscard]] void* data() const { return _held.data(); }
   [[nodiscard]] nb::object object() const { return _object; }
 
@@ -68,6 +69,7 @@ class Array {
   nb::object _object;  // the caller's
   std::string _name;
   Type _type = Type::float32;
+  bool _empty = false;
 };
 
 /// An optional array: None is none.

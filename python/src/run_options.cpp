@@ -40,9 +40,17 @@ WholeNumber whole_number(nb::handle number, const char* name) {
   reject(name, text_of(index), "a whole number of 64 bits");
 }
 
+template <class T>
+void RunArrays::take_number(nb::handle object, const char* name, Type type, RunScalar<T, Memory>& to) {
+  if (!nb::hasattr(object, "__dlpack__"))
+    to = whole_number(object, name).as<T>(name);
+  else
+    to = list_for_run<T>(*take(object, name, type, 1, 1, "1: [batch]"), "");
+}
+
 RunArrays::RunArrays(const GivenOptions& given) {
-  take_seed(given.seed);
-  take_step(given.step);
+  take_number(given.seed, "seed", Type::int64, _options.seed);
+  take_number(given.step, "step", Type::int32, _options.step);
   _options.stream = whole_number(given.stream, "stream");
   if (!given.state.is_none()) _options.state = nb::cast<const OwnedState&>(given.state).state;
   take_head_numbers(given.lse, "lse", _options.lse);
@@ -70,23 +78,6 @@ const Array* RunArrays::take(nb::handle object, const char* name, Type type, int
   array.require_type(type);
   array.require_rank(least, most, accepted);
   return &array;
-}
-
-void RunArrays::take_seed(nb::handle seed) {
-  if (is_number(seed) && !nb::hasattr(seed, "__dlpack__")) {
-    _options.seed = whole_number(seed, "seed").as<std::uint64_t>("seed");
-    return;
-  }
-  const Array* const array = take(seed, "seed", Type::int64, 1, 1, "1: [batch]");
-  if (array != nullptr) _options.seed = list_for_run<std::uint64_t>(*array, "");
-}
-void RunArrays::take_step(nb::handle step) {
-  if (is_number(step) && !nb::hasattr(step, "__dlpack__")) {
-    _options.step = whole_number(step, "step").as<std::uint32_t>("step");
-    return;
-  }
-  const Array* const array = take(step, "step", Type::int32, 1, 1, "1: [batch]");
-  if (array != nullptr) _options.step = list_for_run<std::uint32_t>(*array, "");
 }
 
 void RunArrays::take_head_numbers(nb::handle object, const char* name, HeadView<Memory>& to) {

@@ -35,8 +35,9 @@ class RunArrays {
   /// An optional array of these elements and rank, noted where it is given.
   const Array* take(nb::handle object, const char* name, Type type, int least, int most, const char* accepted,
                     Access access = Access::read);
-  void take_seed(nb::handle seed);
-  void take_step(nb::handle step);
+  /// A number, or one for each request.
+  template <class T>
+  void take_number(nb::handle object, const char* name, Type type, RunScalar<T, Memory>& to);
   void take_head_numbers(nb::handle object, const char* name, HeadView<Memory>& to);
   void take_statistics(nb::handle object);
 
