@@ -142,8 +142,8 @@ function(_santa_check_cuda where package_dir)
 endfunction()
 
 # Makes the target Kokkos::kokkos. Sets SANTA_KOKKOS_LANGUAGE to the language that code using it is compiled as,
-# SANTA_KOKKOS_FOUND to a text that says which it is, SANTA_KOKKOS_DIR to where its package was found, if it was,
-# SANTA_CUDA to whether it has CUDA, and SANTA_CUDA_COMPATIBILITY to the header beside this file that has to come before
+# SANTA_KOKKOS_FOUND to a text that says which it is, SANTA_KOKKOS_VERSION to its version, where that is known,
+# SANTA_KOKKOS_DIR to where its package was found, if it was, SANTA_CUDA to whether it has CUDA, and SANTA_CUDA_COMPATIBILITY to the header beside this file that has to come before
 # it, if one has.
 function(santa_find_kokkos)
   # Whoever adds santa as a subdirectory links Kokkos through it, and so has to see its targets.
@@ -223,6 +223,7 @@ function(santa_find_kokkos)
     endif()
   endif()
   set(SANTA_KOKKOS_FOUND "${found}" PARENT_SCOPE)
+  set(SANTA_KOKKOS_VERSION "${Kokkos_VERSION}" PARENT_SCOPE)
   set(SANTA_CUDA ${cuda} PARENT_SCOPE)
   set(SANTA_CUDA_COMPATIBILITY "${compatibility}" PARENT_SCOPE)
   set(SANTA_KOKKOS_LANGUAGE ${Kokkos_COMPILE_LANGUAGE} PARENT_SCOPE)
