@@ -157,16 +157,12 @@ class Attention:
             raise ValueError("dropout in a decode step is not supported: call model.eval()")
         batch, heads, _, _ = query.shape
         spans = spans_of(mask, batch, key.shape[2], options.get("sliding_window"))
-        longest = max(span.end for span in spans)
         layer = self._layers.setdefault(module, _Layer())
-        if longest == 1:  # a prompt of one token
+        if max(span.end for span in spans) == 1:  # a prompt of one token
             layer.states.clear()
             layer.step = 0
 
         number = getattr(module, "layer_idx", None) or 0
-        seen = max(span.end - span.first for span in spans)
-        exact = number in self.exact_layers or seen < self.exact_below
-        method = santa.Exact() if exact else self.method
         sinks = options.get("s_aux")
         run: dict[str, Any] = {
             "scale": query.shape[3] ** -0.5 if scaling is None else scaling,
@@ -181,16 +177,19 @@ class Attention:
         # Requests whose first key is the same are one call; padding in front of prompts makes each its own.
         alike = len({span.first for span in spans}) == 1
         parts = [slice(0, batch)] if alike else [slice(i, i + 1) for i in range(batch)]
-        carries = isinstance(method, santa.MassUnit)
+        carries = isinstance(self.method, santa.MassUnit)
         if carries:
             _fit_states(layer, [part.stop - part.start for part in parts], heads, query.device)
         output = query.new_empty((batch, heads, value.shape[3]))
         for i, part in enumerate(parts):
             run["out"] = output[part]
-            run["state"] = layer.states[i] if carries else None
+            exact = number in self.exact_layers or _most_seen(spans[part]) < self.exact_below
+            run["state"] = layer.states[i] if carries and not exact else None
             if part.start > 0:
                 run["requests"] = torch.tensor([part.start], dtype=torch.uint32, device=query.device)
-            self._run(method, query[part, :, 0], key[part], value[part], spans[part], **run)
+            self._run(
+                santa.Exact() if exact else self.method, query[part, :, 0], key[part], value[part], spans[part], **run
+            )
         return output
 
     def _run(
@@ -218,8 +217,8 @@ class Attention:
 def register(name: str = "santa", method: Any = None, **options: Any) -> Attention:
     """Make an attention function known to `transformers`, as `attn_implementation=name`.
 
-    Computes: Exact attention of PyTorch for several query tokens at once; `method` for one token, where a request of
-              the batch sees `exact_below` keys or more; santa.Exact() for fewer, and in `exact_layers`.
+    Computes: Exact attention of PyTorch for several query tokens at once; `method` for one token of a request that
+              sees `exact_below` keys or more; santa.Exact() for fewer, and in `exact_layers`.
     Options:  method: santa.Exact(), santa.MassUnit(...) and the other methods; None: MassUnit(steered=True), a tenth
               of the value rows. seed (int). exact_layers: numbers of layers. exact_below: keys; 1024 unless told.
               count_rows: keep count of the rows that are read, for `share_read`.
@@ -240,6 +239,10 @@ def _refuse(options: dict[str, Any]) -> None:
         given = options.get(name)
         if given is not None and given is not False:
             raise ValueError(f"{name} is given; santa's attention has no place for it: use attn_implementation='eager'")
+
+
+def _most_seen(spans: list[Span]) -> int:
+    return max(span.end - span.first for span in spans)
 
 
 def _fit_states(layer: _Layer, sizes: list[int], heads: int, device: torch.device) -> None:

@@ -236,6 +236,26 @@ def test_short_contexts_and_named_layers_are_exact() -> None:
     assert call(attention, query, key, value, layer=layer).equal(exact)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_outputs_are_of_the_query_s_type(dtype: Any, exact: Any) -> None:
+    narrow = [tensor.to(dtype) for tensor in make_step(keys=50)]
+    expected = call(exact, *(tensor.float() for tensor in narrow))
+    for options in ({}, {"softcap": 1e4}):  # a cap so high that it is none
+        torch.testing.assert_close(call(exact, *narrow, **options), expected.to(dtype), rtol=1e-2, atol=1e-3)
+    # A cache that keeps fewer bits than the model computes in.
+    torch.testing.assert_close(call(exact, narrow[0].float(), *narrow[1:]), expected)
+
+
+def test_a_short_request_beside_a_long_one_is_exact() -> None:
+    query, key, value = make_step(batch=2)
+    mask = torch.ones(2, 1, 1, 600, dtype=torch.bool)
+    mask[1, :, :, :300] = False
+    exact = call(santa.transformers.Attention(santa.Exact()), query, key, value, mask)
+    ours = call(santa.transformers.Attention(santa.MassUnit(rows=30), exact_below=400), query, key, value, mask)
+    assert ours[1].equal(exact[1])
+    assert not ours[0].equal(exact[0])
+
+
 def test_several_tokens_with_a_cap_or_sinks_are_exact(exact: Any, monkeypatch: Any) -> None:
     """In parts of few queries, too."""
     from santa import _exact_attention
