@@ -97,7 +97,8 @@ def test_tensors_of_pytorch():
      "query's rank is 2; accepted: 3: [batch, heads, dim], or 4: [batch, tokens, heads, dim]"),
     ({"query": np.zeros((2, 6, 64))}, "query's dtype is float64; accepted: float32"),
     ({"query": np.zeros((2, 6, 128), np.float32)[..., ::2]},
-     "query.stride(2) is 2; accepted: 1: the head dimension is contiguous"),
+     "query.stride(2) is 2; accepted: 1: the head dimension is contiguous, "
+     "as in Kokkos::LayoutRight (the default of a GPU is LayoutLeft)"),
     ({"query": [[1.0]]},
      "query is a list; accepted: an array of NumPy, PyTorch, CuPy, JAX or another with DLPack"),
     ({"keys": np.zeros((2, 200, 2, 64), np.float16)}, "values's dtype is float32; accepted: float16"),
