@@ -53,14 +53,14 @@ SANTA_INLINE Native<std::int32_t, 16> load_lanes(const void* from, std::uint32_t
                                           static_cast<std::uint16_t>(bits));
 }
 SANTA_INLINE Native<float, 16> widen_halves(Native<std::int16_t, 16> halves) {
-  return __builtin_ia32_vcvtph2ps512_mask(halves, Native<float, 16>{}, 0xffff, current_rounding);
+  return __builtin_ia32_vcvtph2ps512_mask(halves, Native<float, 16>{}, -1, current_rounding);
 }
 /// a * b + c with one rounding.
 SANTA_INLINE Native<float, 16> fused(Native<float, 16> a, Native<float, 16> b, Native<float, 16> c) {
-  return __builtin_ia32_vfmaddps512_mask(a, b, c, 0xffff, current_rounding);
+  return __builtin_ia32_vfmaddps512_mask(a, b, c, -1, current_rounding);
 }
 SANTA_INLINE Native<double, 8> fused(Native<double, 8> a, Native<double, 8> b, Native<double, 8> c) {
-  return __builtin_ia32_vfmaddpd512_mask(a, b, c, 0xff, current_rounding);
+  return __builtin_ia32_vfmaddpd512_mask(a, b, c, -1, current_rounding);
 }
 /// c and the products of pairs of neighbours.
 SANTA_INLINE Native<std::int32_t, 16> add_pairs(Native<std::int16_t, 32> a, Native<std::int16_t, 32> b,
@@ -68,22 +68,22 @@ SANTA_INLINE Native<std::int32_t, 16> add_pairs(Native<std::int16_t, 32> a, Nati
 #if defined(__AVX512VNNI__)
   return __builtin_ia32_vpdpwssd_v16si(c, (Native<std::int32_t, 16>)a, (Native<std::int32_t, 16>)b);
 #else
-  return c + __builtin_ia32_pmaddwd512_mask(a, b, Native<std::int32_t, 16>{}, 0xffff);
+  return c + __builtin_ia32_pmaddwd512_mask(a, b, Native<std::int32_t, 16>{}, -1);
 #endif
 }
 /// A bit for each lane that is not 0.
 SANTA_INLINE std::uint32_t set_lanes(Native<std::int32_t, 16> x) {
-  return static_cast<std::uint16_t>(__builtin_ia32_ptestmd512(x, x, 0xffff));
+  return static_cast<std::uint16_t>(__builtin_ia32_ptestmd512(x, x, -1));
 }
 /// Quarters of x and y, two each, by two bits of `which` for each.
 template <int which>
 SANTA_INLINE Native<float, 16> take_quarters(Native<float, 16> x, Native<float, 16> y) {
-  return __builtin_ia32_shuf_f32x4_mask(x, y, which, Native<float, 16>{}, 0xffff);
+  return __builtin_ia32_shuf_f32x4_mask(x, y, which, Native<float, 16>{}, -1);
 }
 /// The same of floats within each quarter.
 template <int which>
 SANTA_INLINE Native<float, 16> take_floats(Native<float, 16> x, Native<float, 16> y) {
-  return __builtin_ia32_shufps512_mask(x, y, which, Native<float, 16>{}, 0xffff);
+  return __builtin_ia32_shufps512_mask(x, y, which, Native<float, 16>{}, -1);
 }
 #else
 /// Those lanes from memory whose lanes in `wanted` are -1, the rest 0; reads nothing else.
