@@ -18,7 +18,7 @@ struct FillWords {
   std::byte* first;
   std::uint32_t word;
 
-  KOKKOS_FUNCTION void operator()(std::int64_t i) const { std::memcpy(first + i * sizeof word, &word, sizeof word); }
+  KOKKOS_FUNCTION void operator()(std::int64_t i) const { std::memcpy(first + 4 * i, &word, 4); }
 };
 
 /// Makes so many words of 4 bytes this one, in memory of `space`. Neither fences nor allocates. On hosts, where a copy
