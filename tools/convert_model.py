@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Convert a language model for santa-generate, and texts to and from its tokens.
 
-A Llama-architecture model in a GGUF file becomes one safetensors file: weights in
+A model of the Llama or the Gemma 3 architecture in a GGUF file becomes one safetensors file: weights in
 BF16 under the names that published models give them, hyperparameters as strings in
 its metadata, and the pieces of text that tokens stand for:
 
@@ -17,7 +17,7 @@ its metadata, and the pieces of text that tokens stand for:
     python3 tools/convert_model.py MODEL.gguf --decode text.tokens
 
 A file of tokens holds their numbers in decimal, apart by white space. Encoding knows
-the tokenizer of SmolLM; of other models, bring files of tokens.
+the tokenizers of SmolLM and Gemma 3; of other models, bring files of tokens.
 """
 
 from __future__ import annotations
@@ -45,10 +45,12 @@ from capture_kv import (
 )
 from gguf_file import GgufFile, UserError, shown
 from gguf_model import (
+    ARCHITECTURES,
     HEAD,
     ROTARY_FACTORS,
     check_tensors,
     check_token_numbers,
+    read_architecture,
     read_end_token,
     read_hyperparameters,
 )
@@ -64,6 +66,14 @@ LAYER_TENSORS = {
     "ffn_up": "mlp.up_proj",
     "ffn_down": "mlp.down_proj",
 }
+# Of Gemma 3, in which attention ends with a norm of the name that Llama's MLP begins with.
+GEMMA_TENSORS = {
+    "attn_q_norm": "self_attn.q_norm",
+    "attn_k_norm": "self_attn.k_norm",
+    "post_attention_norm": "post_attention_layernorm",
+    "ffn_norm": "pre_feedforward_layernorm",
+    "post_ffw_norm": "post_feedforward_layernorm",
+}
 MODEL_TENSORS = {
     "token_embd": "model.embed_tokens",
     "output_norm": "model.norm",
@@ -73,17 +83,25 @@ MODEL_TENSORS = {
 
 def read_settings(file: GgufFile) -> dict[str, Any]:
     """Read the hyperparameters, refusing variants that santa-generate does not run."""
-    file.text("general.architecture", among=("llama",))
+    name = read_architecture(file)
+    architecture = ARCHITECTURES[name]
     sizes = read_hyperparameters(file)
     if sizes.dim % 8 != 0:
         raise file.error(
-            f"heads have {sizes.dim} elements (llama.attention.key_length, or "
+            f"heads have {sizes.dim} elements ({name}.attention.key_length, or "
             "embedding_length by head_count); accepted: a multiple of 8"
         )
-    check_tensors(file, sizes, rotary_factors=True)
+    check_tensors(file, sizes, rotary_factors=architecture.permuted_rotary)
     tokens = len(file.texts("tokenizer.ggml.tokens"))
-    return {
-        "architecture": "llama",
+    windows = {}
+    if sizes.window is not None:
+        windows = {
+            "window": sizes.window,
+            "full_layer_every": architecture.full_layer_every,
+            "window_rope_theta": architecture.window_rope_base,
+        }
+    return windows | {
+        "architecture": name,
         "name": file.text("general.name", "unnamed"),
         "licence": file.text("general.license", "not stated"),
         "layers": sizes.layers,
@@ -102,17 +120,20 @@ def read_settings(file: GgufFile) -> dict[str, Any]:
     }
 
 
-def published_name(name: str) -> str:
+def published_name(name: str, architecture: str) -> str:
     """Return what published models call a GGUF tensor of a model."""
     *layer, part, _ = name.split(".")
     if layer:
-        return f"model.layers.{layer[1]}.{LAYER_TENSORS[part]}.weight"
+        names = LAYER_TENSORS | (GEMMA_TENSORS if architecture == "gemma3" else {})
+        return f"model.layers.{layer[1]}.{names[part]}.weight"
     return f"{MODEL_TENSORS[part]}.weight"
 
 
 def in_published_order(
     name: str, weight: FloatArray, settings: dict[str, Any]
 ) -> FloatArray:
+    if not ARCHITECTURES[settings["architecture"]].permuted_rotary:
+        return weight
     if name.endswith("q_proj.weight"):
         return unpermute_rotary(weight, settings["heads"])
     if name.endswith("k_proj.weight"):
@@ -178,7 +199,7 @@ def convert(file: GgufFile, output: Path) -> None:
         if name == ROTARY_FACTORS:
             tensors["rope.factors"] = read_factors(file)
             continue
-        published = published_name(name)
+        published = published_name(name, settings["architecture"])
         weight = in_published_order(published, read_tensor(file, name), settings)
         tensors[published] = to_checked_bf16(file, name, weight)
     tensors |= vocabulary_tensors(pieces)
@@ -217,7 +238,7 @@ def parse_arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "model", metavar="MODEL.gguf", type=Path, help="Llama-architecture model"
+        "model", metavar="MODEL.gguf", type=Path, help="model to convert"
     )
     what = parser.add_mutually_exclusive_group()
     what.add_argument(

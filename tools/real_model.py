@@ -14,7 +14,8 @@ PACKAGES is the folder of make_text.py. Passages are prose (the Jargon File from
 fourth chapter on) and code (modules of Python 3.11.2) by turns, and needles: prose with
 a number hidden at some depth, and the question for it at the end. All but the last
 tokens of a passage are read exactly, as a prompt; the last ones are given to exact and
-sampled attention one by one. Two more passages, in calibration.json, are for
+sampled attention one by one. --context, --texts, --scored and --depths make others, of
+longer contexts say. Two more passages, in calibration.json, are for
 santa-generate --calibrate. Intervals are 95 % ones, by Student's t: over seeds and,
 where the name says so, over texts.
 """
@@ -22,11 +23,12 @@ where the name says so, over texts.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
 import statistics
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,13 +66,17 @@ T_95 |= {15: 2.131}
 
 
 def text_passages(
-    context: int, texts: dict[str, list[int]], numbers: Iterable[int], scored: int
+    context: int,
+    texts: dict[str, list[int]],
+    numbers: Iterable[int],
+    scored: int,
+    longest: int,
 ) -> list[dict[str, Any]]:
     passages = []
     for number in numbers:
         name = ("prose", "code")[number % 2]
         # Apart from each other, whatever the context.
-        begin = number // 2 * (max(TEXTS) + 512)
+        begin = number // 2 * (longest + 512)
         tokens = texts[name][begin : begin + context]
         if len(tokens) < context:
             raise UserError(f"the {name} has too few tokens for passage {number}")
@@ -88,11 +94,11 @@ def text_passages(
 
 
 def needle_passages(
-    context: int, filler: list[int], tokenizer: Tokenizer
+    context: int, filler: list[int], tokenizer: Tokenizer, depths: Sequence[float]
 ) -> list[dict[str, Any]]:
     passages = []
     question = tokenizer.encode_ending(QUESTION)
-    for depth, number in zip(DEPTHS[context], NUMBERS):
+    for depth, number in zip(depths, itertools.cycle(NUMBERS)):
         needle = tokenizer.encode_ending(NEEDLE.format(number))
         answer = tokenizer.encode_ending(f" {number}")
         room = context - len(needle) - len(question) - len(answer)
@@ -119,14 +125,24 @@ def make_passages(arguments: argparse.Namespace) -> None:
     code = "\n\n\n".join(make_text.read_text(arguments.packages / p) for p in CODE)
     texts = {"prose": tokenizer.encode(prose), "code": tokenizer.encode(code)}
     arguments.folder.mkdir(parents=True, exist_ok=True)
-    for context, (count, scored) in TEXTS.items():
+    contexts = arguments.context or sorted(TEXTS)
+    for context in contexts:
+        count, scored = TEXTS.get(context, TEXTS[max(TEXTS)])
+        count, scored = arguments.texts or count, arguments.scored or scored
+        if scored + 2 > context:
+            raise UserError(f"--scored is {scored}; accepted: up to {context - 2}")
+        depths = DEPTHS.get(context, DEPTHS[max(TEXTS)])
+        if arguments.depths:
+            depths = [(i + 0.5) / arguments.depths for i in range(arguments.depths)]
+        longest = max(contexts)
+        needles = needle_passages(context, texts["prose"], tokenizer, depths)
         files = {
-            f"{context}": text_passages(context, texts, range(count), scored),
-            f"needles_{context}": needle_passages(context, texts["prose"], tokenizer),
+            f"{context}": text_passages(context, texts, range(count), scored, longest),
+            f"needles_{context}": needles,
         }
-        if context == min(TEXTS):
+        if context == min(contexts) and not arguments.context:
             files["calibration"] = text_passages(
-                context, texts, range(count, count + 2), CALIBRATION_SCORED
+                context, texts, range(count, count + 2), CALIBRATION_SCORED, longest
             )
         for name, passages in files.items():
             path = arguments.folder / f"{name}.json"
@@ -483,6 +499,13 @@ def policies_picture(arguments: argparse.Namespace) -> None:
     print(arguments.output)
 
 
+def positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
 def add_section(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--section",
@@ -501,6 +524,14 @@ def parse_arguments() -> argparse.Namespace:
     command.add_argument("gguf", type=Path, metavar="MODEL.gguf")
     command.add_argument("packages", type=Path, help="folder of unpacked packages")
     command.add_argument("folder", type=Path, help="folder for the passages")
+    for name, what in {
+        "context": "tokens of a passage, by repetition; default: 2048, 4096, 8192",
+        "texts": "passages of a context; default: 8",
+        "scored": "last tokens of each that are scored; default: 256",
+        "depths": "depths of needles, evenly spaced; default: 5 or 3 of them",
+    }.items():
+        action = "append" if name == "context" else "store"
+        command.add_argument(f"--{name}", type=positive, action=action, help=what)
     command.set_defaults(run=make_passages)
     command = commands.add_parser("results", help="summarise scores")
     command.add_argument("files", type=Path, nargs="+", metavar="SCORES.jsonl")

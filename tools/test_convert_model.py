@@ -86,8 +86,28 @@ class ConvertTest(unittest.TestCase):
         self.assertEqual(offsets.tolist(), [0, 1, 3, 10])
 
     def test_other_architectures_are_refused(self) -> None:
-        with self.assertRaisesRegex(UserError, "is 'gemma3' .*; accepted: llama"):
-            converted(TinyGguf("gemma3"))
+        with self.assertRaisesRegex(UserError, "is 'gemma2' .*; accepted: llama"):
+            converted(TinyGguf("gemma2"))
+
+    def test_gemma_keeps_its_norms_windows_and_order(self) -> None:
+        file = TinyGguf("gemma3", layers=6, dim=8)
+        header, data = converted(file)
+        settings = header["__metadata__"]
+        self.assertEqual(settings["architecture"], "gemma3")
+        self.assertEqual(settings["full_layer_every"], "6")
+        self.assertEqual(settings["window_rope_theta"], "10000.0")
+        self.assertEqual(settings["window"], str(file.metadata["gemma3.attention.sliding_window"].value))
+        for ours, theirs in {
+            "post_attention_layernorm": "post_attention_norm",
+            "pre_feedforward_layernorm": "ffn_norm",
+            "post_feedforward_layernorm": "post_ffw_norm",
+            "self_attn.q_norm": "attn_q_norm",
+            "self_attn.k_proj": "attn_k",
+        }.items():
+            begin, end = header[f"model.layers.1.{ours}.weight"]["data_offsets"]
+            bits = np.frombuffer(data[begin:end], dtype=np.uint16)
+            given = np.frombuffer(file.tensors[f"blk.1.{theirs}.weight"].data, np.float32)
+            self.assertEqual(bits.tolist(), capture_kv.to_bf16(given).tolist())
 
 
 if __name__ == "__main__":

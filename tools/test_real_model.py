@@ -146,7 +146,9 @@ class NeedleTest(unittest.TestCase):
             encode_ending = encode
 
         filler = [0] * 4096
-        passages = real_model.needle_passages(2048, filler, Letters())  # type: ignore
+        passages = real_model.needle_passages(
+            2048, filler, Letters(), real_model.DEPTHS[2048]  # type: ignore
+        )
         for passage, number in zip(passages, real_model.NUMBERS):
             tokens = passage["tokens"]
             self.assertEqual(len(tokens), 2048)

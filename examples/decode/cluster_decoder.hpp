@@ -1,6 +1,7 @@
 // A decoder's plan for clusters of keys. For the file that instantiates it.
 #pragma once
 
+#include "decode/cluster_layout.hpp"
 #include "decode/decoder.hpp"
 #include "decode/scoring.hpp"
 #include <santa/clusters/plan.hpp>

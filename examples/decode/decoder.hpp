@@ -92,7 +92,5 @@ std::unique_ptr<Decoder<T>> make_feature_decoder(const Space& space, const AnyMe
 template <class T>
 std::unique_ptr<Decoder<T>> make_cluster_decoder(const Space& space, const Shape& shape, float scale,
                                                  const Scoring& scoring);
-/// How keys of so many tokens are clustered: in chunks of a sixteenth, of 64 to 2048.
-ClusterLayout cluster_layout(std::int64_t length);
 
 }  // namespace santa::example

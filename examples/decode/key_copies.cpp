@@ -1,5 +1,6 @@
 #include "decode/key_copies.hpp"
 
+#include "decode/cluster_layout.hpp"
 #include <santa/cache/encode_keys.hpp>
 #include <santa/cache/principal_directions.hpp>
 #include <santa/cache/transpose_keys.hpp>
@@ -9,12 +10,6 @@
 #include <cstdint>
 
 namespace santa::example {
-
-ClusterLayout cluster_layout(std::int64_t length) {
-  ClusterLayout layout;
-  while (layout.chunk > 64 && layout.chunk > length / 16) layout.chunk /= 2;
-  return layout;
-}
 
 template <class T>
 KeyCopies<T> copy_keys(const Space& space, const Cache<T>& all, const WholeCache<T>& visible, const Scoring& scoring) {

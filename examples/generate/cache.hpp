@@ -26,9 +26,11 @@ class KvCache {
   [[nodiscard]] std::int64_t slots() const { return static_cast<std::int64_t>(keys.extent(1)); }
   [[nodiscard]] std::int64_t capacity() const { return static_cast<std::int64_t>(keys.extent(2)); }
 
-  /// The first `length` tokens of one text.
-  [[nodiscard]] ContiguousCache<Rows> visible(std::int64_t layer, std::int64_t slot, std::int64_t length) const {
-    return {rows(keys, layer, slot, 1, length), rows(values, layer, slot, 1, length)};
+  /// The first `length` tokens of one text, but for the first `from` of them.
+  [[nodiscard]] ContiguousCache<Rows> visible(std::int64_t layer, std::int64_t slot, std::int64_t length,
+                                              std::int64_t from = 0) const {
+    const std::int64_t count = length - from;
+    return {rows(keys, layer, slot, 1, count, from), rows(values, layer, slot, 1, count, from)};
   }
   /// One text as so many requests, of which each sees its own length of it: what a chunk of a prompt attends to.
   [[nodiscard]] ContiguousCache<Rows, Rows, Lengths> shared(std::int64_t layer, std::int64_t slot,
@@ -61,10 +63,11 @@ class KvCache {
 
   /// [batch, length, kv_heads, dim], all of the batch in one place.
   [[nodiscard]] static Rows rows(const View& view, std::int64_t layer, std::int64_t slot, std::int64_t batch,
-                                 std::int64_t length) {
+                                 std::int64_t length, std::int64_t from = 0) {
     const Kokkos::LayoutStride layout(size(batch), 0, size(length), view.stride(2), view.extent(3), view.stride(3),
                                       view.extent(4), 1);
-    return Rows(view.data() + size(layer) * view.stride(0) + size(slot) * view.stride(1), layout);
+    return Rows(view.data() + size(layer) * view.stride(0) + size(slot) * view.stride(1) + size(from) * view.stride(2),
+                layout);
   }
   [[nodiscard]] static Rows texts_of(const View& view, std::int64_t layer) {
     return Kokkos::subview(view, size(layer), Kokkos::ALL, Kokkos::ALL, Kokkos::ALL, Kokkos::ALL);

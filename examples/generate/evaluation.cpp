@@ -120,6 +120,7 @@ nlohmann::json to_json(const Passage& passage, const Lane& lane, const Scores& s
           {"seed", lane.seed},
           {"rows_read", rows.read},
           {"rows_visible", rows.visible},
+          {"bytes_share", attention.bytes_share()},
           {"rows_by_layer", attention.rows_by_layer()},
           {"rows_by_token", scores.rows},
           {"came", Tokens(passage.tokens.begin() + static_cast<std::ptrdiff_t>(passage.scored), passage.tokens.end())},

@@ -32,17 +32,17 @@ void place_chunk(const Space& space, std::int64_t slot, std::int64_t first, cons
       });
 }
 
-void embed(const Space& space, const Rows& rows, const NarrowRows& embedding, const FloatRows& hidden) {
+void embed(const Space& space, const Rows& rows, const NarrowRows& embedding, float factor, const FloatRows& hidden) {
   const std::int64_t width = columns(hidden);
   const Numbers tokens = rows.tokens;
   Kokkos::parallel_for(
       "santa::embed", elements(space, rows.count, width), KOKKOS_LAMBDA(const std::int64_t i) {
-        hidden(i / width, i % width) = static_cast<float>(embedding(tokens(i / width), i % width));
+        hidden(i / width, i % width) = factor * static_cast<float>(embedding(tokens(i / width), i % width));
       });
 }
 
 void rms_norm(const Space& space, const FloatRows& x, std::int64_t rows, const FloatVector& weight, double epsilon,
-              const FloatRows& y) {
+              const FloatRows& y, bool add) {
   const std::int64_t width = columns(x);
   Kokkos::parallel_for(
       "santa::rms_norm", Team(space, static_cast<int>(rows), Kokkos::AUTO),
@@ -53,8 +53,9 @@ void rms_norm(const Space& space, const FloatRows& x, std::int64_t rows, const F
             Kokkos::TeamThreadRange(team, width),
             [&](const std::int64_t i, double& sum) { sum += static_cast<double>(x(row, i)) * x(row, i); }, squares);
         const auto factor = static_cast<float>(1. / Kokkos::sqrt(squares / static_cast<double>(width) + epsilon));
-        Kokkos::parallel_for(Kokkos::TeamThreadRange(team, width),
-                             [&](const std::int64_t i) { y(row, i) = x(row, i) * factor * weight(i); });
+        Kokkos::parallel_for(Kokkos::TeamThreadRange(team, width), [&](const std::int64_t i) {
+          y(row, i) = (add ? y(row, i) : 0.F) + x(row, i) * factor * weight(i);
+        });
       });
 }
 
@@ -109,12 +110,16 @@ void append(const Space& space, const Rows& rows, const FloatRows& turns, const 
       });
 }
 
-void swish(const Space& space, const FloatRows& gate, const FloatRows& up, std::int64_t rows) {
+void activate(const Space& space, Activation activation, const FloatRows& gate, const FloatRows& up,
+              std::int64_t rows) {
   const std::int64_t width = columns(gate);
+  const bool gelu = activation == Activation::gelu;
   Kokkos::parallel_for(
-      "santa::swish", elements(space, rows, width), KOKKOS_LAMBDA(const std::int64_t i) {
+      "santa::activate", elements(space, rows, width), KOKKOS_LAMBDA(const std::int64_t i) {
         const float x = gate.data()[i];
-        gate.data()[i] = x / (1.F + Kokkos::exp(-x)) * up.data()[i];
+        const float inner = 0.7978845608F * (x + 0.044715F * x * x * x);  // sqrt(2 / pi)
+        const float active = gelu ? 0.5F * x * (1.F + Kokkos::tanh(inner)) : x / (1.F + Kokkos::exp(-x));
+        gate.data()[i] = active * up.data()[i];
       });
 }
 

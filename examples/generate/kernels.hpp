@@ -19,12 +19,12 @@ struct Rows {
 /// included.
 void place_chunk(const Space& space, std::int64_t slot, std::int64_t first, const Rows& rows, const Numbers& seen);
 
-/// hidden[row] = embedding[token].
-void embed(const Space& space, const Rows& rows, const NarrowRows& embedding, const FloatRows& hidden);
+/// hidden[row] = factor * embedding[token].
+void embed(const Space& space, const Rows& rows, const NarrowRows& embedding, float factor, const FloatRows& hidden);
 
-/// y = x / rms(x) * weight.
+/// y = x / rms(x) * weight, or y += that. y may be x.
 void rms_norm(const Space& space, const FloatRows& x, std::int64_t rows, const FloatVector& weight, double epsilon,
-              const FloatRows& y);
+              const FloatRows& y, bool add = false);
 
 /// turns[row] = cosine and sine, one after the other, of each angle times the position: in double, as at position 8191
 /// a float is off by up to 0.0005.
@@ -38,7 +38,9 @@ void rotate(const Space& space, const FloatRows& turns, const FloatRows& query, 
 void append(const Space& space, const Rows& rows, const FloatRows& turns, const FloatRows& key, const FloatRows& value,
             std::int64_t layer, const KvCache& cache);
 
-/// gate = silu(gate) * up.
-void swish(const Space& space, const FloatRows& gate, const FloatRows& up, std::int64_t rows);
+enum class Activation : std::uint8_t { silu, gelu };  // gelu by the tangent, as models compute it
+
+/// gate = activation(gate) * up.
+void activate(const Space& space, Activation activation, const FloatRows& gate, const FloatRows& up, std::int64_t rows);
 
 }  // namespace santa::example

@@ -1,4 +1,4 @@
-// A model of the Llama architecture: tokens in, logits out, attention left to others.
+// A model of the Llama or the Gemma 3 architecture: tokens in, logits out, attention left to others.
 #pragma once
 
 #include "generate/kernels.hpp"
@@ -33,9 +33,14 @@ class Model {
   void attend_layer(const Space& space, const Rows& rows, std::int64_t layer, const KvCache& cache,
                     const Attend& attend) const;
   void feed_layer(const Space& space, const Rows& rows, const LayerWeights& weights) const;
+  /// Adds a projection's result, or its norm where there is one, to the hidden state.
+  void add_result(const Space& space, const Rows& rows, const Projection& by, const FloatRows& from,
+                  const FloatVector& norm) const;
+  /// The norm of each head of a row, where there is one.
+  void norm_heads(const Space& space, const FloatRows& heads, std::int64_t rows, const FloatVector& norm) const;
 
   Weights _weights;
-  FloatRows _hidden, _normed, _turns, _query, _key, _value, _attended, _gate, _up;
+  FloatRows _hidden, _normed, _turns, _window_turns, _query, _key, _value, _attended, _gate, _up;
 };
 
 }  // namespace santa::example

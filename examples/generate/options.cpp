@@ -93,7 +93,8 @@ void add_evaluation(CLI::App& app, Typed& typed) {
       ->type_name("FILE");
   app.add_option("--policy", typed.policies,
                  "What to evaluate beside exact attention, by repetition: share:S, error:E, ratio:S (of all layers "
-                 "together), and ,steered ,weighted (a ratio) ,centered after one of them")
+                 "together), and ,steered ,weighted (a ratio) ,centered after one of them; int4:S and clusters:B (of "
+                 "exact attention's bytes) read copies of the keys")
       ->allow_extra_args(false)
       ->type_name("POLICY");
   add_number(app, "--seeds", typed.options.seeds, std::int64_t{1}, std::int64_t{1000},

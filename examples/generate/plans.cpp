@@ -13,50 +13,59 @@ bool equal(const MassUnit& a, const MassUnit& b) {
 
 }  // namespace
 
-/// The plans for one shape, made when they are first asked for.
-struct Plans::Shelf {
-  using Sampled = DecodePlan<Space, MassUnit, TextCache>;  // SharedCache has lengths besides
+/// The plans for a token: those by MassUnit are made when they are first asked for.
+struct Plans::Token {
+  using Sampled = DecodePlan<Space, MassUnit, TextCache>;
 
   Shape shape;
   DecodePlan<Space, Exact, TextCache> exact;
   std::vector<std::pair<MassUnit, std::unique_ptr<Sampled>>> sampled = {};
 
-  explicit Shelf(const Shape& given) : shape(given), exact(Space(), Exact{}, given, cache_of<TextCache>) {}
+  explicit Token(const Shape& given) : shape(given), exact(Space(), Exact{}, given, cache_of<TextCache>) {}
 
   const Sampled& find(const MassUnit& method) {
     for (const auto& [known, plan] : sampled)
       if (equal(known, method)) return *plan;
     return *sampled.emplace_back(method, std::make_unique<Sampled>(Space(), method, shape, cache_of<TextCache>)).second;
   }
+};
 
-  template <class Cache>
-  void run(const Space& space, const std::optional<MassUnit>& method, const QueryRows& query, const Cache& cache,
-           const OutRows& out, const RunOptions<Memory>& options) {
-    if (method)
-      find(*method).run(space, query, cache, out, options);
-    else
-      exact.run(space, query, cache, out, options);
+/// Those for a chunk of a prompt: of layers that see all, and of those with a window.
+struct Plans::Prompt {
+  DecodePlan<Space, Exact, TextCache> whole;  // SharedCache has lengths besides
+  std::unique_ptr<DecodePlan<Space, Exact, TextCache, Window>> window;
+
+  Prompt(const Shape& shape, const Windows& windows) : whole(Space(), Exact{}, shape, cache_of<TextCache>) {
+    if (windows.tokens > 0)
+      window = std::make_unique<DecodePlan<Space, Exact, TextCache, Window>>(
+          Space(), Exact{}, shape, cache_of<TextCache>, PlanOptions{}, Window{windows.tokens});
   }
 };
 
 Plans::Plans(const Settings& settings, std::int64_t capacity, std::int64_t chunk)
-    : _shape{1, settings.heads, settings.kv_heads, capacity, settings.dim} {
+    : _shape{1, settings.heads, settings.kv_heads, capacity, settings.dim}, _windows(settings.windows) {
   Shape many = _shape;
   many.batch = chunk;
-  _one = std::make_unique<Shelf>(_shape);
-  _many = std::make_unique<Shelf>(many);
+  _token = std::make_unique<Token>(_shape);
+  _prompt = std::make_unique<Prompt>(many, _windows);
 }
 
 Plans::~Plans() = default;
 
 void Plans::run(const Space& space, const std::optional<MassUnit>& method, const QueryRows& query,
                 const TextCache& cache, const OutRows& out, const RunOptions<Memory>& options) {
-  _one->run(space, method, query, cache, out, options);
+  if (method)
+    _token->find(*method).run(space, query, cache, out, options);
+  else
+    _token->exact.run(space, query, cache, out, options);
 }
 
-void Plans::run(const Space& space, const std::optional<MassUnit>& method, const QueryRows& query,
-                const SharedCache& cache, const OutRows& out, const RunOptions<Memory>& options) {
-  _many->run(space, method, query, cache, out, options);
+void Plans::run_prompt(const Space& space, std::int64_t layer, const QueryRows& query, const SharedCache& cache,
+                       const OutRows& out) {
+  if (_windows.limit(layer))
+    _prompt->window->run(space, query, cache, out);
+  else
+    _prompt->whole.run(space, query, cache, out);
 }
 
 }  // namespace santa::example

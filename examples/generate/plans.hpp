@@ -29,17 +29,20 @@ class Plans {
   /// One token of a text, by MassUnit or, without a method, exactly.
   void run(const Space& space, const std::optional<MassUnit>& method, const QueryRows& query, const TextCache& cache,
            const OutRows& out, const RunOptions<Memory>& options);
-  /// Some tokens of a text, each with a length of its own.
-  void run(const Space& space, const std::optional<MassUnit>& method, const QueryRows& query, const SharedCache& cache,
-           const OutRows& out, const RunOptions<Memory>& options);
+  /// Some tokens of a text in one layer, each with a length of its own, exactly.
+  void run_prompt(const Space& space, std::int64_t layer, const QueryRows& query, const SharedCache& cache,
+                  const OutRows& out);
 
   /// The shape of a state for one text.
   [[nodiscard]] Shape shape() const { return _shape; }
 
  private:
-  struct Shelf;
+  struct Token;
+  struct Prompt;
   Shape _shape;
-  std::unique_ptr<Shelf> _one, _many;
+  Windows _windows;
+  std::unique_ptr<Token> _token;
+  std::unique_ptr<Prompt> _prompt;
 };
 
 }  // namespace santa::example

@@ -46,11 +46,21 @@ std::vector<double> numbers_from(std::string_view text) {
   return numbers;
 }
 
+/// Whether what a name has said is of one policy.
+bool goes_together(const Policy& policy) {
+  const bool of_ratio = policy.budget == Policy::Budget::ratio, copies = policy.keys != Policy::Keys::full;
+  if (policy.weighted && !of_ratio) return false;
+  if ((of_ratio || copies) && !policy.layers.empty()) return false;
+  if (copies && policy.centered) return false;
+  return !(policy.keys == Policy::Keys::clusters && policy.steered);
+}
+
 }  // namespace
 
 std::string Policy::name() const {
   if (budget == Budget::all) return "exact";
   std::string text = budget == Budget::share ? "share" : (budget == Budget::ratio ? "ratio" : "error");
+  if (keys != Keys::full) text = keys == Keys::int4 ? "int4" : "clusters";
   text += layers.empty() ? ":" : "s:";
   text += short_number(layers.empty() ? number : mean(layers));
   if (steered) text += ",steered";
@@ -80,13 +90,20 @@ Policy parse_policy(std::string_view name) {
   if (take_begin(rest, "share:")) policy.budget = Policy::Budget::share;
   if (take_begin(rest, "error:")) policy.budget = Policy::Budget::error;
   if (take_begin(rest, "ratio:")) policy.budget = Policy::Budget::ratio;
-  const bool of_ratio = policy.budget == Policy::Budget::ratio;
-  const bool good = policy.budget != Policy::Budget::all && take_numbers(rest, policy) &&
-                    (of_ratio ? policy.layers.empty() : !policy.weighted);
+  if (take_begin(rest, "int4:")) {
+    policy.budget = Policy::Budget::share;
+    policy.keys = Policy::Keys::int4;
+  }
+  if (take_begin(rest, "clusters:")) {
+    policy.budget = Policy::Budget::bytes;
+    policy.keys = Policy::Keys::clusters;
+  }
+  const bool good = policy.budget != Policy::Budget::all && take_numbers(rest, policy) && goes_together(policy);
   if (!good)
     throw UserError("the policy " + quote(name) +
                     " is unknown; accepted: exact, share:S and error:E with a number between 0 and 1 or one for each "
-                    "layer, by '/', or ratio:S; and ,steered ,weighted (of a ratio) ,centered after them");
+                    "layer, by '/', or ratio:S; and ,steered ,weighted (of a ratio) ,centered after them; or int4:S "
+                    "(may be ,steered) and clusters:B, of exact attention's bytes");
   return policy;
 }
 
@@ -99,7 +116,8 @@ void check_layers(const Policy& policy, std::int64_t layers) {
 
 std::optional<MassUnit> method_of(const Policy& policy, std::int64_t layer, std::int64_t length) {
   const double number = policy.layers.empty() ? policy.number : policy.layers[static_cast<std::size_t>(layer)];
-  if (policy.budget == Policy::Budget::all || length < policy.from || number == 0.) return std::nullopt;
+  const bool sampled = policy.budget != Policy::Budget::all && policy.budget != Policy::Budget::bytes;
+  if (!sampled || length < policy.from || number == 0.) return std::nullopt;
   MassUnit method{.steered = policy.steered};
   if (policy.budget == Policy::Budget::error)
     method.target_error = number;

@@ -18,9 +18,17 @@ struct Policy {
     share,  // value rows, of the visible ones, in each layer and kv head
     ratio,  // the same share of the rows of all of them together: see ModelBudget
     error,  // as many as keep a head's error below a part of its norm: each layer reads what its error bars ask for
+    bytes,  // of exact attention's, in each layer and kv head: of clusters
+  };
+  /// What scores are made from.
+  enum class Keys : std::uint8_t {
+    full,
+    int4,      // codes beside the cache, and drawn rows' again by their keys
+    clusters,  // see Clusters
   };
 
   Budget budget = Budget::all;
+  Keys keys = Keys::full;
   double number = 0.;          // the share or the error
   std::vector<double> layers;  // those of the layers, if not empty; a layer with 0 is read whole
   bool steered = false;        // see MassUnit
@@ -39,13 +47,14 @@ bool take_numbers(std::string_view text, Policy& policy);
 
 /// The policy that `name` gives: "exact", "share:0.1", "error:0.05", the latter two with a number for each layer,
 /// "error:0.03/0.05/0.05", or "ratio:0.1", all but the first with ",steered", ",weighted" (a ratio alone) or
-/// ",centered" at the end, or several of them in this order. Errors: UserError that says what there is.
+/// ",centered" at the end, or several of them in this order; or, with copies of the keys, "int4:0.1" (a share of the
+/// rows, may be steered) and "clusters:0.125" (of the bytes). Errors: UserError that says what there is.
 Policy parse_policy(std::string_view name);
 
 /// Errors: UserError where there are numbers for another count of layers.
 void check_layers(const Policy& policy, std::int64_t layers);
 
-/// What a policy means for a layer of a text of so many tokens; none: everything is read.
+/// What a policy means for a layer of a text of so many tokens; none: everything is read, or clusters are.
 std::optional<MassUnit> method_of(const Policy& policy, std::int64_t layer, std::int64_t length);
 
 }  // namespace santa::example

@@ -82,6 +82,8 @@ void run_writing(const GenerateOptions& options, const Model& model, std::ostrea
   Texts texts(model, 1, options.cache.value_or(needed));
   WriteOptions write_options{options.tokens, options.policy, options.temperature, options.seed};
   if (options.lossless) {
+    if (model.settings().windows.tokens > 0)
+      throw UserError("--lossless is for models whose layers all see all tokens");
     run_lossless(options, texts, prompt, write_options, to);
     return;
   }

@@ -58,9 +58,10 @@ Settings read_settings(const Metadata& metadata) {
   const auto architecture = metadata.find("architecture");
   if (architecture == metadata.end())
     throw UserError("not a model made by tools/convert_model.py: its metadata names no architecture");
-  if (architecture->second != "llama")
-    throw UserError("its architecture is " + quote(architecture->second) + "; accepted: llama");
+  if (architecture->second != "llama" && architecture->second != "gemma3")
+    throw UserError("its architecture is " + quote(architecture->second) + "; accepted: llama, gemma3");
   Settings settings;
+  settings.gemma = architecture->second == "gemma3";
   settings.layers = whole(metadata, "layers", most_layers);
   settings.width = whole(metadata, "width", most);
   settings.hidden = whole(metadata, "hidden", most);
@@ -70,6 +71,10 @@ Settings read_settings(const Metadata& metadata) {
   settings.context = whole(metadata, "context", most);
   settings.vocabulary = whole(metadata, "vocabulary", most);
   settings.rope_theta = positive(metadata, "rope_theta");
+  if (settings.gemma) {
+    settings.windows = {whole(metadata, "window", most), whole(metadata, "full_layer_every", most_layers)};
+    settings.window_rope_theta = positive(metadata, "window_rope_theta");
+  }
   settings.rope_scaling = positive(metadata, "rope_scaling");
   settings.rms_epsilon = positive(metadata, "rms_epsilon");
   if (metadata.count("end_token") > 0) settings.end_token = whole(metadata, "end_token", settings.vocabulary - 1, -1);

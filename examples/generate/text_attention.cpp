@@ -9,17 +9,21 @@ TextAttention::TextAttention(const Space& space, Policy policy, std::uint64_t se
                              const Plans& plans, const KvCache& cache, std::int64_t slot, std::int64_t length)
     : _policy(std::move(policy)),
       _seed(seed),
+      _windows(settings.windows),
       _slot(slot),
       _means(settings),
       _statistics("santa::statistics", static_cast<std::size_t>(settings.layers),
                   static_cast<std::size_t>(settings.kv_heads)),
-      _rows("santa::rows", static_cast<std::size_t>(settings.layers)) {
+      _rows("santa::rows", static_cast<std::size_t>(settings.layers)),
+      _bytes("santa::bytes", static_cast<std::size_t>(settings.layers)),
+      _row_bytes(2 * settings.dim) {
   if (_policy.budget == Policy::Budget::all) return;
   if (_policy.budget == Policy::Budget::ratio)
     _budget = std::make_unique<ModelBudget<Memory>>(space, plans.shape(), settings.layers, budget_options(settings));
   else
     for (std::int64_t layer = 0; layer < settings.layers; ++layer) _states.emplace_back(Space(), plans.shape());
   if (_policy.centered) _means.add(space, cache, slot, 0, length);
+  _copies = copy_keys(space, _policy, settings, cache, slot, length);
 }
 
 ModelBudgetOptions<Memory> TextAttention::budget_options(const Settings& settings) const {
@@ -46,9 +50,11 @@ void TextAttention::run(const Space& space, Plans& plans, std::int64_t layer, co
                              .step = static_cast<std::uint32_t>(length - 1),
                              .stream = static_cast<std::uint16_t>(layer),
                              .statistics = Kokkos::subview(_statistics, std::pair(at, at + 1), Kokkos::ALL)};
-  const auto method = method_of(_policy, layer, length);
+  if (_copies) _copies->take_newest(space, layer, length);
+  if (reads_copies(length)) return _copies->run(space, layer, length, query, out, options, Kokkos::subview(_bytes, at));
+  const auto method = _windows.limit(layer) ? std::nullopt : method_of(_policy, layer, length);
   if (method) options.state = _budget ? _budget->state(layer) : _states[at];
-  if (_policy.centered) options.center = _means.of_layer(layer);
+  if (_policy.centered && method) options.center = _means.of_layer(layer);
   plans.run(space, method, query, cache, out, options);
 }
 
@@ -57,18 +63,33 @@ void TextAttention::note_token(const Space& space, const KvCache& cache, std::in
   if (_policy.centered) _means.add(space, cache, _slot, length - 1, length);
   const auto statistics = _statistics;
   const auto rows = _rows;
+  const auto bytes = _bytes;
+  const Windows windows = _windows;
+  const auto row_bytes = static_cast<double>(reads_copies(length) ? 0 : _row_bytes);
   Kokkos::parallel_for(
       "santa::note_token", Kokkos::RangePolicy<Space>(space, 0, rows.extent(0)),
       KOKKOS_LAMBDA(const std::size_t layer) {
-        for (std::size_t head = 0; head < statistics.extent(1); ++head)
+        for (std::size_t head = 0; head < statistics.extent(1); ++head) {
           rows(layer) += statistics(layer, head).rows_read;
+          const std::int64_t keys = windows.visible(static_cast<std::int64_t>(layer), length);
+          bytes(layer) += row_bytes * static_cast<double>(keys + statistics(layer, head).rows_read);
+        }
       });
-  _visible += length * static_cast<std::int64_t>(_statistics.extent(0) * _statistics.extent(1));
+  for (std::size_t layer = 0; layer < _statistics.extent(0); ++layer)
+    _visible +=
+        windows.visible(static_cast<std::int64_t>(layer), length) * static_cast<std::int64_t>(_statistics.extent(1));
 }
 
 std::vector<std::int64_t> TextAttention::rows_by_layer() const {
   const auto host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), _rows);
   return {host.data(), host.data() + host.size()};
+}
+
+double TextAttention::bytes_share() const {
+  const auto host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), _bytes);
+  double sum = 0.;
+  for (std::size_t layer = 0; layer < host.extent(0); ++layer) sum += host(layer);
+  return _visible > 0 ? sum / static_cast<double>(2 * _row_bytes * _visible) : 0.;
 }
 
 RowCounts TextAttention::rows() const {

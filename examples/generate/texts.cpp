@@ -63,8 +63,8 @@ void Texts::read_chunk(std::int64_t slot, std::span<const std::int32_t> tokens) 
   place_chunk(_space, slot, length, _rows, _seen);
   const KvCache::Lengths lengths = Kokkos::subview(_seen, std::pair<std::size_t, std::size_t>(0, tokens.size()));
   _model.run(_space, _rows, _cache, [&](std::int64_t layer, const FloatRows& query, const FloatRows& out) {
-    _plans.run(_space, std::nullopt, heads_of(query, 0, count), _cache.shared(layer, slot, lengths),
-               heads_to(out, 0, count), {});
+    _plans.run_prompt(_space, layer, heads_of(query, 0, count), _cache.shared(layer, slot, lengths),
+                      heads_to(out, 0, count));
   });
   length += count;
 }
@@ -106,9 +106,11 @@ void Texts::step(std::int64_t count) {
 void Texts::attend(std::int64_t count, std::int64_t layer, const FloatRows& query, const FloatRows& out) {
   if (_timed) _space.fence("santa::attention_begins");
   const Kokkos::Timer timer;
-  for (std::int64_t slot = 0; slot < count; ++slot)
-    _attention[size(slot)]->run(_space, _plans, layer, _cache.visible(layer, slot, length(slot)), length(slot),
-                                heads_of(query, slot, 1), heads_to(out, slot, 1));
+  for (std::int64_t slot = 0; slot < count; ++slot) {
+    const std::int64_t seen = _model.settings().windows.visible(layer, length(slot));
+    _attention[size(slot)]->run(_space, _plans, layer, _cache.visible(layer, slot, length(slot), length(slot) - seen),
+                                length(slot), heads_of(query, slot, 1), heads_to(out, slot, 1));
+  }
   if (!_timed) return;
   _space.fence("santa::attention_ends");
   _attention_seconds += timer.seconds();

@@ -74,8 +74,24 @@ std::vector<Part> parts_of(const Settings& s) {
           {"mlp.down_proj", &LayerWeights::down, s.width, s.hidden}};
 }
 
-constexpr std::pair<const char*, FloatVector LayerWeights::*> norms[] = {
-    {"input_layernorm", &LayerWeights::attention_norm}, {"post_attention_layernorm", &LayerWeights::feed_norm}};
+/// The parts of a layer that are norms. What follows attention has one name and two meanings.
+struct Norm {
+  const char* name;
+  FloatVector LayerWeights::*to;
+  std::int64_t width;
+};
+
+std::vector<Norm> norms_of(const Settings& s) {
+  if (!s.gemma)
+    return {{"input_layernorm", &LayerWeights::attention_norm, s.width},
+            {"post_attention_layernorm", &LayerWeights::feed_norm, s.width}};
+  return {{"input_layernorm", &LayerWeights::attention_norm, s.width},
+          {"post_attention_layernorm", &LayerWeights::attention_end_norm, s.width},
+          {"pre_feedforward_layernorm", &LayerWeights::feed_norm, s.width},
+          {"post_feedforward_layernorm", &LayerWeights::feed_end_norm, s.width},
+          {"self_attn.q_norm", &LayerWeights::query_norm, s.dim},
+          {"self_attn.k_norm", &LayerWeights::key_norm, s.dim}};
+}
 
 void check_head(const SafetensorsFile& file, const Settings& settings) {
   if (settings.tied_head && *settings.tied_head == has(file, head_name))
@@ -96,13 +112,13 @@ void check_all(const SafetensorsFile& file, const Settings& settings) {
   tensors.need(embedding_name, "BF16", {settings.vocabulary, settings.width});
   tensors.need(norm_name, "BF16", {settings.width});
   tensors.allow(head_name, "BF16", {settings.vocabulary, settings.width});
-  tensors.allow(factors_name, "F32", {settings.dim / 2});
+  if (!settings.gemma) tensors.allow(factors_name, "F32", {settings.dim / 2});
   check_head(file, settings);
   check_vocabulary(file, settings, tensors);
   const auto parts = parts_of(settings);
   for (std::int64_t layer = 0; layer < settings.layers; ++layer) {
     for (const Part& part : parts) tensors.need(layer_name(layer, part.name), "BF16", {part.outputs, part.inputs});
-    for (const auto& [name, to] : norms) tensors.need(layer_name(layer, name), "BF16", {settings.width});
+    for (const Norm& norm : norms_of(settings)) tensors.need(layer_name(layer, norm.name), "BF16", {norm.width});
   }
   tensors.refuse_others(settings);
 }
@@ -144,8 +160,9 @@ NarrowRows read_rows(const SafetensorsFile& file, const std::string& name) {
   return rows;
 }
 
-/// theta^(-2 i / dim), over the scaling of all positions and the model's own factors.
-Kokkos::View<double*, Memory> read_angles(const SafetensorsFile& file, const Settings& settings) {
+/// theta^(-2 i / dim), over the scaling of positions and the model's own factors.
+Kokkos::View<double*, Memory> read_angles(const SafetensorsFile& file, const Settings& settings, double theta,
+                                          double scaling) {
   const auto pairs = static_cast<std::size_t>(settings.dim / 2);
   std::vector<float> factors(pairs, 1.F);
   if (has(file, factors_name)) {
@@ -160,7 +177,7 @@ Kokkos::View<double*, Memory> read_angles(const SafetensorsFile& file, const Set
       throw UserError("tensor '" + std::string(factors_name) + "' holds " + std::to_string(factors[i]) +
                       " as element " + std::to_string(i) + "; accepted: positive numbers");
     const double exponent = -2. * static_cast<double>(i) / static_cast<double>(settings.dim);
-    host(i) = std::pow(settings.rope_theta, exponent) / settings.rope_scaling / static_cast<double>(factors[i]);
+    host(i) = std::pow(theta, exponent) / scaling / static_cast<double>(factors[i]);
   }
   Kokkos::deep_copy(angles, host);
   return angles;
@@ -183,12 +200,14 @@ Weights read_all(const SafetensorsFile& file) {
   weights.settings = read_settings(file.metadata());
   check_all(file, weights.settings);
   weights.embedding = read_rows(file, embedding_name);
-  weights.angles = read_angles(file, weights.settings);
+  const Settings& s = weights.settings;
+  weights.angles = read_angles(file, s, s.rope_theta, s.rope_scaling);
+  if (s.windows.tokens > 0) weights.window_angles = read_angles(file, s, s.window_rope_theta, 1.);
   const auto parts = parts_of(weights.settings);
   for (std::int64_t layer = 0; layer < weights.settings.layers; ++layer) {
     LayerWeights& to = weights.layers.emplace_back();
     for (const Part& part : parts) to.*part.to = read_projection(file, layer_name(layer, part.name));
-    for (const auto& [name, norm] : norms) to.*norm = read_vector(file, layer_name(layer, name));
+    for (const Norm& norm : norms_of(weights.settings)) to.*norm.to = read_vector(file, layer_name(layer, norm.name));
   }
   weights.last_norm = read_vector(file, norm_name);
   // Without a head of its own, the model scores tokens with its embedding.

@@ -1,4 +1,4 @@
-// The weights of a model of the Llama architecture, from a safetensors file to the device.
+// The weights of a model, from a safetensors file to the device.
 #pragma once
 
 #include "decode/safetensors.hpp"
@@ -13,7 +13,9 @@
 namespace santa::example {
 
 struct LayerWeights {
-  FloatVector attention_norm, feed_norm;  // [width]
+  FloatVector attention_norm, feed_norm;          // [width]
+  FloatVector query_norm, key_norm;               // [dim], of Gemma
+  FloatVector attention_end_norm, feed_end_norm;  // [width], of Gemma
   Projection query, key, value, output, gate, up, down;
 };
 
@@ -34,8 +36,9 @@ class Vocabulary {
 
 struct Weights {
   Settings settings;
-  NarrowRows embedding;                  // [vocabulary, width]
-  Kokkos::View<double*, Memory> angles;  // [dim / 2]: what a position turns a pair by
+  NarrowRows embedding;                         // [vocabulary, width]
+  Kokkos::View<double*, Memory> angles;         // [dim / 2]: what a position turns a pair by
+  Kokkos::View<double*, Memory> window_angles;  // the same of layers with a window, where there are any
   std::vector<LayerWeights> layers;
   FloatVector last_norm;  // [width]
   Projection head;

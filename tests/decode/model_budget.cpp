@@ -211,6 +211,31 @@ SANTA_SPACE_TEST_CASE("a_request_that_is_reset_or_moved_leaves_the_others_as_the
   CHECK(std::isnan(ratios(budget)[0]));
 }
 
+SANTA_SPACE_TEST_CASE("heads_of_infinite_weight_read_all_rows_of_scores_far_below_0_and_after_a_mate_is_reset") {
+  using Memory = typename Space::memory_space;
+  Model<Space> model(MassUnit{.rows = share(0.1), .steered = true}, 1);
+  const Kokkos::View<float**, Kokkos::LayoutRight, Memory> weights("test::weights", 1, 2);
+  Kokkos::deep_copy(weights, std::numeric_limits<float>::infinity());
+  const auto budget = model.budget({.weights = weights});
+  // One feature of all keys and queries moves all scores by as much.
+  Problem<Space, float>& problem = *model.problems[0];
+  for (std::int64_t b = 0; b < shape.batch; ++b)
+    for (std::int64_t n = 0; n < length; ++n)
+      for (std::int64_t g = 0; g < shape.kv_heads; ++g) problem.key(b, n, g, 0) = 400.F;
+  for (std::int64_t b = 0; b < shape.batch; ++b)
+    for (std::int64_t h = 0; h < shape.heads; ++h) problem.query(b, h, 0) = -4.F;
+  problem.upload();
+  const auto token = [&](std::uint32_t step) {
+    const Result& result = model.layers[0].run({.seed = 1, .step = step, .state = budget.state(0)});
+    for (const Statistics& one : result.statistics) CHECK(one.samples == length);
+    budget.next_token(Space{});
+  };
+  token(0);
+  token(1);
+  budget.reset(Space{}, 1);
+  token(2);
+}
+
 SANTA_SPACE_TEST_CASE("requests_that_are_exact_or_short_are_no_part_of_the_budget") {
   Model<Space> model(MassUnit{.rows = 200, .steered = true});
   for (const auto& problem : model.problems) problem->set_lengths({length, 150}).upload();

@@ -257,12 +257,31 @@ TEST_CASE("policies") {
   CHECK(parse_policy("error:0.05,centered").centered);
   for (const char* const name :
        {"exact", "share:0.25", "share:0.25,steered", "error:0.05", "error:0.05,centered", "share:0.25,steered,centered",
-        "ratio:0.1", "ratio:0.1,steered", "ratio:0.1,steered,weighted,centered"})
+        "ratio:0.1", "ratio:0.1,steered", "ratio:0.1,steered,weighted,centered", "int4:0.1", "int4:0.1,steered",
+        "clusters:0.125"})
     CHECK(parse_policy(name).name() == name);
-  for (const char* const name :
-       {"", "share", "share:", "share:0", "share:1.5", "share:0.1x", "share:0.1/", "share:0.1//0.2", "share:-0.1",
-        "rows:0.1", "steered", "share:0.1,centred", "ratio:0.1/0.2", "share:0.1,weighted", "error:0.1,weighted",
-        "ratio:0.1,weighted,steered"})
+  for (const char* const name : {"",
+                                 "share",
+                                 "share:",
+                                 "share:0",
+                                 "share:1.5",
+                                 "share:0.1x",
+                                 "share:0.1/",
+                                 "share:0.1//0.2",
+                                 "share:-0.1",
+                                 "rows:0.1",
+                                 "steered",
+                                 "share:0.1,centred",
+                                 "ratio:0.1/0.2",
+                                 "share:0.1,weighted",
+                                 "error:0.1,weighted",
+                                 "ratio:0.1,weighted,steered",
+                                 "int4:0.1,centered",
+                                 "int4:0.1/0.2",
+                                 "clusters:0.1,steered",
+                                 "clusters:0.1/0.2",
+                                 "clusters:0",
+                                 "int4:0.1,weighted"})
     CHECK(contains(sentence_of([&] { parse_policy(name); }), "is unknown; accepted: exact, share:S"));
 }
 

@@ -98,6 +98,36 @@ TEST_CASE("scaled_rotary_embedding") {
 
 TEST_CASE("as_many_kv_heads_as_heads") { check_against_reference({.layers = 1, .heads = 5, .kv_heads = 5, .dim = 16}); }
 
+TEST_CASE("gemma_with_layers_that_see_a_window") {
+  check_against_reference({.layers = 4, .gemma = true});
+  check_against_reference({.layers = 2, .gemma = true, .window = 1, .full_layer_every = 2});
+  check_against_reference({.layers = 2, .gemma = true, .window = 100});
+}
+
+TEST_CASE("rows_of_layers_with_a_window_are_all_read_and_counted") {
+  const TinyModel tiny({.layers = 4, .gemma = true, .window = 30});
+  const Model model = load(tiny);
+  const Tokens prompt = some_tokens(600, tiny.sizes.vocabulary);
+  Texts texts(model, 2, 640);
+  texts.prefill(0, prompt);
+  texts.start(1, 0, of_share(0.1), 5);
+  texts.start(0, 0, {}, 0);
+  for (int step = 0; step < 10; ++step) {
+    for (std::int64_t slot = 0; slot < 2; ++slot) set_token(texts, slot, 4 + step);
+    texts.step(2);
+  }
+  // Layer 2 sees all, the others 30.
+  const RowCounts exact = texts.attention(0).rows(), sampled = texts.attention(1).rows();
+  CHECK(exact.visible == 2 * (10 * 600 + 55 + 3 * 300));
+  CHECK(exact.read == exact.visible);
+  CHECK(texts.attention(0).bytes_share() == doctest::Approx(1.));
+  CHECK(sampled.visible == exact.visible);
+  const std::vector<std::int64_t> rows = texts.attention(1).rows_by_layer();
+  for (const std::size_t layer : {0, 1, 3}) CHECK(rows[layer] == 600);
+  CHECK(static_cast<double>(rows[2]) == doctest::Approx(0.1 * 2 * 6055).epsilon(0.3));
+  CHECK_THROWS_AS(texts.start(1, 0, parse_policy("int4:0.1"), 5), UserError);
+}
+
 TEST_CASE("a_prompt_in_chunks_is_the_prompt_token_by_token") {
   const TinyModel tiny;
   const Model model = load(tiny);

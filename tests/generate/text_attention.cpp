@@ -110,5 +110,61 @@ TEST_CASE("centered_policies_have_no_error_where_values_are_all_the_same") {
   CHECK(error_of_constant_values("error:0.2,centered") < 1e-5);
 }
 
+struct Grown {
+  double error = 0.;  // RMS, relative to exact attention's outputs, over layers, tokens and heads
+  double bytes = 0.;  // of exact attention's
+};
+
+/// A text that grows by 70 tokens, over the border of a chunk of clusters.
+Grown grow(const std::string& policy, std::uint64_t seed) {
+  std::mt19937 random(4);
+  std::normal_distribution<float> normal;
+  const Settings settings = some_settings();
+  const KvCache cache = some_cache([&](auto...) { return 1.F + normal(random); });
+  Plans plans(settings, capacity, 1);
+  constexpr std::int64_t begin = 520;
+  TextAttention attention(Space(), parse_policy(policy), seed, settings, plans, cache, slot, begin);
+  TextAttention exactly(Space(), {}, seed, settings, plans, cache, slot, begin);
+  Kokkos::View<float***, Kokkos::LayoutRight, Memory> query("query", 1, 4, 64), out("out", 1, 4, 64);
+  const auto some_query = Kokkos::create_mirror_view(query);
+  double off = 0., all = 0.;  // NaN stays
+  for (std::int64_t length = begin + 1; length <= begin + 70; ++length) {
+    for (std::size_t i = 0; i < some_query.size(); ++i) some_query.data()[i] = normal(random);
+    Kokkos::deep_copy(query, some_query);
+    for (std::int64_t layer = 0; layer < 2; ++layer) {
+      const auto run = [&](TextAttention& by) {
+        by.run(Space(), plans, layer, cache.visible(layer, slot, length), length, query, out);
+        return Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(),
+                                                   Kokkos::subview(out, 0, Kokkos::ALL, Kokkos::ALL));
+      };
+      const auto result = Kokkos::create_mirror(Kokkos::HostSpace(), out);
+      Kokkos::deep_copy(Kokkos::subview(result, 0, Kokkos::ALL, Kokkos::ALL), run(attention));
+      const auto expected = run(exactly);
+      for (std::size_t h = 0; h < 4; ++h)
+        for (std::size_t d = 0; d < 64; ++d) {
+          off += std::pow(result(0, h, d) - expected(h, d), 2);
+          all += std::pow(expected(h, d), 2);
+        }
+    }
+    attention.note_token(Space(), cache, length);
+    exactly.note_token(Space(), cache, length);
+  }
+  CHECK(exactly.bytes_share() == doctest::Approx(1.));
+  return {std::sqrt(off / all), attention.bytes_share()};
+}
+
+TEST_CASE("policies_with_copies_of_keys_follow_a_text_that_grows_and_say_what_they_read") {
+  const Grown codes = grow("int4:0.5", 1);
+  CHECK(codes.bytes == doctest::Approx(0.5 + 34. / 256.).epsilon(0.1));
+  CHECK(codes.error > 1e-3);
+  CHECK(codes.error < 0.1);
+  const Grown clusters = grow("clusters:0.5", 1);
+  CHECK(clusters.bytes == doctest::Approx(0.5).epsilon(0.15));
+  CHECK(clusters.error > 1e-3);
+  CHECK(clusters.error < 0.1);
+  CHECK(grow("clusters:0.3", 1).error > clusters.error);
+  CHECK(grow("share:0.5", 1).bytes == doctest::Approx(0.75).epsilon(0.1));
+}
+
 }  // namespace
 }  // namespace santa::example::test

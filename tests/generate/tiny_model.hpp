@@ -1,4 +1,4 @@
-// A tiny random model of the Llama architecture, and what a file of it holds.
+// A tiny random model of the Llama or the Gemma 3 architecture, and what a file of it holds.
 #pragma once
 
 #include "decode/safetensors.hpp"
@@ -19,6 +19,9 @@ struct TinySizes {
   std::int64_t layers = 2, width = 40, hidden = 56, heads = 6, kv_heads = 2, dim = 8, vocabulary = 45;
   double rope_theta = 1000., rope_scaling = 1.;
   bool tied = true, factors = false;
+  bool gemma = false;
+  std::int64_t window = 7, full_layer_every = 3;  // of Gemma
+  double window_rope_theta = 50.;
 };
 
 struct TinyModel {
@@ -46,6 +49,11 @@ struct TinyModel {
                 {"rope_theta", std::to_string(s.rope_theta)},
                 {"rope_scaling", std::to_string(s.rope_scaling)},
                 {"rms_epsilon", "1e-5"}};
+    if (!s.gemma) return;
+    metadata["architecture"] = "gemma3";
+    metadata["window"] = std::to_string(s.window);
+    metadata["full_layer_every"] = std::to_string(s.full_layer_every);
+    metadata["window_rope_theta"] = std::to_string(s.window_rope_theta);
   }
 
   void write(const std::filesystem::path& path) const { write_safetensors(path, tensors, metadata); }
@@ -74,6 +82,12 @@ struct TinyModel {
     };
     add(prefix + "input_layernorm.weight", {s.width}, 0.3, 1.);
     add(prefix + "post_attention_layernorm.weight", {s.width}, 0.3, 1.);
+    if (s.gemma) {
+      for (const char* const name : {"pre_feedforward_layernorm", "post_feedforward_layernorm"})
+        add(prefix + name + ".weight", {s.width}, 0.3, 1.);
+      for (const char* const name : {"self_attn.q_norm", "self_attn.k_norm"})
+        add(prefix + name + ".weight", {s.dim}, 0.3, 1.);
+    }
     matrix("self_attn.q_proj", s.heads * s.dim, s.width, 1.5);
     matrix("self_attn.k_proj", s.kv_heads * s.dim, s.width, 1.5);
     matrix("self_attn.v_proj", s.kv_heads * s.dim, s.width, 1.);

@@ -18,7 +18,7 @@ struct HalvingNumbers {
   StreamKey key;
   std::uint32_t begin;  // of a level
   static constexpr std::uint16_t head = StreamKey::no_head - 2;
-  static constexpr std::uint32_t of_features = std::uint32_t{1} << 31, of_debiasing = of_features + (1U << 13);
+  static constexpr std::uint32_t of_features = std::uint32_t{1} << 31, of_debiasing = of_features + (1U << 30);
 
   [[nodiscard]] KOKKOS_FUNCTION double uniform(std::int64_t index) const {
     std::uint32_t word[4];

@@ -30,7 +30,7 @@ struct CommonRatio {
   /// measured, docs/model_budget.md.
   static constexpr float part = 0.25F;
   static constexpr float first_guess = -8.F;  // log2
-  static constexpr float reads_all = -100.F;  // log2 of a delta / Z far below the share of any weight that counts
+  static constexpr float reads_all = -1e30F;  // log2 of a delta / Z below the share of any weight, whatever Z
 
   /// Where the numbers of one of a team's heads lie.
   struct Place {
@@ -188,14 +188,15 @@ struct CommonRatio {
   }
 };
 
-/// Heads of infinite weight read all their rows from the first token on; of one of the heads of all layers and
+/// Heads of infinite weight read all their rows from the first token on; of one of the heads of all layers and of some
 /// requests.
 struct WholeHeads {
   CommonRatio all;
+  std::int64_t first_request, requests;
 
   KOKKOS_FUNCTION void operator()(std::int64_t i) const {
-    const std::int64_t of_layer = std::int64_t{all.batch} * all.heads;
-    const CommonRatio::Place of = all.place_of(i / of_layer, i % of_layer);
+    const std::int64_t of_layer = requests * all.heads;
+    const CommonRatio::Place of = all.place_of(i / of_layer, first_request * all.heads + i % of_layer);
     if (is_finite(of.log_weight)) return;
     of.at(StateArray::log_ratio) = CommonRatio::reads_all;
     of.at(StateArray::log2_sum) = 0.F;
@@ -209,10 +210,12 @@ void run_common_ratio(const Space& space, const CommonRatio& kernel) {
                        Kokkos::TeamPolicy<Space>(space, kernel.batch / kernel.requests, Kokkos::AUTO), kernel);
 }
 template <class Build, class Space>
-void mark_whole_heads(const Space& space, const CommonRatio& kernel) {
+void mark_whole_heads(const Space& space, const CommonRatio& kernel, std::int64_t first_request,
+                      std::int64_t requests) {
   if (!kernel.weights) return;
-  const std::int64_t heads = std::int64_t{kernel.layers} * kernel.batch * kernel.heads;
-  Kokkos::parallel_for("santa::model_budget::whole", Range<Space>(space, 0, heads), WholeHeads{kernel});
+  const std::int64_t heads = std::int64_t{kernel.layers} * requests * kernel.heads;
+  Kokkos::parallel_for("santa::model_budget::whole", Range<Space>(space, 0, heads),
+                       WholeHeads{kernel, first_request, requests});
 }
 
 }  // namespace santa::detail::inline SANTA_BUILD

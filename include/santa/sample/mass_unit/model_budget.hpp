@@ -104,7 +104,7 @@ class ModelBudget {
     for (const State& state : _states) state.reset(space);
     Kokkos::deep_copy(space, _ratio, lanes::not_a_number);
     Kokkos::deep_copy(space, _counts, 0);
-    detail::mark_whole_heads<Build>(space, kernel());
+    detail::mark_whole_heads<Build>(space, kernel(), 0, _shape.batch);
   }
   /// Forgets those of one request, for another that takes its place. Neither fences nor allocates.
   /// Errors: std::invalid_argument for a request that is not below the batch.
@@ -113,7 +113,7 @@ class ModelBudget {
     require_usable(space);
     for (const State& state : _states) state.reset(space, request);
     Kokkos::deep_copy(space, Kokkos::subview(_ratio, 0, static_cast<std::size_t>(request)), lanes::not_a_number);
-    detail::mark_whole_heads<Build>(space, kernel());
+    detail::mark_whole_heads<Build>(space, kernel(), request, 1);
   }
   /// Moves what is carried along with requests that change places: see DecodeState::permute.
   template <class Space>
