@@ -47,10 +47,10 @@ inline std::int64_t lay_out_shard(Arguments& a, const Shard& shard, std::int64_t
           "0 without a length of the whole");
   a.sharded = shard.length > 0;
   const std::int64_t last = shard.length - rows;
-  require(!a.sharded || (shard.first_row >= 0 && shard.first_row % tile_keys == 0 && shard.first_row <= last),
-          "shard.first_row", shard.first_row,
-          "a multiple of 32, so that the shard's " + std::to_string(rows) + " rows end within the whole's " +
-              std::to_string(shard.length));
+  if (a.sharded && !(shard.first_row >= 0 && shard.first_row % tile_keys == 0 && shard.first_row <= last))
+    reject("shard.first_row", shard.first_row,
+           "a multiple of 32, so that the shard's " + std::to_string(rows) + " rows end within the whole's " +
+               std::to_string(shard.length));
   a.shard.first_row = a.shard.begin = shard.first_row;
   a.shard.end = shard.first_row + rows;
   a.shard.storage = shard.length;
