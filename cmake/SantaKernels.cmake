@@ -92,7 +92,9 @@ if(santa_kernels_march)
     "$<BUILD_INTERFACE:$<$<COMPILE_LANGUAGE:CXX>:-march=${santa_kernels_march}>>")
 endif()
 # What is installed says for which processors it is, by a name that means the same on every machine.
+set(santa_kernels_flags "")  # in santa-kernels.pc
 if(SANTA_KERNELS_MARCH AND NOT SANTA_KERNELS_MARCH MATCHES "^(auto|native)$")
+  set(santa_kernels_flags " -march=${SANTA_KERNELS_MARCH}")
   target_compile_options(santa_kernels INTERFACE
     "$<INSTALL_INTERFACE:$<$<COMPILE_LANGUAGE:CXX>:-march=${SANTA_KERNELS_MARCH}>>")
 endif()

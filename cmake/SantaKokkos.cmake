@@ -60,6 +60,12 @@ function(_santa_kokkos_debian out)
     endif()
   endforeach()
   _santa_kokkos_loader(loader "${prefix}")
+  if(loader AND SANTA_KOKKOS_IN_MODULE AND SANTA_KOKKOS STREQUAL "auto")
+    # Who loads a module is a program of this machine, which does not run on that loader.
+    set(${out} "" PARENT_SCOPE)
+    set(${out}_ERROR "it was built for a newer C library than this machine's" PARENT_SCOPE)
+    return()
+  endif()
 
   file(GLOB package RELATIVE "${prefix}" "${prefix}/usr/lib/*/cmake/Kokkos")
   get_filename_component(libraries "${loader}" DIRECTORY)
@@ -136,8 +142,8 @@ function(_santa_check_cuda where package_dir)
 endfunction()
 
 # Makes the target Kokkos::kokkos. Sets SANTA_KOKKOS_LANGUAGE to the language that code using it is compiled as,
-# SANTA_KOKKOS_FOUND to a text that says which it is, SANTA_KOKKOS_DIR to where its package was found, if it was,
-# SANTA_CUDA to whether it has CUDA, and SANTA_CUDA_COMPATIBILITY to the header beside this file that has to come before
+# SANTA_KOKKOS_FOUND to a text that says which it is, SANTA_KOKKOS_VERSION to its version, where that is known,
+# SANTA_KOKKOS_DIR to where its package was found, if it was, SANTA_CUDA to whether it has CUDA, and SANTA_CUDA_COMPATIBILITY to the header beside this file that has to come before
 # it, if one has.
 function(santa_find_kokkos)
   # Whoever adds santa as a subdirectory links Kokkos through it, and so has to see its targets.
@@ -217,6 +223,7 @@ function(santa_find_kokkos)
     endif()
   endif()
   set(SANTA_KOKKOS_FOUND "${found}" PARENT_SCOPE)
+  set(SANTA_KOKKOS_VERSION "${Kokkos_VERSION}" PARENT_SCOPE)
   set(SANTA_CUDA ${cuda} PARENT_SCOPE)
   set(SANTA_CUDA_COMPATIBILITY "${compatibility}" PARENT_SCOPE)
   set(SANTA_KOKKOS_LANGUAGE ${Kokkos_COMPILE_LANGUAGE} PARENT_SCOPE)

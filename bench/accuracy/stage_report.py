@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Puts the cases of santa_accuracy --stage together, and makes their tables and picture for docs/accuracy.md.
+"""Puts the cases of santa_accuracy --stage together, and makes their tables and picture for docs/accuracy_score_stages.md.
 
   bench/accuracy/stage_report.py merge --bytes RAW... --rows RAW... --output docs/accuracy/score_stages.json
   bench/accuracy/stage_report.py tables docs/accuracy/score_stages.json      Markdown, on standard output

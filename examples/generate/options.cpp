@@ -91,10 +91,11 @@ void add_writing(CLI::App& app, Typed& typed) {
 void add_evaluation(CLI::App& app, Typed& typed) {
   app.add_option("--evaluate", typed.options.passages, "Score the passages of tools/real_model.py instead of writing")
       ->type_name("FILE");
-  app.add_option("--policy", typed.policies,
-                 "What to evaluate beside exact attention, by repetition: share:S, error:E, ratio:S (of all layers "
-                 "together), and ,steered ,weighted (a ratio) ,centered after one of them; int4:S and clusters:B (of "
-                 "exact attention's bytes) read copies of the keys")
+  app.add_option(
+         "--policy", typed.policies,
+         "What to evaluate beside exact attention, by repetition: share:S, error:E, ratio:S (of all layers "
+         "together), and ,steered ,weighted (a ratio) ,centered ,int4 (scores by 4-bit keys) after one of them; "
+         "clusters:B (of exact attention's bytes)")
       ->allow_extra_args(false)
       ->type_name("POLICY");
   add_number(app, "--seeds", typed.options.seeds, std::int64_t{1}, std::int64_t{1000},

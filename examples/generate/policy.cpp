@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <numeric>
 #include <utility>
 
 namespace santa::example {
@@ -15,10 +14,6 @@ std::string short_number(double number) {
   std::array<char, 32> text{};
   const auto end = std::to_chars(text.begin(), text.end(), number).ptr;
   return {text.begin(), end};
-}
-
-double mean(const std::vector<double>& numbers) {
-  return std::accumulate(numbers.begin(), numbers.end(), 0.) / static_cast<double>(numbers.size());
 }
 
 bool take_end(std::string_view& text, std::string_view end) {
@@ -51,8 +46,7 @@ bool goes_together(const Policy& policy) {
   const bool of_ratio = policy.budget == Policy::Budget::ratio, copies = policy.keys != Policy::Keys::full;
   if (policy.weighted && !of_ratio) return false;
   if ((of_ratio || copies) && !policy.layers.empty()) return false;
-  if (copies && policy.centered) return false;
-  return !(policy.keys == Policy::Keys::clusters && policy.steered);
+  return policy.keys != Policy::Keys::clusters || (!policy.steered && !policy.centered);
 }
 
 }  // namespace
@@ -60,12 +54,14 @@ bool goes_together(const Policy& policy) {
 std::string Policy::name() const {
   if (budget == Budget::all) return "exact";
   std::string text = budget == Budget::share ? "share" : (budget == Budget::ratio ? "ratio" : "error");
-  if (keys != Keys::full) text = keys == Keys::int4 ? "int4" : "clusters";
-  text += layers.empty() ? ":" : "s:";
-  text += short_number(layers.empty() ? number : mean(layers));
+  if (keys == Keys::clusters) text = "clusters";
+  text += ':';
+  text += short_number(layers.empty() ? number : layers.front());
+  for (std::size_t layer = 1; layer < layers.size(); ++layer) text.append(1, '/').append(short_number(layers[layer]));
   if (steered) text += ",steered";
   if (weighted) text += ",weighted";
   if (centered) text += ",centered";
+  if (keys == Keys::int4) text += ",int4";
   return text;
 }
 
@@ -84,26 +80,24 @@ Policy parse_policy(std::string_view name) {
   Policy policy;
   if (name == "exact") return policy;
   std::string_view rest = name;
+  if (take_end(rest, ",int4")) policy.keys = Policy::Keys::int4;
   policy.centered = take_end(rest, ",centered");
   policy.weighted = take_end(rest, ",weighted");
   policy.steered = take_end(rest, ",steered");
   if (take_begin(rest, "share:")) policy.budget = Policy::Budget::share;
   if (take_begin(rest, "error:")) policy.budget = Policy::Budget::error;
   if (take_begin(rest, "ratio:")) policy.budget = Policy::Budget::ratio;
-  if (take_begin(rest, "int4:")) {
-    policy.budget = Policy::Budget::share;
-    policy.keys = Policy::Keys::int4;
-  }
-  if (take_begin(rest, "clusters:")) {
+  if (policy.keys == Policy::Keys::full && take_begin(rest, "clusters:")) {
     policy.budget = Policy::Budget::bytes;
     policy.keys = Policy::Keys::clusters;
   }
   const bool good = policy.budget != Policy::Budget::all && take_numbers(rest, policy) && goes_together(policy);
   if (!good)
-    throw UserError("the policy " + quote(name) +
-                    " is unknown; accepted: exact, share:S and error:E with a number between 0 and 1 or one for each "
-                    "layer, by '/', or ratio:S; and ,steered ,weighted (of a ratio) ,centered after them; or int4:S "
-                    "(may be ,steered) and clusters:B, of exact attention's bytes");
+    throw UserError(
+        "the policy " + quote(name) +
+        " is unknown; accepted: exact, share:S and error:E with a number between 0 and 1 or one for each "
+        "layer, by '/', or ratio:S; and ,steered ,weighted (of a ratio) ,centered ,int4 after them; or clusters:B, "
+        "of exact attention's bytes");
   return policy;
 }
 

@@ -37,7 +37,7 @@ struct Policy {
   bool centered = false;       // with the mean value row as RunOptions::center
   std::int64_t from = 512;     // tokens; shorter texts are read whole, as a few rows of them say little
 
-  /// As parse_policy takes it; of numbers for the layers their mean: "shares:0.1".
+  /// As parse_policy takes it.
   [[nodiscard]] std::string name() const;
 };
 
@@ -46,9 +46,9 @@ struct Policy {
 bool take_numbers(std::string_view text, Policy& policy);
 
 /// The policy that `name` gives: "exact", "share:0.1", "error:0.05", the latter two with a number for each layer,
-/// "error:0.03/0.05/0.05", or "ratio:0.1", all but the first with ",steered", ",weighted" (a ratio alone) or
-/// ",centered" at the end, or several of them in this order; or, with copies of the keys, "int4:0.1" (a share of the
-/// rows, may be steered) and "clusters:0.125" (of the bytes). Errors: UserError that says what there is.
+/// "error:0.03/0.05/0.05", or "ratio:0.1", all but the first with ",steered", ",weighted" (a ratio alone),
+/// ",centered" or ",int4" (one number for all layers) at the end, or several of them in this order; or
+/// "clusters:0.125". Errors: UserError that says what there is.
 Policy parse_policy(std::string_view name);
 
 /// Errors: UserError where there are numbers for another count of layers.

@@ -51,11 +51,13 @@ void TextAttention::run(const Space& space, Plans& plans, std::int64_t layer, co
                              .stream = static_cast<std::uint16_t>(layer),
                              .statistics = Kokkos::subview(_statistics, std::pair(at, at + 1), Kokkos::ALL)};
   if (_copies) _copies->take_newest(space, layer, length);
-  if (reads_copies(length)) return _copies->run(space, layer, length, query, out, options, Kokkos::subview(_bytes, at));
   const auto method = _windows.limit(layer) ? std::nullopt : method_of(_policy, layer, length);
   if (method) options.state = _budget ? _budget->state(layer) : _states[at];
   if (_policy.centered && method) options.center = _means.of_layer(layer);
-  plans.run(space, method, query, cache, out, options);
+  if (reads_copies(length))
+    _copies->run(space, layer, length, query, out, options, Kokkos::subview(_bytes, at));
+  else
+    plans.run(space, method, query, cache, out, options);
 }
 
 void TextAttention::note_token(const Space& space, const KvCache& cache, std::int64_t length) {

@@ -44,7 +44,6 @@ class NarrowCopies final : public CopiedText {
       : CopiedText(settings, cache, slot), _plan(space, *method_of(policy, 0, policy.from), shape(), cache_of<Scored>) {
     for (std::int64_t layer = 0; layer < settings.layers; ++layer) {
       _keys.emplace_back(space, shape());
-      _states.emplace_back(space, shape());
       const SharedCache keys = text(space, layer, length);
       calibrate(space, keys, _keys.back());
       encode_keys(space, keys, _keys.back(), 0, length);
@@ -57,10 +56,7 @@ class NarrowCopies final : public CopiedText {
 
   void run(const Space& space, std::int64_t layer, std::int64_t length, const QueryRows& query, const OutRows& out,
            const RunOptions<Memory>& options, const Bytes& bytes) override {
-    RunOptions<Memory> own = options;
-    own.state = _states[size(layer)];
-    const Narrow& keys = _keys[size(layer)];
-    _plan.run(space, query, Scored(text(space, layer, length), keys), out, own);
+    _plan.run(space, query, Scored(text(space, layer, length), _keys[size(layer)]), out, options);
     const auto rows = options.statistics;
     const auto codes = static_cast<double>(length * bytes_of_key());
     const auto row = static_cast<double>(4 * shape().dim);
@@ -80,7 +76,6 @@ class NarrowCopies final : public CopiedText {
 
   DecodePlan<Space, MassUnit, Scored> _plan;
   std::vector<Narrow> _keys;
-  std::vector<DecodeState<Memory>> _states;
 };
 
 class ClusterCopies final : public CopiedText {

@@ -26,8 +26,8 @@ class TextKeyCopies {
 
   /// Takes over the key of the newest token, number `length` - 1, of one layer.
   virtual void take_newest(const Space& space, std::int64_t layer, std::int64_t length) = 0;
-  /// That token's attention in one layer. Of the options, seed, step, stream and statistics count, of these the rows;
-  /// what was read is added to `bytes`.
+  /// That token's attention in one layer. Clusters have states of their own, and of statistics the rows. What was read
+  /// is added to `bytes`.
   virtual void run(const Space& space, std::int64_t layer, std::int64_t length, const QueryRows& query,
                    const OutRows& out, const RunOptions<Memory>& options, const Bytes& bytes) = 0;
 };

@@ -1,7 +1,32 @@
-# cmake -D way=... -D source=... -D build=... -D work=... -P run.cmake: builds and runs the consumer afresh.
+# cmake -D way=... -D source=... -D build=... -D work=... -P run.cmake: builds and runs the consumer afresh. The way
+# pkgconfig is without CMake.
+cmake_minimum_required(VERSION 3.25)
+
 function(run)
   execute_process(COMMAND ${ARGN} COMMAND_ERROR_IS_FATAL ANY)
 endfunction()
+
+function(expect_version)
+  execute_process(COMMAND "${work}/build/consumer" OUTPUT_VARIABLE output COMMAND_ERROR_IS_FATAL ANY)
+  if(NOT output STREQUAL "${version}\n")
+    message(FATAL_ERROR "the consumer printed \"${output}\", not ${version}")
+  endif()
+endfunction()
+
+if(way STREQUAL "pkgconfig")
+  # By hand: what pkg-config prints is all that the compiler is told.
+  file(REMOVE_RECURSE "${work}")
+  run("${CMAKE_COMMAND}" --install "${build}" --prefix "${work}/prefix")
+  file(GLOB_RECURSE file "${work}/prefix/santa.pc")
+  get_filename_component(folder "${file}" DIRECTORY)
+  execute_process(COMMAND "${CMAKE_COMMAND}" -E env "PKG_CONFIG_PATH=${folder}" "${pkgconfig}" --cflags --libs santa
+    OUTPUT_VARIABLE flags COMMAND_ERROR_IS_FATAL ANY)
+  separate_arguments(flags UNIX_COMMAND "${flags}")
+  file(MAKE_DIRECTORY "${work}/build")
+  run("${compiler}" "${CMAKE_CURRENT_LIST_DIR}/main.cpp" -o "${work}/build/consumer" ${flags})
+  expect_version()
+  return()
+endif()
 
 set(options -D SANTA_WAY=${way} -D "CMAKE_CXX_COMPILER=${compiler}" -D "CMAKE_BUILD_TYPE=${build_type}"
   -D CMAKE_EXPORT_COMPILE_COMMANDS=ON)
@@ -27,7 +52,4 @@ if(commands MATCHES "-Werror|-Wconversion|-march=|-fsanitize")
   message(FATAL_ERROR "santa puts its own flag ${CMAKE_MATCH_0} on a project that uses it")
 endif()
 run("${CMAKE_COMMAND}" --build "${work}/build")
-execute_process(COMMAND "${work}/build/consumer" OUTPUT_VARIABLE output COMMAND_ERROR_IS_FATAL ANY)
-if(NOT output STREQUAL "${version}\n")
-  message(FATAL_ERROR "the consumer printed \"${output}\", not ${version}")
-endif()
+expect_version()

@@ -252,13 +252,13 @@ TEST_CASE("policies") {
   CHECK(parse_policy("error:0.05,steered").number == 0.05);
   CHECK(parse_policy("error:0.05,steered").budget == Policy::Budget::error);
   CHECK(parse_policy("error:0.05/0/0.1").layers == std::vector<double>{0.05, 0., 0.1});
-  CHECK(parse_policy("share:0.05/0.15").name() == "shares:0.1");
+  CHECK(parse_policy("share:0.05/0.15").name() == "share:0.05/0.15");
   CHECK(parse_policy("share:0.25,steered").steered);
   CHECK(parse_policy("error:0.05,centered").centered);
   for (const char* const name :
        {"exact", "share:0.25", "share:0.25,steered", "error:0.05", "error:0.05,centered", "share:0.25,steered,centered",
-        "ratio:0.1", "ratio:0.1,steered", "ratio:0.1,steered,weighted,centered", "int4:0.1", "int4:0.1,steered",
-        "clusters:0.125"})
+        "ratio:0.1", "ratio:0.1,steered", "ratio:0.1,steered,weighted,centered", "share:0.1,int4",
+        "ratio:0.1,steered,int4", "error:0.1,centered,int4", "clusters:0.125"})
     CHECK(parse_policy(name).name() == name);
   for (const char* const name : {"",
                                  "share",
@@ -276,12 +276,12 @@ TEST_CASE("policies") {
                                  "share:0.1,weighted",
                                  "error:0.1,weighted",
                                  "ratio:0.1,weighted,steered",
-                                 "int4:0.1,centered",
-                                 "int4:0.1/0.2",
+                                 "int4:0.1",
+                                 "share:0.1/0.2,int4",
                                  "clusters:0.1,steered",
-                                 "clusters:0.1/0.2",
+                                 "clusters:0.1,int4",
                                  "clusters:0",
-                                 "int4:0.1,weighted"})
+                                 "share:0.1,int4,steered"})
     CHECK(contains(sentence_of([&] { parse_policy(name); }), "is unknown; accepted: exact, share:S"));
 }
 

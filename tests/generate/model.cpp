@@ -125,7 +125,7 @@ TEST_CASE("rows_of_layers_with_a_window_are_all_read_and_counted") {
   const std::vector<std::int64_t> rows = texts.attention(1).rows_by_layer();
   for (const std::size_t layer : {0, 1, 3}) CHECK(rows[layer] == 600);
   CHECK(static_cast<double>(rows[2]) == doctest::Approx(0.1 * 2 * 6055).epsilon(0.3));
-  CHECK_THROWS_AS(texts.start(1, 0, parse_policy("int4:0.1"), 5), UserError);
+  CHECK_THROWS_AS(texts.start(1, 0, parse_policy("share:0.1,int4"), 5), UserError);
 }
 
 TEST_CASE("a_prompt_in_chunks_is_the_prompt_token_by_token") {

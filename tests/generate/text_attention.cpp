@@ -154,10 +154,11 @@ Grown grow(const std::string& policy, std::uint64_t seed) {
 }
 
 TEST_CASE("policies_with_copies_of_keys_follow_a_text_that_grows_and_say_what_they_read") {
-  const Grown codes = grow("int4:0.5", 1);
+  const Grown codes = grow("share:0.5,int4", 1);
   CHECK(codes.bytes == doctest::Approx(0.5 + 34. / 256.).epsilon(0.1));
   CHECK(codes.error > 1e-3);
   CHECK(codes.error < 0.1);
+  CHECK(grow("ratio:0.5,steered,int4", 1).error < 0.1);
   const Grown clusters = grow("clusters:0.5", 1);
   CHECK(clusters.bytes == doctest::Approx(0.5).epsilon(0.15));
   CHECK(clusters.error > 1e-3);

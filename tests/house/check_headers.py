@@ -17,6 +17,8 @@ import sys
 from pathlib import Path
 from typing import Iterator, NamedTuple
 
+from findings import Finding
+
 # A header includes those of its own folder and of the rows above; not of the others in its row.
 ORDER = (
     ("random",),
@@ -38,15 +40,6 @@ ORDER_EXCEPTIONS: set[tuple[str, str]] = set()
 HEADER_EXCEPTIONS: dict[str, int] = {}
 # Header and function (of those that share a name, the longest), and lines that it may have.
 FUNCTION_EXCEPTIONS: dict[tuple[str, str], int] = {}
-
-
-class Finding(NamedTuple):
-    place: str
-    rule: str
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.place}: [{self.rule}] {self.text}"
 
 
 class Function(NamedTuple):

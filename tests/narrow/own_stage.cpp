@@ -59,7 +59,7 @@ struct SignKeys {
     return {.batch = n(0), .heads = n(2), .kv_heads = n(2), .length = n(1), .dim = 8 * n(3)};
   }
 };
-// [stage]
+// [/stage]
 
 using namespace santa;
 using namespace santa::test;

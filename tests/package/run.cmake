@@ -41,6 +41,27 @@ function(make_kokkos version)
     "add_library(Kokkos::kokkos INTERFACE IMPORTED)\n")
 endfunction()
 
+# Stands in for a Kokkos as its own build installs it: archives, of which each says what it takes; <options> besides.
+function(make_archived_kokkos options)
+  set(folder "${work}/kokkos/lib/cmake/Kokkos")
+  file(WRITE "${folder}/KokkosConfigVersion.cmake" "set(PACKAGE_VERSION 4.7.2)\nset(PACKAGE_VERSION_COMPATIBLE TRUE)\n")
+  file(WRITE "${folder}/KokkosConfig.cmake" "set(Kokkos_DEVICES OPENMP)
+    add_library(Kokkos::DL INTERFACE IMPORTED)
+    set_target_properties(Kokkos::DL PROPERTIES INTERFACE_LINK_LIBRARIES dl)
+    add_library(Kokkos::core STATIC IMPORTED)
+    set_target_properties(Kokkos::core PROPERTIES IMPORTED_CONFIGURATIONS RELEASE
+      IMPORTED_LOCATION_RELEASE \"${work}/kokkos/lib/libkokkoscore.a\"
+      INTERFACE_COMPILE_DEFINITIONS \"\$<\$<COMPILE_LANGUAGE:CXX>:KOKKOS_DEPENDENCE>\"
+      INTERFACE_COMPILE_OPTIONS \"\$<\$<COMPILE_LANGUAGE:CXX>:>;\$<\$<COMPILE_LANGUAGE:CXX>:-mtune=a;-mfma>;${options}\"
+      INTERFACE_LINK_OPTIONS \"\$<\$<LINK_LANGUAGE:CXX>:-DKOKKOS_DEPENDENCE>;\$<\$<LINK_LANGUAGE:CUDA>:-arch=sm_90>\"
+      INTERFACE_INCLUDE_DIRECTORIES \"${work}/kokkos/include\" INTERFACE_LINK_LIBRARIES \"\$<LINK_ONLY:Kokkos::DL>\")
+    add_library(Kokkos::containers STATIC IMPORTED)
+    set_target_properties(Kokkos::containers PROPERTIES IMPORTED_LOCATION \"${work}/kokkos/lib/libkokkoscontainers.a\"
+      INTERFACE_INCLUDE_DIRECTORIES \"${work}/kokkos/include\" INTERFACE_LINK_LIBRARIES Kokkos::core)
+    add_library(Kokkos::kokkos INTERFACE IMPORTED)
+    set_target_properties(Kokkos::kokkos PROPERTIES INTERFACE_LINK_LIBRARIES \"Kokkos::core;Kokkos::containers\")\n")
+endfunction()
+
 set(consumer "${source}/tests/consumer")
 set(parts_off -D SANTA_BUILD_TESTS=OFF -D SANTA_BUILD_EXAMPLES=OFF)
 if(case MATCHES "^installed")
@@ -61,6 +82,22 @@ elseif(case STREQUAL "miscompiled_kokkos")
   make_kokkos(4.6.99)
   configure("${source}" ${parts_off} -D SANTA_KOKKOS=system -D "Kokkos_ROOT=${work}/kokkos")
   expect_failure("-DKokkos_ENABLE_IMPL_VIEW_LEGACY=ON")
+elseif(case STREQUAL "pkg_config")
+  make_archived_kokkos("")
+  configure("${source}" ${parts_off} -D "Kokkos_ROOT=${work}/kokkos")
+  file(STRINGS "${work}/build/santa.pc" written REGEX "^(kokkos=|Cflags|Libs)")
+  set(expected "kokkos=${work}/kokkos"
+    "Cflags: -std=c++20 -I\${includedir} -DKOKKOS_DEPENDENCE -mtune=a -mfma -I\${kokkos}/include"
+    "Libs: \${kokkos}/lib/libkokkoscontainers.a -DKOKKOS_DEPENDENCE \${kokkos}/lib/libkokkoscore.a -ldl")
+  if(NOT written STREQUAL expected)
+    message(FATAL_ERROR "santa.pc has ${written}; expected: ${expected}")
+  endif()
+  make_archived_kokkos("\$<\$<CONFIG:Debug>:-g>")  # which no file of pkg-config can say
+  file(REMOVE_RECURSE "${work}/build")
+  configure("${source}" ${parts_off} -D "Kokkos_ROOT=${work}/kokkos")
+  if(NOT output MATCHES "no santa.pc, as the Kokkos in use asks for" OR EXISTS "${work}/build/santa.pc")
+    message(FATAL_ERROR "what can't be said was written or not named: ${output}")
+  endif()
 elseif(case STREQUAL "no_build_type")
   configure("${source}" ${parts_off} -D "Kokkos_ROOT=${kokkos}")
   expect_build_type(RelWithDebInfo)

@@ -266,7 +266,9 @@ SANTA_SPACE_TEST_CASE("what_can_not_be_appended_is_named_before_anything_is_writ
   CHECK(message(one, One(nullptr, 4, 2, 64)) == "santa: new values.data() is null; accepted: a view with data");
   const Kokkos::View<float***, Kokkos::LayoutStride, Memory> apart(several.data(),
                                                                    Kokkos::LayoutStride(4, 256, 2, 128, 64, 2));
-  CHECK(message(apart, one) == "santa: new keys.stride(2) is 2; accepted: 1: the head dimension is contiguous");
+  CHECK(message(apart, one) ==
+        "santa: new keys.stride(2) is 2; accepted: 1: the head dimension is contiguous, as in Kokkos::LayoutRight (the "
+        "default of a GPU is LayoutLeft)");
   CHECK(message(several, several, Ints("numbers", 5)) ==
         "santa: numbers of new tokens.extent(0) is 5; accepted: the batch of the cache (4)");
   CHECK(message(one, one, Ints("indptr", 4)) ==

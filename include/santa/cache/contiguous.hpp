@@ -133,12 +133,12 @@ using NoLengths = Kokkos::View<const std::int64_t*, Kokkos::HostSpace,
 
 /// Keys and values of a batch of requests in two views.
 /// Shapes:   keys, values [batch, length, kv_heads, dim] or, with CacheLayout::head_major,
-///           [batch, kv_heads, length, dim]; any strides, but the last extent is contiguous. Rows of values may be of
-///           another dim than those of keys. lengths [batch], int32 or int64, valid keys per request; none: the whole
-///           storage. Slots beyond a request's length are never read.
-/// Requires: elements of float, half, bfloat16 or an equivalent 2-byte type; those of values may be of another type
-/// than
-///           those of keys.
+///           [batch, kv_heads, length, dim]; any strides, but the last extent is contiguous: a device's View has to
+///           name LayoutRight, as its default is LayoutLeft. Rows of values may be of another dim than those of keys.
+///           lengths [batch], int32 or int64, valid keys per request; none: the whole storage. Slots beyond a request's
+///           length are never read.
+/// Requires: elements of float, half, bfloat16, an equivalent 2-byte type, e4m3 or std::int8_t; those of values may be
+///           of another type than those of keys.
 /// Errors:   std::invalid_argument from `shape` and `addresses`: name, given, accepted.
 template <class Keys, class Values = Keys, class LengthView = NoLengths>
 class ContiguousCache {

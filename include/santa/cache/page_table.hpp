@@ -115,10 +115,12 @@ class PageTable {
     if (detail::has_elements(_table)) detail::require_pointer(_table.data(), "table.data()");
   }
   [[nodiscard]] std::int64_t batch() const { return static_cast<std::int64_t>(_table.extent(0)); }
+  /// Keys that a request can have, by the table's extent.
   [[nodiscard]] std::int64_t largest_length(std::int64_t /*pages*/, std::int32_t page_size) const {
     return detail::product("max_pages * page_size", {static_cast<std::int64_t>(_table.extent(1)), page_size},
                            detail::most_counted, "less than 2^31");
   }
+  /// For kernels: the page of each of a request\'s rows, and its length.
   template <class Build = lanes::Build>
   [[nodiscard]] detail::PageEntries entries(std::int32_t /*page_size*/) const {
     return {_table.data(),
@@ -171,11 +173,13 @@ class PageList {
     detail::require(_length >= 0 && _length <= detail::most_counted, "length", _length, "0 to less than 2^31");
   }
   [[nodiscard]] std::int64_t batch() const { return static_cast<std::int64_t>(_last_page_length.extent(0)); }
+  /// Keys that a request can have: as given, or all rows of the pool.
   [[nodiscard]] std::int64_t largest_length(std::int64_t pages, std::int32_t page_size) const {
     if (_length > 0) return _length;
     return detail::product("pages * page_size", {pages, page_size}, detail::most_counted,
                            "less than 2^31: say the largest length");
   }
+  /// For kernels: the page of each of a request\'s rows, and its length.
   template <class Build = lanes::Build>
   [[nodiscard]] detail::PageEntries entries(std::int32_t page_size) const {
     return {_indices.data(),

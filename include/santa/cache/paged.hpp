@@ -80,10 +80,10 @@ struct PagedAddresses {
 
 /// Keys and values of a batch of requests in pages of two pools, which a table shares out.
 /// Shapes:   keys, values [pages, page_size, kv_heads, dim] or, with CacheLayout::head_major,
-///           [pages, kv_heads, page_size, dim]; any strides, but the last extent is contiguous: the pools may be halves
-///           of one block, [pages, 2, page_size, kv_heads, dim] or [pages, 2, kv_heads, page_size, dim], or layers of
-///           one. table: PageTable or PageList. Slots beyond a request's length are never read, nor are pages that no
-///           request has.
+///           [pages, kv_heads, page_size, dim]; any strides, but the last extent is contiguous (a device's View has to
+///           name LayoutRight: its default is LayoutLeft): the pools may be halves of one block, [pages, 2, page_size,
+///           kv_heads, dim] or [pages, 2, kv_heads, page_size, dim], or layers of one. table: PageTable or PageList.
+///           Slots beyond a request's length are never read, nor are pages that no request has.
 /// Copies:   narrow keys (NarrowCache) are a copy of the pool: made for `pool_shape()`, one batch of all slots, shared
 /// by
 ///           the requests that share a page. FeatureKeys are made for `shape()`, request by request.

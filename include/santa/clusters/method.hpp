@@ -39,11 +39,12 @@ struct Clusters {
   double code_share = 0.67;
   RowBudget keys = {};
   RowBudget rows = {};
-  ClusterEstimate estimate = ClusterEstimate::telescoping;
+  ClusterEstimate estimate = ClusterEstimate::telescoping;  // what a drawn cluster adds
   bool value_codes = true;
   bool steered = true;
   bool chooses_codes = true;
 
+  /// Whether `bytes` and `code_share` rule; else `keys` and `rows`.
   [[nodiscard]] bool by_bytes() const { return keys == RowBudget{} && rows == RowBudget{}; }
 
   /// `least` is the share of the bytes that means take. Errors: std::invalid_argument: name, given, accepted.

@@ -50,7 +50,7 @@ struct ClusterRunOptions {
   // independently. Short where few draws carry the output (docs/clusters.md). NaN where Z came out below 0.
   View<float**> error = {};
   View<ClusterStatistics**> statistics = {};  // [batch, kv_heads] out
-  ClusterState<MemorySpace> state = {};
+  ClusterState<MemorySpace> state = {};       // carried from step to step: thresholds
 };
 
 /// Decode attention over clusters of keys, for one type of cache and shapes up to the one given. `Kernels`: a KernelSet

@@ -107,7 +107,9 @@ Array array_of(std::string_view name, const View& view) {
 [[gnu::noinline]] inline void require_rows(const Array& array) {
   const int last = array.rank - 1;
   if (array.stride[last] != 1 && array.extent[last] > 1)
-    reject_extent(array, last, ".stride(", array.stride[last], "1: the head dimension is contiguous");
+    reject_extent(
+        array, last, ".stride(", array.stride[last],
+        "1: the head dimension is contiguous, as in Kokkos::LayoutRight (the default of a GPU is LayoutLeft)");
   require_data(array);
 }
 template <class View>

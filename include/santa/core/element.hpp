@@ -149,6 +149,7 @@ struct FeatureMajor {};
 /// each.
 enum class ElementType : std::uint8_t { float32, float16, bfloat16 };
 
+/// The ElementType of an element.
 template <Element T>
 inline constexpr ElementType element_type_of = std::same_as<storage_t<T>, float>  ? ElementType::float32
                                                : std::same_as<storage_t<T>, half> ? ElementType::float16
@@ -164,6 +165,7 @@ struct AnyInput {
     return type == ElementType::float32 ? static_cast<const std::uint32_t*>(data)[offset]
                                         : static_cast<const std::uint16_t*>(data)[offset];
   }
+  /// The number that bits of an element are.
   [[nodiscard]] KOKKOS_FUNCTION float value(std::uint32_t bits) const {
     switch (type) {
       case ElementType::float16: return value_of<half>(static_cast<std::uint16_t>(bits));
@@ -199,6 +201,7 @@ struct AnyOutput {
   void* data = nullptr;
   ElementType type = ElementType::float32;
 
+  /// Rounds a number to the element type and writes it as element i.
   KOKKOS_FUNCTION void store(std::int64_t i, float value) const {
     switch (type) {
       case ElementType::float16: static_cast<half*>(data)[i] = half(value); return;

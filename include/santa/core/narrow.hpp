@@ -18,7 +18,9 @@ struct int4x2 {
   int4x2() = default;
   /// From two integers; what is outside -8 to 7 becomes the nearer of these.
   KOKKOS_FUNCTION int4x2(int even, int odd) : bits(static_cast<std::uint8_t>(nibble(even) | (nibble(odd) << 4))) {}
+  /// The even feature.
   [[nodiscard]] KOKKOS_FUNCTION int even() const { return (bits & 15) - 8; }
+  /// The odd one.
   [[nodiscard]] KOKKOS_FUNCTION int odd() const { return (bits >> 4) - 8; }
   bool operator==(const int4x2&) const = default;
 

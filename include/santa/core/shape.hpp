@@ -23,8 +23,9 @@ struct Shape {
   std::int64_t tokens = 1;     // query tokens of a request in this step, or as many at most
   std::int64_t value_dim = 0;  // of value rows and outputs, as dim; 0: the same as dim
 
-  /// Query heads of a kv head, and rows of queries of a request: heads of all its tokens.
+  /// Query heads of a kv head.
   [[nodiscard]] std::int64_t group() const { return heads / kv_heads; }
+  /// Rows of queries of a request: heads of all its tokens.
   [[nodiscard]] std::int64_t query_rows() const { return heads * tokens; }
   /// Features of a value row.
   [[nodiscard]] KOKKOS_FUNCTION std::int64_t values() const { return value_dim != 0 ? value_dim : dim; }

@@ -34,8 +34,10 @@ class HeadView {
         _tokens = view;
     }
 
+  /// Whether it is [batch, tokens, heads].
   [[nodiscard]] bool of_tokens() const { return _tokens.data() != nullptr; }
   [[nodiscard]] float* data() const { return of_tokens() ? _tokens.data() : _heads.data(); }
+  /// For checks: extents and strides, by the name that errors have.
   [[nodiscard]] detail::Array array(std::string_view name) const {
     return of_tokens() ? detail::array_of(name, _tokens) : detail::array_of(name, _heads);
   }

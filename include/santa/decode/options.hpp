@@ -40,8 +40,11 @@ class RunScalar {
   template <class... Properties>
   RunScalar(const Kokkos::View<const T*, Properties...>& each) : _each(each) {}  // NOLINT(google-explicit-constructor)
 
+  /// For kernels: where the number, or the numbers, lie; null where it is a value.
   [[nodiscard]] const T* where() const { return each() ? _each.data() : _view.data(); }
+  /// Whether there is one for each request.
   [[nodiscard]] bool each() const { return _each.data() != nullptr; }
+  /// How many, where there is one for each request.
   [[nodiscard]] std::int64_t count() const { return static_cast<std::int64_t>(_each.extent(0)); }
   /// Errors: std::invalid_argument for a value that no T is: negative or too large.
   [[nodiscard]] T value(std::string_view name) const { return _value.template as<T>(name); }
@@ -74,7 +77,7 @@ struct RunOptions {
   template <class DataType>
   using View = Kokkos::View<DataType, Kokkos::LayoutStride, MemorySpace>;
 
-  RunScalar<std::uint64_t, MemorySpace> seed = {};
+  RunScalar<std::uint64_t, MemorySpace> seed = {};  // names the random numbers, with step, stream and request
   RunScalar<std::uint32_t, MemorySpace> step = {};  // decode step, 0 to 2^32 - 1: longer sequences take another seed
   WholeNumber stream = 0;                           // usually the layer, 0 to 65535: streams draw independently
   Kokkos::View<const std::uint32_t*, MemorySpace> requests = {};  // [batch] identities; default: the batch index

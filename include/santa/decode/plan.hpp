@@ -36,13 +36,13 @@
 
 namespace santa {
 
-/// Decode attention by one method, for one type of cache and shapes up to the one given. `Kernels`: a KernelSet, or
-/// all. Computes: out[b, h] = sum_i a_i v_i over the visible keys of request b, a = softmax(modifier(scale <q, k_i>)),
-/// exactly or
-///           by an unbiased sample of the rows.
+/// Decode attention by one method, for one type of cache and shapes up to the one given; by the kernels of a KernelSet.
+/// Computes: out[b, h] = sum_i a_i v_i over the visible keys of request b, a = softmax(modifier(scale <q, k_i>)),
+///           exactly or by an unbiased sample of the rows.
+/// Shapes:   last extents are contiguous, in queries, caches and outputs: a device's View has to name LayoutRight, as
+///           its default is LayoutLeft.
 /// Memory:   allocated here, once, or given (PlanOptions::workspace); `run` allocates nothing, does not fence and can
-/// be captured in a graph. Of the query
-///           and the cache that it is made with, it keeps extents and types alone.
+///           be captured in a graph. Of the query and the cache that it is made with, it keeps extents and types alone.
 /// Order:    one run of a plan at a time; runs on one execution space instance follow each other. Copies of a plan
 ///           share its memory. It is gone before Kokkos::finalize, as all views are.
 /// Errors:   std::invalid_argument for bad method, shape, options: name, given, accepted; AllocationError;
@@ -132,8 +132,8 @@ class DecodePlan {
   /// is one of prefixes, its tokens are those of all requests of a prefix (see shape_of_prefixes), and it is not
   /// causal. Requests sharers(p) to sharers(p + 1) - 1 share prefix p. States of requests without a prefix stay as they
   /// are. With joint draws, requests of a prefix share the rows that are read, 16 heads a kv head at a time; these are
-  /// counted in the statistics of the first of them. Shapes:  query [requests, heads, dim] or [requests, tokens, heads,
-  /// dim], contiguous in the first two extents then;
+  /// counted in the statistics of the first of them.
+  /// Shapes:  query [requests, heads, dim] or [requests, tokens, heads, dim], contiguous in the first two extents then;
   ///          sharers [prefixes + 1], ascending, read when the kernels run and clamped to the requests of `states`.
   /// Errors:  as `run_partial`; for a causal plan, or modifiers that look at positions.
   template <class QueryView, class AnyCache, class Build = lanes::Build>

@@ -43,6 +43,7 @@ inline Shape shape_of_prefixes(const Shape& requests, std::int64_t prefixes, std
 /// cache_of<Cache>).
 template <class Cache>
 struct CacheOf {};
+/// A CacheOf, as an argument.
 template <class Cache>
 inline constexpr CacheOf<Cache> cache_of{};
 

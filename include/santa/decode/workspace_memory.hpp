@@ -37,6 +37,7 @@ class WorkspaceMemory {
     }
 
     [[nodiscard]] bool given() const { return _kept != nullptr; }
+    /// Whether it is `counted()`.
     [[nodiscard]] bool only_counted() const { return _only_counted; }
     [[nodiscard]] std::byte* data() const { return _data; }
     [[nodiscard]] std::int64_t bytes() const { return _bytes; }

@@ -104,8 +104,10 @@ class AttentionStates {
   }
 
   [[nodiscard]] const View& data() const { return _data; }
+  /// Number of parts.
   [[nodiscard]] std::int64_t parts() const { return static_cast<std::int64_t>(_data.extent(0)); }
   [[nodiscard]] const Shape& shape() const { return _shape; }
+  /// Whether states have what error bars are made from.
   [[nodiscard]] bool error_bars() const { return _error_bars; }
   /// The last extent of `data`.
   [[nodiscard]] static std::int64_t floats_of_head(const Shape& shape) {

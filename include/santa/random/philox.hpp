@@ -25,7 +25,7 @@ struct Philox4x32 {
     std::uint32_t word[2];
   };
 
-  static constexpr int rounds = 10;
+  static constexpr int rounds = 10;  // as in the paper
 
   KOKKOS_FUNCTION static Counter generate(Counter counter, Key key) {
     generate(counter.word, key);

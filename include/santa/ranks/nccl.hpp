@@ -15,6 +15,7 @@
 
 namespace santa {
 
+/// Options of NcclRanks.
 struct NcclOptions {
   /// Whether ranks see before each exchange that they agree, by one of 16 bytes more that the host waits for: not while
   /// a graph is captured. Without it, ranks that call for blocks of different sizes, or for more exchanges than others,

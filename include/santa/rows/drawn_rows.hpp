@@ -20,8 +20,9 @@ struct BasicDrawnList {
   const std::int64_t* rows = nullptr;
   const Real* weights = nullptr;
   const Real* spreads = nullptr;  // may be null
-  std::int64_t count = 0;
+  std::int64_t count = 0;         // of rows
 };
+/// One whose weights are floats.
 using DrawnList = BasicDrawnList<float>;
 
 /// Drawn rows of a batch of vectors of log-weights.

@@ -24,9 +24,12 @@ class LogSums {
       _doubles = view;
   }
 
+  /// The floats, or null.
   [[nodiscard]] float* floats() const { return _floats.data(); }
+  /// The doubles, or null.
   [[nodiscard]] double* doubles() const { return _doubles.data(); }
   [[nodiscard]] bool given() const { return floats() != nullptr || doubles() != nullptr; }
+  /// Extent i of what was given.
   [[nodiscard]] std::size_t extent(std::size_t i) const {
     return doubles() != nullptr ? _doubles.extent(i) : _floats.extent(i);
   }

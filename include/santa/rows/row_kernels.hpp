@@ -13,7 +13,7 @@ namespace santa {
 
 /// Two rows, as a kernel sees them.
 struct RowPair {
-  const double *x, *y;
+  const double *x, *y;  // their first features
   std::int64_t stride;  // from feature to feature, of both
   int dim;
 
@@ -46,7 +46,7 @@ KOKKOS_FORCEINLINE_FUNCTION double inverse_root(double u) {
 
 /// A kernel as a function of t = |x - y|^2, and its first two derivatives by t.
 struct KernelSlopes {
-  double value, first, second;
+  double value, first, second;  // the kernel, its first derivative, its second
 };
 
 /// exp(-|x - y|^2 / (2 h^2)).

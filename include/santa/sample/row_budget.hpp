@@ -14,7 +14,7 @@ namespace santa {
 /// number of rows, and more likely the share than a tenth of a row.
 struct RowBudget {
   double number = 0.;
-  bool is_share = false;
+  bool is_share = false;  // of the visible length
 
   /// How many rows that is of `visible` ones, which may be fewer.
   [[nodiscard]] double of(std::int64_t visible) const {

@@ -25,12 +25,12 @@ struct ScoredKeys {
   Float offset;
 };
 
-/// A modifier that looks at the score alone, and one that looks at whose it is. Both work on one lane's or a vector's
-/// scores in log2 units (natural units times log2(e)).
+/// A modifier that looks at the score alone: one lane's or a vector's, in log2 units (natural units times log2(e)).
 template <class T>
 concept PlainModifier = requires(const T modifier, float score) {
   { modifier.apply(score) } -> std::same_as<float>;
 };
+/// One that looks at whose score it is, too.
 template <class T>
 concept PlacedModifier = requires(const T modifier, float score, const ScoredKeys<float>& keys) {
   { modifier.apply(score, keys) } -> std::same_as<float>;

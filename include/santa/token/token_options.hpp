@@ -38,8 +38,8 @@ struct TokenOptions {
   std::int64_t first_row = 0;  // the first row of these weights in the whole vocabulary, if they are a shard of it
   // Refused unless left alone: which rows they keep is only known once all logits are.
   std::int64_t top_k = 0;
-  float top_p = 1.F;
-  TokenResults<MemorySpace> results = {};
+  float top_p = 1.F;                       // refused, as top_k
+  TokenResults<MemorySpace> results = {};  // what is told besides the tokens
 };
 
 }  // namespace santa

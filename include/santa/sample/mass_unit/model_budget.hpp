@@ -26,7 +26,7 @@ template <class MemorySpace>
 struct ModelBudgetOptions {
   /// A kv head's least and most rows, of what it would read with equal shares: by what it read in the step before.
   double least = 1. / 32;
-  double most = 8.;
+  double most = 8.;  // as `least`, of the same
   /// One delta / Z for all requests, whose rows together meet their budgets together. A request's draws depend on its
   /// batch mates then; else they don't.
   bool shared = false;

@@ -41,9 +41,9 @@ struct DecodeState {
 
   // [batch, heads of all tokens], parts of one array; heads in the order of AttentionStates.
   View log_ratio;
-  View log2_sum;
+  View log2_sum;  // of the softmax sum
   View panel;
-  View error_scale;
+  View error_scale;  // what a spread of weights costs in error
 
   DecodeState() = default;
   /// Of a shape, batch, heads and tokens are looked at. Errors: std::invalid_argument: name, given, accepted;
@@ -118,6 +118,7 @@ struct DecodeState {
   [[nodiscard]] const detail::ModelRows& model_rows() const { return _model; }
   /// All arrays, [array, batch, heads], contiguous; null without views.
   [[nodiscard]] float* data() const { return _all.data(); }
+  /// Elements from one array to the next.
   [[nodiscard]] std::int64_t stride() const { return static_cast<std::int64_t>(_all.extent(1) * _all.extent(2)); }
   /// Errors: std::invalid_argument if the state was moved from.
   void require_kept() const { _kept.require("state"); }
