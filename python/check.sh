@@ -28,7 +28,7 @@ python() {
   fi
 }
 
-export OMP_PROC_BIND=false
+export OMP_PROC_BIND=false OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 python -m nanobind.stubgen --quiet --module santa._core --output-file "$build/_core.pyi"
 diff python/santa/_core.pyi "$build/_core.pyi" || { echo "python/santa/_core.pyi is not that of the module"; exit 1; }
 python -m pytest --quiet -p no:cacheprovider python/tests
