@@ -60,6 +60,12 @@ function(_santa_kokkos_debian out)
     endif()
   endforeach()
   _santa_kokkos_loader(loader "${prefix}")
+  if(loader AND SANTA_KOKKOS_IN_MODULE AND SANTA_KOKKOS STREQUAL "auto")
+    # Who loads a module is a program of this machine, which does not run on that loader.
+    set(${out} "" PARENT_SCOPE)
+    set(${out}_ERROR "it was built for a newer C library than this machine's" PARENT_SCOPE)
+    return()
+  endif()
 
   file(GLOB package RELATIVE "${prefix}" "${prefix}/usr/lib/*/cmake/Kokkos")
   get_filename_component(libraries "${loader}" DIRECTORY)

@@ -53,7 +53,15 @@ OWN = r"Parallel(?:For|Reduce|Scan)I(?:NS\d*_\d+CombinedFunctorReducerI)?Z?NK?5s
 AT_4_128 = r".*ExtentsILi4ELi128E"
 KERNELS = {
     "exact": ("Exact", rf"11SweepKernel{AT_4_128}.*9ExactRule"),
-    "mass_unit": ("MassUnit", rf"11SweepKernel{AT_4_128}.*MassUnitOfILNS3_5DrawsE0E"),
+    # With error bars, and without them: by scores in the order of products.
+    "mass_unit": (
+        "MassUnit",
+        rf"11SweepKernel(?!.*5JointI){AT_4_128}.*MassUnitOfILNS3_5DrawsE0E",
+    ),
+    "mass_unit_joint": (
+        "MassUnit",
+        rf"11SweepKernel.*5JointI{AT_4_128}.*MassUnitOfILNS3_5DrawsE0E",
+    ),
     "merge": ("MassUnit", r"11MergeKernelI.*MassUnitArguments"),
     "subset": ("MassUnit", rf"12SubsetKernel{AT_4_128}.*5DrawsE0E"),
     "delta": ("MassUnit", r"11DeltaKernelI.*5DrawsE0E"),

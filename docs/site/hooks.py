@@ -57,6 +57,13 @@ def content_of(path):
     return text if file.suffix == ".md" else f"# {path}\n\n````{LANGUAGES.get(file.suffix, 'text')}\n{text}\n````\n"
 
 
+def named(nav):
+    """Pages that a navigation names."""
+    if isinstance(nav, str):
+        return {nav}
+    return set().union(*map(named, nav.values() if isinstance(nav, dict) else nav), set())
+
+
 def on_files(files, config):
     """Adds the pages that are made: the reference, the glossary, and what pages of docs/ link to outside of it."""
     names = public_names()
@@ -80,6 +87,10 @@ def on_files(files, config):
             made[page] = content_of(path)
             if page.endswith(".md") and not page.endswith(".source.md"):
                 todo.append((page, made[page]))
+    # Pages of docs/ that the navigation does not name yet stand at its end.
+    others = {file.src_uri for file in files.documentation_pages()} - named(config["nav"])
+    if others:
+        config["nav"].append({"More": sorted(others)})
     for page, text in made.items():
         if text is not None:
             files.append(File.generated(config, page, content=text))

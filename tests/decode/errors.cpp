@@ -214,16 +214,17 @@ SANTA_SPACE_TEST_CASE("runs_reject_rows_with_a_stride") {
     CHECK(call.run() == message);
   };
   check([](Bad& c) { c.query = Bad::view3(c.memory.data(), 2, 4, 32, 2); },
-        "santa: query.stride(2) is 2; accepted: 1: the last extent is contiguous, as in Kokkos::LayoutRight (the "
+        "santa: query.stride(2) is 2; accepted: 1: the head dimension is contiguous, as in Kokkos::LayoutRight (the "
         "default of a GPU is LayoutLeft)");
   check([](Bad& c) { c.out = Bad::view3(c.out.data(), 2, 4, 32, 3); },
-        "santa: out.stride(2) is 3; accepted: 1: the last extent is contiguous, as in Kokkos::LayoutRight (the default "
+        "santa: out.stride(2) is 3; accepted: 1: the head dimension is contiguous, as in Kokkos::LayoutRight (the "
+        "default "
         "of a GPU is LayoutLeft)");
   check([](Bad& c) { c.keys = Bad::view4(c.memory.data(), 2, 64, 2, 32, 2); },
-        "santa: keys.stride(3) is 2; accepted: 1: the last extent is contiguous, as in Kokkos::LayoutRight (the "
+        "santa: keys.stride(3) is 2; accepted: 1: the head dimension is contiguous, as in Kokkos::LayoutRight (the "
         "default of a GPU is LayoutLeft)");
   check([](Bad& c) { c.values = Bad::view4(c.memory.data(), 2, 64, 2, 32, 2); },
-        "santa: values.stride(3) is 2; accepted: 1: the last extent is contiguous, as in Kokkos::LayoutRight (the "
+        "santa: values.stride(3) is 2; accepted: 1: the head dimension is contiguous, as in Kokkos::LayoutRight (the "
         "default of a GPU is LayoutLeft)");
 }
 

@@ -267,7 +267,7 @@ SANTA_SPACE_TEST_CASE("what_can_not_be_appended_is_named_before_anything_is_writ
   const Kokkos::View<float***, Kokkos::LayoutStride, Memory> apart(several.data(),
                                                                    Kokkos::LayoutStride(4, 256, 2, 128, 64, 2));
   CHECK(message(apart, one) ==
-        "santa: new keys.stride(2) is 2; accepted: 1: the last extent is contiguous, as in Kokkos::LayoutRight (the "
+        "santa: new keys.stride(2) is 2; accepted: 1: the head dimension is contiguous, as in Kokkos::LayoutRight (the "
         "default of a GPU is LayoutLeft)");
   CHECK(message(several, several, Ints("numbers", 5)) ==
         "santa: numbers of new tokens.extent(0) is 5; accepted: the batch of the cache (4)");

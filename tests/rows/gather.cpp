@@ -258,6 +258,6 @@ TEST_CASE("a_gather_s_wrong_arguments_are_named") {
         "santa: drawn.spreads.data() is null; accepted: a view with data");
   const Kokkos::View<float***, Kokkos::LayoutLeft, HostMemory> columns("test::columns", 2, 100, 64);
   CHECK(complaint(columns, sum) ==
-        "santa: rows.stride(2) is 200; accepted: 1: the last extent is contiguous, as in Kokkos::LayoutRight (the "
+        "santa: rows.stride(2) is 200; accepted: 1: the head dimension is contiguous, as in Kokkos::LayoutRight (the "
         "default of a GPU is LayoutLeft)");
 }

@@ -5,7 +5,9 @@
 #include "support/spaces.hpp"
 #include "support/statistics.hpp"
 
+#include <concepts>
 #include <cstdint>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -207,4 +209,22 @@ SANTA_SPACE_TEST_CASE("schedules_refuse_bad_shapes_options_and_lengths") {
   CHECK(message_of([&] { schedule.update(Space{}, longer.cache()); }) ==
         "santa: length is 3001; accepted: at most the schedule's 3000");
   CHECK_FALSE(Given{}.given());
+}
+
+// A cache without lengths has a type of its own: no lengths that a program gives pass for none, whatever their type.
+TEST_CASE("lengths_of_constant_numbers_on_a_host_are_no_none") {
+  using Space = Kokkos::DefaultHostExecutionSpace;
+  using Rows = Kokkos::View<float****, Kokkos::LayoutRight, Kokkos::HostSpace>;
+  const Rows rows("test::rows", 2, 64, 1, 8);
+  const std::int64_t given[] = {64, 65};
+  const auto refused = [&](const auto& lengths) {
+    const ContiguousCache cache{rows, rows, lengths};
+    static_assert(!std::same_as<typename decltype(cache)::length_view, NoLengths>);
+    CHECK_THROWS_WITH_AS(validate(Space{}, cache), "santa: lengths(1) is 65; accepted: 0 to the storage length (64)",
+                         std::invalid_argument);
+  };
+  refused(Kokkos::View<const std::int64_t*, Kokkos::HostSpace>(given, 2));
+  refused(Kokkos::View<const std::int64_t*, Kokkos::HostSpace, Kokkos::MemoryTraits<Kokkos::Unmanaged>>(given, 2));
+  static_assert(!std::constructible_from<ContiguousCache<Rows, Rows, NoLengths>, Rows, Rows, NoLengths>);
+  validate(Space{}, ContiguousCache{rows, rows});
 }

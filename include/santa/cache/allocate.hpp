@@ -19,7 +19,7 @@ namespace santa {
 /// Thrown where memory can't be had: says for what, and how many bytes.
 class AllocationError : public std::bad_alloc {
  public:
-  AllocationError(const std::string& purpose, std::int64_t bytes, const std::string& reason)
+  [[gnu::cold]] AllocationError(const std::string& purpose, std::int64_t bytes, const std::string& reason)
       : _message(  // NOLINT(bugprone-throw-keyword-missing)
             "santa: no memory for " + purpose + ", " + std::to_string(bytes) + " bytes (" + reason + ")") {}
 

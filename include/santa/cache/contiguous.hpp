@@ -126,8 +126,10 @@ View allocate_rows(const Space& space, const std::string& label, const Shape& sh
 
 }  // namespace detail::inline SANTA_BUILD
 
-/// Lengths of a cache whose storage is full.
-using NoLengths = Kokkos::View<const std::int64_t*, Kokkos::HostSpace>;
+/// Lengths of a cache whose storage is full: a type of view that no lengths have, so that what looks at lengths is not
+/// compiled for it.
+using NoLengths = Kokkos::View<const std::int64_t*, Kokkos::HostSpace,
+                               Kokkos::MemoryTraits<Kokkos::Unmanaged | Kokkos::RandomAccess | Kokkos::Restrict>>;
 
 /// Keys and values of a batch of requests in two views.
 /// Shapes:   keys, values [batch, length, kv_heads, dim] or, with CacheLayout::head_major,
@@ -169,7 +171,8 @@ class ContiguousCache {
   ContiguousCache(Keys keys, Values values,
                   CacheLayout layout = CacheLayout::token_major) requires std::same_as<LengthView, NoLengths>
       : _keys(std::move(keys)), _values(std::move(values)), _layout(layout) {}
-  ContiguousCache(Keys keys, Values values, LengthView lengths, CacheLayout layout = CacheLayout::token_major)
+  ContiguousCache(Keys keys, Values values, LengthView lengths,
+                  CacheLayout layout = CacheLayout::token_major) requires(!std::same_as<LengthView, NoLengths>)
       : _keys(std::move(keys)), _values(std::move(values)), _lengths(std::move(lengths)), _layout(layout) {}
 
   [[nodiscard]] const LengthView& lengths() const { return _lengths; }

@@ -21,14 +21,33 @@ inline std::string text_of(double number) {
 }
 
 /// Throws std::invalid_argument: "santa: <argument> is <given>; accepted: <accepted>".
-[[noreturn, gnu::cold]] inline void reject(std::string_view argument, const std::string& given,
-                                           std::string_view accepted) {
+[[noreturn, gnu::cold, gnu::noinline]] inline void reject(std::string_view argument, const std::string& given,
+                                                          std::string_view accepted) {
   throw std::invalid_argument("santa: " + std::string(argument) + " is " + given +
                               "; accepted: " + std::string(accepted));
 }
 
+/// What is accepted, with a number in it: made into words where it is not what was given.
+struct Accepted {
+  std::string_view before;
+  std::int64_t number;
+  std::string_view after;
+};
+
+[[noreturn, gnu::cold, gnu::noinline]] inline void reject(std::string_view argument, std::int64_t given,
+                                                          std::string_view accepted) {
+  reject(argument, std::to_string(given), accepted);
+}
+[[noreturn, gnu::cold, gnu::noinline]] inline void reject(std::string_view argument, std::int64_t given,
+                                                          const Accepted& accepted) {
+  reject(argument, given, std::string(accepted.before) + std::to_string(accepted.number) + std::string(accepted.after));
+}
+
 inline void require(bool good, std::string_view argument, std::int64_t given, std::string_view accepted) {
-  if (!good) reject(argument, std::to_string(given), accepted);
+  if (!good) reject(argument, given, accepted);
+}
+inline void require(bool good, std::string_view argument, std::int64_t given, const Accepted& accepted) {
+  if (!good) reject(argument, given, accepted);
 }
 
 /// Tiles that share out samples are whole tiles of the kernels, and splits are whole numbers of them.
@@ -88,8 +107,9 @@ Array array_of(std::string_view name, const View& view) {
 [[gnu::noinline]] inline void require_rows(const Array& array) {
   const int last = array.rank - 1;
   if (array.stride[last] != 1 && array.extent[last] > 1)
-    reject_extent(array, last, ".stride(", array.stride[last],
-                  "1: the last extent is contiguous, as in Kokkos::LayoutRight (the default of a GPU is LayoutLeft)");
+    reject_extent(
+        array, last, ".stride(", array.stride[last],
+        "1: the head dimension is contiguous, as in Kokkos::LayoutRight (the default of a GPU is LayoutLeft)");
   require_data(array);
 }
 template <class View>

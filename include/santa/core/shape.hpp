@@ -79,8 +79,7 @@ inline void check_heads(const Shape& shape) {
 inline void check_shape(const Shape& shape) {
   require(shape.kv_heads >= 1 && shape.kv_heads < 65536, "kv_heads", shape.kv_heads, "1 to 65535");
   check_heads(shape);
-  require(shape.heads % shape.kv_heads == 0, "heads", shape.heads,
-          "a multiple of kv_heads (" + std::to_string(shape.kv_heads) + ")");
+  require(shape.heads % shape.kv_heads == 0, "heads", shape.heads, {"a multiple of kv_heads (", shape.kv_heads, ")"});
   const auto require_dim = [](std::string_view name, std::int64_t dim) {
     require(dim >= 8 && dim <= max_dim && dim % 8 == 0, name, dim, "a multiple of 8 from 8 to 256");
   };

@@ -27,7 +27,7 @@ inline void require_query_extents(const Array& view, std::int64_t batch, const S
     require_extent(view, 1, plan.tokens, "the plan's tokens");
   else
     require(plan.tokens == 1, std::string(view.name) + "'s rank", view.rank,
-            "4, [batch, tokens, heads, dim]: the plan is for " + std::to_string(plan.tokens) + " tokens");
+            {"4, [batch, tokens, heads, dim]: the plan is for ", plan.tokens, " tokens"});
   require_extent(view, heads, plan.heads, "the plan's heads");
   require_extent(view, heads + 1, dim, dim == plan.dim ? "the plan's dim" : "the plan's value_dim");
   require_rows(view);
@@ -47,10 +47,10 @@ inline std::int64_t lay_out_shard(Arguments& a, const Shard& shard, std::int64_t
           "0 without a length of the whole");
   a.sharded = shard.length > 0;
   const std::int64_t last = shard.length - rows;
-  require(!a.sharded || (shard.first_row >= 0 && shard.first_row % tile_keys == 0 && shard.first_row <= last),
-          "shard.first_row", shard.first_row,
-          "a multiple of 32, so that the shard's " + std::to_string(rows) + " rows end within the whole's " +
-              std::to_string(shard.length));
+  if (a.sharded && !(shard.first_row >= 0 && shard.first_row % tile_keys == 0 && shard.first_row <= last))
+    reject("shard.first_row", shard.first_row,
+           "a multiple of 32, so that the shard's " + std::to_string(rows) + " rows end within the whole's " +
+               std::to_string(shard.length));
   a.shard.first_row = a.shard.begin = shard.first_row;
   a.shard.end = shard.first_row + rows;
   a.shard.storage = shard.length;
@@ -63,10 +63,10 @@ inline void require_whole(const Arguments& a) {
 /// Checks that a step of this shape fits a plan of that one.
 inline void require_fit(const Shape& given, const Shape& plan) {
   const auto at_most = [](std::string_view name, std::int64_t value, std::int64_t most) {
-    if (value > most) reject(name, std::to_string(value), "at most the plan's " + std::to_string(most));
+    if (value > most) reject(name, value, {"at most the plan's ", most, ""});
   };
   const auto equal = [](std::string_view name, std::int64_t value, std::int64_t expected) {
-    if (value != expected) reject(name, std::to_string(value), "the plan's " + std::to_string(expected));
+    if (value != expected) reject(name, value, {"the plan's ", expected, ""});
   };
   at_most("batch", given.batch, plan.batch);
   at_most("length", given.length, plan.length);
@@ -103,10 +103,9 @@ void bind_part(Arguments& a, const Shape& plan, const AttentionStates<MemorySpac
   require_whole(a);
   const Shape& shape = states.shape();
   const auto require_equal = [](std::string_view name, std::int64_t value, std::int64_t expected) {
-    if (value != expected) reject(name, std::to_string(value), "the plan's " + std::to_string(expected));
+    if (value != expected) reject(name, value, {"the plan's ", expected, ""});
   };
-  require(shape.batch >= a.batch, "states.shape().batch", shape.batch,
-          "the batch (" + std::to_string(a.batch) + ") or more");
+  require(shape.batch >= a.batch, "states.shape().batch", shape.batch, {"the batch (", a.batch, ") or more"});
   require_equal("states.shape().heads", shape.heads, plan.heads);
   require_equal("states.shape().kv_heads", shape.kv_heads, plan.kv_heads);
   require_equal(shape.value_dim == 0 ? "states.shape().dim" : "states.shape().value_dim", shape.values(),
@@ -124,22 +123,21 @@ void bind_shared(Arguments& a, const Shape& plan, const Shape& cache, const Arra
   require(a.window == every_key, "the plan's window", a.window, "none: the queries' positions are not known");
   const Shape& requests = states.shape();
   const auto equal = [](std::string_view name, std::int64_t given, std::int64_t expected) {
-    require(given == expected, name, given, "the plan's " + std::to_string(expected));
+    require(given == expected, name, given, {"the plan's ", expected, ""});
   };
   equal("states.shape().heads", requests.heads, plan.heads);
   equal("states.shape().kv_heads", requests.kv_heads, plan.kv_heads);
   equal("states.shape().dim", requests.dim, plan.dim);
   equal("states.shape().value_dim", requests.values(), plan.values());
   require(plan.tokens % requests.tokens == 0, "states.shape().tokens", requests.tokens,
-          "a divisor of the plan's (" + std::to_string(plan.tokens) + ")");
+          {"a divisor of the plan's (", plan.tokens, ")"});
   require_query_extents(query, requests.batch, requests, requests.dim);
   require_fit(cache, plan);
   if (query.rank == 4 && requests.tokens > 1)
     require(query.stride[0] == requests.tokens * query.stride[1], "query.stride(0)", query.stride[0],
             "tokens * query.stride(1): requests follow each other");
   require(static_cast<std::int64_t>(sharers.extent(0)) > cache.batch, "sharers.extent(0)",
-          static_cast<std::int64_t>(sharers.extent(0)),
-          "the prefixes and one (" + std::to_string(cache.batch + 1) + ") or more");
+          static_cast<std::int64_t>(sharers.extent(0)), {"the prefixes and one (", cache.batch + 1, ") or more"});
   require_pointer(sharers.data(), "sharers.data()");
   a.batch = requests.batch > 0 ? static_cast<std::int32_t>(cache.batch) : 0;
   a.storage = cache.length;
@@ -179,7 +177,7 @@ template <class View>
 const float* bind_budgets(const View& budgets, std::int64_t batch) {
   const auto given = static_cast<std::int64_t>(budgets.extent(0));
   if (budgets.data() != nullptr)
-    require(given >= batch, "budgets.extent(0)", given, "the batch (" + std::to_string(batch) + ") or more");
+    require(given >= batch, "budgets.extent(0)", given, {"the batch (", batch, ") or more"});
   return budgets.data();
 }
 
@@ -203,7 +201,7 @@ template <class MemorySpace>
 void bind_tokens(TokenRows& rows, std::int64_t batch, const RunOptions<MemorySpace>& options) {
   if (options.tokens.data() != nullptr) {
     const auto given = static_cast<std::int64_t>(options.tokens.extent(0));
-    require(given >= batch, "tokens.extent(0)", given, "the batch (" + std::to_string(batch) + ") or more");
+    require(given >= batch, "tokens.extent(0)", given, {"the batch (", batch, ") or more"});
     rows.counts = options.tokens.data();
   }
   const Array trees = array_of("trees", options.trees);

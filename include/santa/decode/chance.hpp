@@ -19,7 +19,7 @@ Scalar<T> bind_scalar(const char* name, const RunScalar<T, MemorySpace>& given, 
   each = given.each();
   if (each)
     require(given.count() >= batch, std::string(name) + ".extent(0)", given.count(),
-            "the batch (" + std::to_string(batch) + ") or more");
+            {"the batch (", batch, ") or more"});
   return {given.where(), given.value(name)};
 }
 
@@ -32,7 +32,7 @@ Chance bind_chance(const Options& options, std::int64_t batch) {
   chance.stream = options.stream.template as<std::uint16_t>("stream");
   if (options.requests.data() == nullptr) return chance;
   const auto given = static_cast<std::int64_t>(options.requests.extent(0));
-  require(given >= batch, "requests.extent(0)", given, "the batch (" + std::to_string(batch) + ") or more");
+  require(given >= batch, "requests.extent(0)", given, {"the batch (", batch, ") or more"});
   chance.requests = options.requests.data();
   return chance;
 }

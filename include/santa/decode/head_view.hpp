@@ -59,7 +59,7 @@ inline HeadNumbers bind_head_numbers(const Array& view, float* data, std::int64_
     require_extent(view, 1, plan.tokens, "the plan's tokens");
   else
     require(plan.tokens == 1, std::string(view.name) + "'s rank", view.rank,
-            "3, [batch, tokens, heads]: the plan is for " + std::to_string(plan.tokens) + " tokens");
+            {"3, [batch, tokens, heads]: the plan is for ", plan.tokens, " tokens"});
   require_extent(view, view.rank - 1, plan.heads, "the plan's heads");
   return {data, {view.stride[0], of_tokens ? view.stride[1] : 0, view.stride[view.rank - 1]}};
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <santa/cache/addressed_cache.hpp>
+#include <santa/cache/contiguous.hpp>
 #include <santa/cache/shard_addresses.hpp>
 #include <santa/core/check.hpp>
 #include <santa/core/extent.hpp>
@@ -29,6 +30,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <concepts>
 #include <cstdint>
 #include <string>
 
@@ -264,13 +266,15 @@ class DecodePlan {
   /// where a plan is for one request or a few, all requests have equally many.
   template <class Build, class AnyCache>
   detail::Balance balance(const Space& space, const AnyCache& cache, const Schedule<MemorySpace>& given) const {
-    if (cache.length_data().data == nullptr) return {};
-    if (given.given()) return given.data();
-    if (_shape.batch <= lanes::requests_cut_evenly<Space>()) return {};
-    const Shape shape = cache.shape();
-    detail::fill_balance(space,
-                         {_cut, cache.length_data(), shape.length, static_cast<std::int32_t>(shape.batch), _balance});
-    return _balance;
+    if constexpr (std::same_as<typename AnyCache::length_view, NoLengths>) {
+      return {};
+    } else {
+      if (cache.length_data().data == nullptr) return {};
+      if (given.given()) return given.data();
+      if (_shape.batch <= lanes::requests_cut_evenly<Space>()) return {};
+      detail::fill_balance(space, _cut, cache, _balance);
+      return _balance;
+    }
   }
 
   [[nodiscard]] std::int64_t keys_per_split() const {

@@ -66,6 +66,12 @@ void fill_balance(const Space& space, const FillBalance& kernel) {
                        Kokkos::Experimental::require(policy, Kokkos::Experimental::WorkItemProperty::HintLightWeight),
                        kernel);
 }
+/// Of a cache's lengths.
+template <class Space, class Cache>
+void fill_balance(const Space& space, const Cut& cut, const Cache& cache, const Balance& balance) {
+  const Shape shape = cache.shape();
+  fill_balance(space, {cut, cache.length_data(), shape.length, static_cast<std::int32_t>(shape.batch), balance});
+}
 
 }  // namespace detail::inline SANTA_BUILD
 
@@ -132,14 +138,13 @@ class Schedule {
     require_kept();
     if (_shape != shape) detail::reject("the schedule's shape", text(_shape), "the plan's, " + text(shape));
     const auto same = [](const char* name, std::int64_t given, std::int64_t expected) {
-      detail::require(given == expected, name, given, "the plan's " + std::to_string(expected));
+      detail::require(given == expected, name, given, {"the plan's ", expected, ""});
     };
     same("the schedule's keys_per_split", _cut.keys_per_split, cut.keys_per_split);
     same("the schedule's window", _cut.window, cut.window);
     if (_cut != cut) detail::reject("the schedule", "one of another execution space", "one of the plan's");
     if (*_updated < 0) detail::reject("the schedule", "without lengths", "one that `update` was called for");
-    detail::require(*_updated == batch, "the schedule's requests", *_updated,
-                    "those of the run (" + std::to_string(batch) + ")");
+    detail::require(*_updated == batch, "the schedule's requests", *_updated, {"those of the run (", batch, ")"});
   }
   [[nodiscard]] detail::Balance data() const { return {_requests.data(), _order.data(), _apart.data()}; }
 
@@ -151,9 +156,8 @@ class Schedule {
   template <class Build, class Space>
   void fill(const Space& space, const detail::Lengths& lengths, std::int64_t batch, std::int64_t storage) const {
     lanes::require_launchable(space);
-    detail::require(batch <= _shape.batch, "batch", batch, "at most the schedule's " + std::to_string(_shape.batch));
-    detail::require(storage <= _shape.length, "length", storage,
-                    "at most the schedule's " + std::to_string(_shape.length));
+    detail::require(batch <= _shape.batch, "batch", batch, {"at most the schedule's ", _shape.batch, ""});
+    detail::require(storage <= _shape.length, "length", storage, {"at most the schedule's ", _shape.length, ""});
     detail::fill_balance(space, {_cut, lengths, storage, static_cast<std::int32_t>(batch), data()});
     *_updated = batch;
   }

@@ -1,6 +1,7 @@
 // The check of what lies in device memory.
 #pragma once
 
+#include <santa/cache/contiguous.hpp>
 #include <santa/cache/feature_keys.hpp>
 #include <santa/cache/narrow_keys.hpp>
 #include <santa/core/arguments.hpp>
@@ -17,11 +18,45 @@
 
 #include <Kokkos_Core.hpp>
 
+#include <concepts>
 #include <cstdint>
 #include <string>
 #include <type_traits>
 
 namespace santa {
+
+namespace detail::inline SANTA_BUILD {
+
+/// Whether a request's length is not from 0 to the storage length.
+struct IsBadLength {
+  Lengths lengths;
+  std::int64_t storage;
+
+  KOKKOS_FUNCTION bool operator()(std::int64_t batch) const {
+    const std::int64_t length = lengths.get(batch, storage);
+    return length < 0 || length > storage;
+  }
+};
+struct LengthOf {
+  Lengths lengths;
+  std::int64_t batch, storage;
+
+  KOKKOS_FUNCTION std::int64_t operator()() const { return lengths.get(batch, storage); }
+};
+
+/// Errors: std::invalid_argument naming the first bad request. Fences `space` if there are lengths.
+template <class Space, class Cache>
+void validate_lengths(const Space& space, const Cache& cache) {
+  const Shape shape = cache.shape();
+  const Lengths lengths = cache.length_data();
+  if (lengths.data == nullptr) return;
+  const std::int64_t bad = first_bad(space, shape.batch, IsBadLength{lengths, shape.length});
+  if (bad >= shape.batch) return;
+  reject("lengths(" + std::to_string(bad) + ")", std::to_string(found_on(space, LengthOf{lengths, bad, shape.length})),
+         "0 to the storage length (" + std::to_string(shape.length) + ")");
+}
+
+}  // namespace detail::inline SANTA_BUILD
 
 /// Checks the lengths of a cache, which lie in device memory: each from 0 to the storage length; and the scales of its
 /// valid rows. Fences `space`.
@@ -29,27 +64,9 @@ namespace santa {
 template <class Space, class Cache, class Build = lanes::Build>
 void validate(const Space& space, const Cache& cache) {
   lanes::require_launchable(space);
-  const Shape shape = cache.shape();
-  const detail::Lengths lengths = cache.length_data();
-  if (lengths.data == nullptr) return detail::validate_scales(space, cache);
-  std::int64_t bad = shape.batch;
-  Kokkos::parallel_reduce(
-      "santa::validate", detail::Range<Space>(space, 0, shape.batch),
-      KOKKOS_LAMBDA(const std::int64_t batch, std::int64_t& first) {
-        const std::int64_t length = lengths.get(batch, shape.length);
-        if ((length < 0 || length > shape.length) && batch < first) first = batch;
-      },
-      Kokkos::Min<std::int64_t>(bad));
-  space.fence("santa::validate");
-  if (bad >= shape.batch) return detail::validate_scales(space, cache);
-  using Length = typename Cache::length_view::non_const_value_type;
-  Length given{};
-  Kokkos::deep_copy(
-      given,
-      Kokkos::View<const Length, typename Cache::length_view::memory_space, Kokkos::MemoryTraits<Kokkos::Unmanaged>>(
-          static_cast<const Length*>(lengths.data) + bad));
-  detail::reject("lengths(" + std::to_string(bad) + ")", std::to_string(given),
-                 "0 to the storage length (" + std::to_string(shape.length) + ")");
+  static_cast<void>(cache.shape());  // checks extents
+  if constexpr (!std::same_as<typename Cache::length_view, NoLengths>) detail::validate_lengths(space, cache);
+  detail::validate_scales(space, cache);
 }
 
 namespace detail::inline SANTA_BUILD {
@@ -84,12 +101,6 @@ struct PlaceInCopy {
     else
       return key;
   }
-};
-struct LengthOf {
-  Lengths lengths;
-  std::int64_t batch, storage;
-
-  KOKKOS_FUNCTION std::int64_t operator()() const { return lengths.get(batch, storage); }
 };
 
 template <class View>

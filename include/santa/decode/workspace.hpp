@@ -4,6 +4,7 @@
 #include <santa/cache/allocate.hpp>
 #include <santa/core/check.hpp>
 #include <santa/core/extent.hpp>
+#include <santa/core/fill.hpp>
 #include <santa/decode/workspace_memory.hpp>
 
 #include <Kokkos_Core.hpp>
@@ -27,10 +28,11 @@ class Workspace {
     _bytes = cut<Build>(a, nullptr);
     if (given.only_counted()) return;
     if (given.given()) {
-      take<Build>(space, given);
+      take<Build>(given);
     } else {
-      _memory = detail::allocate<Memory>(space, purpose, _bytes);  // zeroed: the counters must be
+      _memory = detail::allocate<Memory, Fresh::unset>(space, purpose, _bytes);
     }
+    fill_words(space, _memory.data(), _bytes / 4, 0);  // the counters must be 0
     cut<Build>(a, _memory.data());
   }
   /// Errors: std::runtime_error for a plan that was made to count alone.
@@ -58,16 +60,15 @@ class Workspace {
 
   /// Errors: std::invalid_argument: name, given, accepted.
   template <class Build>
-  void take(const Space& space, const WorkspaceMemory& given) {
+  void take(const WorkspaceMemory& given) {
     const char* const expected = Memory::memory_space::name();
     if (given.space() != expected) reject("workspace", "in memory of " + given.space(), expected);
-    require(given.bytes() >= _bytes, "workspace.extent(0)", given.bytes(), std::to_string(_bytes) + " or more");
+    require(given.bytes() >= _bytes, "workspace.extent(0)", given.bytes(), {"", _bytes, " or more"});
     if (_bytes > 0) require_pointer(given.data(), "workspace.data()");
     if (reinterpret_cast<std::uintptr_t>(given.data()) % alignment != 0)
       reject("workspace.data()", "misaligned", "a multiple of 64 bytes");
     _caller = given;
     _memory = Memory(given.data(), static_cast<std::size_t>(_bytes));
-    Kokkos::deep_copy(space, _memory, std::byte{0});
   }
 
   static constexpr std::int64_t alignment = 64;

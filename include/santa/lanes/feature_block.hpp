@@ -4,6 +4,7 @@
 #include <santa/core/build.hpp>
 #include <santa/core/element.hpp>
 #include <santa/lanes/simd.hpp>
+#include <santa/lanes/x86.hpp>
 
 #include <cstdint>
 #include <type_traits>
@@ -60,12 +61,12 @@ struct FeatureBlock {
   SANTA_INLINE static Simd<float, 16> widen(const half* from) {
 #if defined(SANTA_AVX512)
     Simd<float, 16> result;
-    result.part[0] = _mm512_maskz_cvtph_ps(0xffff, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
+    result.part[0] = widen_halves(Simd<std::int16_t, 16>::load_bytes(from).part[0]);
     return result;
 #elif defined(__AVX2__) && defined(__F16C__)
     Simd<float, 16> result;
     static_for<2>([&](auto i) SANTA_INLINE_LAMBDA {
-      result.part[i] = _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from + 8 * i)));
+      result.part[i] = widen_halves(Simd<std::int16_t, 8>::load_bytes(from + 8 * i).part[0]);
     });
     return result;
 #else

@@ -5,6 +5,7 @@
 #include <santa/lanes/scalar.hpp>
 #include <santa/lanes/simd_fma.hpp>
 #include <santa/lanes/simd_type.hpp>
+#include <santa/lanes/x86.hpp>
 
 #include <cmath>
 #include <cstdint>
@@ -103,11 +104,9 @@ SANTA_INLINE Simd<T, N> fma(const Simd<T, N>& a, const std::type_identity_t<Simd
   return Simd<T, N>::map(
       [](Part x, Part y, Part z) SANTA_INLINE_LAMBDA {
 #if defined(SANTA_AVX512)
-        if constexpr (std::is_same_v<T, float> && sizeof(Part) == 64) return (Part)_mm512_fmadd_ps(x, y, z);
-        if constexpr (std::is_same_v<T, double> && sizeof(Part) == 64) return (Part)_mm512_fmadd_pd(x, y, z);
+        if constexpr (sizeof(Part) == 64) return fused(x, y, z);
 #elif defined(__AVX2__) && defined(__FMA__)
-        if constexpr (std::is_same_v<T, float> && sizeof(Part) == 32) return (Part)_mm256_fmadd_ps(x, y, z);
-        if constexpr (std::is_same_v<T, double> && sizeof(Part) == 32) return (Part)_mm256_fmadd_pd(x, y, z);
+        if constexpr (sizeof(Part) == 32) return fused(x, y, z);
 #endif
         Part result;
         for (int i = 0; i < Simd<T, N>::native; ++i) result[i] = std::fma(x[i], y[i], z[i]);
@@ -123,12 +122,8 @@ SANTA_INLINE Simd<std::int32_t, 16> add_products(const Simd<std::int16_t, 32>& a
   using Sums = typename Simd<std::int32_t, 16>::Part;
   return Simd<std::int32_t, 16>::map(
       [](Pairs x, Pairs y, Sums z) SANTA_INLINE_LAMBDA {
-#if defined(SANTA_AVX512) && defined(__AVX512VNNI__)
-        return (Sums)_mm512_dpwssd_epi32((__m512i)z, (__m512i)x, (__m512i)y);
-#elif defined(SANTA_AVX512) && defined(__AVX512BW__)
-        return z + (Sums)_mm512_madd_epi16((__m512i)x, (__m512i)y);
-#elif defined(__AVX2__)
-        return z + (Sums)_mm256_madd_epi16((__m256i)x, (__m256i)y);
+#if defined(__AVX2__)
+        return add_pairs(x, y, z);
 #elif defined(__SSE2__)
         return z + (Sums)_mm_madd_epi16((__m128i)x, (__m128i)y);
 #else
@@ -149,14 +144,9 @@ SANTA_INLINE Simd<float, 16> add_products(const Simd<float, 16>& a, const Simd<f
 SANTA_INLINE std::uint32_t bits_of(const Simd<std::int32_t, 32>& mask) {
   std::uint32_t bits = 0;
 #if defined(SANTA_AVX512)
-  static_for<2>([&](auto i) SANTA_INLINE_LAMBDA {
-    const auto part = (__m512i)mask.part[i];
-    bits |= std::uint32_t{_mm512_test_epi32_mask(part, part)} << (16 * i);
-  });
+  static_for<2>([&](auto i) SANTA_INLINE_LAMBDA { bits |= set_lanes(mask.part[i]) << (16 * i); });
 #elif defined(__AVX2__) && !defined(__CUDACC__)
-  static_for<4>([&](auto i) SANTA_INLINE_LAMBDA {
-    bits |= static_cast<std::uint32_t>(_mm256_movemask_ps((__m256)mask.part[i])) << (8 * i);
-  });
+  static_for<4>([&](auto i) SANTA_INLINE_LAMBDA { bits |= negative_lanes((Native<float, 8>)mask.part[i]) << (8 * i); });
 #else
   for (int i = 0; i < 32; ++i) bits |= static_cast<std::uint32_t>(mask[i] & 1) << i;
 #endif
@@ -179,22 +169,17 @@ template <class T>
 SANTA_INLINE Simd<T, 16> sum_each(const Simd<T, 16> (&vectors)[16]) {
   Simd<T, 16> result;
   using Part = typename Simd<T, 16>::Part;
-  // Forms with a full mask: the plain ones set off a false "used uninitialized" warning in GCC's own header.
-  constexpr __mmask16 all = 0xffff;
-  const auto at = [&](int i) SANTA_INLINE_LAMBDA { return (__m512)vectors[i].part[0]; };
-  const auto add = [](__m512 x, __m512 y) SANTA_INLINE_LAMBDA { return (__m512)((Part)x + (Part)y); };
-  const auto fold8 = [&](__m512 x, __m512 y) SANTA_INLINE_LAMBDA {
-    return add(_mm512_maskz_shuffle_f32x4(all, x, y, 0x44), _mm512_maskz_shuffle_f32x4(all, x, y, 0xEE));
-  };
-  const auto fold4 = [&](__m512 x, __m512 y) SANTA_INLINE_LAMBDA {
-    return add(_mm512_maskz_shuffle_f32x4(all, x, y, 0x88), _mm512_maskz_shuffle_f32x4(all, x, y, 0xDD));
-  };
-  const auto fold2 = [&](__m512 x, __m512 y) SANTA_INLINE_LAMBDA {
-    return add(_mm512_maskz_shuffle_ps(all, x, y, 0x44), _mm512_maskz_shuffle_ps(all, x, y, 0xEE));
-  };
-  const auto fold1 = [&](__m512 x, __m512 y) SANTA_INLINE_LAMBDA {
-    return add(_mm512_maskz_shuffle_ps(all, x, y, 0x88), _mm512_maskz_shuffle_ps(all, x, y, 0xDD));
-  };
+  using Floats = Native<float, 16>;
+  const auto at = [&](int i) SANTA_INLINE_LAMBDA { return (Floats)vectors[i].part[0]; };
+  const auto add = [](Floats x, Floats y) SANTA_INLINE_LAMBDA { return (Floats)((Part)x + (Part)y); };
+  const auto fold8 = [&](Floats x, Floats y)
+                         SANTA_INLINE_LAMBDA { return add(take_quarters<0x44>(x, y), take_quarters<0xEE>(x, y)); };
+  const auto fold4 = [&](Floats x, Floats y)
+                         SANTA_INLINE_LAMBDA { return add(take_quarters<0x88>(x, y), take_quarters<0xDD>(x, y)); };
+  const auto fold2 = [&](Floats x, Floats y)
+                         SANTA_INLINE_LAMBDA { return add(take_floats<0x44>(x, y), take_floats<0xEE>(x, y)); };
+  const auto fold1 = [&](Floats x, Floats y)
+                         SANTA_INLINE_LAMBDA { return add(take_floats<0x88>(x, y), take_floats<0xDD>(x, y)); };
   // Quads of vectors end up in the four 128-bit lanes; the order below puts vector i's sum into lane i.
   const auto quad = [&](int i)
                         SANTA_INLINE_LAMBDA { return fold4(fold8(at(i), at(i + 4)), fold8(at(i + 8), at(i + 12))); };
@@ -206,18 +191,17 @@ template <class T>
 SANTA_INLINE Simd<T, 16> sum_each(const Simd<T, 16> (&vectors)[16]) {
   Simd<T, 16> result;
   using Part = typename Simd<T, 16>::Part;
-  const auto add = [](__m256 x, __m256 y) SANTA_INLINE_LAMBDA { return (__m256)((Part)x + (Part)y); };
-  const auto fold8 = [&](int i) SANTA_INLINE_LAMBDA { return (__m256)(vectors[i].part[0] + vectors[i].part[1]); };
+  using Floats = Native<float, 8>;
+  const auto add = [](Floats x, Floats y) SANTA_INLINE_LAMBDA { return (Floats)((Part)x + (Part)y); };
+  const auto fold8 = [&](int i) SANTA_INLINE_LAMBDA { return (Floats)(vectors[i].part[0] + vectors[i].part[1]); };
   const auto fold4 = [&](int i) SANTA_INLINE_LAMBDA {  // of vectors i and i + 4, one in each half
-    const __m256 x = fold8(i), y = fold8(i + 4);
-    return add(_mm256_permute2f128_ps(x, y, 0x20), _mm256_permute2f128_ps(x, y, 0x31));
+    const Floats x = fold8(i), y = fold8(i + 4);
+    return add(take_halves<0x20>(x, y), take_halves<0x31>(x, y));
   };
-  const auto fold2 = [&](__m256 x, __m256 y) SANTA_INLINE_LAMBDA {
-    return add(_mm256_shuffle_ps(x, y, 0x44), _mm256_shuffle_ps(x, y, 0xEE));
-  };
-  const auto fold1 = [&](__m256 x, __m256 y) SANTA_INLINE_LAMBDA {
-    return add(_mm256_shuffle_ps(x, y, 0x88), _mm256_shuffle_ps(x, y, 0xDD));
-  };
+  const auto fold2 = [&](Floats x, Floats y)
+                         SANTA_INLINE_LAMBDA { return add(take_floats<0x44>(x, y), take_floats<0xEE>(x, y)); };
+  const auto fold1 = [&](Floats x, Floats y)
+                         SANTA_INLINE_LAMBDA { return add(take_floats<0x88>(x, y), take_floats<0xDD>(x, y)); };
   static_for<2>([&](auto half) SANTA_INLINE_LAMBDA {
     constexpr int i = 8 * half;
     result.part[half] = (Part)fold1(fold2(fold4(i), fold4(i + 1)), fold2(fold4(i + 2), fold4(i + 3)));

@@ -7,6 +7,8 @@
 
 #if defined(__SSE2__) && !defined(__FMA__)
 
+#include <emmintrin.h>
+
 namespace santa::lanes::inline SANTA_BUILD {
 
 /// a * b + c in doubles, rounded to odd: once more rounded to float, it is what one rounding of the exact number gives.

@@ -2,32 +2,14 @@
 #pragma once
 
 #include <santa/core/build.hpp>
+#include <santa/lanes/x86.hpp>
 
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
 #include <utility>
 
-#if defined(__SSE2__)
-#include <immintrin.h>
-#endif
-
-// nvcc's front end does not know the wide vector types as GCC does.
-#if defined(__AVX512F__) && !defined(__CUDACC__)
-#define SANTA_AVX512
-#endif
-
 namespace santa::lanes::inline SANTA_BUILD {
-
-// Vectors stay in registers only where everything that touches them is inlined, lambdas included. Sanitizers would
-// check every copy of that code, which takes their builds from seconds to a quarter of an hour a file.
-#if defined(__SANITIZE_ADDRESS__)
-#define SANTA_INLINE inline
-#define SANTA_INLINE_LAMBDA
-#else
-#define SANTA_INLINE [[gnu::always_inline]] inline
-#define SANTA_INLINE_LAMBDA __attribute__((always_inline))
-#endif
 
 /// Bytes of one native vector register.
 #if defined(SANTA_AVX512)
@@ -84,18 +66,17 @@ struct Simd {
   SANTA_INLINE static Simd load_bytes(const void* from, int count) {
 #if defined(SANTA_AVX512)
     if constexpr (sizeof(T) == 4 && parts == 1 && native == 16) {
-      const auto wanted = static_cast<__mmask16>(count >= 16 ? 0xffffU : (1U << count) - 1U);
       Simd result;
-      result.part[0] = (Part)_mm512_maskz_loadu_epi32(wanted, from);
+      result.part[0] = (Part)load_lanes(from, count >= 16 ? 0xffffU : (1U << count) - 1U);
       return result;
     }
 #elif defined(__AVX2__)
     if constexpr (sizeof(T) == 4 && native == 8) {
-      const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+      const Native<std::int32_t, 8> lane{0, 1, 2, 3, 4, 5, 6, 7};
       Simd result;
       static_for<parts>([&](auto i) SANTA_INLINE_LAMBDA {
-        const __m256i wanted = _mm256_cmpgt_epi32(_mm256_set1_epi32(count - 8 * i), lane);
-        result.part[i] = (Part)_mm256_maskload_epi32(static_cast<const int*>(from) + 8 * i, wanted);
+        const auto wanted = (Native<std::int32_t, 8>)(lane < count - 8 * i);
+        result.part[i] = (Part)load_lanes(static_cast<const int*>(from) + 8 * i, wanted);
       });
       return result;
     }

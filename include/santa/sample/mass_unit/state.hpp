@@ -4,6 +4,7 @@
 #include <santa/cache/allocate.hpp>
 #include <santa/core/check.hpp>
 #include <santa/core/extent.hpp>
+#include <santa/core/fill.hpp>
 #include <santa/core/kept.hpp>
 #include <santa/core/shape.hpp>
 #include <santa/lanes/extents.hpp>
@@ -58,7 +59,7 @@ struct DecodeState {
   void reset(const Space& space) const {
     require_usable(space);
     if (_fresh == nullptr) return;
-    Kokkos::deep_copy(space, _all, lanes::not_a_number);
+    detail::fill_floats(space, _all.data(), static_cast<std::int64_t>(_all.size()), lanes::not_a_number);
     *_fresh = true;
   }
 
@@ -71,9 +72,9 @@ struct DecodeState {
     const bool within = request >= 0 && request < batch;
     detail::require(within, "request", request,
                     batch > 0 ? "0 to " + std::to_string(batch - 1) : "none: the state has no requests");
-    for (std::size_t i = 0; i < _all.extent(0); ++i)
-      Kokkos::deep_copy(space, Kokkos::subview(_all, i, static_cast<std::size_t>(request), Kokkos::ALL),
-                        lanes::not_a_number);
+    const auto heads = static_cast<std::int64_t>(_all.extent(2));
+    for (std::int64_t i = 0; i < static_cast<std::int64_t>(_all.extent(0)); ++i)
+      detail::fill_floats(space, _all.data() + (i * batch + request) * heads, heads, lanes::not_a_number);
   }
 
   /// Moves what is carried along with requests that change places: request b gets what order(b) had. A place may be

@@ -1,0 +1,102 @@
+// Arrays of callers: taken by DLPack, checked, made.
+#include "arrays.hpp"
+
+#include <santa/core/check.hpp>
+
+#include <string>
+
+namespace santa::python {
+namespace {
+
+using santa::detail::reject;
+
+constexpr const char* names[] = {"float32", "float16", "bfloat16", "float64", "int8",
+                                 "uint8",   "uint16",  "int32",    "int64"};
+
+std::string type_of(nb::handle object) { return Py_TYPE(object.ptr())->tp_name; }
+
+/// NumPy's arrays of ml_dtypes.bfloat16 have no DLPack; their bits do.
+bool is_numpy_bfloat16(nb::handle object) {
+  if (!nb::hasattr(object, "dtype") || !nb::hasattr(object, "__array_interface__")) return false;
+  const nb::object dtype = object.attr("dtype");
+  return text_of(dtype) == "bfloat16";
+}
+
+/// Raises what the array itself says of why it cannot be had, where it says anything.
+[[noreturn]] void reject_array(nb::handle object, const char* name, Access access) {
+  if (nb::hasattr(object, "__dlpack__") && access == Access::read) object.attr("__dlpack__")();
+  const bool writes = access == Access::write && nb::hasattr(object, "__dlpack__");
+  reject(name, (writes ? "a read-only " : "a ") + type_of(object),
+         writes ? "an array that can be written" : "an array of NumPy, PyTorch, CuPy, JAX or another with DLPack");
+}
+
+nb::ndarray<> take(nb::handle object, const char* name, Access access) {
+  nb::ndarray<> held;
+  if (access == Access::write) {
+    if (!nb::try_cast(object, held, false)) reject_array(object, name, access);
+    return held;
+  }
+  nb::ndarray<nb::ro> read_only;
+  if (!nb::try_cast(object, read_only, false)) reject_array(object, name, access);
+  return nb::ndarray<>(read_only);
+}
+
+Type type_of(const nb::ndarray<>& held, const char* name) {
+  using Code = nb::dlpack::dtype_code;
+  const auto code = static_cast<Code>(held.dtype().code);
+  const int bits = held.dtype().lanes == 1 ? held.dtype().bits : 0;
+  if (code == Code::Bfloat && bits == 16) return Type::bfloat16;
+  if (code == Code::Float && bits == 16) return Type::float16;
+  if (code == Code::Float && bits == 32) return Type::float32;
+  if (code == Code::Float && bits == 64) return Type::float64;
+  const bool integer = code == Code::Int || code == Code::UInt;
+  if (integer && bits == 32) return Type::int32;
+  if (integer && bits == 64) return Type::int64;
+  if (integer && bits == 8) return code == Code::Int ? Type::int8 : Type::uint8;
+  if (code == Code::UInt && bits == 16) return Type::uint16;
+  reject(std::string(name) + "'s dtype",
+         "code " + std::to_string(held.dtype().code) + " of " + std::to_string(held.dtype().bits) + " bits in DLPack",
+         "floats of 16, 32 or 64 bits, bfloat16, integers");
+}
+
+void require_memory(const nb::ndarray<>& held, const char* name) {
+  constexpr int cpu = nb::device::cpu::value, pinned = nb::device::cuda_host::value;
+  constexpr int cuda = nb::device::cuda::value, managed = nb::device::cuda_managed::value;
+  const int device = held.device_type();
+  constexpr bool on_host = Kokkos::SpaceAccessibility<Kokkos::HostSpace, Memory>::accessible;
+  if (on_host ? device == cpu || device == pinned || device == managed : device == cuda || device == managed) return;
+  reject(std::string(name) + "'s memory", "a device of DLPack's type " + std::to_string(device),
+         on_host ? "a host's: this module is built for OpenMP" : "CUDA's, type 2 or 13: this module is built for CUDA");
+}
+
+}  // namespace
+
+const char* name_of(Type type) { return names[static_cast<int>(type)]; }
+
+Array::Array(nb::handle object, const char* name, Access access) : _object(nb::borrow(object)), _name(name) {
+  nb::object bits = _object;
+  const bool bfloat16 = is_numpy_bfloat16(object);
+  if (bfloat16) bits = object.attr("view")("uint16");
+  _held = take(bits, name, access);
+  require_memory(_held, name);
+  _type = bfloat16 ? Type::bfloat16 : type_of(_held, name);
+  _empty = _held.size() == 0;
+  for (int i = 0; i < rank(); ++i)
+    if (stride(i) < 0 && extent(i) > 1)
+      reject(_name + ".stride(" + std::to_string(i) + ")", std::to_string(stride(i)), "0 or more");
+}
+
+void Array::require_rank(int least, int most, std::string_view accepted) const {
+  if (rank() < least || rank() > most) reject(_name + "'s rank", std::to_string(rank()), accepted);
+}
+void Array::require_type(Type type) const {
+  if (_type != type) reject(_name + "'s dtype", name_of(_type), name_of(type));
+}
+
+nb::object new_array(const Array& like, std::initializer_list<std::int64_t> extents, Type type) {
+  nb::list shape;
+  for (const std::int64_t extent : extents) shape.append(extent);
+  return nb::module_::import_("santa._arrays").attr("new_array")(like.object(), nb::tuple(shape), name_of(type));
+}
+
+}  // namespace santa::python

@@ -1,0 +1,109 @@
+// The options of a run, as callers give them.
+#include "run_options.hpp"
+
+#include <santa/core/check.hpp>
+
+#include <string>
+
+namespace santa::python {
+namespace {
+
+using santa::detail::reject;
+
+template <class T>
+Kokkos::View<const T*, Memory> list_for_run(const Array& array, const char* accepted) {
+  return list_of<const T>(array, accepted);
+}
+
+bool is_number(nb::handle object) { return nb::isinstance<nb::int_>(object) || nb::hasattr(object, "__index__"); }
+
+/// NumPy's arrays of records have no DLPack; their bytes do, [batch, kv_heads, bytes].
+nb::object bytes_of_records(nb::handle object) {
+  if (!nb::hasattr(object, "dtype") || !nb::hasattr(object.attr("dtype"), "names") ||
+      object.attr("dtype").attr("names").is_none())
+    return nb::borrow(object);
+  if (nb::cast<std::size_t>(object.attr("itemsize")) != sizeof(Statistics) || nb::cast<int>(object.attr("ndim")) != 2)
+    reject("statistics", "an array of other records or another rank", "[batch, kv_heads] of santa.statistics_dtype");
+  const nb::object shape = object.attr("shape");
+  return object.attr("view")("uint8").attr("reshape")(shape[0], shape[1], sizeof(Statistics));
+}
+
+}  // namespace
+
+WholeNumber whole_number(nb::handle number, const char* name) {
+  if (!is_number(number)) reject(name, text_of(number), "a whole number");
+  const nb::object index = nb::steal(PyNumber_Index(number.ptr()));
+  std::uint64_t bits = 0;
+  if (nb::try_cast(index, bits)) return bits;
+  std::int64_t negative = 0;
+  if (nb::try_cast(index, negative)) return negative;
+  reject(name, text_of(index), "a whole number of 64 bits");
+}
+
+template <class T>
+void RunArrays::take_number(nb::handle object, const char* name, Type type, RunScalar<T, Memory>& to) {
+  if (!nb::hasattr(object, "__dlpack__"))
+    to = whole_number(object, name).as<T>(name);
+  else
+    to = list_for_run<T>(*take(object, name, type, 1, 1, "1: [batch]"), "");
+}
+
+RunArrays::RunArrays(const GivenOptions& given) {
+  take_number(given.seed, "seed", Type::int64, _options.seed);
+  take_number(given.step, "step", Type::int32, _options.step);
+  _options.stream = whole_number(given.stream, "stream");
+  if (!given.state.is_none()) _options.state = nb::cast<const OwnedState&>(given.state).state;
+  take_head_numbers(given.lse, "lse", _options.lse);
+  take_head_numbers(given.error, "error", _options.error);
+  take_statistics(given.statistics);
+  if (const Array* const a = take(given.sinks, "sinks", Type::float32, 1, 1, "1: [heads]"))
+    _options.sinks = list_for_run<float>(*a, "");
+  if (const Array* const a = take(given.center, "center", Type::float32, 3, 3, "3: [batch, kv_heads, dim]"))
+    _options.center = view_of<const float***>(*a);
+  if (const Array* const a = take(given.requests, "requests", Type::int32, 1, 1, "1: [batch]"))
+    _options.requests = list_for_run<std::uint32_t>(*a, "");
+  if (const Array* const a = take(given.budgets, "budgets", Type::float32, 1, 1, "1: [batch]"))
+    _options.budgets = list_for_run<float>(*a, "");
+  if (const Array* const a = take(given.tokens, "tokens", Type::int32, 1, 1, "1: [batch]"))
+    _options.tokens = list_for_run<std::int32_t>(*a, "");
+  if (const Array* const a = take(given.trees, "trees", Type::int32, 2, 2, "2: [batch, tokens]"))
+    _options.trees = view_of<const std::uint32_t**>(*a);
+}
+
+const Array* RunArrays::take(nb::handle object, const char* name, Type type, int least, int most, const char* accepted,
+                             Access access) {
+  if (object.is_none()) return nullptr;
+  Array& array = _arrays[_count++];
+  array = Array(object, name, access);
+  array.require_type(type);
+  array.require_rank(least, most, accepted);
+  return &array;
+}
+
+void RunArrays::take_head_numbers(nb::handle object, const char* name, HeadView<Memory>& to) {
+  const Array* const array =
+      take(object, name, Type::float32, 2, 3, "2: [batch, heads], or 3: [batch, tokens, heads]", Access::write);
+  if (array == nullptr) return;
+  if (array->rank() == 2)
+    to = view_of<float**>(*array);
+  else
+    to = view_of<float***>(*array);
+}
+
+void RunArrays::take_statistics(nb::handle object) {
+  if (object.is_none()) return;
+  const Array* const array =
+      take(bytes_of_records(object), "statistics", Type::uint8, 3, 3, "3: [batch, kv_heads, 24] bytes", Access::write);
+  constexpr std::int64_t bytes = sizeof(Statistics);
+  const bool whole = array->extent(2) == bytes && array->stride(2) == 1 && array->stride(0) % bytes == 0 &&
+                     array->stride(1) % bytes == 0;
+  if (!whole) reject("statistics", "no whole records", "[batch, kv_heads, 24] bytes, the last extent contiguous");
+  Kokkos::LayoutStride layout;
+  for (int i = 0; i < 2; ++i) {
+    layout.dimension[i] = static_cast<std::size_t>(array->extent(i));
+    layout.stride[i] = static_cast<std::size_t>(array->stride(i) / bytes);
+  }
+  _options.statistics = View<Statistics**>(static_cast<Statistics*>(array->data()), layout);
+}
+
+}  // namespace santa::python

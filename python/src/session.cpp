@@ -1,0 +1,114 @@
+// Kokkos in a Python process.
+#include "session.hpp"
+
+#include "plans.hpp"
+#include <santa/core/check.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+
+#if defined(SANTA_KERNELS)
+#include <santa/decode/instruction_set.hpp>
+#endif
+
+namespace santa::python {
+namespace {
+
+std::atomic<int> owners{0};
+bool initialized_here = false;
+
+void begin(int threads) {
+  if (Kokkos::is_finalized()) throw std::runtime_error("santa: called after Kokkos was finalized");
+  if (Kokkos::is_initialized()) return;
+  auto settings = Kokkos::InitializationSettings().set_disable_warnings(true);  // of thread binding
+  if (threads > 0) settings.set_num_threads(threads);
+  Kokkos::initialize(settings);
+  initialized_here = true;
+}
+
+/// At exit. Objects that Python still holds then may own memory: the process' end takes both.
+void end() {
+  if (!initialized_here || !Kokkos::is_initialized()) return;
+  forget_plans();
+  Kokkos::fence("santa: exit");
+  if (owners == 0) Kokkos::finalize();
+}
+
+void initialize(int threads) {
+  santa::detail::require(threads >= 0, "threads", threads, "1 or more, or 0: OMP_NUM_THREADS, or all");
+  if (Kokkos::is_initialized()) throw std::runtime_error("santa: initialize: Kokkos is initialized already");
+  begin(threads);
+}
+
+#if defined(KOKKOS_ENABLE_CUDA)
+/// A stream as a number, of an int, a torch.cuda.Stream or a cupy.cuda.Stream.
+cudaStream_t stream_of(nb::handle stream) {
+  nb::object number = nb::borrow(stream);
+  for (const char* const name : {"cuda_stream", "ptr"})
+    if (nb::hasattr(stream, name)) number = stream.attr(name);
+  return reinterpret_cast<cudaStream_t>(nb::cast<std::uintptr_t>(number));
+}
+
+/// The stream that the framework of an array has current on its device.
+nb::object current_stream(const Array& like) {
+  const auto module = nb::cast<std::string>(like.object().type().attr("__module__"));
+  if (module.starts_with("torch"))
+    return nb::module_::import_("torch").attr("cuda").attr("current_stream")(like.object().attr("device"));
+  if (module.starts_with("cupy")) return nb::module_::import_("cupy").attr("cuda").attr("get_current_stream")();
+  return nb::none();
+}
+#endif
+
+}  // namespace
+
+Space default_space() {
+  begin(0);
+  return {};
+}
+
+#if defined(KOKKOS_ENABLE_CUDA)
+Space space_for(nb::handle stream, const Array& like) {
+  begin(0);
+  const nb::object given = stream.is_none() && like.given() ? current_stream(like) : nb::borrow(stream);
+  if (given.is_none()) return {};
+  return Space(stream_of(given));
+}
+#else
+Space space_for(nb::handle stream, const Array& /*like*/) {
+  if (!stream.is_none()) santa::detail::reject("cuda_stream", "given", "None: this module is built for a host");
+  return default_space();
+}
+#endif
+
+std::mutex& Launch::mutex() {
+  static std::mutex mutex;
+  return mutex;
+}
+
+void OwnsMemory::change(int by) { owners += by; }
+
+void bind_session(nb::module_& module) {
+  module.def("initialize", &initialize, nb::arg("threads") = 0, R"(Begins Kokkos with so many threads of OpenMP.
+
+0: OMP_NUM_THREADS, or all. Without this call the first one that needs it begins Kokkos so. Raises RuntimeError where
+it has begun already, ValueError for a negative number.)");
+  module.def(
+      "backend", [] { return std::string(Space::name()); }, "Where kernels run: \"OpenMP\", \"Serial\" or \"Cuda\".");
+  module.def(
+      "concurrency", [] { return static_cast<int>(default_space().concurrency()); },
+      "Threads that kernels run on at once.");
+#if defined(SANTA_KERNELS)
+  module.def(
+      "instruction_set", [] { return std::string(name_of(instruction_set())); },
+      "The instruction set that compiled kernels run by; \"compiled\" is the module's own.");
+#else
+  module.def(
+      "instruction_set", [] { return std::string("compiled"); },
+      "The instruction set that kernels run by: the module's own.");
+#endif
+  nb::module_::import_("atexit").attr("register")(nb::cpp_function(&end));
+}
+
+}  // namespace santa::python

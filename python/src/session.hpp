@@ -1,0 +1,44 @@
+// Kokkos in a Python process: when it begins and ends, where kernels run, and one thread at a time.
+#pragma once
+
+#include "arrays.hpp"
+
+#include <nanobind/nanobind.h>
+
+#include <mutex>
+
+namespace santa::python {
+
+/// The execution space of a call. On a host: the default one, whatever is given. On CUDA: of the stream that is given,
+/// or else of the stream that the framework of `like` has current, or else the default stream.
+/// Initializes Kokkos where nothing has. Errors: RuntimeError where it was finalized.
+Space space_for(nb::handle stream, const Array& like);
+Space default_space();
+
+/// What a call that launches kernels holds: the GIL is released, and other threads' calls wait.
+class Launch {
+ public:
+  Launch() : _lock(mutex()) {}
+
+ private:
+  static std::mutex& mutex();
+
+  nb::gil_scoped_release _release;  // before the lock: whoever has that needs the GIL to go on
+  std::lock_guard<std::mutex> _lock;
+};
+
+/// Counts objects that own memory of Kokkos: while there are any, Kokkos is not finalized.
+class OwnsMemory {
+ public:
+  OwnsMemory() { change(1); }
+  OwnsMemory(const OwnsMemory& /*other*/) { change(1); }
+  OwnsMemory& operator=(const OwnsMemory&) = default;
+  ~OwnsMemory() { change(-1); }
+
+ private:
+  static void change(int by);
+};
+
+void bind_session(nb::module_& module);
+
+}  // namespace santa::python
