@@ -117,6 +117,29 @@ SANTA_SPACE_TEST_CASE("tokens_of_a_tree_see_their_ancestors") {
   CHECK(same_bits(chain.run().out, tree.run().out));
 }
 
+SANTA_SPACE_TEST_CASE("tokens_of_a_tree_may_not_see_the_first_one_wherever_its_key_lies") {
+  std::vector<std::uint32_t> siblings;
+  for (int i = 0; i < 6; ++i) siblings.insert(siblings.end(), {0b0001, 0b0010, 0b0100, 0b1000});
+  // Own keys from the last, the first and the second of a tile on, and of requests with fewer tokens from the last one.
+  const auto at = [](auto problem) {
+    problem.set_lengths({35, 611, 36, 37, 33, 64}).upload();
+    return problem;
+  };
+  const SeenKeys options{.counts = {4, 4, 4, 4, 2, 1}, .trees = siblings};
+  const auto problem = at(ragged<Space, float>(4));
+  check_exact(problem, {.trees = siblings});
+  check_exact(problem, options);
+  check_exact(at(ragged<Space, bfloat16>(4)), options);
+  const std::vector<double> expected = token_reference(problem, options).out;
+  const auto cache = problem.cache();
+  for_all_methods(640, [&](const auto& method) {
+    using M = std::decay_t<decltype(method)>;
+    TokensRun<Space, M, std::decay_t<decltype(cache)>> run(problem, method, cache, options);
+    CHECK(relative_error(run.run().out, expected) < 2e-5);
+    CHECK(relative_error(run.without_bars().run().out, expected) < 2e-5);
+  });
+}
+
 SANTA_SPACE_TEST_CASE("tokens_of_another_cache_see_all_keys") {
   check_exact(ragged<Space, float>(4), {.causal = false});
   check_exact(ragged<Space, float>(4), {.counts = {4, 1, 2, 0, 3, 4}, .causal = false});
