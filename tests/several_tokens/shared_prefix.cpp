@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 using namespace santa;
@@ -136,6 +137,29 @@ SANTA_SPACE_TEST_CASE("requests_that_share_a_prefix_have_the_attention_of_their_
 SANTA_SPACE_TEST_CASE("drafts_of_requests_that_share_a_prefix") {
   check_exact(Sharing<Space, float>({.batch = 4, .heads = 4, .kv_heads = 2, .length = 600, .dim = 64, .tokens = 3},
                                     {1, 4}, {333}));
+}
+
+SANTA_SPACE_TEST_CASE("queries_of_one_token_may_be_some_of_more") {
+  using Memory = typename Space::memory_space;
+  const Sharing<Space, float> data({.batch = 3, .heads = 2, .kv_heads = 1, .length = 300, .dim = 16}, {0, 3}, {100});
+  const auto prefixes = data.prefix.cache();
+  const DecodePlan plan(Space{}, Exact{}, shape_of_prefixes(data.own.step, 1, 3, 100),
+                        cache_of<std::decay_t<decltype(prefixes)>>, {.causal = false});
+  const AttentionStates<Memory> states(Space{}, data.own.step, 1, true);
+  const auto sharers = to_space<Space>(data.sharers, "test::sharers");
+  const Kokkos::View<float****, Kokkos::LayoutRight, Memory> out("test::out", 3, 1, 2, 16);
+  const auto run = [&](const auto& query) {
+    plan.run_shared(Space{}, query, prefixes, sharers, states, 0);
+    merge(Space{}, states, out);
+    return to_host<float>(Kokkos::View<float*, Memory>(out.data(), out.size()));
+  };
+  // The first of two tokens of each request: requests lie two tokens apart.
+  const auto packed = data.own.queries_of_tokens();
+  const Kokkos::View<float****, Kokkos::LayoutRight, Memory> two("test::query", 3, 2, 2, 16);
+  const auto first =
+      Kokkos::subview(two, Kokkos::ALL, std::pair<std::size_t, std::size_t>(0, 1), Kokkos::ALL, Kokkos::ALL);
+  Kokkos::deep_copy(first, packed);
+  CHECK(same_bits(run(first), run(packed)));
 }
 
 SANTA_SPACE_TEST_CASE("sampled_prefixes_are_unbiased_for_every_request_and_their_bars_hold") {
