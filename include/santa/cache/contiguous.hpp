@@ -133,8 +133,8 @@ using NoLengths = Kokkos::View<const std::int64_t*, Kokkos::HostSpace>;
 /// Shapes:   keys, values [batch, length, kv_heads, dim] or, with CacheLayout::head_major,
 ///           [batch, kv_heads, length, dim]; any strides, but the last extent is contiguous: a device's View has to
 ///           name LayoutRight, as its default is LayoutLeft. Rows of values may be of another dim than those of keys.
-///           lengths [batch], int32 or int64, valid keys per request; none: the whole storage. Slots beyond a request's
-///           length are never read.
+///           lengths [batch], contiguous, int32 or int64, valid keys per request; none: the whole storage. Slots beyond
+///           a request's length are never read.
 /// Requires: elements of float, half, bfloat16, an equivalent 2-byte type, e4m3 or std::int8_t; those of values may be
 ///           of another type than those of keys.
 /// Errors:   std::invalid_argument from `shape` and `addresses`: name, given, accepted.
@@ -182,7 +182,10 @@ class ContiguousCache {
     const auto extent = [&](int i) { return static_cast<std::int64_t>(keys().extent(static_cast<std::size_t>(i))); };
     detail::require_same_extents(keys(), values());
     detail::check_scales(_keys, _values, token_major ? 2 : 1);
-    if (has_lengths()) detail::require_extent(_lengths, "lengths", 0, extent(0), "the batch of keys");
+    if (has_lengths()) {
+      detail::require_extent(_lengths, "lengths", 0, extent(0), "the batch of keys");
+      detail::require_list("lengths", _lengths);
+    }
     const std::int64_t kv_heads = extent(token_major ? 2 : 1);
     return {extent(0),
             kv_heads,
