@@ -168,6 +168,31 @@ SANTA_SPACE_TEST_CASE("one_token_by_either_rank_has_the_same_bits") {
   });
 }
 
+SANTA_SPACE_TEST_CASE("one_token_may_be_none_or_not_see_its_own_key") {
+  const auto problem = ragged<Space, float>(1);
+  const SeenKeys some{.counts = {1, 1, 1, 0, 1, 0}, .trees = {0, 1, 1, 1, 0, 1}};
+  for (const SeenKeys& options : {SeenKeys{.counts = some.counts}, SeenKeys{.trees = some.trees}, some}) {
+    check_exact(problem, options);
+    check_exact(ragged<Space, bfloat16>(1), options);
+  }
+  SeenKeys near = some;
+  near.window = 40;
+  check_exact(problem, near, Window{40});
+  const std::vector<double> expected = token_reference(problem, some).out;
+  const auto cache = problem.cache();
+  for_all_methods(640, [&](const auto& method) {
+    using M = std::decay_t<decltype(method)>;
+    TokensRun<Space, M, std::decay_t<decltype(cache)>> run(problem, method, cache, some);
+    CHECK(relative_error(run.run().out, expected) < 2e-5);
+    CHECK(relative_error(run.without_bars().run().out, expected) < 2e-5);
+  });
+  // One that sees its own key is as one without a tree, to the bit.
+  const MassUnit method{.rows = 60};
+  using Run = TokensRun<Space, MassUnit, std::decay_t<decltype(cache)>>;
+  Run alone(problem, method, cache), tree(problem, method, cache, {.trees = {1, 1, 1, 1, 1, 1}});
+  CHECK(same_bits(alone.run().out, tree.run().out));
+}
+
 SANTA_SPACE_TEST_CASE("budgets_that_cover_all_keys_are_exact_for_each_token") {
   const auto problem = ragged<Space, float>(4);
   const auto cache = problem.cache();

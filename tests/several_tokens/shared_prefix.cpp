@@ -209,6 +209,10 @@ SANTA_SPACE_TEST_CASE("what_sharers_may_be_is_said_before_a_launch") {
         "santa: sharers.extent(0) is 1; accepted: the prefixes and one (2) or more");
   CHECK(message_of([&] { plan.run_shared(Space{}, query, prefixes, sharers, states, 2); }).find("part is 2") !=
         std::string::npos);
+  RunOptions<Memory> counted;
+  counted.tokens = to_space<Space>(std::vector<std::int32_t>{1, 0, 1}, "test::tokens");
+  CHECK(message_of([&] { plan.run_shared(Space{}, query, prefixes, sharers, states, 0, counted); }) ==
+        "santa: tokens is given; accepted: none: all tokens of a request attend to the keys it shares");
   // Numbers that no request has are clamped: nothing beyond the queries is read, nothing beyond the states written.
   const auto wild = to_space<Space>(std::vector<std::int32_t>{-5, 1 << 30}, "test::sharers");
   plan.run_shared(Space{}, query, prefixes, wild, states, 0);

@@ -203,6 +203,7 @@ void bind_outputs(Arguments& a, const Shape& plan, const Options& options) {
 template <class MemorySpace>
 void bind_tokens(TokenRows& rows, std::int64_t batch, const RunOptions<MemorySpace>& options) {
   if (options.tokens.data() != nullptr) {
+    if (rows.shared.given()) reject("tokens", "given", "none: all tokens of a request attend to the keys it shares");
     const auto given = static_cast<std::int64_t>(options.tokens.extent(0));
     require(given >= batch, "tokens.extent(0)", given, "the batch (" + std::to_string(batch) + ") or more");
     rows.counts = options.tokens.data();

@@ -117,7 +117,7 @@ struct WholeTiles {
 
   KOKKOS_FUNCTION WholeTiles(const Arguments& a, const Unit& unit) : from(unit.start), to(unit.end) {
     const TokenRows& rows = a.token_rows;
-    if (rows.tokens == 1) return;
+    if (!rows.differ()) return;
     const std::int32_t tokens = rows.count(unit.batch);
     if (tokens < rows.tokens) to = from;  // some see nothing
     if (!rows.causal) return;
@@ -137,7 +137,7 @@ KOKKOS_FORCEINLINE_FUNCTION std::uint32_t hide_rows(const Arguments& a, const Un
                                                     std::int64_t first, Scores& scores) {
   if (whole.has(first)) return tile_keys;
   const TokenMask mask(a, unit, first, 1, tile_keys);
-  const bool by_token = a.token_rows.tokens > 1 && mask.hides();
+  const bool by_token = a.token_rows.differ() && mask.hides();
   const std::uint32_t visible = mask.between(unit.start, unit.end);
   typename Scores::Words of_heads;
   Scores::share(by_token ? visible & mask.of(Scores::own_head()) : visible, of_heads);
