@@ -90,7 +90,9 @@ struct Call {
   Kokkos::View<float*, Memory> memory{"test::memory", 100000};
   View3<float> query = view3(memory.data(), 2, 4, 32), out = view3(memory.data() + 50000, 2, 4, 32);
   View4 keys = view4(memory.data(), 2, 64, 2, 32), values = view4(memory.data(), 2, 64, 2, 32);
-  Kokkos::View<std::int64_t*, Memory> lengths{"test::lengths", 2};
+  using Lengths = Kokkos::View<std::int64_t*, Kokkos::LayoutStride, Memory>;
+  Kokkos::View<std::int64_t*, Memory> all_lengths{"test::lengths", 4};
+  Lengths lengths = list(all_lengths.data(), 2);
   RunOptions<Memory> options;
 
   static View3<float> view3(float* data, std::size_t a, std::size_t b, std::size_t c, std::size_t inner = 1) {
@@ -98,6 +100,9 @@ struct Call {
   }
   static View4 view4(float* data, std::size_t a, std::size_t b, std::size_t c, std::size_t d, std::size_t inner = 1) {
     return View4(data, Kokkos::LayoutStride(a, b * c * d * inner, b, c * d * inner, c, d * inner, d, inner));
+  }
+  static Lengths list(std::int64_t* data, std::size_t n, std::size_t inner = 1) {
+    return Lengths(data, Kokkos::LayoutStride(n, inner));
   }
   using View2 = Kokkos::View<float**, Kokkos::LayoutStride, Memory>;
   static View2 matrix(float* data, std::size_t a, std::size_t b) {
@@ -107,7 +112,7 @@ struct Call {
   /// The message; checks that nothing was written.
   std::string run() {
     Kokkos::deep_copy(memory, 0.5F);
-    Kokkos::deep_copy(lengths, 64);
+    Kokkos::deep_copy(all_lengths, 64);
     const DecodePlan plan(Space{}, MassUnit{}, good, cache_of<Cache<Space>>);
     const std::string message = message_of([&] {
       plan.run(Space{}, query, ContiguousCache{keys, values, lengths}, out, options);
@@ -226,6 +231,8 @@ SANTA_SPACE_TEST_CASE("runs_reject_rows_with_a_stride") {
   check([](Bad& c) { c.values = Bad::view4(c.memory.data(), 2, 64, 2, 32, 2); },
         "santa: values.stride(3) is 2; accepted: 1: the head dimension is contiguous, as in Kokkos::LayoutRight (the "
         "default of a GPU is LayoutLeft)");
+  check([](Bad& c) { c.lengths = Bad::list(c.all_lengths.data(), 2, 2); },
+        "santa: lengths.stride(0) is 2; accepted: 1: elements lie without gaps");
 }
 
 SANTA_SPACE_TEST_CASE("runs_reject_optional_views_of_the_wrong_extents") {

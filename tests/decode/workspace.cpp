@@ -126,6 +126,13 @@ SANTA_SPACE_TEST_CASE("workspaces_of_no_use_are_named") {
                                             "; accepted: " + std::to_string(bytes) + " or more");
   CHECK(make(Kokkos::subview(memory, std::pair<std::size_t, std::size_t>(16, bytes + 16))) ==
         "santa: workspace.data() is misaligned; accepted: a multiple of 64 bytes");
+  const Bytes<Space> twice = used<Space>(2 * bytes);
+  const auto every_other = [&] {
+    const Kokkos::View<std::byte*, Kokkos::LayoutStride, typename Space::memory_space> view(
+        reinterpret_cast<std::byte*>(twice.data()), Kokkos::LayoutStride(bytes, 2));
+    return make(view);
+  };
+  CHECK(complaint(every_other) == "santa: workspace.stride(0) is 2; accepted: 1");
   CHECK(make(Kokkos::View<std::byte*, Kokkos::Device<Space, typename Space::memory_space>,
                           Kokkos::MemoryTraits<Kokkos::Unmanaged>>(static_cast<std::byte*>(nullptr), bytes)) ==
         "santa: workspace.data() is null; accepted: a view with data");

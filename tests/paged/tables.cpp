@@ -149,6 +149,24 @@ SANTA_SPACE_TEST_CASE("a_bad_entry_is_flagged_wherever_it_is_and_by_every_method
   CHECK(flags(Exact{}, paged.by_table()) == Statistics::page_out_of_range);
 }
 
+SANTA_SPACE_TEST_CASE("shards_of_pages_have_rows_that_31_bits_number") {
+  const auto problem = three<Space>();
+  const PagedProblem paged(problem, 16);
+  const auto message = [&](std::int64_t first_row) {
+    return message_of([&] {
+      auto addresses = paged.by_table().addresses();
+      detail::begin_at(addresses, first_row);
+    });
+  };
+  const auto rows = static_cast<std::int64_t>(paged.table().table().extent(1)) * 16;
+  constexpr std::int64_t end = std::int64_t{1} << 31;
+  CHECK(message(end - rows - 16) == "");
+  for (const std::int64_t first_row : {end - rows, end, 2 * end})
+    CHECK(message(first_row) == "santa: first_row is " + std::to_string(first_row) +
+                                    "; accepted: one from which the table's " + std::to_string(rows) +
+                                    " rows end before row 2^31 of the whole");
+}
+
 SANTA_SPACE_TEST_CASE("shapes_that_do_not_fit_are_named") {
   const auto problem = three<Space>();
   const PagedProblem paged(problem, 16);

@@ -1,5 +1,6 @@
 // Several tokens a step: each sees its own keys, whatever the method.
 #include "several_tokens/tokens_problem.hpp"
+#include "support/runner.hpp"
 #include "support/spaces.hpp"
 #include "support/statistics.hpp"
 
@@ -117,6 +118,29 @@ SANTA_SPACE_TEST_CASE("tokens_of_a_tree_see_their_ancestors") {
   CHECK(same_bits(chain.run().out, tree.run().out));
 }
 
+SANTA_SPACE_TEST_CASE("tokens_of_a_tree_may_not_see_the_first_one_wherever_its_key_lies") {
+  std::vector<std::uint32_t> siblings;
+  for (int i = 0; i < 6; ++i) siblings.insert(siblings.end(), {0b0001, 0b0010, 0b0100, 0b1000});
+  // Own keys from the last, the first and the second of a tile on, and of requests with fewer tokens from the last one.
+  const auto at = [](auto problem) {
+    problem.set_lengths({35, 611, 36, 37, 33, 64}).upload();
+    return problem;
+  };
+  const SeenKeys options{.counts = {4, 4, 4, 4, 2, 1}, .trees = siblings};
+  const auto problem = at(ragged<Space, float>(4));
+  check_exact(problem, {.trees = siblings});
+  check_exact(problem, options);
+  check_exact(at(ragged<Space, bfloat16>(4)), options);
+  const std::vector<double> expected = token_reference(problem, options).out;
+  const auto cache = problem.cache();
+  for_all_methods(640, [&](const auto& method) {
+    using M = std::decay_t<decltype(method)>;
+    TokensRun<Space, M, std::decay_t<decltype(cache)>> run(problem, method, cache, options);
+    CHECK(relative_error(run.run().out, expected) < 2e-5);
+    CHECK(relative_error(run.without_bars().run().out, expected) < 2e-5);
+  });
+}
+
 SANTA_SPACE_TEST_CASE("tokens_of_another_cache_see_all_keys") {
   check_exact(ragged<Space, float>(4), {.causal = false});
   check_exact(ragged<Space, float>(4), {.counts = {4, 1, 2, 0, 3, 4}, .causal = false});
@@ -143,6 +167,80 @@ SANTA_SPACE_TEST_CASE("one_token_by_either_rank_has_the_same_bits") {
     CHECK(same_bits(given.out,
                     to_host<float>(Kokkos::View<float*, typename Space::memory_space>(out.data(), out.size()))));
   });
+}
+
+SANTA_SPACE_TEST_CASE("one_token_may_be_none_or_not_see_its_own_key") {
+  const auto problem = ragged<Space, float>(1);
+  const SeenKeys some{.counts = {1, 1, 1, 0, 1, 0}, .trees = {0, 1, 1, 1, 0, 1}};
+  for (const SeenKeys& options : {SeenKeys{.counts = some.counts}, SeenKeys{.trees = some.trees}, some}) {
+    check_exact(problem, options);
+    check_exact(ragged<Space, bfloat16>(1), options);
+  }
+  SeenKeys near = some;
+  near.window = 40;
+  check_exact(problem, near, Window{40});
+  const std::vector<double> expected = token_reference(problem, some).out;
+  const auto cache = problem.cache();
+  for_all_methods(640, [&](const auto& method) {
+    using M = std::decay_t<decltype(method)>;
+    TokensRun<Space, M, std::decay_t<decltype(cache)>> run(problem, method, cache, some);
+    CHECK(relative_error(run.run().out, expected) < 2e-5);
+    CHECK(relative_error(run.without_bars().run().out, expected) < 2e-5);
+  });
+  // One that sees its own key is as one without a tree, to the bit.
+  const MassUnit method{.rows = 60};
+  using Run = TokensRun<Space, MassUnit, std::decay_t<decltype(cache)>>;
+  Run alone(problem, method, cache), tree(problem, method, cache, {.trees = {1, 1, 1, 1, 1, 1}});
+  CHECK(same_bits(alone.run().out, tree.run().out));
+}
+
+SANTA_SPACE_TEST_CASE("effective_sample_sizes_are_of_the_tokens_that_there_are") {
+  const auto check = [](const auto& problem, const SeenKeys& options) {
+    const auto cache = problem.cache();
+    TokensRun<Space, MassUnit, std::decay_t<decltype(cache)>> run(problem, MassUnit{.rows = 640}, cache, options);
+    const Shape& step = problem.step;
+    std::vector<double> expected(static_cast<std::size_t>(step.batch * step.kv_heads), HUGE_VAL);
+    for (std::int64_t b = 0; b < step.batch; ++b)
+      for (std::int64_t h = 0; h < step.heads; ++h)
+        for (std::int64_t t = 0; t < step.tokens; ++t) {
+          double largest = 0., sum = 0., squares = 0.;
+          for (const double w : token_weights(problem, b, t, h, options, largest)) sum += w, squares += w * w;
+          double& least = expected[static_cast<std::size_t>(b * step.kv_heads + h / step.group())];
+          if (sum > 0.) least = std::fmin(least, sum * sum / squares);
+        }
+    for (const bool by_parts : {false, true}) {
+      const Result& result = by_parts ? run.run_by_parts() : run.run();
+      for (std::size_t i = 0; i < expected.size(); ++i)
+        CHECK(result.statistics[i].effective_sample_size ==
+              doctest::Approx(std::isinf(expected[i]) ? 0. : expected[i]).epsilon(1e-4));
+    }
+  };
+  check(ragged<Space, float>(4), {.counts = {4, 4, 2, 1, 0, 3}});
+  check(ragged<Space, float>(5, 14, 2, 24), {.counts = {1, 4, 2, 5, 0, 3}});  // a slice of tokens that are not there
+}
+
+SANTA_SPACE_TEST_CASE("statistics_say_that_there_is_no_bar_where_none_is_asked_for") {
+  const auto problem = ragged<Space, float>(4);
+  const auto cache = problem.cache();
+  const auto check = [&](const auto& method, bool bars, float log_delta) {
+    TokensRun<Space, std::decay_t<decltype(method)>, std::decay_t<decltype(cache)>> run(problem, method, cache);
+    const auto state = run.state();
+    set_log_delta<Space>(state, std::vector<float>(96, log_delta));
+    if (!bars) run.without_bars();
+    const std::vector<Statistics> all = run.run(1, state).statistics;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      const bool none = log_delta > 0.F && i / 2 != 1 && i / 2 != 2;  // no keys, and fewer than rows asked for
+      CHECK((all[i].rows_read == 0) == (none || i / 2 == 1));
+      CHECK(all[i].flags == (none ? Statistics::no_error_bar : 0U));
+    }
+  };
+  for (const bool bars : {true, false})
+    for (const float log_delta : {200.F, -100.F}) {
+      CAPTURE(bars);
+      CAPTURE(log_delta);
+      check(MassUnit{.rows = 60}, bars, log_delta);
+      check(MassUnitOf<Draws::separate>{.rows = 60}, bars, log_delta);
+    }
 }
 
 SANTA_SPACE_TEST_CASE("budgets_that_cover_all_keys_are_exact_for_each_token") {

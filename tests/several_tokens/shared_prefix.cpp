@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 using namespace santa;
@@ -138,6 +139,29 @@ SANTA_SPACE_TEST_CASE("drafts_of_requests_that_share_a_prefix") {
                                     {1, 4}, {333}));
 }
 
+SANTA_SPACE_TEST_CASE("queries_of_one_token_may_be_some_of_more") {
+  using Memory = typename Space::memory_space;
+  const Sharing<Space, float> data({.batch = 3, .heads = 2, .kv_heads = 1, .length = 300, .dim = 16}, {0, 3}, {100});
+  const auto prefixes = data.prefix.cache();
+  const DecodePlan plan(Space{}, Exact{}, shape_of_prefixes(data.own.step, 1, 3, 100),
+                        cache_of<std::decay_t<decltype(prefixes)>>, {.causal = false});
+  const AttentionStates<Memory> states(Space{}, data.own.step, 1, true);
+  const auto sharers = to_space<Space>(data.sharers, "test::sharers");
+  const Kokkos::View<float****, Kokkos::LayoutRight, Memory> out("test::out", 3, 1, 2, 16);
+  const auto run = [&](const auto& query) {
+    plan.run_shared(Space{}, query, prefixes, sharers, states, 0);
+    merge(Space{}, states, out);
+    return to_host<float>(Kokkos::View<float*, Memory>(out.data(), out.size()));
+  };
+  // The first of two tokens of each request: requests lie two tokens apart.
+  const auto packed = data.own.queries_of_tokens();
+  const Kokkos::View<float****, Kokkos::LayoutRight, Memory> two("test::query", 3, 2, 2, 16);
+  const auto first =
+      Kokkos::subview(two, Kokkos::ALL, std::pair<std::size_t, std::size_t>(0, 1), Kokkos::ALL, Kokkos::ALL);
+  Kokkos::deep_copy(first, packed);
+  CHECK(same_bits(run(first), run(packed)));
+}
+
 SANTA_SPACE_TEST_CASE("sampled_prefixes_are_unbiased_for_every_request_and_their_bars_hold") {
   const Sharing<Space, float> data({.batch = 4, .heads = 2, .kv_heads = 1, .length = 420, .dim = 16}, {0, 4}, {200});
   const std::vector<double> expected = token_reference(data.whole).out;
@@ -185,6 +209,10 @@ SANTA_SPACE_TEST_CASE("what_sharers_may_be_is_said_before_a_launch") {
         "santa: sharers.extent(0) is 1; accepted: the prefixes and one (2) or more");
   CHECK(message_of([&] { plan.run_shared(Space{}, query, prefixes, sharers, states, 2); }).find("part is 2") !=
         std::string::npos);
+  RunOptions<Memory> counted;
+  counted.tokens = to_space<Space>(std::vector<std::int32_t>{1, 0, 1}, "test::tokens");
+  CHECK(message_of([&] { plan.run_shared(Space{}, query, prefixes, sharers, states, 0, counted); }) ==
+        "santa: tokens is given; accepted: none: all tokens of a request attend to the keys it shares");
   // Numbers that no request has are clamped: nothing beyond the queries is read, nothing beyond the states written.
   const auto wild = to_space<Space>(std::vector<std::int32_t>{-5, 1 << 30}, "test::sharers");
   plan.run_shared(Space{}, query, prefixes, wild, states, 0);

@@ -54,14 +54,6 @@ struct PageEntries {
   }
 };
 
-/// Checks that a table's view lies without gaps and has data.
-template <class View>
-void require_list(const std::string& name, const View& view) {
-  const auto stride = static_cast<std::int64_t>(view.stride(0));
-  require(stride == 1 || view.extent(0) <= 1, name + ".stride(0)", stride, "1");
-  if (has_elements(view)) require_pointer(view.data(), name + ".data()");
-}
-
 template <class View>
 inline constexpr bool is_list_of_int32 =
     View::rank() == 1 && std::same_as<typename View::non_const_value_type, std::int32_t>;

@@ -11,7 +11,9 @@
 #include <santa/core/arguments.hpp>
 #include <santa/core/build.hpp>
 #include <santa/core/check.hpp>
+#include <santa/core/extent.hpp>
 
+#include <algorithm>
 #include <concepts>
 #include <cstdint>
 #include <string>
@@ -27,12 +29,16 @@ void begin_at(ContiguousAddresses<K, V>& addresses, std::int64_t first_row) {
   addresses.value_data -= first_row * addresses.value_stride[1];
 }
 
-/// Errors: std::invalid_argument where a page would be cut.
+/// Errors: std::invalid_argument where a page would be cut, or rows have numbers of more than 31 bits: the table is
+/// looked up by those.
 template <class K, class V>
 void begin_at(PagedAddresses<K, V>& addresses, std::int64_t first_row) {
   const std::int64_t page_size = addresses.page_size;
   require(first_row % page_size == 0, "first_row", first_row,
           "a multiple of the page size (" + std::to_string(page_size) + ")");
+  const std::int64_t rows = std::min(addresses.table.most * page_size, most_counted);  // of a request, at most
+  require(first_row <= most_counted - rows, "first_row", first_row,
+          "one from which the table's " + std::to_string(rows) + " rows end before row 2^31 of the whole");
   addresses.first_page = static_cast<std::int32_t>(first_row / page_size);
 }
 

@@ -191,9 +191,9 @@ class ClusterPlan {
     a.clusters = cache.clusters().arrays();
     a.query = {rows.data, element_type_of<typename QueryView::value_type>};
     a.out = {out.data(), element_type_of<typename OutView::value_type>};
-    for (int i = 0; i < 2; ++i) {
-      a.query_stride[i] = rows.stride[i];
-      a.out_stride[i] = to.stride[i];
+    for (int i = 0; i < 2; ++i) {  // of requests and heads; rank 4 has the one token between them
+      a.query_stride[i] = rows.stride[i * (rows.rank - 2)];
+      a.out_stride[i] = to.stride[i * (to.rank - 2)];
     }
     a.chance = detail::bind_chance(options, a.batch);
     a.lse = detail::optional_matrix("lse", options.lse, a.batch, _shape.heads);

@@ -67,6 +67,14 @@ inline void require_pointer(const void* data, std::string_view argument) {
   if (data == nullptr) reject(argument, "null", "a view with data");
 }
 
+/// Checks that a view of rank 1 lies without gaps and has data.
+template <class View>
+void require_list(const std::string& name, const View& view) {
+  const auto stride = static_cast<std::int64_t>(view.stride(0));
+  require(stride == 1 || view.extent(0) <= 1, name + ".stride(0)", stride, "1");
+  if (has_elements(view)) require_pointer(view.data(), name + ".data()");
+}
+
 /// A view as checks see it, whatever its type: they are compiled once.
 struct Array {
   std::string_view name;

@@ -11,7 +11,7 @@ namespace santa {
 /// row `first_row` is the shard's row 0. Rows are tokens in a cache. `length` is what the whole has room for, of each
 /// request.
 struct Shard {
-  std::int64_t first_row = 0;  // a multiple of 32; of a cache in pages, of the page size too
+  std::int64_t first_row = 0;  // a multiple of 32; of a cache in pages, of the page size too, and all below 2^31
   std::int64_t length = 0;     // 0: there is no whole but this
   bool operator==(const Shard&) const = default;
 };

@@ -55,6 +55,9 @@ struct TokenRows {
   std::int64_t tree_stride[2] = {0, 0};
   SharedRequests shared;
 
+  /// Whether some rows of a request may not see all of its visible keys. Of one token, a tree alone can hide its own.
+  [[nodiscard]] KOKKOS_FUNCTION bool differ() const { return tokens > 1 || trees != nullptr; }
+
   [[nodiscard]] KOKKOS_FUNCTION Place place(std::int32_t kv_head, std::int32_t row) const {
     if (tokens == 1) return {0, row};
     const auto own = static_cast<std::uint32_t>(row - kv_head * group * tokens);
@@ -80,9 +83,9 @@ struct TokenRows {
   /// The first key that any row of a request sees, of a kv head's rows from the `row`-th on; `length` if none sees any.
   [[nodiscard]] KOKKOS_FUNCTION std::int64_t first_visible(std::int32_t request, std::int32_t row, std::int64_t length,
                                                            std::int64_t window) const {
-    if (tokens == 1) return first_in_window(length, window);
-    const auto token = static_cast<std::int32_t>(group.quotient(static_cast<std::uint32_t>(row)));
     const std::int32_t count = this->count(request);
+    if (tokens == 1) return count == 0 ? length : first_in_window(length, window);
+    const auto token = static_cast<std::int32_t>(group.quotient(static_cast<std::uint32_t>(row)));
     const std::int64_t after = causal ? length - count + token + 1 : length;
     return token >= count ? length : first_in_window(after, window);
   }

@@ -145,7 +145,8 @@ void bind_shared(Arguments& a, const Shape& plan, const Shape& cache, const Arra
                          static_cast<std::int32_t>(requests.tokens)};
   a.query_stride[0] = query.stride[0];
   a.query_stride[1] = query.stride[query.rank - 2];
-  a.query_token_stride = query.rank == 4 ? query.stride[1] : query.stride[0];
+  // Tokens are those of all requests, one after another.
+  a.query_token_stride = query.stride[query.rank == 4 && requests.tokens > 1 ? 1 : 0];
 }
 
 /// Checks the first two extents of an optional view; false for one without data, which is absent.
@@ -200,6 +201,7 @@ void bind_outputs(Arguments& a, const Shape& plan, const Options& options) {
 template <class MemorySpace>
 void bind_tokens(TokenRows& rows, std::int64_t batch, const RunOptions<MemorySpace>& options) {
   if (options.tokens.data() != nullptr) {
+    if (rows.shared.given()) reject("tokens", "given", "none: all tokens of a request attend to the keys it shares");
     const auto given = static_cast<std::int64_t>(options.tokens.extent(0));
     require(given >= batch, "tokens.extent(0)", given, {"the batch (", batch, ") or more"});
     rows.counts = options.tokens.data();

@@ -64,8 +64,8 @@ template <class Base, bool apart>
 KOKKOS_FUNCTION bool has_no_bar(const PartsOf<Base, apart>& a, const Unit& unit, int head, const HeadState& total) {
   if (total.variance != 0.F) return false;
   if (a.sharded) {
-    if (!a.with_spread || !(total.uncertain > 0.F)) return false;
-    if (a.separate) return leaves_mass(total);
+    if (!wants_samples(a) || !(total.uncertain > 0.F)) return false;
+    if (a.separate) return a.with_spread ? leaves_mass(total) : total.used == 0.F;
     std::int64_t rows = 0;
     for (std::int32_t part = 0; part < a.part_count; ++part) rows += a.statistics_of(part, unit, 0).rows_read;
     return static_cast<float>(rows) <= total.certain;

@@ -86,7 +86,7 @@ struct PartKernel : MergeKernel<Context, apart> {
     }
     Statistics& counts = statistics_of_part(to, a.dim);
     counts = head == 0 ? counts_of_slice(a, unit) : Statistics{};
-    counts.flags |= sample.flags;
+    if (a.with_spread) counts.flags |= sample.flags;  // without bars nothing says what the whole lacks
     if (!a.sharded) return;
     counts.flags &= ~std::uint32_t{Statistics::length_clamped};  // that would be of the whole's length
     ticket_of_part(to, a.dim) = ticket_of(a, unit);

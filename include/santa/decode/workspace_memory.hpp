@@ -1,6 +1,8 @@
 // Memory of a caller's that a plan works in.
 #pragma once
 
+#include <santa/core/check.hpp>
+
 #include <Kokkos_Core.hpp>
 
 #include <cstddef>
@@ -28,6 +30,8 @@ class WorkspaceMemory {
       static_assert(
           View::rank() == 1 && sizeof(typename View::value_type) == 1 && !std::is_const_v<typename View::value_type>,
           "santa::WorkspaceMemory: a view of bytes, of rank 1");
+      const auto stride = static_cast<std::int64_t>(bytes.stride(0));
+      detail::require(stride == 1 || _bytes <= 1, "workspace.stride(0)", stride, "1");
     }
     /// None, and none is allocated: the plan only counts what it would take, and can't run.
     static WorkspaceMemory counted() {

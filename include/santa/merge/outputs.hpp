@@ -19,11 +19,17 @@ KOKKOS_INLINE_FUNCTION bool leaves_mass(const HeadState& total) {
   return total.mass - total.used * lanes::exp2(apart < 126.F ? apart : 126.F) > 1e-6F * total.mass;
 }
 
+/// Whether it is told what a head's sample is.
+KOKKOS_INLINE_FUNCTION bool wants_samples(const Arguments& a) {
+  return a.with_spread || static_cast<bool>(a.statistics);
+}
+
 /// Whether rows of a head were left to chance, and none of them was read: the bar's sum is 0 then, and says nothing.
-/// Overloads, as of carry_of, are for arguments of another kind.
+/// Without sums, of heads that draw separately, whether nothing was read at all. Overloads, as of carry_of, are for
+/// arguments of another kind.
 KOKKOS_INLINE_FUNCTION bool has_no_bar(const Arguments& a, const Unit& unit, int /*head*/, const HeadState& total) {
-  if (!a.with_spread || total.variance != 0.F || !(total.uncertain > 0.F)) return false;
-  if (a.separate) return leaves_mass(total);  // rows of other heads count too
+  if (!wants_samples(a) || total.variance != 0.F || !(total.uncertain > 0.F)) return false;
+  if (a.separate) return a.with_spread ? leaves_mass(total) : total.used == 0.F;  // rows of other heads count too
   const auto [first, count] = states_of_slice(a, unit);
   std::int64_t rows = 0;
   SANTA_UNROLL(1)  // rare: kept small
@@ -81,7 +87,7 @@ KOKKOS_INLINE_FUNCTION SplitStates<apart> states_of(const Arguments& a, const Un
 
 /// What a head adds to the statistics.
 struct HeadSample {
-  float effective_size;
+  float effective_size;  // infinity of a head that sees nothing
   std::uint32_t flags;
 };
 
@@ -114,12 +120,17 @@ KOKKOS_FUNCTION void add_statistics(const Group& group, const Args& a, const Uni
     total.rows_read += counts.rows_read;
     total.samples += counts.samples;
     if (smallest < total.effective_sample_size) total.effective_sample_size = smallest;
+    const bool last =
+        (unit.first_head + unit.heads) * std::int64_t{a.kv_heads} == (unit.kv_head + 1) * std::int64_t{a.heads};
+    if (last && total.effective_sample_size == lanes::infinity) total.effective_sample_size = 0.F;
     total.flags |= flags;
   });
 }
 
-/// Kish's effective sample size of a head's drawn rows.
+/// Kish's effective sample size of a head's drawn rows; infinity where no key has mass, as of tokens that are not
+/// there.
 KOKKOS_INLINE_FUNCTION float effective_samples(const HeadState& total) {
+  if (total.mass == 0.F) return lanes::infinity;
   return total.squares > 0.F ? total.used * total.used / total.squares : 0.F;
 }
 /// What a head adds to the statistics.

@@ -130,7 +130,7 @@ class Stage {
       score[head] =
           lanes::select(inside, head < _unit.heads ? value : Float(-lanes::infinity), Float(-lanes::infinity));
     });
-    if (_arguments.token_rows.tokens > 1)
+    if (_arguments.token_rows.differ())
       if (const TokenMask mask(_arguments, _unit, first, step, count); mask.hides())
         hide_from_tokens(_group, _unit, mask, score);
   }

@@ -21,6 +21,12 @@ KOKKOS_FORCEINLINE_FUNCTION int keys_below(std::int64_t key, std::int64_t first,
   return below < count ? static_cast<int>(below) : count;
 }
 
+/// The last of the keys that all tokens of a request see, by their order alone: of a chain, the first token's own key;
+/// of a tree, in which a token may not see that one, the key before it.
+KOKKOS_FORCEINLINE_FUNCTION std::int64_t newest_of_all(const TokenRows& rows, std::int64_t length, std::int32_t count) {
+  return length - count - (rows.trees != nullptr ? 1 : 0);
+}
+
 /// The keys of a tile that the tokens of a unit's request see, each its own: a bit for each lane, in the order of keys.
 class TokenMask {
  public:
@@ -38,7 +44,7 @@ class TokenMask {
     const TokenRows& rows = _arguments.token_rows;
     if (_tokens < rows.tokens) return true;
     if (!rows.causal) return false;
-    const std::int64_t newest = _unit.length - _tokens;  // of keys that all see, the first beyond the last one
+    const std::int64_t newest = newest_of_all(rows, _unit.length, _tokens);
     const std::int64_t oldest = first_in_window(_unit.length, _arguments.window);
     return _first + _step * (_lanes - 1) > newest || _first < oldest;
   }
@@ -111,12 +117,12 @@ struct WholeTiles {
 
   KOKKOS_FUNCTION WholeTiles(const Arguments& a, const Unit& unit) : from(unit.start), to(unit.end) {
     const TokenRows& rows = a.token_rows;
-    if (rows.tokens == 1) return;
+    if (!rows.differ()) return;
     const std::int32_t tokens = rows.count(unit.batch);
     if (tokens < rows.tokens) to = from;  // some see nothing
     if (!rows.causal) return;
     const std::int64_t oldest = first_in_window(unit.length, a.window);
-    const std::int64_t newest = unit.length - tokens;  // of keys that all see, the last one
+    const std::int64_t newest = newest_of_all(rows, unit.length, tokens);
     from = from > oldest ? from : oldest;
     to = to < newest + 1 ? to : newest + 1;
   }
@@ -131,7 +137,7 @@ KOKKOS_FORCEINLINE_FUNCTION std::uint32_t hide_rows(const Arguments& a, const Un
                                                     std::int64_t first, Scores& scores) {
   if (whole.has(first)) return tile_keys;
   const TokenMask mask(a, unit, first, 1, tile_keys);
-  const bool by_token = a.token_rows.tokens > 1 && mask.hides();
+  const bool by_token = a.token_rows.differ() && mask.hides();
   const std::uint32_t visible = mask.between(unit.start, unit.end);
   typename Scores::Words of_heads;
   Scores::share(by_token ? visible & mask.of(Scores::own_head()) : visible, of_heads);
