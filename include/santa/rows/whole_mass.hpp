@@ -90,12 +90,12 @@ struct LayOutBlocks {
 
  private:
   /// Rows whose chance is 1 but for what is rounded are drawn for certain. The last draw by chance is left: it can't
-  /// take a row twice.
+  /// take a row twice. A cut that takes no row is none: the one before stays, and with it its precision.
   [[nodiscard]] KOKKOS_FUNCTION MassCut next_cut(const WholeMass& of, std::uint64_t light, const MassCut& cut) const {
     if (!(of.sum > 0.) || light < 2) return cut;
     const double rounded = 1e-11 + static_cast<double>(points) * 0x1p-48;
-    const double next = of.largest - cut.origin + Kokkos::log(of.sum / static_cast<double>(light)) - rounded;
-    return {cut.origin, next < cut.from ? next : cut.from};
+    const double from = Kokkos::log(of.sum / static_cast<double>(light)) - rounded;
+    return from <= 0. ? MassCut{of.largest, from} : cut;
   }
 
   template <class Block>
