@@ -1,6 +1,7 @@
 // Merging partial states.
 #include "support/data.hpp"
 #include <santa/lanes/host_group.hpp>
+#include <santa/merge/attention_states.hpp>
 #include <santa/merge/merge.hpp>
 #include <santa/merge/outputs.hpp>
 
@@ -9,6 +10,10 @@
 #include <cmath>
 #include <cstring>
 #include <random>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 using namespace santa;
@@ -183,4 +188,24 @@ TEST_CASE("nan_in_one_state_shows_in_the_merged_one") {
   Part bad = random_part(1, 2.F);
   bad.head.mass = test::quiet_nan;
   for (const float x : output({random_part(2, 3.F), bad})) CHECK(std::isnan(x));
+}
+
+TEST_CASE("states_in_memory_with_gaps_are_refused") {
+  using Memory = Kokkos::DefaultHostExecutionSpace::memory_space;
+  using States = AttentionStates<Memory>;
+  const Shape shape{.batch = 2, .heads = 4, .kv_heads = 2, .length = 64, .dim = 16};
+  const auto floats = static_cast<std::size_t>(States::floats_of_head(shape));
+  const States::View whole("test::states", 3, 2, 4, floats);
+  CHECK(States(shape, whole).parts() == 3);
+  const auto rows = Kokkos::subview(States::View("test::longer", 3, 2, 4, floats + 4), Kokkos::ALL, Kokkos::ALL,
+                                    Kokkos::ALL, std::pair<std::size_t, std::size_t>(0, floats));
+  if (!std::is_same_v<typename decltype(rows)::array_layout, Kokkos::LayoutRight>) return;  // Kokkos refuses it itself
+  std::string message;
+  try {
+    const States states(shape, rows);
+  } catch (const std::invalid_argument& error) {
+    message = error.what();
+  }
+  const auto is = std::to_string(floats + 4), accepted = std::to_string(floats);
+  CHECK(message == "santa: states.stride(2) is " + is + "; accepted: " + accepted + ": states lie without gaps");
 }

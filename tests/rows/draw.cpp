@@ -8,6 +8,7 @@
 #include <cmath>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 using namespace santa;
@@ -246,6 +247,36 @@ TEST_CASE("a_list_too_short_says_how_many_rows_there_are_and_holds_the_first") {
     CHECK(part.count(b) == whole.count(b));
     CHECK(part.list(b).count == 50);
     for (std::size_t i = 0; i < 50; ++i) CHECK(part.rows(b, i) == whole.rows(b, i));
+  }
+}
+
+TEST_CASE("lists_may_be_columns_of_larger_matrices") {
+  constexpr std::size_t batch = 3, rows = 400, capacity = 60;
+  const Weights log_weights = random_log_weights(batch, rows, 9);
+  const Drawn wide(HostSpace{}, batch, capacity + 7), whole(HostSpace{}, batch, capacity);
+  const auto columns = [](const auto& view, std::size_t first) {
+    return Kokkos::subview(view, Kokkos::ALL, std::pair<std::size_t, std::size_t>(first, first + capacity));
+  };
+  using Columns = decltype(columns(wide.rows, 0));
+  if (!std::is_same_v<typename Columns::array_layout, Kokkos::LayoutRight>) return;  // Kokkos refuses the assignment
+  Kokkos::deep_copy(wide.rows, -7);
+  Kokkos::deep_copy(wide.weights, -7.F);
+  Kokkos::deep_copy(wide.spreads, -7.F);
+  Drawn part(HostSpace{}, batch, 1);
+  part.rows = columns(wide.rows, 2);
+  part.weights = columns(wide.weights, 0);
+  part.spreads = columns(wide.spreads, 5);
+  const Systematic rule{.samples = 40};
+  draw_rows(HostSpace{}, rule, log_weights, whole, {.seed = 3});
+  draw_rows(HostSpace{}, rule, log_weights, part, {.seed = 3});
+  for (std::size_t b = 0; b < batch; ++b) {
+    REQUIRE(part.count(b) > 10);
+    CHECK(same_lists(whole, part, b));
+    CHECK(wide.rows(b, 1) == -7);
+    CHECK(wide.rows(b, 2 + capacity) == -7);
+    CHECK(wide.weights(b, capacity) == -7.F);
+    CHECK(wide.spreads(b, 4) == -7.F);
+    CHECK(wide.spreads(b, 5 + capacity) == -7.F);
   }
 }
 

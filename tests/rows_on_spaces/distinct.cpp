@@ -12,6 +12,7 @@
 #include <limits>
 #include <random>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -314,6 +315,26 @@ SANTA_SPACE_TEST_CASE("vectors_of_a_batch_draw_without_replacement_by_themselves
       REQUIRE(given(b, i) == alone.rows[i]);
       REQUIRE(weights(b, i) == alone.weights[i]);
     }
+  }
+}
+
+TEST_CASE("lists_of_draws_without_replacement_may_be_columns_of_larger_matrices") {
+  using Host = Kokkos::DefaultHostExecutionSpace;
+  constexpr std::size_t batch = 2, rows = 300, k = 30;
+  const Kokkos::View<double**, Kokkos::LayoutRight, Host::memory_space> log_weights("test::log_weights", batch, rows);
+  const Kokkos::View<std::int64_t**, Kokkos::LayoutRight, Host::memory_space> wide("test::wide", batch, k + 9);
+  const auto columns = Kokkos::subview(wide, Kokkos::ALL, std::pair<std::size_t, std::size_t>(4, 4 + k));
+  if (!std::is_same_v<typename decltype(columns)::array_layout, Kokkos::LayoutRight>) return;  // not assignable
+  Kokkos::deep_copy(wide, -7);
+  const DrawnRows<Host::memory_space, double> whole(Host{}, batch, k);
+  DrawnRows<Host::memory_space, double> part(Host{}, batch, k);
+  part.rows = columns;
+  draw_distinct(Host{}, k, log_weights, whole, {.seed = 3});
+  draw_distinct(Host{}, k, log_weights, part, {.seed = 3});
+  for (std::size_t b = 0; b < batch; ++b) {
+    CHECK(wide(b, 3) == -7);
+    CHECK(wide(b, 4 + k) == -7);
+    for (std::size_t i = 0; i < k; ++i) REQUIRE(part.rows(b, i) == whole.rows(b, i));
   }
 }
 

@@ -88,6 +88,11 @@ class AttentionStates {
     const detail::Array array = detail::array_of("states", data);
     for (int i = 0; i < 3; ++i) detail::require_extent(array, i + 1, expected[i], "that of the shape");
     detail::require_data(array);
+    std::int64_t block = 1;  // of one index of an extent
+    for (int i = array.rank - 1; i >= 0; block *= array.extent[i--])
+      if (array.extent[i] > 1 && array.stride[i] != block)
+        detail::reject_extent(array, i, ".stride(", array.stride[i],
+                              std::to_string(block) + ": states lie without gaps");
     const bool aligned = reinterpret_cast<std::uintptr_t>(data.data()) % 16 == 0;
     if (!aligned) detail::reject("states.data()", "misaligned", "a multiple of 16 bytes");
   }

@@ -213,11 +213,13 @@ class DrawPlan {
   }
 
   static detail::ListPointers pointers(const DrawnRows<MemorySpace>& drawn, const Options& options) {
+    const auto stride = [](const auto& view) { return static_cast<std::int64_t>(view.stride(0)); };
     return {drawn.rows.data(),
             drawn.weights.data(),
             drawn.spreads.data(),
             drawn.count.data(),
             static_cast<std::int64_t>(drawn.rows.extent(1)),
+            {stride(drawn.rows), stride(drawn.weights), stride(drawn.spreads)},
             options.log_sum.floats(),
             options.log_sum.doubles()};
   }
