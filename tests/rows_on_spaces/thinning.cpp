@@ -247,6 +247,31 @@ SANTA_SPACE_TEST_CASE("recombination_holds_means_and_moments") {
   }
 }
 
+SANTA_SPACE_TEST_CASE("recombination_holds_sums_of_weights_that_span_hundreds_of_decades") {
+  for (const double spread : {40., 100., 300.})
+    for (const std::size_t n : {3U, 40U, 300U})
+      for (const std::int64_t m : {3, 20}) {
+        if (m > static_cast<std::int64_t>(n)) continue;
+        CAPTURE(spread);
+        CAPTURE(n);
+        CAPTURE(m);
+        for (std::uint64_t seed = 0; seed < 10; ++seed) {
+          const Cloud<Space> cloud(n, spread, static_cast<unsigned>(seed));
+          const Thinned<Space> list(m);
+          thin_rows(Space{}, m, cloud.log_weights, cloud.rows, list.drawn,
+                    {.seed = seed, .weights = ThinnedWeights::simplex}, GaussianKernel{1.});
+          const std::vector<double> all = cloud.parts(), thinned = list.dense(n);
+          long double off[3] = {};
+          for (std::size_t i = 0; i < n; ++i) {
+            const long double change = static_cast<long double>(thinned[i]) - all[i];
+            off[0] += change;
+            for (std::size_t f = 0; f < 2; ++f) off[1 + f] += change * cloud.rows_here(i, f);
+          }
+          for (const long double x : off) REQUIRE(std::fabs(static_cast<double>(x)) < 1e-13);
+        }
+      }
+}
+
 SANTA_SPACE_TEST_CASE("scores_lead_to_the_target_whatever_the_rows") {
   const Cloud<Space> cloud(1500, 3.);  // log-weights say nothing here
   const auto scores = cloud.scores(0.4);
