@@ -82,7 +82,9 @@ struct LayOutBlocks {
     block.single([&] {
       whole[vector] = result;
       if (log_mean != nullptr)
-        log_mean[vector] = result.largest + Kokkos::log(result.sum) - Kokkos::log(static_cast<double>(rows));
+        log_mean[vector] = result.sum == 0.
+                               ? -infinite  // also where there are no rows
+                               : result.largest + Kokkos::log(result.sum) - Kokkos::log(static_cast<double>(rows));
       if (effective_rows != nullptr)
         effective_rows[vector] = result.sum > 0. ? result.sum / result.squares * result.sum : result.sum;
     });
