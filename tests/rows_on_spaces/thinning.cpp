@@ -366,6 +366,19 @@ SANTA_SPACE_TEST_CASE("rows_that_are_all_the_same_have_a_bandwidth") {
   CHECK(list.dense(100).size() == 100);
 }
 
+SANTA_SPACE_TEST_CASE("a_row_of_most_of_the_weight_does_not_make_the_median_distance") {
+  const Cloud<Space> cloud(100);
+  for (std::size_t i = 0; i < 100; ++i) {
+    cloud.log_here(i) = i == 7 ? 8. : 0.;  // 97 % of the weight
+    for (std::size_t f = 0; f < 2; ++f) cloud.rows_here(i, f) = i == 7 ? 0. : (f == 0 ? 30. : 40.);
+  }
+  cloud.copy();
+  CHECK(median_distance(Space{}, cloud.log_weights, cloud.rows) == doctest::Approx(50.));
+  for (std::size_t i = 0; i < 100; ++i) cloud.log_here(i) = i == 7 ? 0. : nothing;
+  cloud.copy();
+  CHECK(median_distance(Space{}, cloud.log_weights, cloud.rows) == 1.);  // of one row
+}
+
 TEST_CASE("thinning_refuses_what_it_can_not_take") {
   using Host = Kokkos::DefaultHostExecutionSpace;
   const Cloud<Host> cloud(10);
