@@ -213,6 +213,24 @@ TEST_CASE("a_team_of_ones_own_draws_the_same_rows") {
   });
 }
 
+TEST_CASE("a_team_draws_nothing_of_vectors_that_are_not_there") {
+  const Weights log_weights = random_log_weights(3, 100, 8);
+  const DrawPlan plan(HostSpace{}, MassUnit{.rows = 20}, 3, 100);
+  const Drawn drawn(HostSpace{}, 3, 100);
+  Kokkos::deep_copy(drawn.count, -5);
+  const auto two = Kokkos::subview(log_weights, std::pair<int, int>(0, 2), Kokkos::ALL);
+  const auto draw = plan.on_team(two, drawn, {.seed = 9});
+  Kokkos::parallel_for(
+      "test::team", Kokkos::TeamPolicy<HostSpace>(3, 1),
+      KOKKOS_LAMBDA(const Kokkos::TeamPolicy<HostSpace>::member_type& member) {
+        draw_rows(member, draw, member.league_rank());
+      });
+  HostSpace{}.fence();
+  CHECK(drawn.count(0) > 0);
+  CHECK(drawn.count(1) > 0);
+  CHECK(drawn.count(2) == -5);
+}
+
 TEST_CASE("nothing_to_draw_gives_empty_lists") {
   const auto check = [&](const auto& method, const std::string& name) {
     CAPTURE(name);
