@@ -364,6 +364,10 @@ TEST_CASE("wrong_arguments_are_named_before_anything_is_written") {
         "santa: log_weights.data() is null; accepted: a view with data");
   CHECK(complaint([&] { draw_rows(HostSpace{}, Systematic{.samples = 0}, log_weights, drawn); }) ==
         "santa: Systematic.samples is 0; accepted: 1 to 2^30");
+  CHECK(complaint([&] { draw_rows(HostSpace{}, MassUnit{.rows = 5, .target_error = 0.5}, log_weights, drawn); }) ==
+        "santa: MassUnit.target_error is 0.5; accepted: 0: rows are drawn without values");
+  CHECK(complaint([&] { draw_rows(HostSpace{}, MassUnit{.rows = 5, .steered = true}, log_weights, drawn); }) ==
+        "santa: MassUnit.steered is true; accepted: false: draws of rows carry no state");
   CHECK(complaint([&] { draw_rows(HostSpace{}, FixedTileBudget{.samples = 1, .tile = 32}, log_weights, drawn); }) ==
         "santa: FixedTileBudget.samples is 1; accepted: at least one for each of the 2 tiles of the plan's length");
   CHECK(
