@@ -78,3 +78,29 @@ SANTA_SPACE_TEST_CASE("ranks_draw_the_tokens_of_one_sampler") {
       });
   }
 }
+
+SANTA_SPACE_TEST_CASE("ranks_whose_rows_do_not_follow_each_other_draw_no_tokens") {
+  using Memory = typename Space::memory_space;
+  constexpr std::size_t batch = 3, rows = 500, dim = 64;
+  TokenProblem<Space, float, float> problem(batch, 2 * rows, dim);
+  problem.fill(3, 2.);
+  constexpr std::int64_t first_rows[][2] = {{0, 500}, {0, 0}, {500, 0}, {0, 499}, {0, 501}, {1, 501}};
+  for (const auto& first_row : first_rows)
+    run_ranks(2, [&](const ThreadRank& ranks) {
+      const auto rank = static_cast<std::size_t>(ranks.rank());
+      const auto own_rows = std::pair<std::size_t, std::size_t>(rank * rows, (rank + 1) * rows);
+      const ShardedSampler<Space> sampler(Space{}, ranks, {.batch = batch, .vocab = rows, .dim = dim});
+      const Results<Space> own(batch);
+      TokenOptions<Memory> options;
+      options.first_row = first_row[rank];
+      options.results = own.views();
+      sampler.run(Space{}, ranks, problem.hidden(), Kokkos::subview(problem.weights(), own_rows, Kokkos::ALL),
+                  own.tokens, options);
+      Space{}.fence();
+      const bool follow = first_row[0] == 0 && first_row[1] == 500;
+      for (std::size_t b = 0; b < batch; ++b) {
+        CHECK((host_vector(own.tokens)[b] >= 0) == follow);
+        CHECK(std::isnan(host_vector(own.lse)[b]) != follow);
+      }
+    });
+}

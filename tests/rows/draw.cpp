@@ -8,6 +8,7 @@
 #include <cmath>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 using namespace santa;
@@ -212,6 +213,24 @@ TEST_CASE("a_team_of_ones_own_draws_the_same_rows") {
   });
 }
 
+TEST_CASE("a_team_draws_nothing_of_vectors_that_are_not_there") {
+  const Weights log_weights = random_log_weights(3, 100, 8);
+  const DrawPlan plan(HostSpace{}, MassUnit{.rows = 20}, 3, 100);
+  const Drawn drawn(HostSpace{}, 3, 100);
+  Kokkos::deep_copy(drawn.count, -5);
+  const auto two = Kokkos::subview(log_weights, std::pair<int, int>(0, 2), Kokkos::ALL);
+  const auto draw = plan.on_team(two, drawn, {.seed = 9});
+  Kokkos::parallel_for(
+      "test::team", Kokkos::TeamPolicy<HostSpace>(3, 1),
+      KOKKOS_LAMBDA(const Kokkos::TeamPolicy<HostSpace>::member_type& member) {
+        draw_rows(member, draw, member.league_rank());
+      });
+  HostSpace{}.fence();
+  CHECK(drawn.count(0) > 0);
+  CHECK(drawn.count(1) > 0);
+  CHECK(drawn.count(2) == -5);
+}
+
 TEST_CASE("nothing_to_draw_gives_empty_lists") {
   const auto check = [&](const auto& method, const std::string& name) {
     CAPTURE(name);
@@ -246,6 +265,36 @@ TEST_CASE("a_list_too_short_says_how_many_rows_there_are_and_holds_the_first") {
     CHECK(part.count(b) == whole.count(b));
     CHECK(part.list(b).count == 50);
     for (std::size_t i = 0; i < 50; ++i) CHECK(part.rows(b, i) == whole.rows(b, i));
+  }
+}
+
+TEST_CASE("lists_may_be_columns_of_larger_matrices") {
+  constexpr std::size_t batch = 3, rows = 400, capacity = 60;
+  const Weights log_weights = random_log_weights(batch, rows, 9);
+  const Drawn wide(HostSpace{}, batch, capacity + 7), whole(HostSpace{}, batch, capacity);
+  const auto columns = [](const auto& view, std::size_t first) {
+    return Kokkos::subview(view, Kokkos::ALL, std::pair<std::size_t, std::size_t>(first, first + capacity));
+  };
+  using Columns = decltype(columns(wide.rows, 0));
+  if (!std::is_same_v<typename Columns::array_layout, Kokkos::LayoutRight>) return;  // Kokkos refuses the assignment
+  Kokkos::deep_copy(wide.rows, -7);
+  Kokkos::deep_copy(wide.weights, -7.F);
+  Kokkos::deep_copy(wide.spreads, -7.F);
+  Drawn part(HostSpace{}, batch, 1);
+  part.rows = columns(wide.rows, 2);
+  part.weights = columns(wide.weights, 0);
+  part.spreads = columns(wide.spreads, 5);
+  const Systematic rule{.samples = 40};
+  draw_rows(HostSpace{}, rule, log_weights, whole, {.seed = 3});
+  draw_rows(HostSpace{}, rule, log_weights, part, {.seed = 3});
+  for (std::size_t b = 0; b < batch; ++b) {
+    REQUIRE(part.count(b) > 10);
+    CHECK(same_lists(whole, part, b));
+    CHECK(wide.rows(b, 1) == -7);
+    CHECK(wide.rows(b, 2 + capacity) == -7);
+    CHECK(wide.weights(b, capacity) == -7.F);
+    CHECK(wide.spreads(b, 4) == -7.F);
+    CHECK(wide.spreads(b, 5 + capacity) == -7.F);
   }
 }
 
@@ -315,6 +364,10 @@ TEST_CASE("wrong_arguments_are_named_before_anything_is_written") {
         "santa: log_weights.data() is null; accepted: a view with data");
   CHECK(complaint([&] { draw_rows(HostSpace{}, Systematic{.samples = 0}, log_weights, drawn); }) ==
         "santa: Systematic.samples is 0; accepted: 1 to 2^30");
+  CHECK(complaint([&] { draw_rows(HostSpace{}, MassUnit{.rows = 5, .target_error = 0.5}, log_weights, drawn); }) ==
+        "santa: MassUnit.target_error is 0.5; accepted: 0: rows are drawn without values");
+  CHECK(complaint([&] { draw_rows(HostSpace{}, MassUnit{.rows = 5, .steered = true}, log_weights, drawn); }) ==
+        "santa: MassUnit.steered is true; accepted: false: draws of rows carry no state");
   CHECK(complaint([&] { draw_rows(HostSpace{}, FixedTileBudget{.samples = 1, .tile = 32}, log_weights, drawn); }) ==
         "santa: FixedTileBudget.samples is 1; accepted: at least one for each of the 2 tiles of the plan's length");
   CHECK(

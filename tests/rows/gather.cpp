@@ -256,6 +256,13 @@ TEST_CASE("a_gather_s_wrong_arguments_are_named") {
   plain.spreads = {};
   CHECK(complaint(matrices.rows, sum, {.error = Vectors("test::error", 2, 64)}, &plain) ==
         "santa: drawn.spreads.data() is null; accepted: a view with data");
+  plain.spreads = Vectors("test::spreads", 1, 100);
+  CHECK(complaint(matrices.rows, sum, {.error = Vectors("test::error", 2, 64)}, &plain) ==
+        "santa: drawn.spreads.extent(0) is 1; accepted: the batch of sum (2) or more");
+  plain.spreads = Vectors("test::spreads", 2, 99);
+  CHECK(complaint(matrices.rows, sum, {.error = Vectors("test::error", 2, 64)}, &plain) ==
+        "santa: drawn.spreads.extent(1) is 99; accepted: that of drawn.rows (100)");
+  CHECK(complaint(matrices.rows, sum, {}, &plain) == "");  // not looked at
   const Kokkos::View<float***, Kokkos::LayoutLeft, HostMemory> columns("test::columns", 2, 100, 64);
   CHECK(complaint(columns, sum) ==
         "santa: rows.stride(2) is 200; accepted: 1: the head dimension is contiguous, as in Kokkos::LayoutRight (the "

@@ -125,6 +125,22 @@ TEST_CASE("a_log_sum_of_infinity_says_that_a_part_is_empty") {
   for (std::size_t d = 0; d < 5; ++d) CHECK(out(0, d) == doctest::Approx(parts.out(1, 0, d)));
 }
 
+TEST_CASE("logarithms_of_any_size_weigh_parts_by_their_difference") {
+  for (const float log_sum : {0.F, 1e6F, 1e9F, 1e10F, 1e12F, 1e30F, 3e38F, -1e9F, -1e12F, -3e38F}) {
+    CAPTURE(log_sum);
+    const Parts parts(3, 1, 2);
+    parts.log_sum(0, 0) = parts.log_sum(1, 0) = log_sum;
+    parts.log_sum(2, 0) = -HUGE_VALF;
+    const Out out("test::merged", 1, 2);
+    const Sums sums("test::sums", 1);
+    merge(HostSpace{}, parts.states(), out, sums);
+    HostSpace{}.fence();
+    for (std::size_t d = 0; d < 2; ++d)
+      CHECK(out(0, d) == doctest::Approx(0.5F * (parts.out(0, 0, d) + parts.out(1, 0, d))).epsilon(1e-6));
+    CHECK(sums(0) == doctest::Approx(static_cast<double>(log_sum) + std::log(2.)).epsilon(1e-6));
+  }
+}
+
 TEST_CASE("nan_in_a_part_shows_in_the_merged_result") {
   const Parts parts(3, 1, 4);
   parts.log_sum(1, 0) = std::nanf("");

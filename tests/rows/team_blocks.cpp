@@ -125,3 +125,12 @@ TEST_CASE("teams_say_where_nothing_can_be_drawn") {
   CHECK(team.log_mean == -std::numeric_limits<double>::infinity());
   CHECK(team.effective == 0.);
 }
+
+TEST_CASE("the_lowest_log_weight_there_is_weighs_to_a_team_what_it_does_to_a_thread") {
+  const std::vector<double> log_weights(5000, std::numeric_limits<double>::lowest());
+  const Run alone(log_weights, 300, false, false, [](std::int64_t n, const auto& kernel) { by_threads(n, kernel); });
+  const Run team(log_weights, 300, false, true, [](std::int64_t n, const auto& kernel) { by_teams(n, kernel); });
+  CHECK(alone.ancestors.back() > 4000);
+  CHECK(alone.ancestors == team.ancestors);
+  CHECK(alone.log_mean == team.log_mean);
+}

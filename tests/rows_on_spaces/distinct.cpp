@@ -12,6 +12,7 @@
 #include <limits>
 #include <random>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -259,6 +260,39 @@ SANTA_SPACE_TEST_CASE("steep_weights_few_rows_and_none") {
   }
 }
 
+SANTA_SPACE_TEST_CASE("rows_far_below_others_are_drawn_as_if_they_were_alone") {
+  constexpr double lowest = std::numeric_limits<double>::lowest();
+  constexpr std::size_t rows = 1000, heavy = 10, k = 20;
+  const std::vector<double> alike = normal_log_weights(rows, 1., 3);
+  for (const double far : {-1e9, -1e12, -1e17, -1e300, lowest})
+    for (const std::size_t wanted : {std::size_t{11}, k, rows - 1}) {
+      CAPTURE(far);
+      CAPTURE(wanted);
+      std::vector<double> log_weights(alike);
+      for (std::size_t i = heavy; i < rows; ++i) log_weights[i] = i % 10 == 5 ? nothing : far;
+      const std::size_t light = rows - heavy - 99, count = std::min(wanted, heavy + light);
+      const Drawn drawn = Drawer<Space>(static_cast<std::int64_t>(wanted), log_weights)(5);
+      REQUIRE(drawn.rows.size() == count);
+      for (std::size_t i = 0; i < count; ++i) {
+        if (i > 0) REQUIRE(drawn.rows[i] > drawn.rows[i - 1]);
+        REQUIRE(drawn.rows[i] < static_cast<std::int64_t>(rows));
+        REQUIRE(log_weights[static_cast<std::size_t>(drawn.rows[i])] > nothing);
+        if (i < heavy) REQUIRE(drawn.rows[i] == static_cast<std::int64_t>(i));
+        const double chance = i < heavy ? 1. : static_cast<double>(count - heavy) / static_cast<double>(light);
+        REQUIRE(drawn.inclusion[i] == doctest::Approx(chance).epsilon(1e-9));
+      }
+    }
+  const std::vector<double> extremes{1.7e308, -1.7e308, nothing, nothing, -1.7e308, nothing, -1.7e308};
+  const Drawn drawn = Drawer<Space>(3, extremes)(7);
+  REQUIRE(drawn.rows.size() == 3);
+  CHECK(drawn.rows[0] == 0);
+  CHECK(drawn.inclusion[0] == 1.);
+  for (const std::size_t i : {1U, 2U}) {
+    CHECK(extremes[static_cast<std::size_t>(drawn.rows[i])] == -1.7e308);
+    CHECK(drawn.inclusion[i] == doctest::Approx(2. / 3.));
+  }
+}
+
 SANTA_SPACE_TEST_CASE("vectors_of_a_batch_draw_without_replacement_by_themselves") {
   using Memory = typename Space::memory_space;
   constexpr std::size_t batch = 3, rows = 3000, k = 50;
@@ -281,6 +315,26 @@ SANTA_SPACE_TEST_CASE("vectors_of_a_batch_draw_without_replacement_by_themselves
       REQUIRE(given(b, i) == alone.rows[i]);
       REQUIRE(weights(b, i) == alone.weights[i]);
     }
+  }
+}
+
+TEST_CASE("lists_of_draws_without_replacement_may_be_columns_of_larger_matrices") {
+  using Host = Kokkos::DefaultHostExecutionSpace;
+  constexpr std::size_t batch = 2, rows = 300, k = 30;
+  const Kokkos::View<double**, Kokkos::LayoutRight, Host::memory_space> log_weights("test::log_weights", batch, rows);
+  const Kokkos::View<std::int64_t**, Kokkos::LayoutRight, Host::memory_space> wide("test::wide", batch, k + 9);
+  const auto columns = Kokkos::subview(wide, Kokkos::ALL, std::pair<std::size_t, std::size_t>(4, 4 + k));
+  if (!std::is_same_v<typename decltype(columns)::array_layout, Kokkos::LayoutRight>) return;  // not assignable
+  Kokkos::deep_copy(wide, -7);
+  const DrawnRows<Host::memory_space, double> whole(Host{}, batch, k);
+  DrawnRows<Host::memory_space, double> part(Host{}, batch, k);
+  part.rows = columns;
+  draw_distinct(Host{}, k, log_weights, whole, {.seed = 3});
+  draw_distinct(Host{}, k, log_weights, part, {.seed = 3});
+  for (std::size_t b = 0; b < batch; ++b) {
+    CHECK(wide(b, 3) == -7);
+    CHECK(wide(b, 4 + k) == -7);
+    for (std::size_t i = 0; i < k; ++i) REQUIRE(part.rows(b, i) == whole.rows(b, i));
   }
 }
 

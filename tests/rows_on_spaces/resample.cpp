@@ -274,6 +274,7 @@ SANTA_SPACE_TEST_CASE("where_nothing_can_be_drawn_ancestors_say_so") {
       CHECK((std::isnan(effective) ? std::isnan(given.effective) : given.effective == effective));
     };
     check(std::vector<double>(5000, nothing), nothing, 0.);
+    check({}, nothing, 0.);
     for (const double bad : {not_a_number, -nothing, -not_a_number})
       for (const std::size_t place : {0U, 2047U, 4999U}) {
         auto log_weights = normal_log_weights(5000, 1., 2);

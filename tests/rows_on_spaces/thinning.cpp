@@ -146,6 +146,42 @@ SANTA_SPACE_TEST_CASE("discrepancy_is_its_definition") {
         doctest::Approx(reference_discrepancy(weight, cloud.rows_here, 0.7)).epsilon(1e-9));
 }
 
+SANTA_SPACE_TEST_CASE("a_discrepancy_that_can_not_be_told_is_not_a_number") {
+  constexpr double bad_numbers[] = {HUGE_VAL, std::numeric_limits<double>::quiet_NaN()};
+  const Cloud<Space> cloud(50);
+  const Thinned<Space> list(5);
+  thin_rows(Space{}, 5, cloud.log_weights, cloud.rows, list.drawn, {.seed = 1}, GaussianKernel{1.});
+  const auto check = [&](bool is_told) {
+    cloud.copy();
+    const auto scores = cloud.scores(0.);
+    CHECK(std::isfinite(discrepancy(Space{}, cloud.log_weights, cloud.rows, list.drawn, {}, GaussianKernel{1.})) ==
+          is_told);
+    CHECK(std::isfinite(discrepancy(Space{}, cloud.log_weights, cloud.rows, list.drawn, {}, InverseMultiquadric{1.})) ==
+          is_told);
+    return discrepancy(Space{}, cloud.log_weights, cloud.rows, list.drawn, {.scores = scores}, GaussianKernel{1.});
+  };
+  CHECK(std::isfinite(check(true)));
+  for (const double bad : bad_numbers) {
+    const double good = cloud.log_here(3);
+    cloud.log_here(3) = bad;
+    check(false);
+    cloud.log_here(3) = good;
+  }
+  const auto drawn = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, list.drawn.rows);
+  for (const double bad : bad_numbers) {
+    double& feature = cloud.rows_here(static_cast<std::size_t>(drawn(0, 2)), 1);
+    const double good = feature;
+    feature = bad;
+    CHECK(std::isnan(check(false)));
+    feature = good;
+  }
+  Kokkos::deep_copy(list.drawn.count, 0);
+  CHECK(std::isnan(check(false)));
+  Kokkos::deep_copy(list.drawn.count, 5);
+  for (std::size_t i = 0; i < 50; ++i) cloud.log_here(i) = nothing;
+  check(false);
+}
+
 SANTA_SPACE_TEST_CASE("thinned_rows_are_nearer_than_systematic_draws") {
   for (const double spread : {0., 1.}) {
     for (const std::int64_t m : {16, 60}) {
@@ -209,6 +245,31 @@ SANTA_SPACE_TEST_CASE("recombination_holds_means_and_moments") {
     const double away = discrepancy(Space{}, cloud.log_weights, cloud.rows, list.drawn, {}, GaussianKernel{1.});
     CHECK(away < 0.2 * systematic_discrepancy(cloud, 50, 2));
   }
+}
+
+SANTA_SPACE_TEST_CASE("recombination_holds_sums_of_weights_that_span_hundreds_of_decades") {
+  for (const double spread : {40., 100., 300.})
+    for (const std::size_t n : {3U, 40U, 300U})
+      for (const std::int64_t m : {3, 20}) {
+        if (m > static_cast<std::int64_t>(n)) continue;
+        CAPTURE(spread);
+        CAPTURE(n);
+        CAPTURE(m);
+        for (std::uint64_t seed = 0; seed < 10; ++seed) {
+          const Cloud<Space> cloud(n, spread, static_cast<unsigned>(seed));
+          const Thinned<Space> list(m);
+          thin_rows(Space{}, m, cloud.log_weights, cloud.rows, list.drawn,
+                    {.seed = seed, .weights = ThinnedWeights::simplex}, GaussianKernel{1.});
+          const std::vector<double> all = cloud.parts(), thinned = list.dense(n);
+          long double off[3] = {};
+          for (std::size_t i = 0; i < n; ++i) {
+            const long double change = static_cast<long double>(thinned[i]) - all[i];
+            off[0] += change;
+            for (std::size_t f = 0; f < 2; ++f) off[1 + f] += change * cloud.rows_here(i, f);
+          }
+          for (const long double x : off) REQUIRE(std::fabs(static_cast<double>(x)) < 1e-13);
+        }
+      }
 }
 
 SANTA_SPACE_TEST_CASE("scores_lead_to_the_target_whatever_the_rows") {
@@ -305,6 +366,19 @@ SANTA_SPACE_TEST_CASE("rows_that_are_all_the_same_have_a_bandwidth") {
   CHECK(list.dense(100).size() == 100);
 }
 
+SANTA_SPACE_TEST_CASE("a_row_of_most_of_the_weight_does_not_make_the_median_distance") {
+  const Cloud<Space> cloud(100);
+  for (std::size_t i = 0; i < 100; ++i) {
+    cloud.log_here(i) = i == 7 ? 8. : 0.;  // 97 % of the weight
+    for (std::size_t f = 0; f < 2; ++f) cloud.rows_here(i, f) = i == 7 ? 0. : (f == 0 ? 30. : 40.);
+  }
+  cloud.copy();
+  CHECK(median_distance(Space{}, cloud.log_weights, cloud.rows) == doctest::Approx(50.));
+  for (std::size_t i = 0; i < 100; ++i) cloud.log_here(i) = i == 7 ? 0. : nothing;
+  cloud.copy();
+  CHECK(median_distance(Space{}, cloud.log_weights, cloud.rows) == 1.);  // of one row
+}
+
 TEST_CASE("thinning_refuses_what_it_can_not_take") {
   using Host = Kokkos::DefaultHostExecutionSpace;
   const Cloud<Host> cloud(10);
@@ -328,7 +402,14 @@ TEST_CASE("thinning_refuses_what_it_can_not_take") {
   CHECK(thin(4, Options{.scores = cloud.rows}, LinearPlus{}) ==
         "santa: scores is given; accepted: none with a kernel that has no slopes");
   CHECK(thin(4, Options{}, GaussianKernel{-1.}) ==
-        "santa: kernel.bandwidth is -1; accepted: a positive number, or 0: the median distance");
+        "santa: kernel.bandwidth is -1; accepted: a positive number whose square is a normal one, or 0: the median "
+        "distance");
+  for (const double bandwidth : {1e-170, 1e-155, 1e155, HUGE_VAL, std::numeric_limits<double>::quiet_NaN()}) {
+    CHECK(thin(4, Options{}, GaussianKernel{bandwidth}).find("santa: kernel.bandwidth is ") == 0);
+    CHECK(message_of([&] {
+            discrepancy(Host{}, cloud.log_weights, cloud.rows, drawn, {}, InverseMultiquadric{bandwidth});
+          }).find("santa: kernel.bandwidth is ") == 0);
+  }
   const Cloud<Host> longer(11);
   CHECK(thin(4, Options{.scores = longer.rows}, kernel) ==
         "santa: scores.extent(0) is 11; accepted: that of log_weights (10)");

@@ -49,7 +49,8 @@ struct BlockSum {
   std::int64_t whole;           // rows at or above the cut
 };
 
-/// From where on rows are drawn for certain: relative to the largest log-weight of all, where differences are exact.
+/// From where on rows are drawn for certain: relative to the largest log-weight of those that were not before, as
+/// differences to others, however far away, are not exact.
 struct MassCut {
   double origin, from;
 

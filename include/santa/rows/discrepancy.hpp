@@ -15,13 +15,14 @@
 
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 namespace santa {
 
 namespace detail::inline SANTA_BUILD {
 
-/// The root of sum_ij u_i u_j k(i, j).
+/// The root of sum_ij u_i u_j k(i, j); NaN where a row that has weight is not finite, whatever kernels take it for.
 template <class Space, class Rows>
 double kernel_norm(const Space& space, const Rows& rows, const std::vector<double>& of) {
   const auto n = static_cast<std::int64_t>(of.size());
@@ -31,18 +32,22 @@ double kernel_norm(const Space& space, const Rows& rows, const std::vector<doubl
   Kokkos::parallel_reduce(
       "santa::kernel_norm", Range<Space>(space, 0, n),
       KOKKOS_LAMBDA(std::int64_t i, double& total) {
-        if (weight(i) != 0.) total += weight(i) * rows.sum(i, n, weight.data());
+        if (weight(i) == 0.) return;
+        bool finite = true;
+        for (int f = 0; f < rows.features(); ++f) finite = finite && Kokkos::isfinite(rows.data[f * rows.stride + i]);
+        total += finite ? weight(i) * rows.sum(i, n, weight.data()) : Kokkos::Experimental::quiet_NaN_v<double>;
       },
       sum);
-  return std::sqrt(sum > 0. ? sum : 0.);
+  return sum < 0. ? 0. : std::sqrt(sum);  // by rounding
 }
 
-/// Adds a list's weights, times a factor.
+/// Adds a list's weights, times a factor; NaN where there are none.
 template <class MemorySpace>
 void add_list(std::vector<double>& to, const DrawnRows<MemorySpace, double>& drawn, double factor) {
   const auto rows = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, drawn.rows);
   const auto weights = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, drawn.weights);
   const auto count = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, drawn.count);
+  if (count(0) <= 0) to.assign(to.size(), std::numeric_limits<double>::quiet_NaN());
   for (std::size_t i = 0; i < static_cast<std::size_t>(count(0)) && i < rows.extent(1); ++i)
     to.at(static_cast<std::size_t>(rows(0, i))) += factor * weights(0, i);
 }
@@ -51,7 +56,8 @@ void add_list(std::vector<double>& to, const DrawnRows<MemorySpace, double>& dra
 
 /// The maximum mean discrepancy of the first list of `drawn`: the most that an average over it is off from one by all
 /// log-weights, over functions whose norm in the kernel's space is 1. With scores: that of Stein's kernel, from the
-/// target's averages.
+/// target's averages. NaN where it can't be told: the list is empty, a log-weight is NaN or +infinity, or all are
+/// -infinity, or a row that has weight is not finite.
 /// Shapes, options, errors: as thin_rows, of whose options only scores are looked at. A kernel without a bandwidth
 /// takes the median distance, as there. Time: n^2 kernels, with scores the list's rows times n. Allocates and fences.
 template <class Space, class LogWeights, class Rows, RowKernel Kernel = GaussianKernel>

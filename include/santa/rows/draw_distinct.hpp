@@ -148,7 +148,7 @@ class DistinctPlan {
             const DrawnRows<MemorySpace, double>& drawn, const detail::Chance& chance) const {
     const Memory& m = _memory;
     const detail::AncestorList<std::int64_t> list{drawn.rows.data(), m.points,
-                                                  static_cast<std::int64_t>(drawn.rows.extent(1)), nullptr};
+                                                  static_cast<std::int64_t>(drawn.rows.stride(0)), nullptr};
     detail::launch_blocks(
         "santa::distinct_rows", space, batch * rows.blocks(),
         detail::WriteAncestors<T, std::int64_t, detail::SpacedPoints, true>{m.places(rows), chance, nullptr, list});

@@ -45,7 +45,7 @@ struct DrawOptions {
 /// Computes: for each vector of log-weights, rows and weights whose expectation is the normalised weight of each row:
 ///           see DrawnRows. The normalisation is exact, as every log-weight is read.
 /// Memory:   allocated here, once; `run` allocates nothing and does not fence.
-/// Errors:   as DecodePlan's.
+/// Errors:   as DecodePlan's; std::invalid_argument for a MassUnit with a target_error or steered.
 /// Precision: weights are floats, and masses of 32 rows 31 bits: for counts of up to some millions of draws. Rows in
 /// double, by
 ///           62 bits: ResamplePlan, DistinctPlan.
@@ -66,6 +66,7 @@ class DrawPlan {
       : _method(method) {
     lanes::require_launchable(space);
     method.check();
+    require_no_steps(method);
     detail::require(batch >= 0 && batch <= detail::most_query_heads, "batch", batch, "0 to 2^27");
     detail::require(rows >= 0 && rows <= detail::most_rows, "rows", rows, "0 to 2^36");
     lay_out<Build>(space, batch, rows, shard);
@@ -139,6 +140,16 @@ class DrawPlan {
     return whole > 0 ? whole : detail::tile_keys;
   }
 
+  /// There are no values to be wrong about, and no steps that learn from those before.
+  static void require_no_steps(const M& method) {
+    if constexpr (requires { method.target_error; }) {
+      if (method.target_error != 0.)
+        detail::reject("MassUnit.target_error", detail::text_of(method.target_error),
+                       "0: rows are drawn without values");
+      if (method.steered) detail::reject("MassUnit.steered", "true", "false: draws of rows carry no state");
+    }
+  }
+
   template <class Build>
   void lay_out(const Space& space, std::int64_t batch, std::int64_t rows, const Shard& shard) {
     Arguments& a = _arguments;
@@ -146,7 +157,6 @@ class DrawPlan {
     a.heads = a.kv_heads = 1;
     a.storage = rows;
     detail::Recipe<M>::set(a, _method, detail::lay_out_shard(a, shard, rows));
-    if constexpr (requires { a.target_error; }) a.target_error = 0.F;  // there are no values to be wrong about
     const detail::RowTeams<Space> teams{space};
     const lanes::Division division = lanes::Seam<detail::RowTeams<Space>>::divide(
         teams, {.rows = batch > 0 ? batch : 1, .length = rows, .tile = detail::draw_tile_of(a)});
@@ -213,11 +223,13 @@ class DrawPlan {
   }
 
   static detail::ListPointers pointers(const DrawnRows<MemorySpace>& drawn, const Options& options) {
+    const auto stride = [](const auto& view) { return static_cast<std::int64_t>(view.stride(0)); };
     return {drawn.rows.data(),
             drawn.weights.data(),
             drawn.spreads.data(),
             drawn.count.data(),
             static_cast<std::int64_t>(drawn.rows.extent(1)),
+            {stride(drawn.rows), stride(drawn.weights), stride(drawn.spreads)},
             options.log_sum.floats(),
             options.log_sum.doubles()};
   }

@@ -27,7 +27,8 @@ using DrawnList = BasicDrawnList<float>;
 
 /// Drawn rows of a batch of vectors of log-weights.
 /// Shapes: rows, weights, spreads [batch, capacity], of which the first count(b) are valid, in ascending order of rows;
-///         count [batch]. Spreads are optional: a view without data is not written.
+///         count [batch]. Vectors may lie further apart than they are long. Spreads are optional: a view without data
+///         is not written.
 /// Units:  over draws, weights have the expectation exp(log_weight - log_sum): sum_i weights_i v_i is an unbiased
 ///         estimate of the weighted mean of v. spreads_i is the row's share of the variance, per |v_i - c|^2.
 /// A count above the capacity says that rows are missing from the list; a capacity of all rows is always enough.

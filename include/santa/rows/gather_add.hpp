@@ -92,9 +92,11 @@ auto bind_gather(const DrawnRows<typename Space::memory_space, Real>& drawn, con
   drawn.require_kept();
   require_vectors(array_of("drawn.count", drawn.count), p.batch);
   require_vectors(array_of("drawn.rows", drawn.rows), p.batch);
-  const Array weights = array_of("drawn.weights", drawn.weights);
-  require_vectors(weights, p.batch);
-  require_extent(weights, 1, static_cast<std::int64_t>(drawn.rows.extent(1)), "that of drawn.rows");
+  const auto require_list = [&](const Array& view) {
+    require_vectors(view, p.batch);
+    require_extent(view, 1, static_cast<std::int64_t>(drawn.rows.extent(1)), "that of drawn.rows");
+  };
+  require_list(array_of("drawn.weights", drawn.weights));
   const auto matrix = [&](std::string_view name, const auto& view) {
     Matrix<typename std::remove_reference_t<decltype(view)>::value_type> result;
     const Array array = array_of(name, view);
@@ -108,7 +110,10 @@ auto bind_gather(const DrawnRows<typename Space::memory_space, Real>& drawn, con
   };
   p.center = matrix("center", options.center);
   p.error = matrix("error", options.error);
-  if (p.error) require_pointer(drawn.spreads.data(), "drawn.spreads.data()");
+  if (p.error) {
+    require_pointer(drawn.spreads.data(), "drawn.spreads.data()");
+    require_list(array_of("drawn.spreads", drawn.spreads));
+  }
   return p;
 }
 

@@ -22,6 +22,7 @@ struct ListPointers {
   float* spreads;  // may be null
   std::int64_t* count;
   std::int64_t capacity;
+  std::int64_t stride[3];    // from vector to vector, of rows, weights, spreads
   float* log_sum = nullptr;  // either may be null
   double* double_log_sum = nullptr;
 };
@@ -57,12 +58,14 @@ struct ListKernel : Context {
     const std::int32_t* index = from.index(unit.batch, unit.begin);
     const float* weight = from.weight(unit.batch, unit.begin);
     const float* spread = from.spread(unit.batch, unit.begin);
-    const std::int64_t to = unit.batch * list.capacity + before;
+    std::int64_t* const rows = list.rows + unit.batch * list.stride[0] + before;
+    float* const weights = list.weights + unit.batch * list.stride[1] + before;
+    float* const spreads = list.spreads != nullptr ? list.spreads + unit.batch * list.stride[2] + before : nullptr;
     const std::int64_t room = list.capacity - before;
     group.for_each(static_cast<int>(own < room ? own : (room > 0 ? room : 0)), [&](int i) {
-      list.rows[to + i] = unit.begin - first_row + index[i];
-      list.weights[to + i] = weight[i] * factor;
-      if (list.spreads != nullptr) list.spreads[to + i] = spread[i] * factor * factor;
+      rows[i] = unit.begin - first_row + index[i];
+      weights[i] = weight[i] * factor;
+      if (spreads != nullptr) spreads[i] = spread[i] * factor * factor;
     });
     if (unit.split != states.count - 1) return;
     const double log_sum = from.offset(group, unit.batch) + log_of(total);

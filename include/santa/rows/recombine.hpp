@@ -136,15 +136,16 @@ inline void recombine(WeightedColumns& of) {
 inline double most_off(const WeightedColumns& of, const std::vector<double>& sums) {
   double most = 0.;
   for (std::size_t f = 0; f < sums.size(); ++f) {
-    double sum = 0.;
-    for (std::size_t i = 0; i < of.column.size(); ++i) sum += of.weight[i] * of.feature[f][of.column[i]];
-    most = std::fmax(most, std::fabs(sum - sums[f]));
+    auto off = -static_cast<long double>(sums[f]);
+    for (std::size_t i = 0; i < of.column.size(); ++i)
+      off += static_cast<long double>(of.weight[i]) * static_cast<long double>(of.feature[f][of.column[i]]);
+    most = std::fmax(most, static_cast<double>(std::fabs(off)));
   }
   return most;
 }
 
 /// Changes weights, each in proportion to itself, so that the sums of the first `count` features are the given ones to
-/// the last bits. These are few.
+/// the last bits. These are few. A step that would take more than half of a weight away is a shorter one.
 inline void hold_sums(WeightedColumns& of, const std::vector<double>& sums) {
   const std::size_t count = sums.size();
   DenseMatrix system(count, count + 1);
@@ -158,11 +159,14 @@ inline void hold_sums(WeightedColumns& of, const std::vector<double>& sums) {
         system[f][g] += of.weight[i] * of.feature[f][of.column[i]] * of.feature[g][of.column[i]];
   }
   const std::vector<double> factor = solved(system);
-  for (std::size_t i = 0; i < of.column.size(); ++i) {
-    double change = 0.;
-    for (std::size_t f = 0; f < count; ++f) change += factor[f] * of.feature[f][of.column[i]];
-    if (change > -0.5 && change < 0.5) of.weight[i] += of.weight[i] * change;
+  std::vector<double> change(of.column.size(), 0.);
+  double least = 0.;
+  for (std::size_t i = 0; i < change.size(); ++i) {
+    for (std::size_t f = 0; f < count; ++f) change[i] += factor[f] * of.feature[f][of.column[i]];
+    if (of.weight[i] > 0.) least = std::fmin(least, change[i]);
   }
+  const double step = least < -0.5 ? -0.5 / least : 1.;
+  for (std::size_t i = 0; i < change.size(); ++i) of.weight[i] += of.weight[i] * step * change[i];
 }
 
 }  // namespace santa::detail::inline SANTA_BUILD

@@ -138,6 +138,12 @@ void improve_weights(const Space& space, const Rows& rows, const std::vector<dou
   if (invert(inverse)) of.weight = SimplexWeights(matrix, inverse, b, of, sums.size()).run(sums);
 }
 
+/// Holds sums to the last bits, where steps get there.
+inline void hold(WeightedColumns& of, const std::vector<double>& sums) {
+  for (int i = 0; i < 2; ++i) hold_sums(of, sums);
+  for (int i = 0; i < 30 && most_off(of, sums) > 1e-14; ++i) hold_sums(of, sums);
+}
+
 /// Thins by recombination, and writes the list. weight: each row's part of the whole. barred: rows that may not come.
 /// moments: [n, q], may be without data.
 template <class Space, class Rows, class Moments>
@@ -168,6 +174,8 @@ void recombine_rows(const Space& space, const Rows& rows, const std::vector<doub
       all.weight.push_back(weight[i]);
     }
   recombine(all);
+  hold(all, held.sums());
+  const WeightedColumns recombined = all;
   improve_weights(space, rows, weight, mean_zero, held.sums(), all);
   for (int sweep = 0; sweep < 3 && mean_zero; ++sweep) {
     WeightedColumns other = all;
@@ -177,8 +185,9 @@ void recombine_rows(const Space& space, const Rows& rows, const std::vector<doub
     improve_weights(space, rows, weight, mean_zero, held.sums(), other);
     all = other;
   }
-  for (int i = 0; i < 2; ++i) hold_sums(all, held.sums());
-  write_columns(space, all, drawn);
+  hold(all, held.sums());
+  const double off = most_off(all, held.sums());
+  write_columns(space, off <= 1e-14 || off <= 2. * most_off(recombined, held.sums()) ? all : recombined, drawn);
   space.fence("santa::recombine");
 }
 

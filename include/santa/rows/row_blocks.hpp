@@ -107,8 +107,11 @@ struct TeamBlock {
         },
         Kokkos::Max<double>(most));
     member.team_barrier();
-    // The identity of Kokkos' maximum is the lowest double.
-    return most > std::numeric_limits<double>::lowest() ? most : -std::numeric_limits<double>::infinity();
+    // The identity of Kokkos' maximum is the lowest double, which may also be a value.
+    constexpr double lowest = std::numeric_limits<double>::lowest();
+    if (most > lowest) return most;
+    const std::uint64_t found = sum(count, [&](std::int64_t i) { return std::uint64_t{f(i) == lowest ? 1U : 0U}; });
+    return found > 0 ? lowest : -std::numeric_limits<double>::infinity();
   }
   template <class F>
   KOKKOS_FUNCTION std::uint64_t sum(std::int64_t count, const F& f) const {

@@ -63,8 +63,9 @@ class TeamDraw {
   TeamDraw(const Context& context, const detail::ListPointers& list, float* scratch, std::int64_t stride)
       : _context(context), _list(list), _scratch(scratch), _stride(stride) {}
 
-  /// By the first thread of a team.
+  /// By the first thread of a team. Of what is no vector of the log-weights, nothing.
   void draw(int batch) const {
+    if (batch < 0 || batch >= _context.arguments.batch) return;
     const detail::LocalTeam team{batch, _scratch + batch * _stride, static_cast<std::size_t>(_stride)};
     detail::draw_lists<M>(team, _context, _list);
   }
@@ -77,7 +78,8 @@ class TeamDraw {
 };
 
 /// Draws the rows of vector `batch` of a DrawPlan by one team; different teams take different vectors. Ends with a
-/// barrier of the team: then the list is there. The draws are those of DrawPlan::run.
+/// barrier of the team: then the list is there. The draws are those of DrawPlan::run. Where log-weights have no such
+/// vector, nothing is drawn or written.
 template <TeamMember Member, class M, class Context, class Build = lanes::Build>
 void draw_rows(const Member& member, const TeamDraw<M, Context>& draw, int batch) {
   if (member.team_rank() == 0) draw.draw(batch);

@@ -75,8 +75,9 @@ void check_thinning(const ThinOptions<MemorySpace>& options, std::int64_t m, std
 template <class Kernel>
 void check_bandwidth(const Kernel& kernel) {
   if constexpr (requires { kernel.bandwidth + 1.; })
-    if (!(kernel.bandwidth >= 0.) || !std::isfinite(kernel.bandwidth))
-      reject("kernel.bandwidth", text_of(kernel.bandwidth), "a positive number, or 0: the median distance");
+    if (kernel.bandwidth != 0. && !(kernel.bandwidth > 0. && std::isnormal(kernel.bandwidth * kernel.bandwidth)))
+      reject("kernel.bandwidth", text_of(kernel.bandwidth),
+             "a positive number whose square is a normal one, or 0: the median distance");
 }
 
 }  // namespace detail::inline SANTA_BUILD

@@ -77,7 +77,8 @@ struct ThinningMemory {
   }
 };
 
-/// The median distance of rows that are drawn by weight; 1 where it is 0 or nothing can be drawn. Fences.
+/// The median distance of different rows that are drawn by weight; 1 where its square is no normal number, or no two
+/// rows are drawn. Fences.
 template <class Space, class LogWeights>
 double median_of(const Space& space, const ThinningMemory<Space>& memory, const LogWeights& log_weights) {
   constexpr std::int64_t most = 512;
@@ -94,9 +95,10 @@ double median_of(const Space& space, const ThinningMemory<Space>& memory, const 
       });
   space.fence("santa::median");
   const auto here = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, there);
+  const auto row = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, picked);
   std::vector<double> squares;
   for (std::int64_t i = 0; i < most; ++i)
-    for (std::int64_t j = 0; j < i; ++j) {
+    for (std::int64_t j = 0; j < i && row(j) < row(i); ++j) {  // in order: from there on they are one row
       double square = 0.;
       for (int f = 0; f < dim; ++f) square += (here(i, f) - here(j, f)) * (here(i, f) - here(j, f));
       if (square >= 0.) squares.push_back(square);
@@ -104,7 +106,7 @@ double median_of(const Space& space, const ThinningMemory<Space>& memory, const 
   if (squares.empty()) return 1.;
   const auto middle = squares.begin() + static_cast<std::ptrdiff_t>(squares.size() / 2);
   std::nth_element(squares.begin(), middle, squares.end());
-  return *middle > 0. && std::isfinite(*middle) ? std::sqrt(*middle) : 1.;
+  return std::isnormal(*middle) ? std::sqrt(*middle) : 1.;
 }
 
 /// The kernel, with a bandwidth where it has none.
@@ -120,7 +122,8 @@ Kernel with_bandwidth(const Space& space, Kernel kernel, const ThinningMemory<Sp
 
 namespace santa {
 
-/// The median distance of two rows of those that have weight, of 512 systematic draws: the usual bandwidth of kernels.
+/// The median distance of two different rows of those that have weight, of 512 systematic draws: the usual bandwidth of
+/// kernels; 1 where it is 0, or nearly, or these draws are of one row.
 /// Shapes, errors: as thin_rows. Allocates and fences.
 template <class Space, class LogWeights, class Rows>
   requires Kokkos::is_execution_space_v<Space>

@@ -82,7 +82,9 @@ struct LayOutBlocks {
     block.single([&] {
       whole[vector] = result;
       if (log_mean != nullptr)
-        log_mean[vector] = result.largest + Kokkos::log(result.sum) - Kokkos::log(static_cast<double>(rows));
+        log_mean[vector] = result.sum == 0.
+                               ? -infinite  // also where there are no rows
+                               : result.largest + Kokkos::log(result.sum) - Kokkos::log(static_cast<double>(rows));
       if (effective_rows != nullptr)
         effective_rows[vector] = result.sum > 0. ? result.sum / result.squares * result.sum : result.sum;
     });
@@ -90,12 +92,12 @@ struct LayOutBlocks {
 
  private:
   /// Rows whose chance is 1 but for what is rounded are drawn for certain. The last draw by chance is left: it can't
-  /// take a row twice.
+  /// take a row twice. A cut that takes no row is none: the one before stays, and with it its precision.
   [[nodiscard]] KOKKOS_FUNCTION MassCut next_cut(const WholeMass& of, std::uint64_t light, const MassCut& cut) const {
     if (!(of.sum > 0.) || light < 2) return cut;
     const double rounded = 1e-11 + static_cast<double>(points) * 0x1p-48;
-    const double next = of.largest - cut.origin + Kokkos::log(of.sum / static_cast<double>(light)) - rounded;
-    return {cut.origin, next < cut.from ? next : cut.from};
+    const double from = Kokkos::log(of.sum / static_cast<double>(light)) - rounded;
+    return from <= 0. ? MassCut{of.largest, from} : cut;
   }
 
   template <class Block>

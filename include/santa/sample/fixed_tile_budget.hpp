@@ -30,7 +30,7 @@ namespace santa {
 /// Passes:   one. The error bar is an upper bound: it takes the rows of a tile as independent and ignores their mean,
 ///           which `center` makes up for.
 /// Bytes:    all keys, the union over a group's heads of the rows drawn.
-/// Random:   one 53-bit uniform per query head and tile, key (seed; step, stream, request, head, tile).
+/// Random:   one uniform of 32 bits per query head and tile, key (seed; step, stream, request, head, tile).
 /// Source:   S2ANTA-Flash, arXiv 2605.01910.
 struct FixedTileBudget {
   std::int64_t samples = 1024;
