@@ -1,7 +1,6 @@
 // Merging partial states.
 #include "support/data.hpp"
 #include <santa/lanes/host_group.hpp>
-#include <santa/merge/attention_states.hpp>
 #include <santa/merge/merge.hpp>
 #include <santa/merge/outputs.hpp>
 
@@ -10,10 +9,6 @@
 #include <cmath>
 #include <cstring>
 #include <random>
-#include <stdexcept>
-#include <string>
-#include <type_traits>
-#include <utility>
 #include <vector>
 
 using namespace santa;
