@@ -148,6 +148,13 @@ TEST_CASE("value_codes_are_left_out_for_more_keys_where_means_predict_masses_bad
   CHECK(static_cast<double>(chosen.bytes_read) == doctest::Approx(static_cast<double>(kept.bytes_read)).epsilon(0.35));
   CHECK(run(kinds, {.bytes = 0.2}).flags == 0);
   CHECK(run(flat, {.bytes = 0.3}).flags == (ClusterStatistics::value_codes_left_out | ClusterStatistics::all_keys));
+  // Without a state, what a plan chose in the run before says nothing in the next.
+  const ClusterPlan plan(Space{}, {.bytes = 0.2}, flat.problem.queries(), flat.cache());
+  const ClusterResult alone = kinds.run(plan, {.seed = 3});
+  CHECK((flat.run(plan, {.seed = 3}).statistics[0].flags & ClusterStatistics::value_codes_left_out) != 0);
+  const ClusterResult after = kinds.run(plan, {.seed = 3});
+  CHECK(after.statistics[0].keys_read == alone.statistics[0].keys_read);
+  CHECK(same_bits(after.out, alone.out));
 }
 
 TEST_CASE("a_shift_of_all_scores_changes_what_is_read_only_where_steps_are_not_steered") {

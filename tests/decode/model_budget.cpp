@@ -236,6 +236,35 @@ SANTA_SPACE_TEST_CASE("heads_of_infinite_weight_read_all_rows_of_scores_far_belo
   token(2);
 }
 
+// Marks of heads of infinite weight are there for a request that joins, and for one that has seen nothing for a while.
+SANTA_SPACE_TEST_CASE("heads_of_infinite_weight_read_all_rows_of_requests_that_join_by_moves_or_were_empty") {
+  using Memory = typename Space::memory_space;
+  const Kokkos::View<float**, Kokkos::LayoutRight, Memory> weights("test::weights", 1, 2);
+  Kokkos::deep_copy(weights, std::numeric_limits<float>::infinity());
+  const Kokkos::View<std::int32_t*, Memory> order("test::order", 2);
+  Kokkos::deep_copy(Kokkos::subview(order, 1), -1);
+  for (const bool steered : {false, true}) {
+    CAPTURE(steered);
+    Model<Space> model(MassUnit{.rows = share(0.1), .steered = steered}, 1);
+    Problem<Space, float>& problem = *model.problems[0];
+    const auto budget = model.budget({.weights = weights});
+    std::uint32_t step = 0;
+    const auto token = [&](std::int64_t second) {
+      CAPTURE(step);
+      problem.replace_lengths({length, second});
+      const Result& result = model.layers[0].run({.seed = 1, .step = step, .state = budget.state(0)});
+      for (std::size_t i = 0; i < 4; ++i) CHECK(result.statistics[i].samples == (i < 2 ? length : second));
+      budget.next_token(Space{});
+      ++step;
+    };
+    token(length);
+    budget.permute(Space{}, order);
+    for (int i = 0; i < 2; ++i) token(length);
+    for (int i = 0; i < 2; ++i) token(0);
+    for (int i = 0; i < 2; ++i) token(length);
+  }
+}
+
 SANTA_SPACE_TEST_CASE("requests_that_are_exact_or_short_are_no_part_of_the_budget") {
   Model<Space> model(MassUnit{.rows = 200, .steered = true});
   for (const auto& problem : model.problems) problem->set_lengths({length, 150}).upload();

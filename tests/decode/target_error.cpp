@@ -127,6 +127,39 @@ SANTA_SPACE_TEST_CASE("a_step_without_a_bar_makes_the_next_read_more") {
   CHECK(without > 0);
 }
 
+// A head whose mass is one key's has a bar of 0, or one too small for a float; or the panel foretells no spread of it.
+SANTA_SPACE_TEST_CASE("a_head_without_an_error_keeps_no_other_from_the_target") {
+  // Keys 400 to 400 + peaked - 1, one of them or some of the panel's too, are `gap` nats above the others for the first
+  // head of each group.
+  const auto rows = [](Draws draws, std::int64_t peaked, float gap) {
+    Problem<Space, float> problem({.batch = 2, .heads = 8, .kv_heads = 2, .length = 4000, .dim = 64});
+    problem.fill(31, 2.F);
+    for (std::int64_t b = 0; b < 2; ++b) {
+      for (std::int64_t h = 0; h < 8; ++h) problem.query(b, h, 0) = h % 4 == 0 ? 8.F : 0.F;
+      for (std::int64_t i = 0; i < 4000; ++i)
+        for (std::int64_t kv = 0; kv < 2; ++kv) problem.key(b, i, kv, 0) = i / peaked == 400 / peaked ? gap : 0.F;
+    }
+    problem.upload();
+    Runner<Space, float> runner(problem, mass_unit(draws, {.rows = 150, .target_error = 0.05}));
+    const auto state = runner.state();
+    std::int64_t last = 0;
+    for (std::uint32_t step = 0; step < 3; ++step) last = rows_of(runner.run({.step = step, .state = state}), 0, 0);
+    return last;
+  };
+  for (const Draws draws : {Draws::joint, Draws::joint_l2, Draws::separate}) {
+    const std::int64_t alike = rows(draws, 1, 0.F);
+    CHECK(alike > 700);
+    for (const std::int64_t peaked : {1, 40})
+      for (const float gap : {20.F, 80.F}) {
+        CAPTURE(peaked);
+        CAPTURE(gap);
+        const auto given = static_cast<double>(rows(draws, peaked, gap));
+        CHECK(given > 0.7 * static_cast<double>(alike));
+        CHECK(given < 1.3 * static_cast<double>(alike));
+      }
+  }
+}
+
 SANTA_SPACE_TEST_CASE("any_content_of_the_error_scale_is_safe") {
   const auto problem = some_problem<Space>();
   Runner<Space, float> runner(problem, MassUnit{.rows = 150, .target_error = 0.1});

@@ -291,6 +291,21 @@ SANTA_SPACE_TEST_CASE("all_tokens_of_a_kv_head_share_one_draw") {
   CHECK(rows / steps < 560.);
 }
 
+SANTA_SPACE_TEST_CASE("a_target_error_is_met_where_a_request_has_fewer_tokens") {
+  TokensProblem<Space, bfloat16> problem(
+      {.batch = 2, .heads = 4, .kv_heads = 1, .length = 4096, .dim = 64, .tokens = 4});
+  problem.fill(3).upload();
+  const auto cache = problem.cache();
+  using Cache = std::decay_t<decltype(cache)>;
+  TokensRun<Space, MassUnit, Cache> run(problem, MassUnit{.rows = 150, .target_error = 0.05}, cache,
+                                        {.counts = {2, 4}});
+  const auto state = run.state();
+  Result last;
+  for (std::uint32_t step = 0; step < 3; ++step) last = run.run(1, state, step);
+  CHECK(last.statistics[0].rows_read > 600);
+  CHECK(last.statistics[1].rows_read > 600);
+}
+
 SANTA_SPACE_TEST_CASE("a_request_of_several_tokens_does_not_depend_on_its_mates") {
   auto problem = ragged<Space, float>(4);
   const auto cache = problem.cache();

@@ -1,5 +1,6 @@
 // What a caller may get wrong: one sentence each, before anything is launched.
 #include "problem.hpp"
+#include <santa/token/accept_drafts.hpp>
 
 #include <doctest/doctest.h>
 
@@ -96,6 +97,23 @@ TEST_CASE("a_sampler_takes_no_more_than_it_was_made_for") {
   CHECK(error({1, 40, 16}).find("santa: hidden.extent(0) is 2; accepted: at most the sampler's 1") == 0);
   CHECK(error({2, 39, 16}).find("santa: weights.extent(0) is 40") == 0);
   CHECK(error({2, 40, 8}).find("santa: hidden.extent(1) is 16") == 0);
+}
+
+// How long parts are follows from the vocabulary, so that a smaller one may have more of them: 2^20 beside 2^20 + 1.
+TEST_CASE("what_is_made_for_a_vocabulary_has_memory_for_smaller_ones") {
+  const auto sampler_bytes = [](std::int64_t vocab) {
+    return TokenSampler<Space>(Space{}, {.batch = 4, .vocab = vocab, .dim = 8}).workspace_bytes();
+  };
+  const auto verifier_bytes = [](std::int64_t vocab) {
+    return DraftVerifier<Space>(Space{}, {.batch = 4, .drafts = 1, .vocab = vocab}).workspace_bytes();
+  };
+  for (std::int64_t smaller = 1; smaller <= std::int64_t{1} << 24; smaller *= 2)
+    for (const std::int64_t larger : {smaller + 1, smaller + 1 + smaller / 8, smaller + 1 + smaller / 2}) {
+      CAPTURE(smaller);
+      CAPTURE(larger);
+      CHECK(sampler_bytes(larger) >= sampler_bytes(smaller));
+      CHECK(verifier_bytes(larger) >= verifier_bytes(smaller));
+    }
 }
 
 TEST_CASE("rows_with_gaps_between_features_and_missing_data_are_refused") {

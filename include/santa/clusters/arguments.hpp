@@ -159,8 +159,9 @@ struct ClusterSlice {
     given = a.lengths.get(batch, a.storage);
     length = a.lengths.clamped(batch, a.storage);
     chunks = a.clusters.clustered_of(batch, length);
-    value_codes = a.telescoping && a.value_codes &&
-                  !(a.chooses_codes && a.mismatch[head_row(a, 0)] > ClusterArguments::most_mismatch);
+    const bool chooses = a.chooses_codes && a.rehearsal != 1;  // which is the first of a search
+    value_codes =
+        a.telescoping && a.value_codes && !(chooses && a.mismatch[head_row(a, 0)] > ClusterArguments::most_mismatch);
   }
   [[nodiscard]] KOKKOS_FUNCTION std::int64_t head_row(const ClusterArguments& a, int head) const {
     return std::int64_t{batch} * a.heads + first_head + head;

@@ -36,13 +36,16 @@ struct ClusterCarry {
   /// codes is far above that by means, keys of one cluster weigh so differently that codes of more keys say more than
   /// those of values do: the next step leaves these out.
   KOKKOS_FUNCTION void note_mismatch(const ClusterSlice& slice) const {
-    if (a.rehearsal == 1) return;  // by means alone
+    float& mean = a.mismatch[slice.head_row(a, 0)];
+    if (a.rehearsal == 1) {  // by means alone; what a run before has left is none of this one's
+      mean = lanes::not_a_number;
+      return;
+    }
     float largest = -lanes::infinity;
     for (int head = 0; head < slice.heads; ++head) {
       const std::int64_t row = slice.head_row(a, head);
       largest = lanes::max(largest, a.log_codes[row] - a.log_means[row]);
     }
-    float& mean = a.mismatch[slice.head_row(a, 0)];
     mean = is_finite(mean) && is_finite(largest) ? lanes::fma(0.25F, largest - mean, mean) : largest;
   }
 

@@ -204,7 +204,8 @@ KOKKOS_FUNCTION void note_head(const Group& group, const Args& a, const Unit& un
     sample = sample_of(a, unit, head, of.merged);
     const bool no_bar = sample.flags != 0;
     if (a.error) a.error(unit.batch, place) = no_bar ? lanes::not_a_number : Kokkos::sqrt(bar);
-    carry.note(of.merged, log2_mass(of.merged), bar / norm, no_bar);
+    const float relative = bar == 0.F ? 0.F : bar / norm;  // an output of 0 without an error has none
+    carry.note(of.merged, log2_mass(of.merged), relative, no_bar);
   });
 }
 

@@ -75,7 +75,7 @@ class DraftVerifier {
     detail::require(shape.drafts >= 0 && shape.drafts < most_drafts, "drafts", shape.drafts, "0 to 1023");
     detail::require(shape.vocab >= 1 && shape.vocab <= most_vocab, "vocab", shape.vocab, "1 to 2^31 - 2^16");
     _sums = detail::allocate<Sums>(space, "santa::logit_sums", shape.batch * (2 * shape.drafts + 1));
-    const std::int64_t best = parts(shape.vocab) * shape.batch;
+    const std::int64_t best = room(shape.vocab) * shape.batch;
     _tokens = detail::allocate<Tokens, detail::Fresh::unset>(space, "santa::tokens", best);
     _scores = detail::allocate<Scores, detail::Fresh::unset>(space, "santa::scores", best);
   }
@@ -133,6 +133,8 @@ class DraftVerifier {
     return std::max(least_part, (vocab + most_parts * 32 - 1) / (most_parts * 32) * 32);
   }
   static std::int64_t parts(std::int64_t vocab) { return (vocab + part_rows(vocab) - 1) / part_rows(vocab); }
+  /// The most parts of any vocabulary up to this one: smaller ones may have more, as their parts are shorter.
+  static std::int64_t room(std::int64_t vocab) { return std::min(most_parts, (vocab + least_part - 1) / least_part); }
 
   template <class View>
   static detail::LogitRows bind_logits(const char* name, const View& logits, std::int64_t batch, std::int64_t rows,

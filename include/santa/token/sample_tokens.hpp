@@ -16,6 +16,7 @@
 #include <Kokkos_Core.hpp>
 #include <Kokkos_Profiling_ScopedRegion.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -53,7 +54,7 @@ class TokenSampler {
                     "a multiple of 8 from 8 to 2^20");
     const std::int64_t padded_dim = (shape.dim + 31) / 32 * 32;
     _vectors = detail::allocate<Floats>(space, "santa::hidden", padded(shape.batch) * (padded_dim + 1));
-    const std::int64_t best = parts(shape.vocab) * shape.batch;
+    const std::int64_t best = room(shape.vocab) * shape.batch;
     _tokens = detail::allocate<Tokens, detail::Fresh::unset>(space, "santa::tokens", best);
     _scores = detail::allocate<Floats, detail::Fresh::unset>(space, "santa::scores", 3 * best);
   }
@@ -107,15 +108,18 @@ class TokenSampler {
     return batch <= 8 ? 8 : batch <= 16 ? 16 : batch <= 32 ? 32 : 64;
   }
 
+  using Group = lanes::GroupOf<Space, lanes::Products<64, false>>;
+  static constexpr std::int64_t turn = Group::size * Group::groups_per_team;
+  static constexpr std::int64_t least_part = lanes::is_host_space<Space> ? 512 : turn;
+
   /// Rows of a part, whole tiles for each group of a team: on a host so many that dealing them out costs nothing.
   static std::int64_t part_rows(std::int64_t vocab) {
-    using Group = lanes::GroupOf<Space, lanes::Products<64, false>>;
-    constexpr std::int64_t turn = Group::size * Group::groups_per_team;
-    constexpr std::int64_t least = lanes::is_host_space<Space> ? 512 : turn;
     const std::int64_t share = (vocab + most_parts - 1) / most_parts;
-    return share < least ? least : (share + turn - 1) / turn * turn;
+    return share < least_part ? least_part : (share + turn - 1) / turn * turn;
   }
   static std::int64_t parts(std::int64_t vocab) { return (vocab + part_rows(vocab) - 1) / part_rows(vocab); }
+  /// The most parts of any vocabulary up to this one: smaller ones may have more, as their parts are shorter.
+  static std::int64_t room(std::int64_t vocab) { return std::min(most_parts, (vocab + least_part - 1) / least_part); }
 
   template <class Hidden, class Weights>
   detail::TokenArguments bind(const Hidden& hidden, const Weights& weights) const {

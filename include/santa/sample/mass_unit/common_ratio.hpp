@@ -45,6 +45,12 @@ struct CommonRatio {
     [[nodiscard]] KOKKOS_FUNCTION bool counts() const {
       return at(StateArray::asked) > 0.F && is_finite(at(StateArray::log_ratio)) && is_finite(log_weight);
     }
+    /// Has all rows of a head of infinite weight read in its next step, whatever was carried.
+    KOKKOS_FUNCTION void mark_whole() const {
+      if (is_finite(log_weight)) return;
+      at(StateArray::log_ratio) = reads_all;
+      at(StateArray::log2_sum) = 0.F;
+    }
   };
   [[nodiscard]] KOKKOS_FUNCTION std::int64_t entries() const { return std::int64_t{layers} * requests * heads; }
   [[nodiscard]] KOKKOS_FUNCTION Place place(std::int64_t first_request, std::int64_t i) const {
@@ -126,7 +132,7 @@ struct CommonRatio {
 
   /// Gives a head its ratio: the model's over its weight, or what keeps its rows within their bounds.
   KOKKOS_FUNCTION void give(const Place& of, float common, float change) const {
-    float own = is_finite(of.log_weight) ? common - of.log_weight : reads_all;
+    float own = common - of.log_weight;
     float expected = lanes::not_a_number;
     if (of.counts()) {
       const Expected head(*this, of, change);
@@ -137,6 +143,7 @@ struct CommonRatio {
     of.at(StateArray::log_ratio) = own;
     of.at(StateArray::expected) = expected;
     of.at(StateArray::asked) = 0.F;  // used
+    of.mark_whole();
   }
 
   template <class Member>
@@ -151,7 +158,10 @@ struct CommonRatio {
     for (std::int32_t i = requests; i-- > 0;)  // of those that share it, some may be new
       if (is_finite(ratio[first + i])) last = ratio[first + i];
     const float asked = sum(member, first, [](const Place& of) { return of.at(StateArray::asked); });
-    if (!(asked > 0.F)) return;
+    if (!(asked > 0.F)) {
+      if (weights) each([](const Place& of) { of.mark_whole(); });
+      return;
+    }
     each([&](const Place& of) {
       if (of.counts()) take(of, last);
     });
@@ -196,10 +206,7 @@ struct WholeHeads {
 
   KOKKOS_FUNCTION void operator()(std::int64_t i) const {
     const std::int64_t of_layer = requests * all.heads;
-    const CommonRatio::Place of = all.place_of(i / of_layer, first_request * all.heads + i % of_layer);
-    if (is_finite(of.log_weight)) return;
-    of.at(StateArray::log_ratio) = CommonRatio::reads_all;
-    of.at(StateArray::log2_sum) = 0.F;
+    all.place_of(i / of_layer, first_request * all.heads + i % of_layer).mark_whole();
   }
 };
 

@@ -116,7 +116,7 @@ class ModelBudget {
     detail::mark_whole_heads<Build>(space, kernel(), request, 1);
   }
   /// Moves what is carried along with requests that change places: see DecodeState::permute.
-  template <class Space>
+  template <class Space, class Build = lanes::Build>
   void permute(const Space& space, const Kokkos::View<const std::int32_t*, MemorySpace>& order) const {
     require_usable(space);
     for (const State& state : _states) state.permute(space, order);
@@ -136,6 +136,7 @@ class ModelBudget {
         space, Kokkos::subview(_counts, std::pair<std::size_t, std::size_t>(1, 1 + layers), Kokkos::ALL),
         Kokkos::subview(_counts, std::pair<std::size_t, std::size_t>(1 + layers, 1 + 2 * layers), Kokkos::ALL));
     Kokkos::deep_copy(space, Kokkos::subview(ratio, 0, Kokkos::ALL), Kokkos::subview(ratio, 1, Kokkos::ALL));
+    detail::mark_whole_heads<Build>(space, kernel(), 0, _shape.batch);  // requests that are new have no marks
   }
 
   /// log2 of each request's delta / Z, [batch]; NaN before its first token.

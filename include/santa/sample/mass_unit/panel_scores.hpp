@@ -80,17 +80,17 @@ class PanelScores {
         _largest[k] = lanes::max(_largest[k], _score[k][head]);
       });
     });
-    const bool to_target = rows_follow_error(a, unit);
     const bool sums_alone = has_common_ratio(a, unit);
+    const auto lambda_of = [&](int begin, int end) {  // of heads that draw together
+      return rows_follow_error(a, unit, begin, end) ? lambda_for_target(a, unit, begin, end, exchange)
+                                                    : lambda_for_rows(a, unit, begin, exchange);
+    };
     float lambda = 0.F;
     if constexpr (draws != Draws::separate)
-      if (!sums_alone)
-        lambda = to_target ? lambda_for_target(a, unit, 0, _heads, exchange) : lambda_for_rows(a, unit, 0, exchange);
+      if (!sums_alone) lambda = lambda_of(0, _heads);
     _group.for_heads(_heads, [&](int head) {
       if constexpr (draws == Draws::separate)
-        if (!sums_alone)
-          lambda = to_target ? lambda_for_target(a, unit, head, head + 1, exchange)
-                             : lambda_for_rows(a, unit, head, exchange);
+        if (!sums_alone) lambda = lambda_of(head, head + 1);
       log_delta[head] = lse[head] > -lanes::infinity ? lambda + lse[head] : -lanes::infinity;
       log_spread[head] = a.target_error > 0.F ? spread(head, lambda, exchange) : lanes::not_a_number;
     });

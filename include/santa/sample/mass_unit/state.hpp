@@ -43,7 +43,7 @@ struct DecodeState {
   View log_ratio;
   View log2_sum;  // of the softmax sum
   View panel;
-  View error_scale;  // what a spread of weights costs in error
+  View error_scale;  // what a spread of weights costs in error; -infinity: nothing
 
   DecodeState() = default;
   /// Of a shape, batch, heads and tokens are looked at. Errors: std::invalid_argument: name, given, accepted;
