@@ -12,7 +12,6 @@
 #include <random>
 #include <stdexcept>
 #include <string>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -197,9 +196,10 @@ TEST_CASE("states_in_memory_with_gaps_are_refused") {
   const auto floats = static_cast<std::size_t>(States::floats_of_head(shape));
   const States::View whole("test::states", 3, 2, 4, floats);
   CHECK(States(shape, whole).parts() == 3);
-  const auto rows = Kokkos::subview(States::View("test::longer", 3, 2, 4, floats + 4), Kokkos::ALL, Kokkos::ALL,
-                                    Kokkos::ALL, std::pair<std::size_t, std::size_t>(0, floats));
-  if (!std::is_same_v<typename decltype(rows)::array_layout, Kokkos::LayoutRight>) return;  // Kokkos refuses it itself
+  if (KOKKOS_VERSION < 50200) return;  // the assignment is refused
+  const States::View longer("test::longer", 3, 2, 4, floats + 4);
+  const States::View rows =
+      Kokkos::subview(longer, Kokkos::ALL, Kokkos::ALL, Kokkos::ALL, std::pair<std::size_t, std::size_t>(0, floats));
   std::string message;
   try {
     const States states(shape, rows);
