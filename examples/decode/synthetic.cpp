@@ -15,12 +15,15 @@ namespace {
 /// Which numbers: each has its own.
 enum class Part : std::uint32_t { query, key, value, mean };
 
+/// In the place of a draw's stream and head (StreamKey): the seed is also that of the draws, whose numbers are others.
+constexpr std::uint32_t no_draw = 0xfffffffcU;
+
 /// The i-th standard normal number of a part (Box and Muller); any thread computes any of them.
 float normal(std::uint64_t seed, Part part, std::int64_t i) {
   const auto counter = static_cast<std::uint64_t>(i);
   const Philox4x32::Counter bits =
       Philox4x32::generate({{static_cast<std::uint32_t>(counter), static_cast<std::uint32_t>(counter >> 32),
-                             static_cast<std::uint32_t>(part), 0}},
+                             static_cast<std::uint32_t>(part), no_draw}},
                            {{static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)}});
   const float radius = std::sqrt(-2.F * std::log((static_cast<float>(bits.word[0] >> 8) + 1.F) * 0x1p-24F));
   return radius * std::cos(2.F * std::numbers::pi_v<float> * static_cast<float>(bits.word[1] >> 8) * 0x1p-24F);

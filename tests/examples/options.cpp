@@ -4,11 +4,14 @@
 #include "decode/error.hpp"
 #include "decode/number.hpp"
 #include "files.hpp"
+#include <santa/random/stream_key.hpp>
 
 #include <doctest/doctest.h>
 
 #include <array>
+#include <cmath>
 #include <cstdint>
+#include <numbers>
 #include <string>
 #include <variant>
 #include <vector>
@@ -220,6 +223,24 @@ TEST_CASE("a_number_of_rows_means_the_same_to_the_program_and_to_the_library") {
     for (const MethodEntry& method : all_methods())
       CHECK_NOTHROW(std::visit([](const auto& chosen) { chosen.check(); },
                                method.make(parse_options({"--rows", text}).measure.budget)));
+}
+
+TEST_CASE("synthetic_data_have_other_random_numbers_than_draws") {
+  const santa::Shape shape{.batch = 1, .heads = 2, .kv_heads = 1, .length = 64, .dim = 8};
+  const Capture capture = make_synthetic({shape, 3., 5});
+  const auto keys = capture.layers.front().key.as<santa::bfloat16>();
+  for (std::uint32_t step = 0; step < 4; ++step)
+    for (const std::uint16_t stream : {std::uint16_t{0}, std::uint16_t{1}}) {
+      const santa::StreamKey key{.seed = 5, .step = step, .stream = stream, .request = 0};
+      std::size_t same = 0;
+      for (std::size_t i = 0; i < keys.size(); ++i) {
+        const auto bits = key.draw(0, static_cast<std::uint32_t>(i));
+        const float radius = std::sqrt(-2.F * std::log((static_cast<float>(bits.word[0] >> 8) + 1.F) * 0x1p-24F));
+        const float angle = 2.F * std::numbers::pi_v<float> * static_cast<float>(bits.word[1] >> 8) * 0x1p-24F;
+        if (std::fabs(static_cast<float>(keys[i]) - radius * std::cos(angle)) < 0.01F) ++same;
+      }
+      CHECK(same < keys.size() / 10);
+    }
 }
 
 TEST_CASE("synthetic_shapes_that_can_not_be_are_refused") {
