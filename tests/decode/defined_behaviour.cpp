@@ -236,6 +236,26 @@ SANTA_SPACE_TEST_CASE("very_large_and_very_small_scores_do_not_overflow") {
   }
 }
 
+SANTA_SPACE_TEST_CASE("scores_down_to_1e38_below_0_are_no_hidden_keys") {
+  for (const float size : {1e38F, -1e38F, -1.5e38F}) {
+    CAPTURE(size);
+    const bool hidden = size < -1e38F;
+    Problem<Space, float> problem({.batch = 1, .heads = 1, .kv_heads = 1, .length = 300, .dim = dim});
+    problem.fill(4).fill_scores([](auto, auto, auto) { return 0.F; });
+    const Reference reference = exact_reference(problem);  // of equal scores
+    problem.fill_scores([&](auto, auto, auto) { return 0.125F * size; });
+    problem.upload();
+    for (const AnyMethod& method : methods) {
+      const Result result = Runner<Space, float>(problem, method, {.scale = 1.F}).run();
+      CHECK((hidden ? result.lse[0] == -infinity : std::fabs(result.lse[0] / size - 1.F) < 1e-3F));
+      if (hidden)
+        for (const float x : result.out) CHECK(x == 0.F);
+      else
+        CHECK(relative_error(result.out, reference.out) < (covers(method) ? 1e-5 : 1.));
+    }
+  }
+}
+
 SANTA_SPACE_TEST_CASE("lengths_out_of_range_are_clamped_and_flagged_by_run") {
   const Shape shape{.batch = 4, .heads = 2, .kv_heads = 1, .length = 50, .dim = dim};
   Problem<Space, float> problem(shape);

@@ -54,8 +54,8 @@ class ClusteredKeys {
     return _shape;
   }
   [[nodiscard]] const ClusterLayout& layout() const { return _layout; }
-  /// [batch]: chunks of each request that are clustered. May be set by the caller: smaller where a request was cut,
-  /// moved with one that changes places.
+  /// [batch]: chunks of each request that are clustered. May be set by the caller: smaller where a request was cut.
+  /// Clusters do not move: where requests change places, 0, as `reset` has it, and they are made again.
   [[nodiscard]] const Kokkos::View<std::int32_t*, MemorySpace>& clustered() const { return _clustered; }
 
   /// Forgets the clusters of a request, for another that takes its place. Neither fences nor allocates.
