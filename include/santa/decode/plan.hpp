@@ -39,10 +39,8 @@ namespace santa {
 /// Decode attention by one method, for one type of cache and shapes up to the one given; by the kernels of a KernelSet.
 /// Computes: out[b, h] = sum_i a_i v_i over the visible keys of request b, a = softmax(modifier(scale <q, k_i>)),
 ///           exactly or by an unbiased sample of the rows.
-/// Scores:   floats, as products <q, k> are; those of keys that count are within 1e38 of 0. What is further below 0 may
-///           be taken for a hidden key's, like -infinity: where all are, out is 0 and lse -infinity.
-/// Shapes:   last extents are contiguous, in queries, caches and outputs: a device's View has to name LayoutRight, as
-///           its default is LayoutLeft.
+/// Scores:   within 1e38 of 0, like products <q, k>: a key of less may be taken for a hidden one, as at -infinity.
+/// Shapes:   last extents are contiguous: a device's View has to name LayoutRight, as its default is LayoutLeft.
 /// Memory:   allocated here, once, or given (PlanOptions::workspace); `run` allocates nothing, does not fence and can
 ///           be captured in a graph. Of the query and the cache that it is made with, it keeps extents and types alone.
 /// Order:    one run of a plan at a time; runs on one execution space instance follow each other. Copies of a plan
