@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Thinning beside the package goodpoints, on the same rows: beside_goodpoints.py <folder> [--picture out.svg]
 
-The folder is what `santa_thinning_bench <rows> <folder>` wrote. goodpoints (https://pypi.org/project/goodpoints) thins the
+The folder is what `santa_thinning_bench <rows> <folder>` wrote. goodpoints (a Python package) thins the
 chain by Compress (g = 4, four bins) and kernel thinning of what that leaves, and by Compress++ where m is the root of the
 rows; every fourth row by Stein kernel thinning and Stein recombination, low-rank or not (goodpoints.jax, if JAX is there). Times are
 the least of the seeds: compiling by JAX counts in none but the first. Prints a table of Markdown.

@@ -3,8 +3,8 @@
 
 beside_particle_filters.py <folder> [--repeats 5]
 
-The folder is what `santa_resampling_bench <rows> <repeats> <folder>` wrote. particles (https://pypi.org/project/particles,
-compiled by numba) and filterpy (https://pypi.org/project/filterpy, plain Python, up to 10^6 rows) are given log-weights as
+The folder is what `santa_resampling_bench <rows> <repeats> <folder>` wrote. particles (a Python package,
+compiled by numba) and filterpy (plain Python, up to 10^6 rows) are given log-weights as
 the library is: exponentials and their sum are part of the time. Both are on one thread; set OMP_NUM_THREADS=1 for the
 library to compare a thread with a thread. Results are checked: each row floor or ceil of n p times, to what sums of
 doubles lose.
