@@ -64,8 +64,8 @@ expect_files(libsanta-kernels-dev "${files}" cmake/santa/santaKernelsTargets-rel
   usr/share/doc/libsanta-kernels-dev/copyright)
 
 # Both in one place, as they are installed. Debian's Kokkos is what its santa.pc names.
-file(COPY "${work}/libsanta-dev/usr" "${work}/libsanta-kernels-dev/usr" DESTINATION "${work}/root")
-file(GLOB_RECURSE pc "${work}/root/*/santa.pc")
+file(COPY "${work}/libsanta-dev/usr" "${work}/libsanta-kernels-dev/usr" DESTINATION "${work}/both")
+file(GLOB_RECURSE pc "${work}/both/*/santa.pc")
 get_filename_component(folder "${pc}" DIRECTORY)
 run("${CMAKE_COMMAND}" -E env "PKG_CONFIG_PATH=${folder}" "${pkgconfig}" --cflags --libs santa-kernels)
 foreach(flag IN ITEMS "-std=c++20" "-DSANTA_KERNELS" "-march=${march}" "-I/usr/include/kokkos"
@@ -77,7 +77,7 @@ if(output MATCHES "${kokkos}|[.]so")
 endif()
 
 set(linked -S "${CMAKE_CURRENT_LIST_DIR}/linked" -G "${generator}" -D "CMAKE_CXX_COMPILER=${compiler}"
-  -D "CMAKE_PREFIX_PATH=${work}/root/usr" -D "SANTA_SOURCE=${source}")
+  -D "CMAKE_PREFIX_PATH=${work}/both/usr" -D "SANTA_SOURCE=${source}")
 run("${CMAKE_COMMAND}" ${linked} -B "${work}/linked" -D "Kokkos_ROOT=${kokkos}")
 run("${CMAKE_COMMAND}" --build "${work}/linked")
 run("${work}/linked/linked")
