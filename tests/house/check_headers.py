@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 from typing import Iterator, NamedTuple
 
-from findings import Finding
+from findings import Finding, run
 
 # A header includes those of its own folder and of the rows above; not of the others in its row.
 ORDER = (
@@ -248,13 +248,5 @@ def check(root: Path) -> list[Finding]:
     return [finding for rule in rules for finding in rule(headers)]
 
 
-def main() -> int:
-    root = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parents[2]
-    findings = check(root)
-    for finding in findings:
-        print(finding)
-    return 1 if findings else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(check))

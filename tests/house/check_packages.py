@@ -17,7 +17,7 @@ import tomllib
 from pathlib import Path
 from typing import Iterator, NamedTuple
 
-from findings import Finding
+from findings import Finding, run
 
 SPACK = "packaging/spack/spack_repo/santa/packages/santa/package.py"
 CONDA = "packaging/conda/recipe/recipe.yaml"
@@ -103,13 +103,5 @@ def check(root: Path) -> list[Finding]:
     return [finding for rule in (check_agree, check_options, check_files) for finding in rule(root)]
 
 
-def main() -> int:
-    root = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parents[2]
-    findings = check(root)
-    for finding in findings:
-        print(finding)
-    return 1 if findings else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(check))

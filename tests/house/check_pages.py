@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Iterator
 
-from findings import Finding
+from findings import Finding, run
 from pages import Page, pages, read_page
 
 MOST_README_BYTES = 6144
@@ -86,13 +86,5 @@ def check(root: Path) -> list[Finding]:
     return findings
 
 
-def main() -> int:
-    root = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parents[2]
-    findings = check(root.resolve())
-    for finding in findings:
-        print(finding)
-    return 1 if findings else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(check))
