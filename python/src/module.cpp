@@ -2,7 +2,9 @@
 #include "caches.hpp"
 #include "methods.hpp"
 #include "plans.hpp"
+#include "rows.hpp"
 #include "session.hpp"
+#include "tokens.hpp"
 #include <santa/core/version.hpp>
 
 #include <nanobind/nanobind.h>
@@ -14,4 +16,7 @@ NB_MODULE(_core, module) {
   santa::python::bind_methods(module);
   santa::python::bind_caches(module);
   santa::python::bind_plans(module);
+  santa::python::bind_rows(module);
+  santa::python::bind_thinning(module);
+  santa::python::bind_tokens(module);
 }

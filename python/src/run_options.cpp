@@ -40,18 +40,26 @@ WholeNumber whole_number(nb::handle number, const char* name) {
   reject(name, text_of(index), "a whole number of 64 bits");
 }
 
-template <class T>
-void RunArrays::take_number(nb::handle object, const char* name, Type type, RunScalar<T, Memory>& to) {
-  if (!nb::hasattr(object, "__dlpack__"))
-    to = whole_number(object, name).as<T>(name);
-  else
-    to = list_for_run<T>(*take(object, name, type, 1, 1, "1: [batch]"), "");
+ChanceArrays::ChanceArrays(const GivenChance& given) : _stream(whole_number(given.stream, "stream")) {
+  const auto take = [&]<class T>(nb::handle object, const char* name, Type type, RunScalar<T, Memory>& to, Array& keep) {
+    if (!nb::hasattr(object, "__dlpack__")) {
+      to = whole_number(object, name).as<T>(name);
+      return;
+    }
+    keep = Array(object, name);
+    keep.require_type(type);
+    to = list_for_run<T>(keep, "1: [batch]");
+  };
+  take(given.seed, "seed", Type::int64, _seed, _arrays[0]);
+  take(given.step, "step", Type::int32, _step, _arrays[1]);
+  if (given.requests.is_none()) return;
+  _arrays[2] = Array(given.requests, "requests");
+  _arrays[2].require_type(Type::int32);
+  _requests = list_for_run<std::uint32_t>(_arrays[2], "1: [batch]");
 }
 
-RunArrays::RunArrays(const GivenOptions& given) {
-  take_number(given.seed, "seed", Type::int64, _options.seed);
-  take_number(given.step, "step", Type::int32, _options.step);
-  _options.stream = whole_number(given.stream, "stream");
+RunArrays::RunArrays(const GivenOptions& given) : _chance(given.chance) {
+  _chance.put_into(_options);
   if (!given.state.is_none()) _options.state = nb::cast<const OwnedState&>(given.state).state;
   take_head_numbers(given.lse, "lse", _options.lse);
   take_head_numbers(given.error, "error", _options.error);
@@ -60,8 +68,6 @@ RunArrays::RunArrays(const GivenOptions& given) {
     _options.sinks = list_for_run<float>(*a, "");
   if (const Array* const a = take(given.center, "center", Type::float32, 3, 3, "3: [batch, kv_heads, dim]"))
     _options.center = view_of<const float***>(*a);
-  if (const Array* const a = take(given.requests, "requests", Type::int32, 1, 1, "1: [batch]"))
-    _options.requests = list_for_run<std::uint32_t>(*a, "");
   if (const Array* const a = take(given.budgets, "budgets", Type::float32, 1, 1, "1: [batch]"))
     _options.budgets = list_for_run<float>(*a, "");
   if (const Array* const a = take(given.tokens, "tokens", Type::int32, 1, 1, "1: [batch]"))
