@@ -6,6 +6,11 @@ Arrays come by DLPack (NumPy, PyTorch, CuPy, JAX) and are not copied. Errors are
 
 from ._core import (
     Cache,
+    ClusterPlan,
+    ClusterState,
+    ClusteredCache,
+    ClusteredKeys,
+    Clusters,
     ContiguousCache,
     DecodePlan,
     DecodeState,
@@ -16,6 +21,7 @@ from ._core import (
     Multinomial,
     NarrowCache,
     NarrowKeys,
+    NewestClusters,
     PagedCache,
     ProportionalTileBudget,
     Residual,
@@ -27,6 +33,7 @@ from ._core import (
     __version__,
     append,
     backend,
+    cluster_keys,
     concurrency,
     decode,
     discrepancy,
@@ -43,6 +50,11 @@ from ._core import (
 
 __all__ = [
     "Cache",
+    "ClusterPlan",
+    "ClusterState",
+    "ClusteredCache",
+    "ClusteredKeys",
+    "Clusters",
     "ContiguousCache",
     "DecodePlan",
     "DecodeState",
@@ -53,6 +65,7 @@ __all__ = [
     "Multinomial",
     "NarrowCache",
     "NarrowKeys",
+    "NewestClusters",
     "PagedCache",
     "ProportionalTileBudget",
     "Residual",
@@ -64,6 +77,8 @@ __all__ = [
     "__version__",
     "append",
     "backend",
+    "cluster_keys",
+    "cluster_statistics_dtype",
     "concurrency",
     "decode",
     "discrepancy",
@@ -86,3 +101,11 @@ statistics_dtype = [
     ("effective_sample_size", "<f4"),
     ("flags", "<u4"),
 ]
+
+#: Records of a ClusterPlan's `statistics`: clusters, keys and rows read, and the bytes of all; flags.
+cluster_statistics_dtype = {
+    "names": ["clusters_read", "keys_read", "rows_read", "bytes_read", "flags"],
+    "formats": ["<i8", "<i8", "<i8", "<i8", "<u4"],
+    "offsets": [0, 8, 16, 24, 32],
+    "itemsize": 40,
+}

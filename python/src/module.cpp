@@ -1,5 +1,6 @@
 // The extension module.
 #include "caches.hpp"
+#include "clusters.hpp"
 #include "methods.hpp"
 #include "plans.hpp"
 #include "rows.hpp"
@@ -16,6 +17,7 @@ NB_MODULE(_core, module) {
   santa::python::bind_methods(module);
   santa::python::bind_caches(module);
   santa::python::bind_plans(module);
+  santa::python::bind_clusters(module);
   santa::python::bind_rows(module);
   santa::python::bind_thinning(module);
   santa::python::bind_tokens(module);

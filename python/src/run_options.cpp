@@ -1,6 +1,7 @@
 // The options of a run, as callers give them.
 #include "run_options.hpp"
 
+#include "records.hpp"
 #include <santa/core/check.hpp>
 
 #include <string>
@@ -16,17 +17,6 @@ Kokkos::View<const T*, Memory> list_for_run(const Array& array, const char* acce
 }
 
 bool is_number(nb::handle object) { return nb::isinstance<nb::int_>(object) || nb::hasattr(object, "__index__"); }
-
-/// NumPy's arrays of records have no DLPack; their bytes do, [batch, kv_heads, bytes].
-nb::object bytes_of_records(nb::handle object) {
-  if (!nb::hasattr(object, "dtype") || !nb::hasattr(object.attr("dtype"), "names") ||
-      object.attr("dtype").attr("names").is_none())
-    return nb::borrow(object);
-  if (nb::cast<std::size_t>(object.attr("itemsize")) != sizeof(Statistics) || nb::cast<int>(object.attr("ndim")) != 2)
-    reject("statistics", "an array of other records or another rank", "[batch, kv_heads] of santa.statistics_dtype");
-  const nb::object shape = object.attr("shape");
-  return object.attr("view")("uint8").attr("reshape")(shape[0], shape[1], sizeof(Statistics));
-}
 
 }  // namespace
 
@@ -98,18 +88,9 @@ void RunArrays::take_head_numbers(nb::handle object, const char* name, HeadView<
 
 void RunArrays::take_statistics(nb::handle object) {
   if (object.is_none()) return;
-  const Array* const array =
-      take(bytes_of_records(object), "statistics", Type::uint8, 3, 3, "3: [batch, kv_heads, 24] bytes", Access::write);
-  constexpr std::int64_t bytes = sizeof(Statistics);
-  const bool whole = array->extent(2) == bytes && array->stride(2) == 1 && array->stride(0) % bytes == 0 &&
-                     array->stride(1) % bytes == 0;
-  if (!whole) reject("statistics", "no whole records", "[batch, kv_heads, 24] bytes, the last extent contiguous");
-  Kokkos::LayoutStride layout;
-  for (int i = 0; i < 2; ++i) {
-    layout.dimension[i] = static_cast<std::size_t>(array->extent(i));
-    layout.stride[i] = static_cast<std::size_t>(array->stride(i) / bytes);
-  }
-  _options.statistics = View<Statistics**>(static_cast<Statistics*>(array->data()), layout);
+  Array& array = _arrays[_count++];
+  array = records_array(object, "statistics", sizeof(Statistics), "santa.statistics_dtype");
+  _options.statistics = records_of<Statistics>(array);
 }
 
 }  // namespace santa::python

@@ -64,7 +64,7 @@ def test_bfloat16_in_numpy():
     out = np.zeros((2, 6, 64), np.uint16)
     santa.decode(santa.Exact(), *bits, dtype="bfloat16", out=out)
     assert np.array_equal(out.view(ml_dtypes.bfloat16), expected.astype(ml_dtypes.bfloat16))
-    with pytest.raises(ValueError, match='keys\'s dtype is uint16; accepted: float32, float16 or bfloat16 .dtype="bf'):
+    with pytest.raises(ValueError, match='keys\'s dtype is uint16; accepted: float32, float16, bfloat16 .dtype="bf'):
         santa.decode(santa.Exact(), *bits)
 
 
@@ -115,7 +115,7 @@ def test_tensors_of_pytorch():
     ({"out": np.zeros((2, 1, 6, 64), np.float32)}, "out's rank is 4; accepted: that of query (3)"),
     ({"out": np.zeros((2, 6, 64))}, "out's dtype is float64; accepted: float32"),
     ({"layout": "heads"}, 'layout is "heads"; accepted: "token_major" or "head_major"'),
-    ({"dtype": "float8"}, 'dtype is float8; accepted: None, or "bfloat16" for arrays of uint16'),
+    ({"dtype": "float8"}, 'dtype is float8; accepted: None, "bfloat16" for arrays of uint16 or "float8_e4m3fn" for arrays of uint8'),
     ({"seed": -1}, "seed is -1; accepted: 0 to 18446744073709551615"),
     ({"seed": "x"}, "seed is x; accepted: a whole number"),
     ({"step": 2**32}, "step is 4294967296; accepted: 0 to 4294967295"),
@@ -166,9 +166,9 @@ def test_a_plan_refuses_other_steps():
     with pytest.raises(ValueError, match="batch is 2; accepted: at most the plan's 1"):
         plan.run(p.query, cache)
     half = santa.ContiguousCache(p.keys.astype(np.float16), p.values.astype(np.float16))
-    with pytest.raises(ValueError, match="the cache's dtype is float16; accepted: the plan's, float32"):
+    with pytest.raises(ValueError, match="cache is a ContiguousCache of float16; accepted: the plan's, a ContiguousCache of float32"):
         plan.run(p.query, half)
-    with pytest.raises(ValueError, match="values or lengths is given; accepted: None: keys is a cache"):
+    with pytest.raises(ValueError, match="values, lengths, dtype or a scale is given; accepted: None: keys is a cache"):
         santa.decode(santa.Exact(), p.query, cache, p.values)
 
 

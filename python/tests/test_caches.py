@@ -133,7 +133,6 @@ def test_rows_of_one_byte_with_scales(element, query):
         assert error(out, expected) < 5e-6
     # Scales of heads, and one of all.
     scale = np.array([0.5, 2.0], np.float32)
-    expected, _ = attention(p.query, keys.astype(np.float32) * scale[:, None], values.astype(np.float32) * 0.25)
     out = santa.decode(santa.Exact(), p.query, keys, values, key_scale=scale, value_scale=0.25, scale=0.01)
     expected, _ = attention(p.query, keys.astype(np.float32) * scale[:, None], values.astype(np.float32) * 0.25, scale=0.01)
     assert error(out, expected) < 5e-6
@@ -146,7 +145,7 @@ def test_rows_of_one_byte_in_pages():
     (keys, key_scale, own_keys), (values, value_scale, own_values) = quantised(p, "int8")
     def pool(rows):
         return rows.reshape(8, 16, *rows.shape[2:])[::-1].copy()
-    table = np.arange(8, dtype=np.int32)[::-1].reshape(2, 4)
+    table = np.arange(8, dtype=np.int32)[::-1].copy().reshape(2, 4)
     cache = santa.PagedCache(pool(keys), pool(values), table, np.array([64, 50], np.int32), key_scale=pool(key_scale),
                              value_scale=pool(value_scale))  # fmt: skip
     expected, _ = attention(p.query, own_keys, own_values, [64, 50])
@@ -285,7 +284,7 @@ def test_append_rows_of_one_byte(kind, element, new):
     dtype = np.int8 if element == "int8" else ml_dtypes.float8_e4m3fn
     bounds = (1 / 100) if element == "int8" else (1 / 14)
     scales = [np.zeros((2, 48, 2) if kind == "contiguous" else (7, 16, 2), np.float32) for _ in range(2)]
-    for options in ({"key_scale": 0.03, "value_scale": 0.03}, {"key_scale": scales[0], "value_scale": scales[1]}):
+    for options in ({"key_scale": 0.04, "value_scale": 0.04}, {"key_scale": scales[0], "value_scale": scales[1]}):
         cache, keys, values, lengths = empty_cache(kind, dtype, **options)
         lengths[:] = 40
         santa.append(cache, k, v)
