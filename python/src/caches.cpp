@@ -34,9 +34,8 @@ Array rows_array(nb::handle object, const char* name, nb::handle dtype, const ch
     else
       array.take_as_float8();
   }
-  const bool good =
-      array.type() == Type::float32 || array.type() == Type::float16 || array.type() == Type::bfloat16 ||
-      has_one_byte(array.type());
+  const bool good = array.type() == Type::float32 || array.type() == Type::float16 || array.type() == Type::bfloat16 ||
+                    has_one_byte(array.type());
   if (!good)
     reject(array.name() + "'s dtype", name_of(array.type()),
            "float32, float16, bfloat16 (dtype=\"bfloat16\" for its bits in uint16), int8 or float8_e4m3fn "
@@ -53,7 +52,7 @@ Array scales_array(nb::handle given, const char* name, const Array& rows, CacheL
     return {};
   }
   const std::int64_t kv_heads = rows.extent(layout == CacheLayout::token_major ? 2 : 1);
-  const bool number = given.is_none() || nb::isinstance<nb::float_>(given) || nb::isinstance<nb::int_>(given);
+  const bool number = given.is_none() || (!nb::hasattr(given, "__dlpack__") && nb::hasattr(given, "__float__"));
   const double all = !number || given.is_none() ? 1. : nb::cast<double>(nb::float_(given));
   if (number && !(all > 0. && all <= 3e38)) reject(name, santa::detail::text_of(all), "a positive finite number");
   const nb::object object = number ? filled_array(rows, {kv_heads}, all) : nb::borrow(given);
@@ -106,8 +105,9 @@ void bind_append(nb::module_& module) {
                               optional_array(numbers, "numbers of new tokens")};
         for (Array* const rows : {&tokens.keys, &tokens.values}) {
           if (cache.type() == Type::bfloat16) rows->take_as_bfloat16();
-          rows->require_rank(3, 4, "3: [batch, kv_heads, dim] or [all tokens, kv_heads, dim], or 4: [batch, tokens, "
-                                   "kv_heads, dim]");
+          rows->require_rank(3, 4,
+                             "3: [batch, kv_heads, dim] or [all tokens, kv_heads, dim], or 4: [batch, tokens, "
+                             "kv_heads, dim]");
         }
         tokens.values.require_type(tokens.keys.type());
         tokens.values.require_rank(tokens.keys.rank(), "that of new keys (" + std::to_string(tokens.keys.rank()) + ")");

@@ -72,16 +72,16 @@ Array query_array(nb::handle object, const AnyCache& cache) {
 
 Array out_array(nb::handle object, const Array& query) {
   const bool made = object.is_none();
-  Array out(made ? new_array(query, {query.extent(0), query.extent(1), query.extent(2)}, query.type()) : nb::borrow(object),
-            "out", Access::write);
+  Array out(
+      made ? new_array(query, {query.extent(0), query.extent(1), query.extent(2)}, query.type()) : nb::borrow(object),
+      "out", Access::write);
   if (query.type() == Type::bfloat16) out.take_as_bfloat16();
   out.require_rank(3, "3: [batch, heads, dim]");
   return out;
 }
 
-Clusters method_of(double bytes, double code_share, std::optional<RowBudget> keys,
-                   std::optional<RowBudget> rows, const std::string& estimate, bool value_codes, bool steered,
-                   bool chooses_codes) {
+Clusters method_of(double bytes, double code_share, std::optional<RowBudget> keys, std::optional<RowBudget> rows,
+                   const std::string& estimate, bool value_codes, bool steered, bool chooses_codes) {
   if (estimate != "telescoping" && estimate != "self_normalised")
     reject("Clusters.estimate", "\"" + estimate + "\"", "\"telescoping\" or \"self_normalised\"");
   Clusters method;
@@ -98,7 +98,8 @@ Clusters method_of(double bytes, double code_share, std::optional<RowBudget> key
 }
 
 void bind_method(nb::module_& module) {
-  nb::class_<Clusters>(module, "Clusters", R"(Draws clusters of keys by their means, rows of these by codes, and reads those.
+  nb::class_<Clusters>(module, "Clusters",
+                       R"(Draws clusters of keys by their means, rows of these by codes, and reads those.
 
 bytes        share of the bytes that exact attention reads, above what means take and up to 1
 code_share   of what means leave, how much goes to codes: 0.05 to 0.95
@@ -113,8 +114,8 @@ Numerator and denominator of the output are unbiased (docs/clusters.md). Raises 
           [](Clusters* self, double bytes, double code_share, std::optional<RowBudget> keys,
              std::optional<RowBudget> rows, const std::string& estimate, bool value_codes, bool steered,
              bool chooses_codes) {
-            new (self) Clusters(method_of(bytes, code_share, std::move(keys), std::move(rows), estimate,
-                                          value_codes, steered, chooses_codes));
+            new (self) Clusters(method_of(bytes, code_share, std::move(keys), std::move(rows), estimate, value_codes,
+                                          steered, chooses_codes));
           },
           nb::arg("bytes") = 0.125, nb::arg("code_share") = 0.67, nb::arg("keys") = nb::none(),
           nb::arg("rows") = nb::none(), nb::arg("estimate") = "telescoping", nb::arg("value_codes") = true,
@@ -146,8 +147,7 @@ Raises ValueError: name, given, accepted.)")
             }
             new (self) OwnedClusters{{}, std::move(made)};
           },
-          nb::arg("cache"), nb::kw_only(), nb::arg("chunk") = 2048, nb::arg("keys") = 16,
-          nb::arg("value_codes") = true)
+          nb::arg("cache"), nb::kw_only(), nb::arg("chunk") = 2048, nb::arg("keys") = 16, nb::arg("value_codes") = true)
       .def(
           "reset",
           [](const OwnedClusters& self, std::int64_t request, const nb::object& stream) {
@@ -246,8 +246,8 @@ struct GivenClusterRun {
   nb::object state, lse, error, statistics;
 };
 
-nb::object run(const OwnedClusterPlan& self, nb::handle query_given, const ClusteredArrays& cache,
-               nb::handle out_given, const GivenChance& chance, const GivenClusterRun& given, nb::handle cuda_stream) {
+nb::object run(const OwnedClusterPlan& self, nb::handle query_given, const ClusteredArrays& cache, nb::handle out_given,
+               const GivenChance& chance, const GivenClusterRun& given, nb::handle cuda_stream) {
   if (cache.cache->kind() != self.kind) reject("cache", cache.cache->kind(), "the plan's, " + self.kind);
   const Array query = query_array(query_given, *cache.cache);
   const Array out = out_array(out_given, query);
@@ -265,8 +265,8 @@ nb::object run(const OwnedClusterPlan& self, nb::handle query_given, const Clust
   options.lse = matrix(given.lse, "lse", numbers[0]);
   options.error = matrix(given.error, "error", numbers[1]);
   if (!given.statistics.is_none()) {
-    records = records_array(given.statistics, "statistics", sizeof(ClusterStatistics),
-                            "santa.cluster_statistics_dtype");
+    records =
+        records_array(given.statistics, "statistics", sizeof(ClusterStatistics), "santa.cluster_statistics_dtype");
     options.statistics = records_of<ClusterStatistics>(records);
   }
   if (!given.state.is_none()) options.state = nb::cast<const OwnedClusterState&>(given.state).state;
@@ -290,7 +290,8 @@ seed, step, stream, requests  as of DecodePlan.run
 On CUDA kernels may still run when this returns. Raises ValueError: name, given, accepted.)";
 
 void bind_plan(nb::module_& module) {
-  nb::class_<OwnedClusterPlan>(module, "ClusterPlan", R"(Decode attention over clusters of keys, for steps as large as this one at most.
+  nb::class_<OwnedClusterPlan>(module, "ClusterPlan",
+                               R"(Decode attention over clusters of keys, for steps as large as this one at most.
 
 method  Clusters
 query   [batch, heads, dim]: extents are looked at; at most 8 heads of a kv head draw together
@@ -308,8 +309,8 @@ Raises ValueError: name, given, accepted.)")
             {
               const Launch launch;
               with_two_byte_rows(*cache.cache, [&]<class Full>(const typename Full::Arrays& arrays) {
-                plan = ClustersOf<Full>::make_plan(space, method, query, Full(arrays), cache.keys->keys,
-                                                   {.scale = scale});
+                plan =
+                    ClustersOf<Full>::make_plan(space, method, query, Full(arrays), cache.keys->keys, {.scale = scale});
               });
             }
             new (self) OwnedClusterPlan{cache.cache->kind(), std::move(plan)};
@@ -317,10 +318,10 @@ Raises ValueError: name, given, accepted.)")
           nb::arg("method"), nb::arg("query"), nb::arg("cache"), nb::kw_only(), nb::arg("scale") = 0.F)
       .def(
           "run",
-          [](const OwnedClusterPlan& self, const nb::object& query, const ClusteredArrays& cache,
-             const nb::object& out, const nb::object& seed, const nb::object& step, const nb::object& stream,
-             const nb::object& state, const nb::object& lse, const nb::object& error, const nb::object& statistics,
-             const nb::object& requests, const nb::object& cuda_stream) {
+          [](const OwnedClusterPlan& self, const nb::object& query, const ClusteredArrays& cache, const nb::object& out,
+             const nb::object& seed, const nb::object& step, const nb::object& stream, const nb::object& state,
+             const nb::object& lse, const nb::object& error, const nb::object& statistics, const nb::object& requests,
+             const nb::object& cuda_stream) {
             return run(self, query, cache, out, {seed, step, stream, requests}, {state, lse, error, statistics},
                        cuda_stream);
           },

@@ -4,8 +4,8 @@
 #include "arrays.hpp"
 #include "caches.hpp"
 #include "session.hpp"
-#include <santa/clusters/clustered_keys.hpp>
 #include <santa/clusters/cluster_keys.hpp>
+#include <santa/clusters/clustered_keys.hpp>
 #include <santa/clusters/method.hpp>
 #include <santa/clusters/plan.hpp>
 

@@ -26,7 +26,8 @@ class ClusterPlanOf final : public AnyClusterPlan {
     const Cache cache(Full(static_cast<const typename Full::Arrays&>(any)), keys);
     if (step.query.type() == Type::float32) return run_with<float>(space, cache, step, options);
     if (step.query.type() == any.type()) return run_with<T>(space, cache, step, options);
-    santa::detail::reject("query's dtype", name_of(step.query.type()), std::string("float32 or ") + name_of(any.type()));
+    santa::detail::reject("query's dtype", name_of(step.query.type()),
+                          std::string("float32 or ") + name_of(any.type()));
   }
   [[nodiscard]] const Shape& shape() const override { return _plan.shape(); }
   [[nodiscard]] std::size_t workspace_bytes() const override { return _plan.workspace_bytes(); }
@@ -37,8 +38,7 @@ class ClusterPlanOf final : public AnyClusterPlan {
   template <class Query>
   void run_with(const Space& space, const Cache& cache, const Step& step, const ClusterRun& options) const {
     const auto query = view_of<const Query***>(step.query);
-    if (step.out.type() == Type::float32)
-      return _plan.run(space, query, cache, view_of<float***>(step.out), options);
+    if (step.out.type() == Type::float32) return _plan.run(space, query, cache, view_of<float***>(step.out), options);
     if constexpr (!std::same_as<Query, float>)
       if (step.out.type() == step.query.type())
         return _plan.run(space, query, cache, view_of<Query***>(step.out), options);

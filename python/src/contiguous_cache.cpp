@@ -66,9 +66,8 @@ void ContiguousArrays::validate(const Space& space) const {
 void ContiguousArrays::append(const Space& space, const NewTokenArrays& tokens) const {
   const ContiguousArrays written = to_write();
   const Launch launch;
-  with_rows(rows, [&]<class T, class Scales>() {
-    append_to(space, ContiguousRowsOf<T, Scales>(written), tokens, type());
-  });
+  with_rows(rows,
+            [&]<class T, class Scales>() { append_to(space, ContiguousRowsOf<T, Scales>(written), tokens, type()); });
 }
 
 void bind_contiguous_cache(nb::module_& module) {

@@ -83,9 +83,8 @@ void bind_narrow_keys(nb::module_& module) {
           [](const NarrowCopy& self, const AnyCache& cache, const nb::object& stream) {
             const Space space = space_for(stream, {});
             const Launch launch;
-            with_copy(self, cache, [&](auto of, const auto& full, const auto& keys) {
-              of.calibrate(space, full, keys);
-            });
+            with_copy(self, cache,
+                      [&](auto of, const auto& full, const auto& keys) { of.calibrate(space, full, keys); });
           },
           nb::arg("cache"), nb::kw_only(), nb::arg("cuda_stream") = nb::none(),
           "Finds the mean and the spread of each feature of the valid keys: before `encode`, and anew, with it, when "
@@ -109,9 +108,8 @@ void bind_narrow_keys(nb::module_& module) {
           [](const NarrowCopy& self, const AnyCache& cache, std::int64_t count, const nb::object& stream) {
             const Space space = space_for(stream, {});
             const Launch launch;
-            with_copy(self, cache, [&](auto of, const auto& full, const auto& keys) {
-              of.encode_newest(space, full, keys, count);
-            });
+            with_copy(self, cache,
+                      [&](auto of, const auto& full, const auto& keys) { of.encode_newest(space, full, keys, count); });
           },
           nb::arg("cache"), nb::arg("count") = 1, nb::kw_only(), nb::arg("cuda_stream") = nb::none(),
           "Encodes the last `count` valid keys of every request, that a step has written; `santa.append` to a "
@@ -141,9 +139,8 @@ PlanPointer NarrowArrays::make_plan(const Space& space, const PlanRequest& reque
   return with_full_rows(*full, what, [&]<class Full>(const typename Full::Arrays& /*arrays*/) {
     return std::visit(
         [&]<class Code>(const NarrowKeys<Code, Memory>& /*keys*/) {
-          return rescored
-                     ? santa::python::make_plan<NarrowRowsOf<Full, Code, Rescore::drawn_rows>>(space, request)
-                     : santa::python::make_plan<NarrowRowsOf<Full, Code, Rescore::none>>(space, request);
+          return rescored ? santa::python::make_plan<NarrowRowsOf<Full, Code, Rescore::drawn_rows>>(space, request)
+                          : santa::python::make_plan<NarrowRowsOf<Full, Code, Rescore::none>>(space, request);
         },
         copy->keys);
   });
@@ -153,9 +150,8 @@ void NarrowArrays::append(const Space& space, const NewTokenArrays& tokens) cons
   with_full_rows(*full, what, [&]<class Full>(const typename Full::Arrays& arrays) {
     using Element = std::remove_const_t<typename Full::key_view::value_type>;
     const typename Full::Arrays written = arrays.to_write();
-    using Writable =
-        std::conditional_t<std::is_same_v<typename Full::Arrays, PagedArrays>, PagedRowsOf<Element>,
-                           ContiguousRowsOf<Element>>;
+    using Writable = std::conditional_t<std::is_same_v<typename Full::Arrays, PagedArrays>, PagedRowsOf<Element>,
+                                        ContiguousRowsOf<Element>>;
     const Launch launch;
     std::visit([&](const auto& keys) { append_with_copy(space, Writable(written), keys, tokens, type()); }, copy->keys);
   });
@@ -163,7 +159,8 @@ void NarrowArrays::append(const Space& space, const NewTokenArrays& tokens) cons
 
 void bind_narrow_cache(nb::module_& module) {
   bind_narrow_keys(module);
-  nb::class_<NarrowArrays, AnyCache>(module, "NarrowCache", R"(A cache whose scores are made by a narrow copy of its keys.
+  nb::class_<NarrowArrays, AnyCache>(module, "NarrowCache",
+                                     R"(A cache whose scores are made by a narrow copy of its keys.
 
 cache     a ContiguousCache or PagedCache: values are its own
 keys      NarrowKeys made for it

@@ -30,19 +30,19 @@ void append_with_copy(const Space& space, const Writable& full, const NarrowKeys
 }
 
 // All of one code and cache of rows of T; and of one code.
-#define SANTA_PYTHON_NARROW_OF(Rows, T, Code)                                                                          \
-  template struct CopyOf<Rows<const T>, Code>;                                                                         \
-  template void append_with_copy<Rows<T>, Code>(const Space&, const Rows<T>&, const NarrowKeys<Code, Memory>&,         \
-                                                const NewTokenArrays&, Type);                                          \
-  template PlanPointer make_plan<NarrowRowsOf<Rows<const T>, Code, Rescore::none>>(const Space&, const PlanRequest&);  \
-  template PlanPointer make_plan<NarrowRowsOf<Rows<const T>, Code, Rescore::drawn_rows>>(const Space&,                 \
-                                                                                        const PlanRequest&);
-#define SANTA_PYTHON_NARROW(Code)                             \
-  SANTA_PYTHON_NARROW_OF(ContiguousRowsOf, bfloat16, Code)    \
-  SANTA_PYTHON_NARROW_OF(ContiguousRowsOf, half, Code)        \
-  SANTA_PYTHON_NARROW_OF(ContiguousRowsOf, float, Code)       \
-  SANTA_PYTHON_NARROW_OF(PagedRowsOf, bfloat16, Code)         \
-  SANTA_PYTHON_NARROW_OF(PagedRowsOf, half, Code)             \
+#define SANTA_PYTHON_NARROW_OF(Rows, T, Code)                                                                         \
+  template struct CopyOf<Rows<const T>, Code>;                                                                        \
+  template void append_with_copy<Rows<T>, Code>(const Space&, const Rows<T>&, const NarrowKeys<Code, Memory>&,        \
+                                                const NewTokenArrays&, Type);                                         \
+  template PlanPointer make_plan<NarrowRowsOf<Rows<const T>, Code, Rescore::none>>(const Space&, const PlanRequest&); \
+  template PlanPointer make_plan<NarrowRowsOf<Rows<const T>, Code, Rescore::drawn_rows>>(const Space&,                \
+                                                                                         const PlanRequest&);
+#define SANTA_PYTHON_NARROW(Code)                          \
+  SANTA_PYTHON_NARROW_OF(ContiguousRowsOf, bfloat16, Code) \
+  SANTA_PYTHON_NARROW_OF(ContiguousRowsOf, half, Code)     \
+  SANTA_PYTHON_NARROW_OF(ContiguousRowsOf, float, Code)    \
+  SANTA_PYTHON_NARROW_OF(PagedRowsOf, bfloat16, Code)      \
+  SANTA_PYTHON_NARROW_OF(PagedRowsOf, half, Code)          \
   SANTA_PYTHON_NARROW_OF(PagedRowsOf, float, Code)
 
 }  // namespace santa::python

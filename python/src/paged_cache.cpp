@@ -33,9 +33,12 @@ TableArrays table_arrays(nb::handle table, nb::handle lengths, nb::handle indptr
   if (!(rows && !other_of_list) && !(list && !other_of_rows))
     reject("the page table", rows || list ? "given in both forms" : "incomplete",
            "table and lengths; or indptr, indices and last_page_length");
-  TableArrays arrays{optional_array(table, "table"),     optional_array(lengths, "lengths"),
-                     optional_array(indptr, "indptr"),   optional_array(indices, "indices"),
-                     optional_array(last_page_length, "last_page_length"), length};
+  TableArrays arrays{optional_array(table, "table"),
+                     optional_array(lengths, "lengths"),
+                     optional_array(indptr, "indptr"),
+                     optional_array(indices, "indices"),
+                     optional_array(last_page_length, "last_page_length"),
+                     length};
   for (const Array* const array : {&arrays.table, &arrays.indptr, &arrays.indices, &arrays.last_page_length})
     if (array->given()) array->require_type(Type::int32);
   if (arrays.table.given()) arrays.table.require_rank(2, "2: [batch, max_pages]");
@@ -76,8 +79,7 @@ Shape PagedArrays::shape() const {
 }
 
 Shape PagedArrays::pool_shape() const {
-  return with_rows(rows,
-                   [&]<class T, class Scales>() { return PagedRowsOf<const T, Scales>(*this).pool_shape(); });
+  return with_rows(rows, [&]<class T, class Scales>() { return PagedRowsOf<const T, Scales>(*this).pool_shape(); });
 }
 
 PlanPointer PagedArrays::make_plan(const Space& space, const PlanRequest& request) const {
@@ -90,8 +92,8 @@ void PagedArrays::validate(const Space& space) const {
   const auto pool = view_of<const float****>(rows.keys);  // of any element: they are not looked at
   std::visit(
       [&]<class Table>(const Table& pages) {
-        santa::validate(space, PagedCache<View<const float****>, View<const float****>, Table>(pool, pool, pages,
-                                                                                              rows.layout));
+        santa::validate(
+            space, PagedCache<View<const float****>, View<const float****>, Table>(pool, pool, pages, rows.layout));
       },
       AnyPageTable(table).table());
 }
@@ -99,8 +101,7 @@ void PagedArrays::validate(const Space& space) const {
 void PagedArrays::append(const Space& space, const NewTokenArrays& tokens) const {
   const PagedArrays written = to_write();
   const Launch launch;
-  with_rows(rows,
-            [&]<class T, class Scales>() { append_to(space, PagedRowsOf<T, Scales>(written), tokens, type()); });
+  with_rows(rows, [&]<class T, class Scales>() { append_to(space, PagedRowsOf<T, Scales>(written), tokens, type()); });
 }
 
 void bind_paged_cache(nb::module_& module) {
@@ -111,9 +112,10 @@ void bind_paged_cache(nb::module_& module) {
              const nb::object& lengths, const nb::object& indptr, const nb::object& indices,
              const nb::object& last_page_length, std::int64_t length, const std::string& layout,
              const nb::object& dtype, const nb::object& key_scale, const nb::object& value_scale) {
-            new (self) PagedArrays(row_arrays({keys, values, layout, dtype, key_scale, value_scale},
-                                              {"[pages, page_size, kv_heads, dim]", "[pages, kv_heads, page_size, dim]"}),
-                                   table_arrays(table, lengths, indptr, indices, last_page_length, length));
+            new (self)
+                PagedArrays(row_arrays({keys, values, layout, dtype, key_scale, value_scale},
+                                       {"[pages, page_size, kv_heads, dim]", "[pages, kv_heads, page_size, dim]"}),
+                            table_arrays(table, lengths, indptr, indices, last_page_length, length));
           },
           nb::arg("keys"), nb::arg("values"), nb::arg("table") = nb::none(), nb::arg("lengths") = nb::none(),
           nb::kw_only(), nb::arg("indptr") = nb::none(), nb::arg("indices") = nb::none(),

@@ -35,9 +35,9 @@ using KeyElement = typename Cache::key_view::non_const_value_type;
 /// Caches of full rows, of two bytes or more, are decoded by all methods; others by the two that most would take, as
 /// each method is compiled for each kind of cache; those whose drawn rows are scored again by MassUnit alone.
 template <class Cache>
-inline constexpr bool has_full_rows = sizeof(KeyElement<Cache>) > 1 &&
-                                      std::same_as<typename Cache::Addresses::Element,
-                                                   typename Cache::Addresses::ScoredElement>;
+inline constexpr bool has_full_rows =
+    sizeof(KeyElement<Cache>) > 1 &&
+    std::same_as<typename Cache::Addresses::Element, typename Cache::Addresses::ScoredElement>;
 template <class Cache, class M>
 inline constexpr bool takes_method = has_full_rows<Cache> || std::same_as<M, MassUnit> ||
                                      (std::same_as<M, Exact> && !Cache::Addresses::rescored);

@@ -173,8 +173,8 @@ std::int64_t length_of_plan(const GivenMethod& method, std::int64_t length) {
   return rounded <= santa::detail::most_rows ? rounded : length;
 }
 
-nb::object decode(const GivenMethod& method, nb::handle query_given, const AnyCache& cache,
-                  nb::handle out_given, const PlanArguments& given, const RunArrays& options, nb::handle cuda_stream) {
+nb::object decode(const GivenMethod& method, nb::handle query_given, const AnyCache& cache, nb::handle out_given,
+                  const PlanArguments& given, const RunArrays& options, nb::handle cuda_stream) {
   const Array query = query_array(query_given, cache.type());
   const Shape shape = cache.shape();
   const Array out = out_array(out_given, query, shape);
@@ -289,8 +289,7 @@ void bind_plan(nb::module_& module) {
              float scale, std::optional<std::int64_t> window, std::optional<float> soft_cap,
              const nb::object& alibi_slopes, bool causal, std::int64_t keys_per_split, std::int64_t length) {
             const Array query = query_array(query_given, cache.type());
-            const PlanArguments given{scale,  window,         soft_cap,
-                                      causal, keys_per_split, slopes_array(alibi_slopes)};
+            const PlanArguments given{scale, window, soft_cap, causal, keys_per_split, slopes_array(alibi_slopes)};
             PlanRequest request = request_of(method, shape_of_step(query, cache.shape()), given);
             if (length != 0) request.shape.length = length;
             const Space space = space_for(nb::none(), query);
@@ -302,8 +301,8 @@ void bind_plan(nb::module_& module) {
             new (self) OwnedPlan{cache.kind(), given.slopes, std::move(plan)};
           },
           nb::arg("method"), nb::arg("query"), nb::arg("cache"), nb::kw_only(), nb::arg("scale") = 0.F,
-          nb::arg("window") = nb::none(), nb::arg("soft_cap") = nb::none(),
-          nb::arg("alibi_slopes") = nb::none(), nb::arg("causal") = true, nb::arg("keys_per_split") = 0, nb::arg("length") = 0)
+          nb::arg("window") = nb::none(), nb::arg("soft_cap") = nb::none(), nb::arg("alibi_slopes") = nb::none(),
+          nb::arg("causal") = true, nb::arg("keys_per_split") = 0, nb::arg("length") = 0)
       .def(
           "run",
           [](const OwnedPlan& self, const nb::object& query, const AnyCache& cache, const nb::object& out,
@@ -344,10 +343,10 @@ void bind_decode(nb::module_& module) {
          const nb::object& lengths, const nb::object& out, const std::string& layout, const nb::object& dtype,
          const nb::object& key_scale, const nb::object& value_scale, float scale, std::optional<std::int64_t> window,
          std::optional<float> soft_cap, const nb::object& alibi_slopes, bool causal, std::int64_t keys_per_split,
-         const nb::object& seed, const nb::object& step, const nb::object& stream,
-         const nb::object& state, const nb::object& sinks, const nb::object& lse, const nb::object& error,
-         const nb::object& statistics, const nb::object& center, const nb::object& requests, const nb::object& budgets,
-         const nb::object& tokens, const nb::object& trees, const nb::object& cuda_stream) {
+         const nb::object& seed, const nb::object& step, const nb::object& stream, const nb::object& state,
+         const nb::object& sinks, const nb::object& lse, const nb::object& error, const nb::object& statistics,
+         const nb::object& center, const nb::object& requests, const nb::object& budgets, const nb::object& tokens,
+         const nb::object& trees, const nb::object& cuda_stream) {
         const RunArrays options(
             {{seed, step, stream, requests}, state, sinks, lse, error, statistics, center, budgets, tokens, trees});
         const PlanArguments given{scale, window, soft_cap, causal, keys_per_split, slopes_array(alibi_slopes)};
@@ -364,11 +363,12 @@ void bind_decode(nb::module_& module) {
       nb::arg("lengths") = nb::none(), nb::arg("out") = nb::none(), nb::kw_only(), nb::arg("layout") = "token_major",
       nb::arg("dtype") = nb::none(), nb::arg("key_scale") = nb::none(), nb::arg("value_scale") = nb::none(),
       nb::arg("scale") = 0.F, nb::arg("window") = nb::none(), nb::arg("soft_cap") = nb::none(),
-      nb::arg("alibi_slopes") = nb::none(), nb::arg("causal") = true, nb::arg("keys_per_split") = 0, nb::arg("seed") = 0,
-      nb::arg("step") = 0, nb::arg("stream") = 0, nb::arg("state") = nb::none(), nb::arg("sinks") = nb::none(),
-      nb::arg("lse") = nb::none(), nb::arg("error") = nb::none(), nb::arg("statistics") = nb::none(),
-      nb::arg("center") = nb::none(), nb::arg("requests") = nb::none(), nb::arg("budgets") = nb::none(),
-      nb::arg("tokens") = nb::none(), nb::arg("trees") = nb::none(), nb::arg("cuda_stream") = nb::none(), decode_doc);
+      nb::arg("alibi_slopes") = nb::none(), nb::arg("causal") = true, nb::arg("keys_per_split") = 0,
+      nb::arg("seed") = 0, nb::arg("step") = 0, nb::arg("stream") = 0, nb::arg("state") = nb::none(),
+      nb::arg("sinks") = nb::none(), nb::arg("lse") = nb::none(), nb::arg("error") = nb::none(),
+      nb::arg("statistics") = nb::none(), nb::arg("center") = nb::none(), nb::arg("requests") = nb::none(),
+      nb::arg("budgets") = nb::none(), nb::arg("tokens") = nb::none(), nb::arg("trees") = nb::none(),
+      nb::arg("cuda_stream") = nb::none(), decode_doc);
 }
 
 }  // namespace

@@ -28,8 +28,8 @@ Array records_array(nb::handle object, const char* name, std::int64_t bytes, con
   Array array(bytes_of_records(object, name, bytes, dtype), name, Access::write);
   array.require_type(Type::uint8);
   array.require_rank(3, "3: " + extents);
-  const bool whole = array.extent(2) == bytes && array.stride(2) == 1 && array.stride(0) % bytes == 0 &&
-                     array.stride(1) % bytes == 0;
+  const bool whole =
+      array.extent(2) == bytes && array.stride(2) == 1 && array.stride(0) % bytes == 0 && array.stride(1) % bytes == 0;
   if (!whole) reject(name, "no whole records", extents + ", the last extent contiguous");
   return array;
 }

@@ -85,9 +85,8 @@ error   [batch, dim] float64, written: standard error of each feature
 
 Returns the sum. Kernels have run. Raises ValueError: name, given, accepted.)";
 
-nb::object resample(const Rule& rule, nb::handle log_weights_given, nb::handle ancestors_given,
-                    nb::handle log_evidence, nb::handle effective_sample_size, const GivenChance& chance,
-                    nb::handle cuda_stream) {
+nb::object resample(const Rule& rule, nb::handle log_weights_given, nb::handle ancestors_given, nb::handle log_evidence,
+                    nb::handle effective_sample_size, const GivenChance& chance, nb::handle cuda_stream) {
   const Array log_weights = log_weights_array(log_weights_given);
   const std::int64_t samples = std::visit(
       [](const auto& r) {
@@ -129,9 +128,8 @@ DrawnArrays draw_distinct(std::int64_t k, nb::handle log_weights_given, bool exa
   const Space space = space_for(cuda_stream, log_weights);
   {
     const Launch launch;
-    with_log_weights(log_weights, [&](const auto& weights) {
-      santa::draw_distinct(space, k, weights, drawn_of(drawn), options);
-    });
+    with_log_weights(log_weights,
+                     [&](const auto& weights) { santa::draw_distinct(space, k, weights, drawn_of(drawn), options); });
   }
   return drawn;
 }
@@ -233,8 +231,8 @@ count                   [batch] int64)")
       },
       nb::arg("rule"), nb::arg("log_weights"), nb::arg("ancestors") = nb::none(), nb::kw_only(),
       nb::arg("log_evidence") = nb::none(), nb::arg("effective_sample_size") = nb::none(), nb::arg("seed") = 0,
-      nb::arg("step") = 0, nb::arg("stream") = 0, nb::arg("requests") = nb::none(),
-      nb::arg("cuda_stream") = nb::none(), resample_doc);
+      nb::arg("step") = 0, nb::arg("stream") = 0, nb::arg("requests") = nb::none(), nb::arg("cuda_stream") = nb::none(),
+      resample_doc);
   module.def(
       "draw_distinct",
       [](std::int64_t k, const nb::object& log_weights, bool exact_sum, const nb::object& log_sum,

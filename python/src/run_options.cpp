@@ -31,7 +31,8 @@ WholeNumber whole_number(nb::handle number, const char* name) {
 }
 
 ChanceArrays::ChanceArrays(const GivenChance& given) : _stream(whole_number(given.stream, "stream")) {
-  const auto take = [&]<class T>(nb::handle object, const char* name, Type type, RunScalar<T, Memory>& to, Array& keep) {
+  const auto take = [&]<class T>(nb::handle object, const char* name, Type type, RunScalar<T, Memory>& to,
+                                 Array& keep) {
     if (!nb::hasattr(object, "__dlpack__")) {
       to = whole_number(object, name).as<T>(name);
       return;

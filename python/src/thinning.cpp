@@ -133,7 +133,8 @@ void bind_thinning(nb::module_& module) {
       },
       nb::arg("log_weights"), nb::arg("rows"), nb::arg("drawn"), nb::kw_only(), nb::arg("kernel") = "gaussian",
       nb::arg("bandwidth") = 0., nb::arg("scores") = nb::none(),
-      "The most that an average over drawn rows is off from one over all, of functions whose norm in the kernel's space "
+      "The most that an average over drawn rows is off from one over all, of functions whose norm in the kernel's "
+      "space "
       "is 1; with scores from the target's. Arguments as of thin_rows; n^2 kernels.");
 }
 

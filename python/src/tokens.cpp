@@ -40,8 +40,8 @@ nb::object run(const TokenSampler<Space>& sampler, nb::handle hidden_given, nb::
   const Array hidden = matrix_array(hidden_given, "hidden", "2: [batch, dim]");
   const Array weights = matrix_array(weights_given, "weights", "2: [vocab, dim]");
   if (hidden.type() != Type::float32 && hidden.type() != weights.type())
-    reject("hidden's dtype", name_of(hidden.type()), std::string("float32, or that of weights (") +
-                                                         name_of(weights.type()) + ")");
+    reject("hidden's dtype", name_of(hidden.type()),
+           std::string("float32, or that of weights (") + name_of(weights.type()) + ")");
   const Array tokens = tokens_given.is_none() ? Array(new_array(hidden, {hidden.extent(0)}, Type::int64), "tokens")
                                               : Array(tokens_given, "tokens", Access::write);
   tokens.require_type(Type::int64);

@@ -1,5 +1,8 @@
 """Caches in pages, with scales and with narrow copies beside attention in double precision; appending to them."""
 
+import gc
+import sys
+
 import ml_dtypes
 import numpy as np
 import pytest
@@ -133,7 +136,7 @@ def test_rows_of_one_byte_with_scales(element, query):
         assert error(out, expected) < 5e-6
     # Scales of heads, and one of all.
     scale = np.array([0.5, 2.0], np.float32)
-    out = santa.decode(santa.Exact(), p.query, keys, values, key_scale=scale, value_scale=0.25, scale=0.01)
+    out = santa.decode(santa.Exact(), p.query, keys, values, key_scale=scale, value_scale=np.float32(0.25), scale=0.01)
     expected, _ = attention(p.query, keys.astype(np.float32) * scale[:, None], values.astype(np.float32) * 0.25, scale=0.01)
     assert error(out, expected) < 5e-6
     sampled = santa.decode(santa.MassUnit(rows=10**6), p.query, keys, values, key_scale=scale, value_scale=0.25, scale=0.01)
@@ -210,6 +213,23 @@ def test_rescored_steps_are_right_on_average():
     given = np.mean([plan.run(p.query, cache, seed=seed) for seed in range(2000)], axis=0)
     alone = error(plan.run(p.query, cache, seed=1), expected)
     assert error(given, expected) < min(0.02, alone / 5)
+
+
+def test_caches_and_plans_keep_what_they_read():
+    p = Problem()
+    expected, _ = attention(p.query, p.keys, p.values)
+    full = santa.ContiguousCache(p.keys.copy(), p.values.copy())
+    copy = santa.NarrowKeys(full, "int8")
+    copy.calibrate(full)
+    copy.encode(full)
+    cache = santa.NarrowCache(full, copy)
+    slopes = np.zeros(6, np.float32)
+    plan = santa.DecodePlan(santa.MassUnit(rows=10**6), p.query, cache, alibi_slopes=slopes)
+    before = sys.getrefcount(full), sys.getrefcount(slopes)
+    del full, copy, slopes
+    gc.collect()
+    assert error(plan.run(p.query, cache), expected) < 2e-6
+    assert before[0] > 2 and before[1] > 2
 
 
 def test_narrow_caches_refuse():
