@@ -298,7 +298,7 @@ class NarrowCache(Cache):
 
 def append(cache: Cache, keys: object, values: object, numbers: object | None = None, *, cuda_stream: object | None = None) -> None:
     """
-    Writes the new tokens of all requests to a cache, one kernel's worth of them.
+    Writes the new tokens of all requests to a cache, in one kernel; two with a copy.
 
     The cache's lengths, and its page table, count the new tokens already: these become the last rows of their requests.
 

@@ -44,6 +44,14 @@ Array rows_array(nb::handle object, const char* name, nb::handle dtype, const ch
   return array;
 }
 
+/// Whether it is one number: of Python's, or of NumPy's and others', which have a shape without extents.
+bool is_number(nb::handle object) {
+  if (!nb::hasattr(object, "__float__")) return false;
+  if (!nb::hasattr(object, "shape")) return true;
+  const nb::object shape = object.attr("shape");
+  return nb::len(shape) == 0;
+}
+
 /// Scales: a number for all rows is one for each kv head.
 Array scales_array(nb::handle given, const char* name, const Array& rows, CacheLayout layout) {
   if (!has_one_byte(rows.type())) {
@@ -52,7 +60,7 @@ Array scales_array(nb::handle given, const char* name, const Array& rows, CacheL
     return {};
   }
   const std::int64_t kv_heads = rows.extent(layout == CacheLayout::token_major ? 2 : 1);
-  const bool number = given.is_none() || (!nb::hasattr(given, "__dlpack__") && nb::hasattr(given, "__float__"));
+  const bool number = given.is_none() || is_number(given);
   const double all = !number || given.is_none() ? 1. : nb::cast<double>(nb::float_(given));
   if (number && !(all > 0. && all <= 3e38)) reject(name, santa::detail::text_of(all), "a positive finite number");
   const nb::object object = number ? filled_array(rows, {kv_heads}, all) : nb::borrow(given);
@@ -81,7 +89,7 @@ void bind_shape(nb::module_& module) {
       .def("__repr__", &repr_of_shape);
 }
 
-constexpr const char* append_doc = R"(Writes the new tokens of all requests to a cache, one kernel's worth of them.
+constexpr const char* append_doc = R"(Writes the new tokens of all requests to a cache, in one kernel; two with a copy.
 
 The cache's lengths, and its page table, count the new tokens already: these become the last rows of their requests.
 

@@ -374,7 +374,7 @@ def test_linear_biases():
     p = Problem()
     slopes = np.array([0.0, 0.01, 0.1, 0.5, 2.0, -0.01], np.float32)
     offsets = np.arange(200)[None, :] - (LENGTHS[:, None] - 1)
-    def expected(soft_cap=None):
+    def expected(soft_cap=None, slopes=slopes):
         scores = np.einsum("bhd,blhd->bhl", p.query.astype(np.float64), p.keys.astype(np.float64).repeat(3, axis=2)) / 8
         if soft_cap:
             scores = soft_cap * np.tanh(scores / soft_cap)
@@ -387,6 +387,8 @@ def test_linear_biases():
         assert error(santa.decode(santa.Exact(), p.query, cache, alibi_slopes=slopes), expected()) < 5e-6
         plan = santa.DecodePlan(santa.Exact(), p.query, cache, alibi_slopes=slopes, soft_cap=2.0)
         assert error(plan.run(p.query, cache), expected(2.0)) < 5e-6
+        steeper = 2 * slopes  # of another array: `decode` keeps its plans
+        assert error(santa.decode(santa.Exact(), p.query, cache, alibi_slopes=steeper), expected(None, steeper)) < 5e-6
     with pytest.raises(ValueError, match=r"Alibi.slopes.extent\(0\) is 5; accepted: the plan's heads \(6\)"):
         santa.decode(santa.Exact(), p.query, p.keys, p.values, alibi_slopes=slopes[:5])
 

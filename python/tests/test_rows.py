@@ -169,8 +169,15 @@ def test_thinned_rows_stay_near_all(weights):
     assert off < 0.3 * np.mean(independent)
     if weights == "simplex":
         assert np.allclose(own @ rows[kept], part @ rows, atol=1e-12) and (own > 0).all()
+        held = santa.thin_rows(24, log_weights, rows, weights="simplex", moments=rows**2)
+        kept, own = held.rows[0, : held.count[0]], held.weights[0, : held.count[0]]
+        assert np.allclose(own @ rows[kept] ** 2, part @ rows**2, atol=1e-12)
     else:
         assert np.allclose(own * 24, np.rint(own * 24))
+        other = santa.thin_rows(24, log_weights, rows, bandwidth=1.5, seed=2, oversampling=0)
+        assert not np.array_equal(other.rows, drawn.rows)
+        other = santa.thin_rows(24, log_weights, rows, bandwidth=1.5, seed=3)
+        assert not np.array_equal(other.rows, drawn.rows)
 
 
 def test_rows_are_thinned_to_a_target():
