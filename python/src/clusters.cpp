@@ -167,6 +167,9 @@ Raises ValueError: name, given, accepted.)")
       .def_prop_ro("bytes", [](const OwnedClusters& self) {
         return ClusteredKeys<Memory>::bytes(self.keys.shape(), self.keys.layout());
       });
+}
+
+void bind_making(nb::module_& module) {
   nb::class_<ClusteredArrays>(module, "ClusteredCache", "A cache and the ClusteredKeys that were made for it.")
       .def(
           "__init__",
@@ -341,6 +344,7 @@ Raises ValueError: name, given, accepted.)")
 void bind_clusters(nb::module_& module) {
   bind_method(module);
   bind_keys(module);
+  bind_making(module);
   bind_state(module);
   bind_plan(module);
 }
