@@ -81,14 +81,15 @@ def test_ancestors_as_weighted_rows():
     drawn = santa.list_ancestors(ancestors, exact_sum=True)
     values = np.random.default_rng(2).standard_normal((500, 7))
     error = np.zeros((2, 7))
-    mean = santa.gather_add(drawn, values, center=np.zeros((2, 7)), error=error)
+    center = np.broadcast_to(values.mean(axis=0), (2, 7))
+    mean = santa.gather_add(drawn, values, center=center, error=error)
     for b in range(2):
         rows, counts = np.unique(ancestors[b], return_counts=True)
         n = drawn.count[b]
         assert np.array_equal(drawn.rows[b, :n], rows)
         assert np.allclose(drawn.weights[b, :n], counts / 200, atol=1e-15) and drawn.weights[b, :n].sum() == 1
         assert np.allclose(mean[b], values[ancestors[b]].mean(axis=0), atol=1e-14)
-        assert np.allclose(error[b], np.sqrt((values[ancestors[b]] ** 2).mean(axis=0) / 200))
+        assert np.allclose(error[b], np.sqrt(((values[ancestors[b]] - center[b]) ** 2).mean(axis=0) / 200))
     each = np.stack([values, 2 * values]).astype(np.float32)
     assert np.allclose(santa.gather_add(drawn, each)[1], 2 * mean[1], atol=1e-6)
 
