@@ -15,6 +15,11 @@ Kokkos::View<const T*, Memory> list_for_run(const Array& array, const char* acce
   return list_of<const T>(array, accepted);
 }
 
+DecodeState<Memory> state_of(nb::handle object) {
+  if (!nb::isinstance<OwnedState>(object)) reject("state", text_of(object), "None or a DecodeState");
+  return nb::cast<const OwnedState&>(object).state;
+}
+
 bool is_number(nb::handle object) { return nb::isinstance<nb::int_>(object) || nb::hasattr(object, "__index__"); }
 
 /// NumPy's arrays of records have no DLPack; their bytes do, [batch, kv_heads, bytes].
@@ -52,7 +57,7 @@ RunArrays::RunArrays(const GivenOptions& given) {
   take_number(given.seed, "seed", Type::int64, _options.seed);
   take_number(given.step, "step", Type::int32, _options.step);
   _options.stream = whole_number(given.stream, "stream");
-  if (!given.state.is_none()) _options.state = nb::cast<const OwnedState&>(given.state).state;
+  if (!given.state.is_none()) _options.state = state_of(given.state);
   take_head_numbers(given.lse, "lse", _options.lse);
   take_head_numbers(given.error, "error", _options.error);
   take_statistics(given.statistics);
