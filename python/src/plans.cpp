@@ -338,6 +338,8 @@ void bind_decode(nb::module_& module) {
         if (nb::isinstance<ContiguousArrays>(keys)) {
           if (!values.is_none() || !lengths.is_none())
             reject("values or lengths", "given", "None: keys is a cache, which has them");
+          if (layout != "token_major" || !dtype.is_none())
+            reject("layout or dtype", "given", "neither: keys is a cache, which has them");
           return decode(method, query, nb::cast<const ContiguousArrays&>(keys), out, given, options, cuda_stream);
         }
         return decode(method, query, contiguous_arrays(keys, values, lengths, layout, dtype), out, given, options,

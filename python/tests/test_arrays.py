@@ -228,3 +228,10 @@ def test_lse_contains_the_sink():
     santa.decode(santa.Exact(), p.query, p.keys, p.values, lse=plain)
     santa.decode(santa.Exact(), p.query, p.keys, p.values, lse=with_sinks, sinks=sinks)
     assert np.allclose(with_sinks, np.logaddexp(plain, sinks), atol=1e-5)
+
+
+@pytest.mark.parametrize("given", [{"layout": "head_major"}, {"layout": "bogus"}, {"dtype": "bfloat16"}])
+def test_a_cache_has_its_layout_and_dtype(given):
+    p = Problem()
+    with pytest.raises(ValueError, match=f"{next(iter(given))}.* given; accepted: .*: keys is a cache"):
+        santa.decode(santa.Exact(), p.query, santa.ContiguousCache(p.keys, p.values), **given)

@@ -419,7 +419,8 @@ def test_the_example_writes_both_texts(tmp_path: Any, monkeypatch: Any, capsys: 
     words = {f"w{i}": i for i in range(SIZES["vocab_size"])}
     words_only = tokenizers.Tokenizer(tokenizers.models.WordLevel(words, unk_token="w0"))
     words_only.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
-    transformers.PreTrainedTokenizerFast(tokenizer_object=words_only).save_pretrained(tmp_path)
+    names = ["input_ids", "attention_mask"]  # as Llama's has them
+    transformers.PreTrainedTokenizerFast(tokenizer_object=words_only, model_input_names=names).save_pretrained(tmp_path)
     make_model("llama").save_pretrained(tmp_path)
     (tmp_path / "prompt.txt").write_text(" ".join(f"w{5 * i % 89}" for i in range(600)))
     example = Path(__file__).resolve().parent.parent / "examples" / "generate.py"
