@@ -33,10 +33,11 @@ from ._visible_keys import Span, make_mask, spans_of
 # Options of an attention function that change what it computes, and that santa has no place for: indices and
 # block_indices are the keys of sparse attention, sinks are a token's own.
 _REFUSED = ("position_bias", "head_mask", "output_attentions", "indices", "block_indices", "sinks")
-# Tensors that change nothing: the mask says what they say. Of any other it is not known.
+# Tensors that change nothing: the mask says what they say, or losses are made of them. Of any other it is not known.
 _TENSORS_TAKEN = (
     *("s_aux", "position_ids", "cache_position"),
-    *("cu_seq_lens_q", "cu_seq_lens_k", "max_length_q", "max_length_k"),
+    *("cu_seq_lens_q", "cu_seq_lens_k", "max_length_q", "max_length_k", "seq_idx"),
+    *("num_items_in_batch", "shift_labels"),
 )
 _RECORD_BYTES = np.dtype(santa.statistics_dtype).itemsize
 

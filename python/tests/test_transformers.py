@@ -381,7 +381,8 @@ def test_what_is_not_supported_is_refused(options: dict[str, Any], says: str, ex
 
 
 def test_options_that_change_nothing_are_taken(exact: Any) -> None:
-    options = {"position_ids": torch.zeros(1, 1, dtype=torch.int64), "indices": None, "use_cache": True}
+    tensors = {name: torch.zeros(1, dtype=torch.int64) for name in ("position_ids", "num_items_in_batch")}
+    options = {**tensors, "indices": None, "use_cache": True}
     assert call(exact, *make_step(), **options).equal(call(exact, *make_step()))
 
 
