@@ -375,6 +375,7 @@ class DecodePlan:
         state       a DecodeState, for MassUnit
         sinks       [heads] float32: logits beside the scores; a head's output is N / (Z + e^sink)
         lse         [batch, heads] or [batch, tokens, heads] float32, written: natural log-sum-exp of the scores
+                    and of the sink where there is one
         error       the same: estimated L2 norm of the error of out
         statistics  [batch, kv_heads] of santa.statistics_dtype, or their bytes [batch, kv_heads, 24] as uint8, written
         center      [batch, kv_heads, values' dim] float32: a control variate, such as the mean value row

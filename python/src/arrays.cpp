@@ -35,15 +35,29 @@ std::optional<Bits> bits_of(nb::handle object) {
   return std::nullopt;
 }
 
-/// Raises what the array itself says of why it cannot be had, where it says anything.
+/// What an array says of why it cannot be had, or nothing.
+std::string said_by(nb::handle object) {
+  if (!nb::hasattr(object, "__dlpack__")) return {};
+  try {
+    object.attr("__dlpack__")();
+  } catch (const nb::python_error& error) {
+    if (!error.matches(PyExc_Exception)) throw;
+    return ", which says: " + text_of(error.value());
+  }
+  return {};
+}
+
 [[noreturn]] void reject_array(nb::handle object, const char* name, Access access) {
-  if (nb::hasattr(object, "__dlpack__") && access == Access::read) object.attr("__dlpack__")();
-  const bool writes = access == Access::write && nb::hasattr(object, "__dlpack__");
-  reject(name, (writes ? "a read-only " : "a ") + type_of(object),
-         writes ? "an array that can be written" : "an array of NumPy, PyTorch, CuPy, JAX or another with DLPack");
+  nb::ndarray<nb::ro> read_only;
+  if (access == Access::write && nb::try_cast(object, read_only, false))
+    reject(name, "a read-only " + type_of(object), "an array that can be written");
+  reject(name, "a " + type_of(object) + said_by(object),
+         "an array of NumPy, PyTorch, CuPy, JAX or another with DLPack");
 }
 
 nb::ndarray<> take(nb::handle object, const char* name, Access access) {
+  if (nb::hasattr(object, "mask") && nb::hasattr(object, "filled"))  // NumPy's: DLPack has no place for the mask
+    reject(name, "a masked " + type_of(object), "an array without a mask: .filled(...) or .data is one");
   nb::ndarray<> held;
   if (access == Access::write) {
     if (!nb::try_cast(object, held, false)) reject_array(object, name, access);

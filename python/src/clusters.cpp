@@ -272,7 +272,11 @@ nb::object run(const OwnedClusterPlan& self, nb::handle query_given, const Clust
         records_array(given.statistics, "statistics", sizeof(ClusterStatistics), "santa.cluster_statistics_dtype");
     options.statistics = records_of<ClusterStatistics>(records);
   }
-  if (!given.state.is_none()) options.state = nb::cast<const OwnedClusterState&>(given.state).state;
+  if (!given.state.is_none()) {
+    if (!nb::isinstance<OwnedClusterState>(given.state))
+      reject("state", text_of(given.state), "None or a ClusterState");
+    options.state = nb::cast<const OwnedClusterState&>(given.state).state;
+  }
   const Space space = space_for(cuda_stream, query);
   {
     const Launch launch;

@@ -269,6 +269,7 @@ stream      0 to 65535, usually the layer: streams draw independently
 state       a DecodeState, for MassUnit
 sinks       [heads] float32: logits beside the scores; a head's output is N / (Z + e^sink)
 lse         [batch, heads] or [batch, tokens, heads] float32, written: natural log-sum-exp of the scores
+            and of the sink where there is one
 error       the same: estimated L2 norm of the error of out
 statistics  [batch, kv_heads] of santa.statistics_dtype, or their bytes [batch, kv_heads, 24] as uint8, written
 center      [batch, kv_heads, values' dim] float32: a control variate, such as the mean value row
@@ -354,6 +355,7 @@ void bind_decode(nb::module_& module) {
           for (const nb::object& object : {values, lengths, dtype, key_scale, value_scale})
             if (!object.is_none())
               reject("values, lengths, dtype or a scale", "given", "None: keys is a cache, which has them");
+          if (layout != "token_major") reject("layout", "given", "none: keys is a cache, which has one");
           return decode(method, query, nb::cast<const AnyCache&>(keys), out, given, options, cuda_stream);
         }
         const GivenRows rows{keys, values, layout, dtype, key_scale, value_scale};

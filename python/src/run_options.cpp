@@ -16,6 +16,11 @@ Kokkos::View<const T*, Memory> list_for_run(const Array& array, const char* acce
   return list_of<const T>(array, accepted);
 }
 
+DecodeState<Memory> state_of(nb::handle object) {
+  if (!nb::isinstance<OwnedState>(object)) reject("state", text_of(object), "None or a DecodeState");
+  return nb::cast<const OwnedState&>(object).state;
+}
+
 bool is_number(nb::handle object) { return nb::isinstance<nb::int_>(object) || nb::hasattr(object, "__index__"); }
 
 }  // namespace
@@ -51,7 +56,7 @@ ChanceArrays::ChanceArrays(const GivenChance& given) : _stream(whole_number(give
 
 RunArrays::RunArrays(const GivenOptions& given) : _chance(given.chance) {
   _chance.put_into(_options);
-  if (!given.state.is_none()) _options.state = nb::cast<const OwnedState&>(given.state).state;
+  if (!given.state.is_none()) _options.state = state_of(given.state);
   take_head_numbers(given.lse, "lse", _options.lse);
   take_head_numbers(given.error, "error", _options.error);
   take_statistics(given.statistics);

@@ -178,3 +178,60 @@ def test_empty_batches_and_caches():
     assert out.shape == (0, 6, 64)
     out = santa.decode(santa.MassUnit(), p.query, p.keys[:, :0], p.values[:, :0])
     assert not out.any()
+
+
+@pytest.mark.parametrize("make", [
+    lambda keys: keys.astype(">f4"),
+    lambda keys: keys.astype(object),
+    lambda keys: np.zeros(keys.shape, [("x", "i1"), ("y", "f4")]),
+    lambda keys: np.ma.masked_array(keys, keys > 1),
+    lambda keys: np.ma.masked_array(keys).astype(ml_dtypes.bfloat16),
+])  # fmt: skip
+@pytest.mark.parametrize("name", ["keys", "out", "seed"])
+def test_arrays_that_dlpack_does_not_have_are_refused(make, name):
+    p = Problem()
+    arrays = {"query": p.query, "keys": p.keys, "values": p.values, name: make(p.keys)}
+    with pytest.raises(ValueError, match=f"^santa: {name} is a .*; accepted: an array"):
+        santa.decode(santa.Exact(), **arrays)
+
+
+def test_tensors_without_memory_are_refused():
+    torch = pytest.importorskip("torch")
+    p = Problem()
+    for keys in (torch.zeros(p.keys.shape, device="meta"), torch.from_numpy(p.keys).to_sparse()):
+        with pytest.raises(ValueError, match="^santa: keys"):
+            santa.decode(santa.Exact(), p.query, keys, p.values)
+
+
+def test_other_objects_are_no_states():
+    p = Problem()
+    for state in (3, "x", santa.MassUnit()):
+        with pytest.raises(ValueError, match="^santa: state is .*; accepted: None or a DecodeState$"):
+            santa.decode(santa.MassUnit(), p.query, p.keys, p.values, state=state)
+
+
+def test_outputs_are_of_the_framework_of_a_derived_class():
+    torch = pytest.importorskip("torch")
+
+    class Own(torch.Tensor):
+        pass
+
+    p = Problem()
+    query = torch.from_numpy(p.query).as_subclass(Own)
+    assert isinstance(santa.decode(santa.Exact(), query, p.keys, p.values), torch.Tensor)
+
+
+def test_lse_contains_the_sink():
+    p = Problem()
+    plain, with_sinks = (np.zeros((2, 6), np.float32) for _ in range(2))
+    sinks = np.linspace(-2, 9, 6, dtype=np.float32)
+    santa.decode(santa.Exact(), p.query, p.keys, p.values, lse=plain)
+    santa.decode(santa.Exact(), p.query, p.keys, p.values, lse=with_sinks, sinks=sinks)
+    assert np.allclose(with_sinks, np.logaddexp(plain, sinks), atol=1e-5)
+
+
+@pytest.mark.parametrize("given", [{"layout": "head_major"}, {"layout": "bogus"}, {"dtype": "bfloat16"}])
+def test_a_cache_has_its_layout_and_dtype(given):
+    p = Problem()
+    with pytest.raises(ValueError, match=f"{next(iter(given))}.* given; accepted: .*: keys is a cache"):
+        santa.decode(santa.Exact(), p.query, santa.ContiguousCache(p.keys, p.values), **given)
