@@ -79,9 +79,10 @@ struct KernelContext {
   [[nodiscard]] KOKKOS_FUNCTION Stage stage(const Group& group, float* scratch, const Unit& unit) const {
     return stages.template stage<Extents>(group, arguments, unit, scratch, group_scratch(group, scratch));
   }
-  /// The running state of a group that draws rows of a unit.
-  [[nodiscard]] KOKKOS_FUNCTION State state(const Group& group, Stage& stage, float* scratch, const Unit& unit) const {
-    return State(group, stage, group_scratch(group, scratch) + own_floats(), arguments, unit);
+  /// The running state of a group that draws rows of a unit: that of the context, or another in its place.
+  template <class Own = State>
+  [[nodiscard]] KOKKOS_FUNCTION Own state(const Group& group, Stage& stage, float* scratch, const Unit& unit) const {
+    return Own(group, stage, group_scratch(group, scratch) + own_floats(), arguments, unit);
   }
 
   /// The state of a group.

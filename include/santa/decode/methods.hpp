@@ -163,6 +163,12 @@ struct Recipe<MassUnitOf<draws>> {
   }
 };
 
+/// Whether kernels without error bars draw for all heads together.
+template <class Context>
+inline constexpr bool in_products = requires {
+  requires Context::Stage::draws_jointly;
+};
+
 /// What the rules have in common that score in a first pass and draw `samples` points a head in a second.
 template <class M>
 struct PointRecipe {
@@ -185,6 +191,13 @@ struct PointRecipe {
       launch("santa::prefix", space, all_heads(context.arguments), PrefixKernel<KeylessOf<Context>>(keyless(context)));
     }
   }
+  /// The second pass of rules that draw in runs of keys as well.
+  template <template <class> class Rule, class Space, class Context>
+  static void draw(const char* label, const Space& space, const Context& context) {
+    if constexpr (in_products<Context>)
+      if (!context.arguments.with_spread) return sweep<Rule, true>(label, space, context.joint());
+    sweep<Rule, true>(label, space, context);
+  }
   template <class Work, class Space, class Context>
   static void for_each_head(const char* label, const Space& space, const Context& context) {
     launch(label, space, context.arguments.slice_rows(), HeadKernel<KeylessOf<Context>, Work>(keyless(context)));
@@ -198,7 +211,7 @@ struct Recipe<Systematic> : PointRecipe<Systematic> {
   template <class Space, class Context>
   static void run(const Space& space, const Context& context, bool /*first_step*/) {
     score(space, context);
-    sweep<SystematicRule, true>("santa::systematic", space, context);
+    draw<SystematicRule>("santa::systematic", space, context);
   }
 };
 

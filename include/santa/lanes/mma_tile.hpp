@@ -11,6 +11,7 @@
 #include <santa/lanes/panel_ring.hpp>
 #include <santa/lanes/product_lanes.hpp>
 #include <santa/lanes/tile_rows.hpp>
+#include <santa/lanes/tile_runs.hpp>
 
 #include <Kokkos_Core.hpp>
 
@@ -86,6 +87,8 @@ class MmaTile {
   using Joint = JointScores<heads_max>;
   using Queue = OperandQueue<heads_max, typename Sums::Factor, Group::queue_capacity>;
   static constexpr bool draws_jointly = Sums::any_weight && !scaled;
+  /// How a lane sees scores that are stored, where heads draw together.
+  using Runs = TileRuns<heads_max>;
 
   /// The same in this order, not yet times their factors.
   template <class Rows, class Coming, class DrawnRows>

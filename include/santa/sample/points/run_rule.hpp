@@ -1,0 +1,110 @@
+// Rules that draw by points in a cumulative sum, where a lane sees a run of keys of one of several tiles.
+#pragma once
+
+#include <santa/core/build.hpp>
+#include <santa/lanes/math.hpp>
+#include <santa/sample/points/arguments.hpp>
+#include <santa/sample/points/places.hpp>
+#include <santa/sample/points/tile_masses.hpp>
+#include <santa/sample/points/unit_points.hpp>
+#include <santa/schedule/unit.hpp>
+
+#include <Kokkos_Core.hpp>
+
+#include <cstdint>
+
+namespace santa::detail::inline SANTA_BUILD {
+
+/// Draws what PointRule draws, from several tiles at once: what there is once a tile and head is found and handed round
+/// for all of them together, and a lane adds up the masses of its own keys. Without error bars. `Runs`: TileRuns.
+template <class Group, class Runs, template <class> class Points>
+class RunRule : public UnitPoints<Group, Points> {
+  using Base = UnitPoints<Group, Points>;
+  using Base::_group, Base::_arguments, Base::_unit, Base::_every_row, Base::_points, Base::_unit_weight;
+  using Word = std::uint32_t;
+  static constexpr int heads = Group::max_heads;
+  static constexpr std::int64_t turn = Group::groups_per_team * Group::size;
+
+ public:
+  /// Keys from the first of a group's tiles to that of those that it draws from next.
+  static constexpr std::int64_t step = Runs::tiles * turn;
+
+  using Base::Base;
+
+  /// Draws from the group's tiles that begin at first, first + turn, ...: the weights of a lane's keys, 0 for those that
+  /// a head has not drawn. Returns which of the keys any head has.
+  KOKKOS_FORCEINLINE_FUNCTION std::uint32_t draw(std::int64_t first, typename Runs::Numbers& weight) {
+    const std::int64_t own = first + Runs::tile() * turn;
+    const bool inside = own < _unit.end;
+    load(inside ? own : first, weight);
+    if (own + step < _unit.end) Runs::prefetch(scores_of(Runs::part()) + own + step);
+    if (_every_row) return draw_every_row(inside, weight);
+    const bool is_head = Runs::part() < _unit.heads;
+    const auto number = static_cast<std::uint32_t>(first / tile_keys);
+    const std::uint32_t of_tile = number + static_cast<std::uint32_t>(Runs::tile() * Group::groups_per_team);
+    const auto tiles = this->find_tiles(is_head ? Runs::part() : 0, is_head ? of_tile : ~0U, number);
+    if (!_group.any(tiles.last > tiles.first)) return 0;
+    std::uint32_t drawn = 0;
+    SANTA_UNROLL(heads)
+    for (int head = 0; head < heads; ++head) drawn |= count(tiles, head, weight[head]);
+    return drawn;
+  }
+
+ private:
+  [[nodiscard]] KOKKOS_FUNCTION const float* scores_of(int head) const {
+    return _arguments.scores + _unit.head_row(_arguments, head) * _arguments.tiles * tile_keys;
+  }
+  KOKKOS_FORCEINLINE_FUNCTION void load(std::int64_t tile, typename Runs::Numbers& score) const {
+    SANTA_UNROLL(heads)
+    for (int head = 0; head < heads; ++head) Runs::load(scores_of(head) + tile, score[head]);
+  }
+
+  /// Turns scores of a head into weights of the rows that its points fall on.
+  KOKKOS_FORCEINLINE_FUNCTION std::uint32_t count(const typename Base::Tiles& tiles, int head,
+                                                  float (&number)[Runs::keys]) const {
+    const float reference = Runs::of_head(tiles.reference, head);
+    Word sum[Runs::keys];
+    SANTA_UNROLL(Runs::keys)
+    for (int k = 0; k < Runs::keys; ++k)
+      sum[k] = key_masses<Group>(number[k], reference) + (k > 0 ? sum[k - 1] : 0U);
+    const Word before = Runs::sum_of_runs(sum[Runs::keys - 1]) - sum[Runs::keys - 1];
+    const PlaceLine<std::uint64_t, std::uint32_t> line{Runs::of_head(tiles.begin, head), Runs::of_head(tiles.ratio, head),
+                                                       Runs::of_head(tiles.mass, head), Runs::of_head(tiles.shift, head)};
+    const std::int32_t last = Runs::of_head(tiles.last, head);
+    std::int32_t below[Runs::keys];
+    SANTA_UNROLL(Runs::keys)
+    for (int k = 0; k < Runs::keys; ++k) {
+      const Word at = before + sum[k];
+      below[k] = at < line.mass ? _points.below(head, places_on<Group>(line, at)) : last;
+    }
+    std::int32_t previous = Runs::previous(below[Runs::keys - 1], Runs::of_head(tiles.first, head));
+    const float unit_weight = _unit_weight.get(head);
+    std::uint32_t drawn = 0;
+    SANTA_UNROLL(Runs::keys)
+    for (int k = 0; k < Runs::keys; ++k) {
+      const std::int32_t points = below[k] - previous;
+      previous = below[k];
+      number[k] = static_cast<float>(points) * unit_weight;
+      drawn |= (points > 0 ? 1U : 0U) << k;
+    }
+    return drawn;
+  }
+
+  /// All rows at their own weights. NaN is read: it must show.
+  KOKKOS_FUNCTION std::uint32_t draw_every_row(bool inside, typename Runs::Numbers& number) const {
+    std::uint32_t drawn = 0;
+    SANTA_UNROLL(heads)
+    for (int head = 0; head < heads; ++head) {
+      const bool some = inside && head < _unit.heads;
+      const float reference = this->initial_reference(head);
+      SANTA_UNROLL(Runs::keys)
+      for (int k = 0; k < Runs::keys; ++k) {
+        drawn |= (some && number[head][k] != -lanes::infinity ? 1U : 0U) << k;
+        number[head][k] = some ? lanes::exp2_near(number[head][k] - reference) : 0.F;
+      }
+    }
+    return drawn;
+  }
+};
+
+}  // namespace santa::detail::inline SANTA_BUILD
