@@ -146,6 +146,21 @@ struct KernelContext {
   }
 };
 
+/// Whether kernels without error bars can draw for all heads together: by scores in the order of products, or, where
+/// scores are stored, in runs of keys.
+template <class Context>
+inline constexpr bool in_products = requires {
+  requires Context::Stage::draws_jointly;
+};
+
+/// Calls pass(context) with the context in which both passes of a rule run that draws in runs of keys where it can.
+template <class Context, class Pass>
+void with_runs(const Context& context, const Pass& pass) {
+  if constexpr (in_products<Context>)
+    if (!context.arguments.with_spread) return pass(context.joint());
+  pass(context);
+}
+
 /// The context of a host's kernels, for caches of any kind.
 template <class KernelArguments, bool rescored>
 using HostContext = KernelContext<Kokkos::DefaultHostExecutionSpace, KernelArguments, HostExtents, AnyStages<rescored>>;

@@ -141,32 +141,21 @@ struct Recipe<MassUnitOf<draws>> {
       launch("santa::delta", space, a.slice_rows(),
              DeltaKernel<KeylessOf<Context>, draws, Context::Group::max_heads>(keyless(context)));
     }
-    if constexpr (in_products<Context>)
+    if constexpr (draws_jointly && in_products<Context>)
       if (!a.with_spread) return sweep<Rule>("santa::mass_unit", space, context.joint());
     sweep<Rule>("santa::mass_unit", space, context);
   }
 
  private:
-  /// Whether kernels without error bars draw by scores in the order of products.
-  template <class Context>
-  static constexpr bool in_products = draws_jointly&& requires {
-    requires Context::Stage::draws_jointly;
-  };
   template <class Space, class Context>
   static void score_subset(const Space& space, const Context& context) {
-    if constexpr (in_products<Context> && !Context::Extents::joint) {
+    if constexpr (draws_jointly && in_products<Context> && !Context::Extents::joint) {
       score_subset(space, context.joint());  // more groups a team
     } else {
       const SubsetKernel<Context, draws> subset(context);
       launch("santa::subset", space, subset.units(), subset);
     }
   }
-};
-
-/// Whether kernels without error bars draw for all heads together.
-template <class Context>
-inline constexpr bool in_products = requires {
-  requires Context::Stage::draws_jointly;
 };
 
 /// What the rules have in common that score in a first pass and draw `samples` points a head in a second.
@@ -191,13 +180,6 @@ struct PointRecipe {
       launch("santa::prefix", space, all_heads(context.arguments), PrefixKernel<KeylessOf<Context>>(keyless(context)));
     }
   }
-  /// The second pass of rules that draw in runs of keys as well.
-  template <template <class> class Rule, class Space, class Context>
-  static void draw(const char* label, const Space& space, const Context& context) {
-    if constexpr (in_products<Context>)
-      if (!context.arguments.with_spread) return sweep<Rule, true>(label, space, context.joint());
-    sweep<Rule, true>(label, space, context);
-  }
   template <class Work, class Space, class Context>
   static void for_each_head(const char* label, const Space& space, const Context& context) {
     launch(label, space, context.arguments.slice_rows(), HeadKernel<KeylessOf<Context>, Work>(keyless(context)));
@@ -207,11 +189,14 @@ struct PointRecipe {
 template <>
 struct Recipe<Systematic> : PointRecipe<Systematic> {
   static constexpr const char* name = "Systematic";
+  static constexpr bool draws_jointly = true;
 
   template <class Space, class Context>
   static void run(const Space& space, const Context& context, bool /*first_step*/) {
-    score(space, context);
-    draw<SystematicRule>("santa::systematic", space, context);
+    with_runs(context, [&](const auto& own) {
+      score(space, own);
+      sweep<SystematicRule, true>("santa::systematic", space, own);
+    });
   }
 };
 
@@ -245,6 +230,7 @@ struct Recipe<Multinomial> : PointRecipe<Multinomial> {
 template <>
 struct Recipe<ProportionalTileBudget> : PointRecipe<ProportionalTileBudget> {
   static constexpr const char* name = "ProportionalTileBudget";
+  static constexpr bool draws_jointly = true;
 
   static void set(Arguments& a, const ProportionalTileBudget& method, std::int64_t length) {
     PointRecipe::set(a, method, length);
@@ -253,9 +239,11 @@ struct Recipe<ProportionalTileBudget> : PointRecipe<ProportionalTileBudget> {
   }
   template <class Space, class Context>
   static void run(const Space& space, const Context& context, bool /*first_step*/) {
-    score(space, context);
-    for_each_head<ShareSamples>("santa::tile_budgets", space, context);
-    sweep<ProportionalRule, true>("santa::proportional", space, context);
+    with_runs(context, [&](const auto& own) {
+      score(space, own);
+      for_each_head<ShareSamples>("santa::tile_budgets", space, own);
+      sweep<ProportionalRule, true>("santa::proportional", space, own);
+    });
   }
 };
 

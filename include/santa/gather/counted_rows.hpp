@@ -14,8 +14,8 @@
 
 namespace santa::detail::inline SANTA_BUILD {
 
-/// What JointRows is where a lane has all heads' weights of the rows that it draws, and the masses of all keys are known
-/// but where every row is taken. References stay what they are set to.
+/// What JointRows is where a lane has all heads' weights of the rows that it draws, and the masses of all keys are
+/// known but where every row is taken. References stay what they are set to.
 template <class Group, class Stage>
 class CountedRows : public JointRows<Group, Stage> {
   using Base = JointRows<Group, Stage>;

@@ -82,13 +82,11 @@ class MmaTile {
     for (int head = 0; head < heads_max; ++head)
       scores[head] = head < _heads ? own[head] * _query.factor(head) : -infinity;
   }
-
   /// What a lane has of a tile's scores where heads draw together, and of the weights of drawn rows, which may be any.
   using Joint = JointScores<heads_max>;
   using Queue = OperandQueue<heads_max, typename Sums::Factor, Group::queue_capacity>;
   static constexpr bool draws_jointly = Sums::any_weight && !scaled;
-  /// How a lane sees scores that are stored, where heads draw together.
-  using Runs = TileRuns<heads_max>;
+  using Runs = TileRuns<heads_max>;  // how a lane sees scores that are stored
 
   /// The same in this order, not yet times their factors.
   template <class Rows, class Coming, class DrawnRows>
@@ -271,7 +269,7 @@ class MmaTile {
     else
       return static_cast<const V*>(row);
   }
-  /// Asks for drawn rows if at least so many wait.
+  /// Asks for them if at least so many wait.
   template <class DrawnRows>
   __device__ __forceinline__ bool ask_values(DrawnRows& drawn, int least) {
     if (drawn.unasked() < least) return false;

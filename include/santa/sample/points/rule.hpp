@@ -27,7 +27,8 @@ KOKKOS_FORCEINLINE_FUNCTION void give_counts(const Group& group,
   drawn.rows |= group.ballot(count > typename Group::template Vector<std::int32_t>(0));
 }
 
-/// The second pass of rules whose draws are points in each head's cumulative sum, for one unit of work, a tile at a time.
+/// The second pass of rules whose draws are points in each head's cumulative sum, for one unit of work, a tile at a
+/// time.
 ///
 /// What tiles have is found for several at once, one in each lane. Tiles without points are passed over, their masses
 /// being known.

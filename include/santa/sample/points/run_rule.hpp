@@ -31,8 +31,8 @@ class RunRule : public UnitPoints<Group, Points> {
 
   using Base::Base;
 
-  /// Draws from the group's tiles that begin at first, first + turn, ...: the weights of a lane's keys, 0 for those that
-  /// a head has not drawn. Returns which of the keys any head has.
+  /// Draws from the group's tiles that begin at first, first + turn, ...: the weights of a lane's keys, 0 for those
+  /// that a head has not drawn. Returns which of the keys any head has.
   KOKKOS_FORCEINLINE_FUNCTION std::uint32_t draw(std::int64_t first, typename Runs::Numbers& weight) {
     const std::int64_t own = first + Runs::tile() * turn;
     const bool inside = own < _unit.end;
@@ -65,11 +65,11 @@ class RunRule : public UnitPoints<Group, Points> {
     const float reference = Runs::of_head(tiles.reference, head);
     Word sum[Runs::keys];
     SANTA_UNROLL(Runs::keys)
-    for (int k = 0; k < Runs::keys; ++k)
-      sum[k] = key_masses<Group>(number[k], reference) + (k > 0 ? sum[k - 1] : 0U);
+    for (int k = 0; k < Runs::keys; ++k) sum[k] = key_masses<Group>(number[k], reference) + (k > 0 ? sum[k - 1] : 0U);
     const Word before = Runs::sum_of_runs(sum[Runs::keys - 1]) - sum[Runs::keys - 1];
-    const PlaceLine<std::uint64_t, std::uint32_t> line{Runs::of_head(tiles.begin, head), Runs::of_head(tiles.ratio, head),
-                                                       Runs::of_head(tiles.mass, head), Runs::of_head(tiles.shift, head)};
+    const PlaceLine<std::uint64_t, std::uint32_t> line{
+        Runs::of_head(tiles.begin, head), Runs::of_head(tiles.ratio, head), Runs::of_head(tiles.mass, head),
+        Runs::of_head(tiles.shift, head)};
     const std::int32_t last = Runs::of_head(tiles.last, head);
     std::int32_t below[Runs::keys];
     SANTA_UNROLL(Runs::keys)

@@ -13,8 +13,8 @@
 
 namespace santa::detail::inline SANTA_BUILD {
 
-/// What the second pass of such rules knows of a unit, however it draws. `Points` says where a tile begins and ends, and
-/// how many points lie below a place: places(head, numbers, positions before and after, begin, end) and below(head,
+/// What the second pass of such rules knows of a unit, however it draws. `Points` says where a tile begins and ends,
+/// and how many points lie below a place: places(head, numbers, positions before and after, begin, end) and below(head,
 /// place). Nothing is carried from tile to tile that decides draws: the first pass has left where each of them begins.
 template <class Group, template <class> class Points>
 class UnitPoints {
