@@ -35,7 +35,7 @@ KOKKOS_FORCEINLINE_FUNCTION void give_counts(const Group& group,
 template <class Group, template <class> class Points>
 class PointRule : public UnitPoints<Group, Points> {
   using Base = UnitPoints<Group, Points>;
-  using Base::_group, Base::_unit, Base::_every_row, Base::_points, Base::_unit_weight;
+  using Base::_group, Base::_arguments, Base::_unit, Base::_every_row, Base::_points, Base::_unit_weight;
   template <class T>
   using Vector = typename Group::template Vector<T>;
   using Word = Vector<std::uint32_t>;
@@ -77,13 +77,20 @@ class PointRule : public UnitPoints<Group, Points> {
  private:
   using Ahead = typename Group::Ahead;
   struct Tiles : Base::Tiles {
+    Vector<float> reference;
     std::uint32_t with_points;  // which lanes have any
   };
 
   KOKKOS_FUNCTION void look_ahead(std::uint32_t tile) {
+    using Mass = Vector<std::uint64_t>;
     Ahead::find(_group, _unit.heads, tile, [&](int head, const Word& given) {
-      const typename Base::Tiles found = this->find_tiles(head, given, tile);
-      _tiles[Ahead::slot(head)] = {found, _group.ballot(found.last - found.first > Int(0))};
+      const auto places = [&](const Int& index, const Mass& before, const Mass& after, Mass& begin, Mass& end) {
+        _points.places(head, index, before, after, begin, end);
+      };
+      const typename Base::Tiles found = this->find_tiles(head, given, tile, places);
+      const std::int64_t row = _unit.head_row(_arguments, head) * _arguments.tile_stride();
+      _tiles[Ahead::slot(head)] = {found, _group.gather(_arguments.tile_reference + row, found.index),
+                                   _group.ballot(found.last - found.first > Int(0))};
     });
   }
 

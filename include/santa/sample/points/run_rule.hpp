@@ -16,7 +16,8 @@
 namespace santa::detail::inline SANTA_BUILD {
 
 /// Draws what PointRule draws, from several tiles at once: what there is once a tile and head is found and handed round
-/// for all of them together, and a lane adds up the masses of its own keys. Without error bars. `Runs`: TileRuns.
+/// for all of them together, and a lane adds up the masses of its own keys, which the first pass has kept in the place
+/// of scores, but where every row is taken. Without error bars. `Runs`: TileRuns.
 template <class Group, class Runs, template <class> class Points>
 class RunRule : public UnitPoints<Group, Points> {
   using Base = UnitPoints<Group, Points>;
@@ -29,7 +30,10 @@ class RunRule : public UnitPoints<Group, Points> {
   /// Keys from the first of a group's tiles to that of those that it draws from next.
   static constexpr std::int64_t step = Runs::tiles * turn;
 
-  using Base::Base;
+  KOKKOS_FUNCTION RunRule(const Group& group, const PointArguments& arguments, const Unit& unit)
+      : Base(group, arguments, unit),
+        _own_head(Runs::part() < unit.heads ? Runs::part() : 0),
+        _own(_points, _own_head) {}
 
   /// Draws from the group's tiles that begin at first, first + turn, ...: the weights of a lane's keys, 0 for those
   /// that a head has not drawn. Returns which of the keys any head has.
@@ -39,10 +43,9 @@ class RunRule : public UnitPoints<Group, Points> {
     load(inside ? own : first, weight);
     if (own + step < _unit.end) Runs::prefetch(scores_of(Runs::part()) + own + step);
     if (_every_row) return draw_every_row(inside, weight);
-    const bool is_head = Runs::part() < _unit.heads;
     const auto number = static_cast<std::uint32_t>(first / tile_keys);
     const std::uint32_t of_tile = number + static_cast<std::uint32_t>(Runs::tile() * Group::groups_per_team);
-    const auto tiles = this->find_tiles(is_head ? Runs::part() : 0, is_head ? of_tile : ~0U, number);
+    const auto tiles = this->find_tiles(_own_head, Runs::part() < _unit.heads ? of_tile : ~0U, number, _own);
     if (!_group.any(tiles.last > tiles.first)) return 0;
     std::uint32_t drawn = 0;
     SANTA_UNROLL(heads)
@@ -51,6 +54,29 @@ class RunRule : public UnitPoints<Group, Points> {
   }
 
  private:
+  /// Where tiles of a lane's own head lie: found once where it is the same for all of them.
+  template <class P>
+  struct OwnPlaces {
+    KOKKOS_FUNCTION OwnPlaces(const P& points, int head) : points(points), head(head) {}
+    const P& points;
+    int head;
+    KOKKOS_FORCEINLINE_FUNCTION void operator()(std::int32_t index, std::uint64_t before, std::uint64_t after,
+                                                std::uint64_t& begin, std::uint64_t& end) const {
+      points.places(head, index, before, after, begin, end);
+    }
+  };
+  template <class P>
+    requires requires(const P& points) { points.of_head(0); }
+  struct OwnPlaces<P> {
+    EqualPlaces<Group> places;
+    KOKKOS_FUNCTION OwnPlaces(const P& points, int head) : places(points.of_head(head)) {}
+    KOKKOS_FORCEINLINE_FUNCTION void operator()(std::int32_t /*index*/, std::uint64_t before, std::uint64_t after,
+                                                std::uint64_t& begin, std::uint64_t& end) const {
+      begin = places.at(before);
+      end = places.at(after);
+    }
+  };
+
   [[nodiscard]] KOKKOS_FUNCTION const float* scores_of(int head) const {
     return _arguments.scores + _unit.head_row(_arguments, head) * _arguments.tiles * tile_keys;
   }
@@ -59,13 +85,12 @@ class RunRule : public UnitPoints<Group, Points> {
     for (int head = 0; head < heads; ++head) Runs::load(scores_of(head) + tile, score[head]);
   }
 
-  /// Turns scores of a head into weights of the rows that its points fall on.
+  /// Turns masses of a head's keys into weights of the rows that its points fall on.
   KOKKOS_FORCEINLINE_FUNCTION std::uint32_t count(const typename Base::Tiles& tiles, int head,
                                                   float (&number)[Runs::keys]) const {
-    const float reference = Runs::of_head(tiles.reference, head);
     Word sum[Runs::keys];
     SANTA_UNROLL(Runs::keys)
-    for (int k = 0; k < Runs::keys; ++k) sum[k] = key_masses<Group>(number[k], reference) + (k > 0 ? sum[k - 1] : 0U);
+    for (int k = 0; k < Runs::keys; ++k) sum[k] = lanes::bit_cast<std::uint32_t>(number[k]) + (k > 0 ? sum[k - 1] : 0U);
     const Word before = Runs::sum_of_runs(sum[Runs::keys - 1]) - sum[Runs::keys - 1];
     const PlaceLine<std::uint64_t, std::uint32_t> line{
         Runs::of_head(tiles.begin, head), Runs::of_head(tiles.ratio, head), Runs::of_head(tiles.mass, head),
@@ -105,6 +130,9 @@ class RunRule : public UnitPoints<Group, Points> {
     }
     return drawn;
   }
+
+  int _own_head;
+  OwnPlaces<Points<Group>> _own;
 };
 
 }  // namespace santa::detail::inline SANTA_BUILD

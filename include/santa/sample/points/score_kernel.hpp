@@ -15,9 +15,9 @@
 
 namespace santa::detail::inline SANTA_BUILD {
 
-/// First pass of a two-pass rule: scores to memory, and the masses of tiles. The last unit of a kv head turns these
-/// into prefixes, or, where groups are many, a kernel of its own. Reads: the keys. Writes: 4 bytes a key and head, 16
-/// bytes a tile and head.
+/// First pass of a two-pass rule: scores (or the keys' masses) to memory, and the masses of tiles. The last unit of a
+/// kv head turns these into prefixes, or, where groups are many, a kernel of its own. Reads: the keys. Writes: 4 bytes
+/// a key and head, 16 bytes a tile and head.
 template <class Context>
 struct ScoreKernel : Context {
   using typename Context::Arguments;
@@ -55,14 +55,24 @@ struct ScoreKernel : Context {
       });
   }
 
+  /// What is kept of keys: their scores, or masses where the second pass draws in runs and looks at no more; none of
+  /// these in a tile that a NaN breaks.
+  template <class Masses>
+  KOKKOS_FORCEINLINE_FUNCTION static Float kept(const Arguments& a, const Unit& unit, const Float& score,
+                                                const Masses& masses, bool broken) {
+    if constexpr (Context::Extents::joint)
+      if (a.samples < unit.visible()) return lanes::bit_cast<float>(broken ? Masses(0U) : masses);
+    return score;
+  }
   KOKKOS_FORCEINLINE_FUNCTION void keep(const Group& group, const StoredScores<Group>& store, const Unit& unit,
                                         std::int64_t first, int head, const Float& score) const {
     const Arguments& a = this->arguments;
     const float reference = tile_reference(group, score);
-    const std::uint32_t mass = group.sum(key_masses<Group>(score, reference));
+    const auto masses = key_masses<Group>(score, reference);
+    const std::uint32_t mass = group.sum(masses);
     const bool broken = group.any(score != score);
     const std::int64_t at = unit.head_row(a, head) * a.tile_stride() + first / tile_keys;
-    group.store(score, store.at(head, first));
+    group.store(kept(a, unit, score, masses, broken), store.at(head, first));
     group.single([&] {
       a.tile_reference[at] = broken ? lanes::not_a_number : reference;
       a.tile_mass[at] = mass;

@@ -40,11 +40,14 @@ class SystematicPoints {
   KOKKOS_FUNCTION SystematicPoints(const Group& /*group*/, const PointArguments& arguments, const Unit& unit)
       : _arguments(arguments), _unit(unit), _key(stream_key(arguments, unit)) {}
 
+  /// Where positions of a head lie, whichever the tile.
+  [[nodiscard]] KOKKOS_FUNCTION EqualPlaces<Group> of_head(int head) const {
+    return {static_cast<double>(_arguments.samples), _arguments.total[_unit.head_row(_arguments, head)],
+            std::uint64_t{_key.integer(static_cast<std::uint16_t>(_unit.first_head + head), std::uint32_t{0}, 32)}};
+  }
   KOKKOS_FUNCTION void places(int head, const Vector<std::int32_t>& /*tile*/, const Mass& before, const Mass& after,
                               Mass& begin, Mass& end) const {
-    const EqualPlaces<Group> places(
-        static_cast<double>(_arguments.samples), _arguments.total[_unit.head_row(_arguments, head)],
-        std::uint64_t{_key.integer(static_cast<std::uint16_t>(_unit.first_head + head), std::uint32_t{0}, 32)});
+    const EqualPlaces<Group> places = of_head(head);
     begin = places.at(before);
     end = places.at(after);
   }

@@ -61,32 +61,28 @@ class UnitPoints {
   struct Tiles {
     Mass begin, ratio;  // PlaceLine
     Word mass, shift;
-    Vector<float> reference;
     Int first, last;  // points below the tile, and below its end
+    Int index;        // the tile, or another one of the unit's where it has none
   };
 
-  /// Finds them, of tile number `given` in each lane; `any` is one of the unit's.
-  KOKKOS_FUNCTION Tiles find_tiles(int head, const Word& given, std::uint32_t any) {
+  /// Finds them, of tile number `given` in each lane; `any` is one of the unit's. places(index, positions before and
+  /// after, begin, end) says where tiles of the head lie.
+  template <class Places>
+  KOKKOS_FORCEINLINE_FUNCTION Tiles find_tiles(int head, const Word& given, std::uint32_t any, const Places& places) {
     const Word limit(static_cast<std::uint32_t>((_unit.end + tile_keys - 1) / tile_keys));
     const auto inside = given < limit;
     const Int index = lanes::bit_cast<std::int32_t>(lanes::select(inside, given, Word(any)));
     const PointArguments& work = _arguments;
     const std::int64_t row = _unit.head_row(_arguments, head) * _arguments.tile_stride();
     Mass begin, end;
-    _points.places(head, index, _group.gather(work.tile_prefix + row, index),
-                   _group.gather(work.tile_prefix + row, index + Int(1)), begin, end);
+    places(index, _group.gather(work.tile_prefix + row, index), _group.gather(work.tile_prefix + row, index + Int(1)),
+           begin, end);
     const auto line = PlaceLine<Mass, Word>::between(begin, end, _group.gather(work.tile_mass + row, index));
     // No points where there is no tile: what is drawn for a warp's unused heads are none.
     const Int first = _points.below(head, begin);
     const Int last = lanes::select(inside, _points.below(head, end), first);
     _samples += static_cast<std::uint32_t>(_group.sum(last - first));
-    return {line.begin,
-            line.ratio,
-            lanes::select(inside, line.mass, Word(0U)),
-            line.shift,
-            _group.gather(work.tile_reference + row, index),
-            first,
-            last};
+    return {line.begin, line.ratio, lanes::select(inside, line.mass, Word(0U)), line.shift, first, last, index};
   }
 
   const Group& _group;
