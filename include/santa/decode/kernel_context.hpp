@@ -65,6 +65,11 @@ struct KernelContext {
     return KernelContext<Space, Arguments, lanes::Joint<Extents>, KernelStages>{arguments, stages};
   }
 
+  /// And for one that keeps what the latter draws by.
+  [[nodiscard]] auto scoring() const {
+    return KernelContext<Space, Arguments, lanes::Scoring<Extents>, KernelStages>{arguments, stages};
+  }
+
   template <class Member>
   [[nodiscard]] KOKKOS_FUNCTION float* scratch(const Group& group, const Member& member) const {
     return group.template scratch<float>(member, scratch_floats(arguments.slice_heads, arguments.dim));
@@ -153,12 +158,23 @@ inline constexpr bool in_products = requires {
   requires Context::Stage::draws_jointly;
 };
 
-/// Calls pass(context) with the context in which both passes of a rule run that draws in runs of keys where it can.
-template <class Context, class Pass>
-void with_runs(const Context& context, const Pass& pass) {
-  if constexpr (in_products<Context>)
-    if (!context.arguments.with_spread) return pass(context.joint());
-  pass(context);
+/// Calls passes(scoring, drawing) with the contexts of both passes of a rule that draws in runs of keys where it can.
+/// The first is cut into as many units as run at once, even where all requests are full.
+template <class Space, class Context, class Passes>
+void with_runs(const Space& space, const Context& context, const Passes& passes) {
+  if constexpr (in_products<Context>) {
+    if (!context.arguments.with_spread) {
+      auto scoring = context.scoring();
+      Arguments& a = scoring.arguments;
+      using Extents = typename decltype(scoring)::Extents;
+      const std::int64_t teams =
+          lanes::Seam<Space>::template teams_at_once<Extents>(space, scoring.scratch_floats(a.slice_heads, a.dim));
+      const std::int64_t splits = teams / (a.slice_rows() > 0 ? a.slice_rows() : 1);
+      if (a.keys_per_split == 0 && splits > a.splits) a.splits = static_cast<std::int32_t>(splits);
+      return passes(scoring, context.joint());
+    }
+  }
+  passes(context, context);
 }
 
 /// The context of a host's kernels, for caches of any kind.

@@ -193,9 +193,9 @@ struct Recipe<Systematic> : PointRecipe<Systematic> {
 
   template <class Space, class Context>
   static void run(const Space& space, const Context& context, bool /*first_step*/) {
-    with_runs(context, [&](const auto& own) {
-      score(space, own);
-      sweep<SystematicRule, true>("santa::systematic", space, own);
+    with_runs(space, context, [&](const auto& scoring, const auto& drawing) {
+      score(space, scoring);
+      sweep<SystematicRule, true>("santa::systematic", space, drawing);
     });
   }
 };
@@ -239,10 +239,10 @@ struct Recipe<ProportionalTileBudget> : PointRecipe<ProportionalTileBudget> {
   }
   template <class Space, class Context>
   static void run(const Space& space, const Context& context, bool /*first_step*/) {
-    with_runs(context, [&](const auto& own) {
-      score(space, own);
-      for_each_head<ShareSamples>("santa::tile_budgets", space, own);
-      sweep<ProportionalRule, true>("santa::proportional", space, own);
+    with_runs(space, context, [&](const auto& scoring, const auto& drawing) {
+      score(space, scoring);
+      for_each_head<ShareSamples>("santa::tile_budgets", space, drawing);
+      sweep<ProportionalRule, true>("santa::proportional", space, drawing);
     });
   }
 };

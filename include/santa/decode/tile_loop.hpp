@@ -32,11 +32,16 @@ KOKKOS_FORCEINLINE_FUNCTION void draw_jointly(const Group& group, const Unit& un
 template <class Runs, class Group, class Rule, class State>
 KOKKOS_FORCEINLINE_FUNCTION void draw_from_runs(const Group& group, const Unit& unit, Rule& rule, State& state) {
   constexpr int turn = Group::groups_per_team * Group::size;
+  std::int64_t first = unit.begin + group.rank() * Group::size;
+  if (first >= unit.end) return;
+  typename Rule::Ahead ahead;
+  rule.load(first, ahead);
   SANTA_UNROLL(1)
-  for (std::int64_t first = unit.begin + group.rank() * Group::size; first < unit.end; first += Rule::step) {
-    typename Runs::Numbers weight;
-    const std::uint32_t drawn = rule.draw(first, weight);
-    if (group.any(drawn != 0)) state.add(first + Runs::tile() * turn + Runs::part() * Runs::keys, drawn, weight);
+  for (; first < unit.end; first += Rule::step) {
+    typename Rule::Ahead now = ahead;
+    if (first + Rule::step < unit.end) rule.load(first + Rule::step, ahead);
+    const std::uint32_t drawn = rule.draw(first, now);
+    if (group.any(drawn != 0)) state.add(first + Runs::tile() * turn + Runs::part() * Runs::keys, drawn, now.numbers);
   }
 }
 

@@ -76,10 +76,6 @@ struct TileRuns {
       }
     }
   }
-  /// Brings 128 bytes to the second-level cache.
-  __device__ __forceinline__ static void prefetch(const void* line) {
-    asm volatile("prefetch.global.L2 [%0];" ::"l"(line));
-  }
 
  private:
   static constexpr unsigned everyone = 0xffffffffU;

@@ -83,13 +83,19 @@ class PointRule : public UnitPoints<Group, Points> {
 
   KOKKOS_FUNCTION void look_ahead(std::uint32_t tile) {
     using Mass = Vector<std::uint64_t>;
+    const Word limit(static_cast<std::uint32_t>((_unit.end + tile_keys - 1) / tile_keys));
     Ahead::find(_group, _unit.heads, tile, [&](int head, const Word& given) {
-      const auto places = [&](const Int& index, const Mass& before, const Mass& after, Mass& begin, Mass& end) {
-        _points.places(head, index, before, after, begin, end);
+      const auto inside = given < limit;
+      const Int index = lanes::bit_cast<std::int32_t>(lanes::select(inside, given, Word(tile)));
+      const PointArguments& work = _arguments;
+      const std::int64_t row = _unit.head_row(work, head) * work.tile_stride();
+      const auto places = [&](const Int& at, const Mass& before, const Mass& after, Mass& begin, Mass& end) {
+        _points.places(head, at, before, after, begin, end);
       };
-      const typename Base::Tiles found = this->find_tiles(head, given, tile, places);
-      const std::int64_t row = _unit.head_row(_arguments, head) * _arguments.tile_stride();
-      _tiles[Ahead::slot(head)] = {found, _group.gather(_arguments.tile_reference + row, found.index),
+      const typename Base::Tiles found = this->tiles_of(
+          head, index, inside, _group.gather(work.tile_prefix + row, index),
+          _group.gather(work.tile_prefix + row, index + Int(1)), _group.gather(work.tile_mass + row, index), places);
+      _tiles[Ahead::slot(head)] = {found, _group.gather(work.tile_reference + row, index),
                                    _group.ballot(found.last - found.first > Int(0))};
     });
   }

@@ -35,21 +35,37 @@ class RunRule : public UnitPoints<Group, Points> {
         _own_head(Runs::part() < unit.heads ? Runs::part() : 0),
         _own(_points, _own_head) {}
 
-  /// Draws from the group's tiles that begin at first, first + turn, ...: the weights of a lane's keys, 0 for those
-  /// that a head has not drawn. Returns which of the keys any head has.
-  KOKKOS_FORCEINLINE_FUNCTION std::uint32_t draw(std::int64_t first, typename Runs::Numbers& weight) {
+  /// What is loaded of several tiles, ahead of drawing from them: numbers of a lane's keys, and of its own head where
+  /// its tile lies.
+  struct Ahead {
+    typename Runs::Numbers numbers;
+    std::uint64_t before, after;
+    Word mass;
+  };
+
+  /// Asks for the group's tiles that begin at first, first + turn, ...
+  KOKKOS_FORCEINLINE_FUNCTION void load(std::int64_t first, Ahead& ahead) const {
     const std::int64_t own = first + Runs::tile() * turn;
-    const bool inside = own < _unit.end;
-    load(inside ? own : first, weight);
-    if (own + step < _unit.end) Runs::prefetch(scores_of(Runs::part()) + own + step);
-    if (_every_row) return draw_every_row(inside, weight);
-    const auto number = static_cast<std::uint32_t>(first / tile_keys);
-    const std::uint32_t of_tile = number + static_cast<std::uint32_t>(Runs::tile() * Group::groups_per_team);
-    const auto tiles = this->find_tiles(_own_head, Runs::part() < _unit.heads ? of_tile : ~0U, number, _own);
+    const std::int64_t from = own < _unit.end ? own : first;
+    SANTA_UNROLL(heads)
+    for (int head = 0; head < heads; ++head) Runs::load(numbers_of(head) + from, ahead.numbers[head]);
+    const std::int64_t at =
+        _unit.head_row(_arguments, _own_head) * _arguments.tile_stride() + static_cast<std::uint32_t>(from) / tile_keys;
+    ahead.before = _arguments.tile_prefix[at];
+    ahead.after = _arguments.tile_prefix[at + 1];
+    ahead.mass = _arguments.tile_mass[at];
+  }
+
+  /// Draws from these tiles: the weights of a lane's keys, in the place of its numbers, 0 for those that a head has not
+  /// drawn. Returns which of the keys any head has.
+  KOKKOS_FORCEINLINE_FUNCTION std::uint32_t draw(std::int64_t first, Ahead& ahead) {
+    const bool inside = first + Runs::tile() * turn < _unit.end;
+    if (_every_row) return draw_every_row(inside, ahead.numbers);
+    const auto tiles = this->find(ahead, first, inside && Runs::part() < _unit.heads);
     if (!_group.any(tiles.last > tiles.first)) return 0;
     std::uint32_t drawn = 0;
     SANTA_UNROLL(heads)
-    for (int head = 0; head < heads; ++head) drawn |= count(tiles, head, weight[head]);
+    for (int head = 0; head < heads; ++head) drawn |= count(tiles, head, ahead.numbers[head]);
     return drawn;
   }
 
@@ -77,12 +93,14 @@ class RunRule : public UnitPoints<Group, Points> {
     }
   };
 
-  [[nodiscard]] KOKKOS_FUNCTION const float* scores_of(int head) const {
+  [[nodiscard]] KOKKOS_FUNCTION const float* numbers_of(int head) const {
     return _arguments.scores + _unit.head_row(_arguments, head) * _arguments.tiles * tile_keys;
   }
-  KOKKOS_FORCEINLINE_FUNCTION void load(std::int64_t tile, typename Runs::Numbers& score) const {
-    SANTA_UNROLL(heads)
-    for (int head = 0; head < heads; ++head) Runs::load(scores_of(head) + tile, score[head]);
+  /// What a lane's own head has in its own tile.
+  KOKKOS_FORCEINLINE_FUNCTION typename Base::Tiles find(const Ahead& ahead, std::int64_t first, bool has_tile) {
+    const std::int64_t own = first + Runs::tile() * turn;
+    const auto index = static_cast<std::int32_t>((own < _unit.end ? own : first) / tile_keys);
+    return this->tiles_of(_own_head, index, has_tile, ahead.before, ahead.after, ahead.mass, _own);
   }
 
   /// Turns masses of a head's keys into weights of the rows that its points fall on.

@@ -62,27 +62,21 @@ class UnitPoints {
     Mass begin, ratio;  // PlaceLine
     Word mass, shift;
     Int first, last;  // points below the tile, and below its end
-    Int index;        // the tile, or another one of the unit's where it has none
   };
 
-  /// Finds them, of tile number `given` in each lane; `any` is one of the unit's. places(index, positions before and
-  /// after, begin, end) says where tiles of the head lie.
-  template <class Places>
-  KOKKOS_FORCEINLINE_FUNCTION Tiles find_tiles(int head, const Word& given, std::uint32_t any, const Places& places) {
-    const Word limit(static_cast<std::uint32_t>((_unit.end + tile_keys - 1) / tile_keys));
-    const auto inside = given < limit;
-    const Int index = lanes::bit_cast<std::int32_t>(lanes::select(inside, given, Word(any)));
-    const PointArguments& work = _arguments;
-    const std::int64_t row = _unit.head_row(_arguments, head) * _arguments.tile_stride();
+  /// Finds them, of tiles `index` in each lane, of which some are `inside`; positions before and after and the tiles'
+  /// own masses are known. places(index, before, after, begin, end) says where tiles of the head lie.
+  template <class Mask, class Places>
+  KOKKOS_FORCEINLINE_FUNCTION Tiles tiles_of(int head, const Int& index, const Mask& inside, const Mass& before,
+                                             const Mass& after, const Word& mass, const Places& places) {
     Mass begin, end;
-    places(index, _group.gather(work.tile_prefix + row, index), _group.gather(work.tile_prefix + row, index + Int(1)),
-           begin, end);
-    const auto line = PlaceLine<Mass, Word>::between(begin, end, _group.gather(work.tile_mass + row, index));
+    places(index, before, after, begin, end);
+    const auto line = PlaceLine<Mass, Word>::between(begin, end, mass);
     // No points where there is no tile: what is drawn for a warp's unused heads are none.
     const Int first = _points.below(head, begin);
     const Int last = lanes::select(inside, _points.below(head, end), first);
     _samples += static_cast<std::uint32_t>(_group.sum(last - first));
-    return {line.begin, line.ratio, lanes::select(inside, line.mass, Word(0U)), line.shift, first, last, index};
+    return {line.begin, line.ratio, lanes::select(inside, line.mass, Word(0U)), line.shift, first, last};
   }
 
   const Group& _group;
