@@ -49,8 +49,7 @@ class RunRule : public UnitPoints<Group, Points> {
     const std::int64_t from = own < _unit.end ? own : first;
     SANTA_UNROLL(heads)
     for (int head = 0; head < heads; ++head) Runs::load(numbers_of(head) + from, ahead.numbers[head]);
-    const std::int64_t at =
-        _unit.head_row(_arguments, _own_head) * _arguments.tile_stride() + static_cast<std::uint32_t>(from) / tile_keys;
+    const std::int64_t at = _unit.head_row(_arguments, _own_head) * _arguments.tile_stride() + from / tile_keys;
     ahead.before = _arguments.tile_prefix[at];
     ahead.after = _arguments.tile_prefix[at + 1];
     ahead.mass = _arguments.tile_mass[at];
