@@ -104,13 +104,13 @@ class MmaTile {
 
   /// What a lane has of a tile's scores in `attend`.
   using Scores = ProductScores<heads_max>;
-
+  static constexpr bool scores_alone = key_rows == 16;  // a panel for each half of a tile
   /// See MmaAttend. Ahead of it, the first tile's keys may have been asked for.
-  template <class Keys, class Values, class OfKeys, class OfValues, class Weigh>
+  template <bool alone = false, class Keys, class Values, class OfKeys, class OfValues, class Weigh>
   __device__ __forceinline__ void attend(const Keys& keys, const Values& values, const OfKeys& of_keys,
                                          const OfValues& of_values, std::int64_t first, std::int64_t turn,
                                          std::int64_t start, std::int64_t end, const Weigh& weigh) {
-    MmaAttend<Panels, Query, Ring, Sums>{_query, _ring, _sums, _dims}.run(
+    MmaAttend<Panels, Query, Ring, Sums, alone>{_query, _ring, _sums, _dims}.run(
         keys, values, TileScales<OfKeys, OfValues>(of_keys, of_values), first, turn, start, end, weigh);
   }
   __device__ float factor(int head) const { return _query.factor(head); }
