@@ -38,6 +38,7 @@ class PointRule : public UnitPoints<Group, Points> {
   using Base::_group, Base::_arguments, Base::_unit, Base::_every_row, Base::_points, Base::_unit_weight;
   template <class T>
   using Vector = typename Group::template Vector<T>;
+  using Mass = Vector<std::uint64_t>;
   using Word = Vector<std::uint32_t>;
   using Int = Vector<std::int32_t>;
 
@@ -82,7 +83,6 @@ class PointRule : public UnitPoints<Group, Points> {
   };
 
   KOKKOS_FUNCTION void look_ahead(std::uint32_t tile) {
-    using Mass = Vector<std::uint64_t>;
     const Word limit(static_cast<std::uint32_t>((_unit.end + tile_keys - 1) / tile_keys));
     Ahead::find(_group, _unit.heads, tile, [&](int head, const Word& given) {
       const auto inside = given < limit;

@@ -72,9 +72,9 @@ class RunRule : public UnitPoints<Group, Points> {
   /// Where tiles of a lane's own head lie: found once where it is the same for all of them.
   template <class P>
   struct OwnPlaces {
-    KOKKOS_FUNCTION OwnPlaces(const P& points, int head) : points(points), head(head) {}
     const P& points;
     int head;
+    KOKKOS_FUNCTION OwnPlaces(const P& of, int own) : points(of), head(own) {}
     KOKKOS_FORCEINLINE_FUNCTION void operator()(std::int32_t index, std::uint64_t before, std::uint64_t after,
                                                 std::uint64_t& begin, std::uint64_t& end) const {
       points.places(head, index, before, after, begin, end);
@@ -84,7 +84,7 @@ class RunRule : public UnitPoints<Group, Points> {
     requires requires(const P& points) { points.of_head(0); }
   struct OwnPlaces<P> {
     EqualPlaces<Group> places;
-    KOKKOS_FUNCTION OwnPlaces(const P& points, int head) : places(points.of_head(head)) {}
+    KOKKOS_FUNCTION OwnPlaces(const P& of, int own) : places(of.of_head(own)) {}
     KOKKOS_FORCEINLINE_FUNCTION void operator()(std::int32_t /*index*/, std::uint64_t before, std::uint64_t after,
                                                 std::uint64_t& begin, std::uint64_t& end) const {
       begin = places.at(before);
