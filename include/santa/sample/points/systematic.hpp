@@ -15,7 +15,7 @@ namespace santa {
 /// sum. Computes: counts c_i, floor or ceil of samples * a_i, that sum to samples; weight c_i / samples. Unbiased.
 /// Requires: 1 <= samples <= 2^30. Samples that cover the visible length read every row: the result is Exact's.
 /// Errors:   std::invalid_argument from the plan: name, given, accepted.
-/// Passes:   two: scores (4 bytes a key and head) are written, their masses summed, then rows drawn and gathered.
+/// Passes:   two: scores, or masses (4 bytes a key and head), are written, masses summed, then rows drawn and gathered.
 /// Bytes:    all keys, the scores twice, the union over a group's heads of the rows drawn.
 /// Random:   one 32-bit uniform per query head, key (seed; step, stream, request, head, 0).
 /// Source:   S2ANTA, arXiv 2605.01910.
