@@ -23,6 +23,7 @@ struct SeenKeys {
   std::vector<double> slopes = {};        // [heads]
   std::vector<float> sinks = {};          // [heads]
   bool causal = true;
+  std::int64_t keys_per_split = 0;  // of the plan
 };
 
 /// A problem of which each request has `tokens` queries of `heads` heads: the problem's heads are those of all tokens,
@@ -135,7 +136,8 @@ class TokensRun {
             const Modifier& modifier = {})
       : _query(problem.queries_of_tokens()),
         _cache(cache),
-        _plan(Space{}, method, _query, cache, PlanOptions{.causal = options.causal}, modifier),
+        _plan(Space{}, method, _query, cache,
+              PlanOptions{.keys_per_split = options.keys_per_split, .causal = options.causal}, modifier),
         _out("test::out", _query.extent(0), _query.extent(1), _query.extent(2), _query.extent(3)),
         _lse("test::lse", _query.extent(0), _query.extent(1), _query.extent(2)),
         _error("test::error", _query.extent(0), _query.extent(1), _query.extent(2)),

@@ -65,6 +65,11 @@ struct KernelContext {
     return KernelContext<Space, Arguments, lanes::Joint<Extents>, KernelStages>{arguments, stages};
   }
 
+  /// And for one that keeps what the latter draws by.
+  [[nodiscard]] auto scoring() const {
+    return KernelContext<Space, Arguments, lanes::Scoring<Extents>, KernelStages>{arguments, stages};
+  }
+
   template <class Member>
   [[nodiscard]] KOKKOS_FUNCTION float* scratch(const Group& group, const Member& member) const {
     return group.template scratch<float>(member, scratch_floats(arguments.slice_heads, arguments.dim));
@@ -79,9 +84,10 @@ struct KernelContext {
   [[nodiscard]] KOKKOS_FUNCTION Stage stage(const Group& group, float* scratch, const Unit& unit) const {
     return stages.template stage<Extents>(group, arguments, unit, scratch, group_scratch(group, scratch));
   }
-  /// The running state of a group that draws rows of a unit.
-  [[nodiscard]] KOKKOS_FUNCTION State state(const Group& group, Stage& stage, float* scratch, const Unit& unit) const {
-    return State(group, stage, group_scratch(group, scratch) + own_floats(), arguments, unit);
+  /// The running state of a group that draws rows of a unit: that of the context, or another in its place.
+  template <class Own = State>
+  [[nodiscard]] KOKKOS_FUNCTION Own state(const Group& group, Stage& stage, float* scratch, const Unit& unit) const {
+    return Own(group, stage, group_scratch(group, scratch) + own_floats(), arguments, unit);
   }
 
   /// The state of a group.
@@ -144,6 +150,32 @@ struct KernelContext {
     return scratch + shared_floats() + group.rank() * group_floats();
   }
 };
+
+/// Whether kernels without error bars can draw for all heads together: by scores in the order of products, or, where
+/// scores are stored, in runs of keys.
+template <class Context>
+inline constexpr bool in_products = requires {
+  requires Context::Stage::draws_jointly;
+};
+
+/// Calls passes(scoring, drawing) with the contexts of both passes of a rule that draws in runs of keys where it can.
+/// The first is cut into as many units as run at once, even where all requests are full.
+template <class Space, class Context, class Passes>
+void with_runs(const Space& space, const Context& context, const Passes& passes) {
+  if constexpr (in_products<Context>) {
+    if (!context.arguments.with_spread) {
+      auto scoring = context.scoring();
+      Arguments& a = scoring.arguments;
+      using Extents = typename decltype(scoring)::Extents;
+      const std::int64_t teams =
+          lanes::Seam<Space>::template teams_at_once<Extents>(space, scoring.scratch_floats(a.slice_heads, a.dim));
+      const std::int64_t splits = teams / (a.slice_rows() > 0 ? a.slice_rows() : 1);
+      if (a.keys_per_split == 0 && splits > a.splits) a.splits = static_cast<std::int32_t>(splits);
+      return passes(scoring, context.joint());
+    }
+  }
+  passes(context, context);
+}
 
 /// The context of a host's kernels, for caches of any kind.
 template <class KernelArguments, bool rescored>

@@ -141,20 +141,15 @@ struct Recipe<MassUnitOf<draws>> {
       launch("santa::delta", space, a.slice_rows(),
              DeltaKernel<KeylessOf<Context>, draws, Context::Group::max_heads>(keyless(context)));
     }
-    if constexpr (in_products<Context>)
+    if constexpr (draws_jointly && in_products<Context>)
       if (!a.with_spread) return sweep<Rule>("santa::mass_unit", space, context.joint());
     sweep<Rule>("santa::mass_unit", space, context);
   }
 
  private:
-  /// Whether kernels without error bars draw by scores in the order of products.
-  template <class Context>
-  static constexpr bool in_products = draws_jointly&& requires {
-    requires Context::Stage::draws_jointly;
-  };
   template <class Space, class Context>
   static void score_subset(const Space& space, const Context& context) {
-    if constexpr (in_products<Context> && !Context::Extents::joint) {
+    if constexpr (draws_jointly && in_products<Context> && !Context::Extents::joint) {
       score_subset(space, context.joint());  // more groups a team
     } else {
       const SubsetKernel<Context, draws> subset(context);
@@ -194,11 +189,14 @@ struct PointRecipe {
 template <>
 struct Recipe<Systematic> : PointRecipe<Systematic> {
   static constexpr const char* name = "Systematic";
+  static constexpr bool draws_jointly = true;
 
   template <class Space, class Context>
   static void run(const Space& space, const Context& context, bool /*first_step*/) {
-    score(space, context);
-    sweep<SystematicRule, true>("santa::systematic", space, context);
+    with_runs(space, context, [&](const auto& scoring, const auto& drawing) {
+      score(space, scoring);
+      sweep<SystematicRule, true>("santa::systematic", space, drawing);
+    });
   }
 };
 
@@ -232,6 +230,7 @@ struct Recipe<Multinomial> : PointRecipe<Multinomial> {
 template <>
 struct Recipe<ProportionalTileBudget> : PointRecipe<ProportionalTileBudget> {
   static constexpr const char* name = "ProportionalTileBudget";
+  static constexpr bool draws_jointly = true;
 
   static void set(Arguments& a, const ProportionalTileBudget& method, std::int64_t length) {
     PointRecipe::set(a, method, length);
@@ -240,9 +239,11 @@ struct Recipe<ProportionalTileBudget> : PointRecipe<ProportionalTileBudget> {
   }
   template <class Space, class Context>
   static void run(const Space& space, const Context& context, bool /*first_step*/) {
-    score(space, context);
-    for_each_head<ShareSamples>("santa::tile_budgets", space, context);
-    sweep<ProportionalRule, true>("santa::proportional", space, context);
+    with_runs(space, context, [&](const auto& scoring, const auto& drawing) {
+      score(space, scoring);
+      for_each_head<ShareSamples>("santa::tile_budgets", space, drawing);
+      sweep<ProportionalRule, true>("santa::proportional", space, drawing);
+    });
   }
 };
 

@@ -5,6 +5,7 @@
 #include <santa/decode/kernel_context.hpp>
 #include <santa/decode/tile_loop.hpp>
 #include <santa/gather/all_rows.hpp>
+#include <santa/gather/counted_rows.hpp>
 #include <santa/merge/outputs.hpp>
 #include <santa/sample/draw_rule.hpp>
 #include <santa/sample/points/stored_scores.hpp>
@@ -17,15 +18,23 @@
 
 namespace santa::detail::inline SANTA_BUILD {
 
-/// A rule, as the kernel of a context has it.
-template <class Context, class Rule>
+/// A rule, as the kernel of a context has it, and the running state of a group.
+template <class Context, class Rule, bool stored_scores>
 struct RuleIn {
   using Type = Rule;
+  using State = typename Context::State;
 };
 template <class Context, class Rule>
   requires(Context::Extents::joint)
-struct RuleIn<Context, Rule> {
+struct RuleIn<Context, Rule, false> {
   using Type = typename Rule::template InProducts<typename Context::Stage::Products::Joint>;
+  using State = typename Context::State;
+};
+template <class Context, class Rule>
+  requires(Context::Extents::joint)
+struct RuleIn<Context, Rule, true> {
+  using Type = typename Rule::template InRuns<typename Context::Stage::Products::Runs>;
+  using State = CountedRows<typename Context::Group, typename Context::Stage>;
 };
 
 /// The main kernel: a lane group scores its tiles (or loads their scores), has the rule draw rows, gathers and adds
@@ -37,10 +46,10 @@ struct SweepKernel : Context {
   using typename Context::Arguments;
   using typename Context::Group;
   using typename Context::Stage;
-  using typename Context::State;
-  /// Whether heads draw together, by scores in the order of products.
+  /// Whether heads draw together, by scores in the order of products or in runs of keys.
   static constexpr bool draws_jointly = Context::Extents::joint;
-  using Rule = typename RuleIn<Context, RuleOf<Group>>::Type;
+  using Rule = typename RuleIn<Context, RuleOf<Group>, stored_scores>::Type;
+  using State = typename RuleIn<Context, RuleOf<Group>, stored_scores>::State;
 
   /// Whether the stage adds up all rows by itself, without a rule that draws.
   static constexpr bool takes_all = !stored_scores && requires {
@@ -99,8 +108,10 @@ struct SweepKernel : Context {
                                         float* scratch) const {
     const Arguments& a = this->arguments;
     if constexpr (OpenedRule<Rule, Arguments>) rule.open(a, unit);
-    State state = this->state(group, stage, scratch, unit);
-    if constexpr (draws_jointly) {
+    State state = this->template state<State>(group, stage, scratch, unit);
+    if constexpr (draws_jointly && stored_scores) {
+      draw_from_runs<typename Stage::Products::Runs>(group, unit, rule, state);
+    } else if constexpr (draws_jointly) {
       draw_jointly(group, unit, stage, rule, state);
     } else if constexpr (stored_scores) {
       StoredScores<Group> stored(group, a, unit);

@@ -28,6 +28,23 @@ KOKKOS_FORCEINLINE_FUNCTION void draw_jointly(const Group& group, const Unit& un
   });
 }
 
+/// The same where scores are stored and drawn from by several tiles at once.
+template <class Runs, class Group, class Rule, class State>
+KOKKOS_FORCEINLINE_FUNCTION void draw_from_runs(const Group& group, const Unit& unit, Rule& rule, State& state) {
+  constexpr int turn = Group::groups_per_team * Group::size;
+  std::int64_t first = unit.begin + group.rank() * Group::size;
+  if (first >= unit.end) return;
+  typename Rule::Ahead ahead;
+  rule.load(first, ahead);
+  SANTA_UNROLL(1)
+  for (; first < unit.end; first += Rule::step) {
+    typename Rule::Ahead now = ahead;
+    if (first + Rule::step < unit.end) rule.load(first + Rule::step, ahead);
+    const std::uint32_t drawn = rule.draw(first, now);
+    if (group.any(drawn != 0)) state.add(first + Runs::tile() * turn + Runs::part() * Runs::keys, drawn, now.numbers);
+  }
+}
+
 /// The loop of the main kernel, in its three forms. `source` gives scores: the stage, or what an earlier pass has
 /// stored.
 template <class Group, class Source, class Rule, class State>

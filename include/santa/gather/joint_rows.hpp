@@ -26,6 +26,8 @@ class JointRows {
   using Queue = typename Stage::Products::Queue;
   using Numbers = typename Scores::Heads;
   static constexpr int batch = 16;
+
+ protected:
   static constexpr int capacity = Group::queue_capacity;
   static_assert(capacity % batch == 0 && capacity >= 3 * batch - 1 + Group::size, "as RowQueue has it");
   static_assert(capacity % 4 == 0, "weights begin at whole 16 bytes");
@@ -147,6 +149,7 @@ class JointRows {
     _stage.rescale_heads(factor);
   }
 
+ protected:
   Stage& _stage;
   std::int32_t* _index;
   Queue _queue;
@@ -154,6 +157,8 @@ class JointRows {
   const Unit& _unit;
   int _dim;
   std::uint32_t _rows = 0;
+
+ private:
   ProductMasses<Group, Scores> _masses;
   Numbers _used;     // weights given to rows drawn
   Numbers _squares;  // and their squares

@@ -49,6 +49,9 @@ struct Seam<Kokkos::Cuda> {
   static constexpr int resident_warps = 8;
   /// With narrow keys the memory is not what is waited for: as many as leave each thread 168 registers.
   static constexpr int crowded_warps = 12;
+  /// Where nothing is drawn, the chain on a panel is short of warps rather than of registers: those of up to 8 heads
+  /// leave room for as many.
+  static constexpr int scoring_warps = 12;
   static constexpr int resident(int warps, int heads, int dim, bool narrow_keys) {
     const bool few = warps == 4 && heads * dim <= 512;  // sums of more need more registers
     return few && (narrow_keys || (heads <= 4 && dim == 64)) ? crowded_warps : resident_warps;
@@ -152,7 +155,9 @@ struct Seam<Kokkos::Cuda> {
   template <class Extents>
   static std::int64_t teams_at_once(const Kokkos::Cuda& space, std::size_t scratch_floats) {
     constexpr int warps = warps_of<Extents>;
-    constexpr int by_warps = resident(warps, Extents::heads, Extents::dim, Extents::crowded) / warps;
+    constexpr bool few = Extents::scoring && Extents::heads <= 8;
+    constexpr int by_warps =
+        (few ? scoring_warps : resident(warps, Extents::heads, Extents::dim, Extents::crowded)) / warps;
     constexpr int most = Extents::teams > 0 ? Extents::teams : by_warps;
     const auto& device = space.cuda_device_prop();
     const std::size_t bytes = scratch_floats * sizeof(float) + Group<Extents>::scratch_alignment + kept_by_the_system;

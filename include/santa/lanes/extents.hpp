@@ -71,6 +71,7 @@ struct Extents {
   static constexpr bool crowded = false;
   static constexpr bool lean = false;
   static constexpr bool joint = false;
+  static constexpr bool scoring = false;
   static constexpr int groups = 0;  // of a team; 0: as scratch allows
   static constexpr int teams = 0;   // at once on a multiprocessor, for which registers are shared out; 0: as groups say
 };
@@ -97,6 +98,14 @@ struct Lean : Extents {
 template <class Extents>
 struct Joint : Extents {
   static constexpr bool joint = true;
+};
+
+/// The same for the first of two such kernels, which scores keys alone: so many groups find room at once, as nothing is
+/// queued or added up.
+template <class Extents>
+struct Scoring : Joint<Extents> {
+  static constexpr bool lean = true;
+  static constexpr bool scoring = true;
 };
 
 /// The same in plain loops.

@@ -32,7 +32,8 @@ struct MmaPanels {
 };
 
 /// Attention to all rows: keys and values of a tile in turn, through one ring, and scores in the order of products.
-template <class Panels, class Query, class Ring, class Sums>
+/// `alone`: of scores there is no more than that.
+template <class Panels, class Query, class Ring, class Sums, bool alone = false>
 struct MmaAttend {
   const Query& query;
   Ring& ring;
@@ -68,14 +69,14 @@ struct MmaAttend {
         scores.scale_rows(scales.value());
         by.fit(scores, sums);
       }
-      add(scores, by, take);
+      if constexpr (!alone) add(scores, by, take);
     }
     by.close(sums);
   }
 
  private:
   static constexpr int key_panels = 32 / Panels::key_rows;
-  static constexpr int value_panels = 32 / Panels::value_rows;
+  static constexpr int value_panels = alone ? 0 : 32 / Panels::value_rows;
   static constexpr int panels = key_panels + value_panels;  // of a tile
   static_assert(Ring::slots == 2 && panels >= 2);
   template <int i>

@@ -11,6 +11,7 @@
 #include <santa/lanes/panel_ring.hpp>
 #include <santa/lanes/product_lanes.hpp>
 #include <santa/lanes/tile_rows.hpp>
+#include <santa/lanes/tile_runs.hpp>
 
 #include <Kokkos_Core.hpp>
 
@@ -81,11 +82,11 @@ class MmaTile {
     for (int head = 0; head < heads_max; ++head)
       scores[head] = head < _heads ? own[head] * _query.factor(head) : -infinity;
   }
-
   /// What a lane has of a tile's scores where heads draw together, and of the weights of drawn rows, which may be any.
   using Joint = JointScores<heads_max>;
   using Queue = OperandQueue<heads_max, typename Sums::Factor, Group::queue_capacity>;
   static constexpr bool draws_jointly = Sums::any_weight && !scaled;
+  using Runs = TileRuns<heads_max>;  // how a lane sees scores that are stored
 
   /// The same in this order, not yet times their factors.
   template <class Rows, class Coming, class DrawnRows>
@@ -103,13 +104,13 @@ class MmaTile {
 
   /// What a lane has of a tile's scores in `attend`.
   using Scores = ProductScores<heads_max>;
-
+  static constexpr bool scores_alone = key_rows == 16;  // a panel for each half of a tile
   /// See MmaAttend. Ahead of it, the first tile's keys may have been asked for.
-  template <class Keys, class Values, class OfKeys, class OfValues, class Weigh>
+  template <bool alone = false, class Keys, class Values, class OfKeys, class OfValues, class Weigh>
   __device__ __forceinline__ void attend(const Keys& keys, const Values& values, const OfKeys& of_keys,
                                          const OfValues& of_values, std::int64_t first, std::int64_t turn,
                                          std::int64_t start, std::int64_t end, const Weigh& weigh) {
-    MmaAttend<Panels, Query, Ring, Sums>{_query, _ring, _sums, _dims}.run(
+    MmaAttend<Panels, Query, Ring, Sums, alone>{_query, _ring, _sums, _dims}.run(
         keys, values, TileScales<OfKeys, OfValues>(of_keys, of_values), first, turn, start, end, weigh);
   }
   __device__ float factor(int head) const { return _query.factor(head); }
@@ -268,7 +269,7 @@ class MmaTile {
     else
       return static_cast<const V*>(row);
   }
-  /// Asks for drawn rows if at least so many wait.
+  /// Asks for them if at least so many wait.
   template <class DrawnRows>
   __device__ __forceinline__ bool ask_values(DrawnRows& drawn, int least) {
     if (drawn.unasked() < least) return false;

@@ -45,6 +45,25 @@ class OperandQueue {
       store(of_block + lines, rest);
     }
   }
+  /// Sets a row's weights of all heads, by one lane.
+  __device__ __forceinline__ void set_row(int place, const float (&weight)[heads]) const {
+    const std::uint32_t at = _base + line * static_cast<std::uint32_t>(place);
+    std::uint32_t rounded[heads / 2], rest[heads / 2];
+#pragma unroll
+    for (int i = 0; i < heads / 2; ++i) {
+      rounded[i] = pack<Factor>(weight[2 * i], weight[2 * i + 1]);
+      rest[i] = pack_rest<Factor>(weight[2 * i], weight[2 * i + 1], rounded[i]);
+    }
+    if constexpr (packed) {
+      store_line(at, rounded[0], rounded[1], rest[0], rest[1]);
+    } else {
+#pragma unroll
+      for (std::uint32_t b = 0; b < operands / 2; ++b) {
+        store_line(at + 2 * lines * b, rounded[4 * b], rounded[4 * b + 1], rounded[4 * b + 2], rounded[4 * b + 3]);
+        store_line(at + 2 * lines * b + lines, rest[4 * b], rest[4 * b + 1], rest[4 * b + 2], rest[4 * b + 3]);
+      }
+    }
+  }
   /// Clears the weights of rows [count, 16) from `place` on.
   __device__ __forceinline__ void clear(int place, int count) const {
     const int row = count + warp_lane() / 4;
@@ -95,6 +114,11 @@ class OperandQueue {
   }
   __device__ __forceinline__ static void store(std::uint32_t to, std::uint32_t word) {
     asm volatile("st.shared.b32 [%0],%1;" ::"r"(to), "r"(word) : "memory");
+  }
+  __device__ __forceinline__ static void store_line(std::uint32_t to, std::uint32_t first, std::uint32_t second,
+                                                    std::uint32_t third, std::uint32_t fourth) {
+    asm volatile("st.shared.v4.b32 [%0],{%1,%2,%3,%4};" ::"r"(to), "r"(first), "r"(second), "r"(third), "r"(fourth)
+                 : "memory");
   }
   __device__ __forceinline__ static std::uint32_t load_word(std::uint32_t from) {
     std::uint32_t word;

@@ -35,8 +35,8 @@ struct ProductHeads {
       for (int k = 0; k < 2; ++k) f(b, k);
   }
   /// The largest, or the sum, of what the lanes of each head have.
-  template <class F>
-  __device__ __forceinline__ static float over_lanes(float value, const F& f) {
+  template <class T, class F>
+  __device__ __forceinline__ static T over_lanes(T value, const F& f) {
 #pragma unroll
     for (int width = packed ? 2 : 4; width < 32; width *= 2)
       value = f(value, __shfl_xor_sync(0xffffffffU, value, width));

@@ -54,6 +54,8 @@ concept ReadsWeightsAtTimes = requires(const R& rule) {
 ///                         `draw` is called for those alone
 ///   reads_weights()       of all tiles of the unit. If not, weights are found of no tile but where rows are rescored
 ///   mass(head) -> float   the unit's sum of weights, where `reads_weights` is false; at the end
+///   InRuns<Runs>          if its recipe runs it with_runs: the rule that draws the same from several tiles at once, by
+///                         masses that the first pass has stored: see RunRule
 template <class R, class Group, class Arguments>
 concept StoredScoreRule = DrawRule<R, Group, Arguments> && ReadsWeightsAtTimes<R> &&
     requires(R rule, const R& fixed, std::uint32_t tile, int head) {

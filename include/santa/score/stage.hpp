@@ -144,6 +144,17 @@ class Stage {
                  _unit.start, _unit.end,
                  [&](std::int64_t first, auto& scores) { state.weigh(scores, finish_scores(first, scores)); });
   }
+  /// Scores of all tiles of the unit that are the group's, in that order: take(first key, scores).
+  static constexpr bool scores_alone = attends && !scales_each_key && requires { requires Tile::scores_alone; };
+  template <class Take>
+  KOKKOS_FORCEINLINE_FUNCTION void score_all(const Take& take) {
+    constexpr int turn = Group::groups_per_team * Group::size;
+    _tile.template attend<true>(_scored, _scored, _key_scale, _key_scale, _unit.begin + _group.rank() * Group::size,
+                                turn, _unit.start, _unit.end, [&](std::int64_t first, auto& scores) {
+                                  finish_scores(first, scores);
+                                  take(first, scores);
+                                });
+  }
   /// Scores of a tile, of which the unit's end says how many keys it has, in the order in which heads draw together.
   /// `next` is the group's next tile.
   static constexpr bool draws_jointly = attends && !scales_each_key && requires { requires Tile::draws_jointly; };

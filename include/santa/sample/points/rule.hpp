@@ -7,7 +7,9 @@
 #include <santa/sample/exact.hpp>
 #include <santa/sample/points/arguments.hpp>
 #include <santa/sample/points/places.hpp>
+#include <santa/sample/points/run_rule.hpp>
 #include <santa/sample/points/tile_masses.hpp>
+#include <santa/sample/points/unit_points.hpp>
 #include <santa/schedule/unit.hpp>
 
 #include <cstdint>
@@ -25,15 +27,15 @@ KOKKOS_FORCEINLINE_FUNCTION void give_counts(const Group& group,
   drawn.rows |= group.ballot(count > typename Group::template Vector<std::int32_t>(0));
 }
 
-/// The second pass of rules whose draws are points in each head's cumulative sum, for one unit of work. `Points` says
-/// where a tile begins and ends, and how many points lie below a place: places(head, numbers, positions before and
-/// after, begin, end) and below(head, place). Nothing is carried from tile to tile that decides draws: the first pass
-/// has left where each of them begins.
+/// The second pass of rules whose draws are points in each head's cumulative sum, for one unit of work, a tile at a
+/// time.
 ///
 /// What tiles have is found for several at once, one in each lane. Tiles without points are passed over, their masses
 /// being known.
 template <class Group, template <class> class Points>
-class PointRule {
+class PointRule : public UnitPoints<Group, Points> {
+  using Base = UnitPoints<Group, Points>;
+  using Base::_group, Base::_arguments, Base::_unit, Base::_every_row, Base::_points, Base::_unit_weight;
   template <class T>
   using Vector = typename Group::template Vector<T>;
   using Mass = Vector<std::uint64_t>;
@@ -41,24 +43,10 @@ class PointRule {
   using Int = Vector<std::int32_t>;
 
  public:
-  KOKKOS_FUNCTION PointRule(const Group& group, const PointArguments& arguments, const Unit& unit)
-      : _group(group),
-        _arguments(arguments),
-        _unit(unit),
-        _every_row(arguments.samples >= unit.visible()),
-        _unit_of_mass(lanes::exp2(static_cast<float>(-position_bits(unit.visible())))),
-        _points(group, arguments, unit) {
-    _group.for_all_heads(unit.heads, [&](int head) {
-      const std::int64_t row = unit.head_row(arguments, head);
-      const double mass = static_cast<double>(arguments.total[row]) * static_cast<double>(_unit_of_mass);
-      _unit_weight.set(head, static_cast<float>(mass / static_cast<double>(arguments.samples)));
-    });
-  }
-
-  /// All tiles count in units of the head's largest score.
-  KOKKOS_FUNCTION float initial_reference(int head) const {
-    return _arguments.reference[_unit.head_row(_arguments, head)];
-  }
+  using Base::Base;
+  /// The rule where scores of several tiles are seen at once.
+  template <class Runs>
+  using InRuns = RunRule<Group, Runs, Points>;
 
   /// Whether rows may be drawn from a tile; asked for each of the group's tiles in turn, before `draw`.
   KOKKOS_FORCEINLINE_FUNCTION bool begin(std::uint32_t tile) {
@@ -69,15 +57,6 @@ class PointRule {
     bool points = false;
     _group.for_heads(_unit.heads, [&](int head) { points = points || has_points(head); });
     return points;
-  }
-  /// Whether `draw` looks at weights. If not, a head's mass in the unit is `mass(head)`.
-  [[nodiscard]] KOKKOS_FUNCTION bool reads_weights() const { return _every_row; }
-  [[nodiscard]] KOKKOS_FUNCTION float mass(int head) const {
-    if (_unit.begin >= _unit.end) return 0.F;
-    const std::int64_t row = _unit.head_row(_arguments, head);
-    const std::uint64_t* prefix = _arguments.tile_prefix + row * _arguments.tile_stride();
-    const std::uint64_t whole = prefix[(_unit.end + tile_keys - 1) / tile_keys] - prefix[_unit.begin / tile_keys];
-    return static_cast<float>(static_cast<double>(whole) * static_cast<double>(_unit_of_mass));
   }
 
   KOKKOS_FORCEINLINE_FUNCTION void draw(const ScoredTile<Group>& tile, bool with_spread, Drawn<Group>& drawn) {
@@ -96,18 +75,10 @@ class PointRule {
     });
   }
 
-  [[nodiscard]] KOKKOS_FUNCTION static ExpectedRows expected_rows(int /*head*/) { return {}; }
-  [[nodiscard]] KOKKOS_FUNCTION std::uint32_t samples(std::uint32_t rows) const { return _every_row ? rows : _samples; }
-
  private:
   using Ahead = typename Group::Ahead;
-
-  /// What heads have in the group's next tiles, one of each in each lane.
-  struct Tiles {
-    Mass begin, ratio;  // PlaceLine
-    Word mass, shift;
+  struct Tiles : Base::Tiles {
     Vector<float> reference;
-    Int first, last;            // points below the tile, and below its end
     std::uint32_t with_points;  // which lanes have any
   };
 
@@ -117,24 +88,15 @@ class PointRule {
       const auto inside = given < limit;
       const Int index = lanes::bit_cast<std::int32_t>(lanes::select(inside, given, Word(tile)));
       const PointArguments& work = _arguments;
-      const std::int64_t row = _unit.head_row(_arguments, head) * _arguments.tile_stride();
-      Mass begin, end;
-      _points.places(head, index, _group.gather(work.tile_prefix + row, index),
-                     _group.gather(work.tile_prefix + row, index + Int(1)), begin, end);
-      const auto line = PlaceLine<Mass, Word>::between(begin, end, _group.gather(work.tile_mass + row, index));
-      // No points where there is no tile: what is drawn for a warp's unused heads are none.
-      const Int first = _points.below(head, begin);
-      const Int last = lanes::select(inside, _points.below(head, end), first);
-      const Int count = last - first;
-      _tiles[Ahead::slot(head)] = {line.begin,
-                                   line.ratio,
-                                   lanes::select(inside, line.mass, Word(0U)),
-                                   line.shift,
-                                   _group.gather(work.tile_reference + row, index),
-                                   first,
-                                   last,
-                                   _group.ballot(count > Int(0))};
-      _samples += static_cast<std::uint32_t>(_group.sum(count));
+      const std::int64_t row = _unit.head_row(work, head) * work.tile_stride();
+      const auto places = [&](const Int& at, const Mass& before, const Mass& after, Mass& begin, Mass& end) {
+        _points.places(head, at, before, after, begin, end);
+      };
+      const typename Base::Tiles found = this->tiles_of(
+          head, index, inside, _group.gather(work.tile_prefix + row, index),
+          _group.gather(work.tile_prefix + row, index + Int(1)), _group.gather(work.tile_mass + row, index), places);
+      _tiles[Ahead::slot(head)] = {found, _group.gather(work.tile_reference + row, index),
+                                   _group.ballot(found.last - found.first > Int(0))};
     });
   }
 
@@ -165,14 +127,6 @@ class PointRule {
     return below - _group.previous(below, known(head, t.first));
   }
 
-  const Group& _group;
-  const PointArguments& _arguments;
-  const Unit& _unit;
-  bool _every_row;
-  float _unit_of_mass;
-  Points<Group> _points;
-  std::uint32_t _samples = 0;
-  typename Group::template PerHead<float> _unit_weight;  // of one draw
   Tiles _tiles[Group::Ahead::slots];
   int _turn = 0;  // of the tile that follows, among those found at once
   int _at = 0;    // of this one

@@ -15,9 +15,9 @@
 
 namespace santa::detail::inline SANTA_BUILD {
 
-/// First pass of a two-pass rule: scores to memory, and the masses of tiles. The last unit of a kv head turns these
-/// into prefixes, or, where groups are many, a kernel of its own. Reads: the keys. Writes: 4 bytes a key and head, 16
-/// bytes a tile and head.
+/// First pass of a two-pass rule: scores (or the keys' masses) to memory, and the masses of tiles. The last unit of a
+/// kv head turns these into prefixes, or, where groups are many, a kernel of its own. Reads: the keys. Writes: 4 bytes
+/// a key and head, 16 bytes a tile and head.
 template <class Context>
 struct ScoreKernel : Context {
   using typename Context::Arguments;
@@ -35,19 +35,21 @@ struct ScoreKernel : Context {
   }
 
  private:
+  /// Whether scores are kept from where products leave them.
+  static constexpr bool in_products = Context::Extents::scoring && requires { requires Stage::scores_alone; };
+
   KOKKOS_FORCEINLINE_FUNCTION void score(const Group& group, const Unit& unit, float* scratch) const {
     const Arguments& a = this->arguments;
     Stage stage = this->stage(group, scratch, unit);
     stage.take_queries([&] { ask_first_tile(group, stage, unit); });
-    NoDrawnRows none;
     const StoredScores<Group> store(group, a, unit);
-    Float score[Group::max_heads];
-    for_each_tile(group, unit, [&](std::int64_t first) {
-      const std::int64_t next = first + Group::groups_per_team * Group::size;
-      stage.scores(first, 1, keys_of_tile<Group>(unit, first), score, next, keys_of_tile<Group>(unit, next), none,
-                   unit.end);
-      group.for_heads(unit.heads, [&](int head) { keep(group, store, unit, first, head, score[head]); });
-    });
+    if constexpr (in_products) {
+      if (unit.begin < unit.end)
+        stage.score_all([&](std::int64_t first, auto& scores) { keep_products(group, store, unit, first, scores); });
+      return;
+    } else {
+      score_tiles(group, stage, store, unit);
+    }
     if (a.sharded) return;  // the other shards' tiles are not known yet
     if constexpr (!lanes::Seam<typename Context::Space>::many_groups)
       this->when_all_arrived(group, unit, [&](const Unit& slice) {
@@ -55,17 +57,82 @@ struct ScoreKernel : Context {
       });
   }
 
+  KOKKOS_FORCEINLINE_FUNCTION void score_tiles(const Group& group, Stage& stage, const StoredScores<Group>& store,
+                                               const Unit& unit) const {
+    NoDrawnRows none;
+    Float score[Group::max_heads];
+    for_each_tile(group, unit, [&](std::int64_t first) {
+      const std::int64_t next = first + Group::groups_per_team * Group::size;
+      stage.scores(first, 1, keys_of_tile<Group>(unit, first), score, next, keys_of_tile<Group>(unit, next), none,
+                   unit.end);
+      group.for_heads(unit.heads, [&](int head) { keep(group, store, unit, first, head, score[head]); });
+    });
+  }
+
+  /// What is kept of keys: their scores, or masses where the second pass draws in runs and looks at no more; none of
+  /// these in a tile that a NaN breaks.
+  template <class Masses>
+  KOKKOS_FORCEINLINE_FUNCTION static Float kept(const Arguments& a, const Unit& unit, const Float& score,
+                                                const Masses& masses, bool broken) {
+    if constexpr (Context::Extents::joint)
+      if (a.samples < unit.visible()) return lanes::bit_cast<float>(broken ? Masses(0U) : masses);
+    return score;
+  }
   KOKKOS_FORCEINLINE_FUNCTION void keep(const Group& group, const StoredScores<Group>& store, const Unit& unit,
                                         std::int64_t first, int head, const Float& score) const {
     const Arguments& a = this->arguments;
     const float reference = tile_reference(group, score);
-    const std::uint32_t mass = group.sum(key_masses<Group>(score, reference));
+    const auto masses = key_masses<Group>(score, reference);
+    const std::uint32_t mass = group.sum(masses);
     const bool broken = group.any(score != score);
     const std::int64_t at = unit.head_row(a, head) * a.tile_stride() + first / tile_keys;
-    group.store(score, store.at(head, first));
+    group.store(kept(a, unit, score, masses, broken), store.at(head, first));
     group.single([&] {
       a.tile_reference[at] = broken ? lanes::not_a_number : reference;
       a.tile_mass[at] = mass;
+    });
+  }
+
+  /// The same of all heads' scores in the order of products.
+  template <class Scores>
+  KOKKOS_FORCEINLINE_FUNCTION void keep_products(const Group& group, const StoredScores<Group>& store, const Unit& unit,
+                                                 std::int64_t first, Scores& scores) const {
+    const Arguments& a = this->arguments;
+    typename Scores::Heads reference, broken;
+    typename Scores::Words mass;
+    Scores::for_each_head([&](int b, int k) {
+      reference[b][k] = empty_reference;
+      broken[b][k] = 0.F;
+      mass[b][k] = 0U;
+    });
+    scores.for_each([&](float score, int, int b, int, int k) {
+      reference[b][k] = lanes::max(reference[b][k], score);
+      broken[b][k] = score != score ? 1.F : broken[b][k];
+    });
+    bool any = false;
+    Scores::for_each_head([&](int b, int k) {
+      any = any || broken[b][k] > 0.F;
+      reference[b][k] =
+          lanes::ceil(Scores::over_lanes(reference[b][k], [](float x, float y) { return lanes::max(x, y); }));
+    });
+    if (group.any(any))
+      Scores::for_each_head([&](int b, int k) {
+        broken[b][k] = Scores::over_lanes(broken[b][k], [](float x, float y) { return lanes::max(x, y); });
+      });
+    float* of_head[Scores::blocks][2];
+    Scores::for_each_head([&](int b, int k) { of_head[b][k] = store.at(Scores::head(b, k), first); });
+    scores.for_each([&](float score, int half, int b, int r, int k) {
+      const std::uint32_t own = key_masses<Group>(score, reference[b][k]);
+      mass[b][k] += own;
+      const float number = kept(a, unit, score, own, broken[b][k] > 0.F);
+      if (Scores::head(b, k) < unit.heads) of_head[b][k][Scores::row(half, r)] = number;
+    });
+    Scores::for_each_head([&](int b, int k) {
+      mass[b][k] = Scores::over_lanes(mass[b][k], [](std::uint32_t x, std::uint32_t y) { return x + y; });
+      if (!Scores::writes() || Scores::head(b, k) >= unit.heads) return;
+      const std::int64_t at = unit.head_row(a, Scores::head(b, k)) * a.tile_stride() + first / tile_keys;
+      a.tile_reference[at] = broken[b][k] > 0.F ? lanes::not_a_number : reference[b][k];
+      a.tile_mass[at] = mass[b][k];
     });
   }
 };

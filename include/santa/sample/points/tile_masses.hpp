@@ -87,6 +87,7 @@ class TileSums {
   }
 
   KOKKOS_FUNCTION void find() {
+    if constexpr (keeps_turn) _first = load(_own_begin);
     find_reference();
     write_prefixes(mass_before());
   }
@@ -101,22 +102,41 @@ class TileSums {
     const float* from = _arguments.tile_reference + _row * _arguments.tile_stride();
     return lanes::select(inside, _group.load(from + first), Float(-lanes::infinity));
   }
-  KOKKOS_FUNCTION void load_masses(std::int64_t first, Mass (&own)[together]) const {
+  /// Several vectors of tiles.
+  struct Turn {
+    Float reference[together];
+    Word mass[together];
+  };
+  /// Teams share a head's tiles, so that groups mostly have one turn, which they load once.
+  static constexpr bool keeps_turn = Group::groups_per_team > 1;
+
+  [[nodiscard]] KOKKOS_FUNCTION Turn load(std::int64_t first) const {
     const std::uint32_t* from = _arguments.tile_mass + _row * _arguments.tile_stride();
+    Turn own;
     for (int k = 0; k < together; ++k) {
       const std::int64_t at = first + k * Group::size;
-      const Word mass = at < _end ? _group.load(from + at) : Word(0U);
-      own[k] = tile_masses<Group>(mass, Float(_reference) - references(at), _bits);
+      own.reference[k] = references(at);
+      own.mass[k] = at < _end ? _group.load(from + at) : Word(0U);
     }
+    return own;
+  }
+  [[nodiscard]] KOKKOS_FUNCTION Turn turn_at(std::int64_t first) const {
+    if constexpr (keeps_turn)
+      if (first == _own_begin) return _first;
+    return load(first);
+  }
+  KOKKOS_FUNCTION void load_masses(std::int64_t first, Mass (&own)[together]) const {
+    const Turn all = turn_at(first);
+    for (int k = 0; k < together; ++k)
+      own[k] = tile_masses<Group>(all.mass[k], Float(_reference) - all.reference[k], _bits);
   }
 
   KOKKOS_FUNCTION void find_reference() {
     Float largest = empty_reference;
     typename Group::Mask broken(0);
     for (std::int64_t first = _own_begin; first < _own_end; first += turn) {
-      Float own[together];
-      for (int k = 0; k < together; ++k) own[k] = references(first + k * Group::size);
-      for (const Float& part : own) {
+      const Turn own = turn_at(first);
+      for (const Float& part : own.reference) {
         largest = lanes::max(largest, part);
         broken = broken | (part != part);
       }
@@ -168,6 +188,7 @@ class TileSums {
   std::int64_t _begin, _end;                                  // visible tiles
   std::int64_t _own_begin = 0, _own_end = 0, _own_limit = 0;  // the group's, and where whole turns of it end
   int _bits;
+  Turn _first{};  // where it is kept
   float _reference = 0.F;
   bool _has_nan = false;
 };
