@@ -26,6 +26,7 @@
 #include <concepts>
 #include <cstdint>
 #include <string>
+#include <utility>
 
 namespace santa::detail::inline SANTA_BUILD {
 
@@ -152,10 +153,18 @@ struct Recipe<MassUnitOf<draws>> {
   static constexpr bool in_products = draws_jointly&& requires {
     requires Context::Stage::draws_jointly;
   };
+  /// Whether the joint kernels' stage scores any rows: then its teams have more groups.
+  template <class Context>
+  static constexpr bool scores_jointly() {
+    if constexpr (in_products<Context> && !Context::Extents::joint)
+      return decltype(std::declval<const Context&>().joint())::Stage::attends;
+    else
+      return false;
+  }
   template <class Space, class Context>
   static void score_subset(const Space& space, const Context& context) {
-    if constexpr (in_products<Context> && !Context::Extents::joint) {
-      score_subset(space, context.joint());  // more groups a team
+    if constexpr (scores_jointly<Context>()) {
+      score_subset(space, context.joint());
     } else {
       const SubsetKernel<Context, draws> subset(context);
       launch("santa::subset", space, subset.units(), subset);

@@ -47,7 +47,7 @@ struct MmaAttend {
                                       std::int64_t turn, std::int64_t start, std::int64_t end, const Weigh& weigh) {
     if (first >= end) return;
     TileRows<Keys, Values, Scales> rows(keys, values, scales, start, end, first, turn);
-    typename Sums::RowScale by;
+    typename Sums::template RowScale<> by;
     if (ring.waiting() < 1) ask<0>(rows, first);
     if (ring.waiting() < 2) ask<1>(rows, first);
 #pragma unroll 1
@@ -98,7 +98,7 @@ struct MmaAttend {
     half(Panel<1>{});
   }
   template <class Take>
-  __device__ __forceinline__ void add(const Scores& scores, const typename Sums::RowScale& by, const Take& take) const {
+  __device__ __forceinline__ void add(const Scores& scores, const typename Sums::template RowScale<>& by, const Take& take) const {
     std::uint32_t panel = 0;
     const auto half = [&](auto i) {
       constexpr int h = decltype(i)::value;

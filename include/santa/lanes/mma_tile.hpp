@@ -3,6 +3,7 @@
 
 #include <santa/core/build.hpp>
 #include <santa/core/element.hpp>
+#include <santa/lanes/direct_operand.hpp>
 #include <santa/lanes/joint_scores.hpp>
 #include <santa/lanes/mma_attend.hpp>
 #include <santa/lanes/mma_query.hpp>
@@ -85,18 +86,20 @@ class MmaTile {
   /// What a lane has of a tile's scores where heads draw together, and of the weights of drawn rows, which may be any.
   using Joint = JointScores<heads_max>;
   using Queue = OperandQueue<heads_max, typename Sums::Factor, Group::queue_capacity>;
-  static constexpr bool draws_jointly = Sums::any_weight && !scaled;
+  static constexpr bool draws_jointly = goes_direct<K, KeyDim, ValueDim> || (Sums::any_weight && !scaled);
 
-  /// The same in this order, not yet times their factors.
+  /// The same in this order.
   template <class Rows, class Coming, class DrawnRows>
   __device__ __forceinline__ void scores(const Rows& rows, std::int64_t first, std::int64_t step, int count,
                                          const Coming& coming, Joint& scores, DrawnRows& drawn) {
     Products half;
     products(rows, first, step, count, coming, half, drawn);
     scores.take(half[1], half[0]);
+    scores.for_each([&](float& score, int, int b, int, int k) { score *= _query.factor(Joint::head(b, k)); });
   }
+  [[nodiscard]] __device__ static float offset(int /*b*/, int /*k*/) { return 0.F; }
   /// Adds up the rows of the panel that is the oldest, at these weights.
-  __device__ __forceinline__ void add_operands(const typename Queue::Operands& weights) {
+  __device__ __forceinline__ void add_weighed(const typename Queue::Weights& weights) {
     _sums.add(pieces_on(_ring.front() + row_place<value_bytes>(Sums::lane_row()), Sums::lane_piece()), weights);
     pop();
   }
