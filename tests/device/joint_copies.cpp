@@ -1,5 +1,5 @@
-// Joint draws by copies of keys and by caches of bytes, whose rows go straight to registers where no error bars are asked
-// for: the same rows as the kernels with bars draw, and their attention.
+// Joint draws by copies of keys and by caches of bytes, whose rows go straight to registers where no error bars are
+// asked for: the same rows as the kernels with bars draw, and their attention.
 #include "device/joint_check.hpp"
 #include "paged/paged_problem.hpp"
 #include "scaled/scaled_problem.hpp"

@@ -52,7 +52,8 @@ TEST_CASE("kernels_with_and_without_bars_read_the_same_rows") {
     check_all({.batch = 6, .heads = 8, .kv_heads = 2, .length = 640, .dim = 128, .tokens = tokens});
     check_all({.batch = 6, .heads = 6, .kv_heads = 2, .length = 640, .dim = 72, .tokens = tokens});
   }
-  const auto halves = ragged_tokens<Space, santa::half>({.batch = 6, .heads = 8, .kv_heads = 2, .length = 640, .dim = 128});
+  const auto halves =
+      ragged_tokens<Space, santa::half>({.batch = 6, .heads = 8, .kv_heads = 2, .length = 640, .dim = 128});
   check_bars_change_no_row(halves, halves.cache());
 }
 

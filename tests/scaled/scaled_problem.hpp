@@ -207,7 +207,7 @@ ScaledResult run_scaled(const M& method, const Problem& problem, const Cache& ca
                                                                 n(shape.values()));
   const Kokkos::View<float**, Kokkos::LayoutRight, Memory> lse("test::lse", n(shape.batch), n(shape.heads));
   Kokkos::View<float**, Kokkos::LayoutRight, Memory> error;
-  if (bars) error = {"test::error", n(shape.batch), n(shape.heads)};
+  if (bars) Kokkos::resize(error, n(shape.batch), n(shape.heads));
   const Kokkos::View<Statistics**, Kokkos::LayoutRight, Memory> statistics("test::statistics", n(shape.batch),
                                                                            n(shape.kv_heads));
   const DecodePlan plan(Space{}, method, problem.queries(), cache, {}, modifier, Kernels{});

@@ -17,6 +17,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
+#include <utility>
 
 namespace santa::detail::inline SANTA_BUILD {
 
@@ -144,6 +145,15 @@ struct KernelContext {
     return scratch + shared_floats() + group.rank() * group_floats();
   }
 };
+
+/// Whether stages of the kernels in which heads draw together score rows for other kernels too.
+template <class Context>
+constexpr bool scores_jointly() {
+  if constexpr (requires { requires Context::Stage::draws_jointly; } && !Context::Extents::joint)
+    return decltype(std::declval<const Context&>().joint())::Stage::attends;
+  else
+    return false;
+}
 
 /// The context of a host's kernels, for caches of any kind.
 template <class KernelArguments, bool rescored>

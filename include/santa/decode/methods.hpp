@@ -26,7 +26,6 @@
 #include <concepts>
 #include <cstdint>
 #include <string>
-#include <utility>
 
 namespace santa::detail::inline SANTA_BUILD {
 
@@ -153,18 +152,10 @@ struct Recipe<MassUnitOf<draws>> {
   static constexpr bool in_products = draws_jointly&& requires {
     requires Context::Stage::draws_jointly;
   };
-  /// Whether the joint kernels' stage scores any rows: then its teams have more groups.
-  template <class Context>
-  static constexpr bool scores_jointly() {
-    if constexpr (in_products<Context> && !Context::Extents::joint)
-      return decltype(std::declval<const Context&>().joint())::Stage::attends;
-    else
-      return false;
-  }
   template <class Space, class Context>
   static void score_subset(const Space& space, const Context& context) {
-    if constexpr (scores_jointly<Context>()) {
-      score_subset(space, context.joint());
+    if constexpr (draws_jointly && scores_jointly<Context>()) {
+      score_subset(space, context.joint());  // more groups a team
     } else {
       const SubsetKernel<Context, draws> subset(context);
       launch("santa::subset", space, subset.units(), subset);

@@ -20,8 +20,8 @@ namespace santa::detail::inline SANTA_BUILD {
 /// What GroupState is elsewhere: drawn rows wait in a queue, their weights as the stage's product takes them that adds
 /// them up. A lane has numbers of a few heads only, so that 16 of them find room in registers. Without error bars.
 ///
-/// Rows that are scored again wait with a weight per unit of their own, as GroupState has it, and what they add up to has
-/// references of its own.
+/// Rows that are scored again wait with a weight per unit of their own, as GroupState has it, and what they add up to
+/// has references of its own.
 ///
 /// `Stage`: one that `draws_jointly`.
 template <class Group, class Stage>
@@ -154,8 +154,8 @@ class JointRows {
     _squares[b][k] = lanes::fma(weight, weight, _squares[b][k]);
   }
 
-  /// Makes weights of the oldest rows, whose keys are here, of what they are per unit of their own weight. NaN shows, but
-  /// not where a head has not drawn the row.
+  /// Makes weights of the oldest rows, whose keys are here, of what they are per unit of their own weight. NaN shows,
+  /// but not where a head has not drawn the row.
   KOKKOS_FORCEINLINE_FUNCTION void weigh_again(typename Queue::Weights& weights) {
     typename Queue::Weights own;
     _stage.scores_again(_index + _order.front(), own);

@@ -17,11 +17,11 @@ namespace santa::lanes::inline SANTA_BUILD {
 
 /// Elements of rows that may be loaded so.
 template <class T>
-concept DirectElement = CacheByte<T> || std::is_same_v<T, std::int8_t> || std::is_same_v<T, float8> ||
-    std::is_same_v<T, int4x2>;
+concept DirectElement =
+    CacheByte<T> || std::is_same_v<T, std::int8_t> || std::is_same_v<T, float8> || std::is_same_v<T, int4x2>;
 /// And dimensions of rows whose words, and whose sums' operands, find room.
 template <class T, int key_dim, int value_dim>
-inline constexpr bool goes_direct = DirectElement<T> && key_dim <= 128 && value_dim <= 128;
+inline constexpr bool goes_direct = DirectElement<T>&& key_dim <= 128 && value_dim <= 128;
 
 /// How rows of `Dim` elements that RowWords32 has loaded become the product's first operand: the members of MmaOperand,
 /// for rows of one byte that are multiplied as halves; or those of MmaIntOperand, for integer codes.
@@ -71,15 +71,13 @@ struct DirectOperand<int4x2, Dim> {
     a[2] = (from.upper(i) >> 4) & low;
     a[3] = (from.lower(i) >> 4) & low;
   }
-  __device__ static int feature(int i, int word, int byte, int t) {
-    return 2 * (Words::byte_of(i, t) + byte) + word;
-  }
+  __device__ static int feature(int i, int word, int byte, int t) { return 2 * (Words::byte_of(i, t) + byte) + word; }
 };
 
 /// The query for such rows: of integers for codes that are integers, else of halves.
 template <class Group, class T, int Dim>
 struct DirectQueryOf {
-  using Type = MmaQuery<Group, T, Dim, DirectOperand<T, Dim>>;
+  using Type = MmaQuery<Group, T, Dim, DirectOperand<T, Dim>, false>;
 };
 template <class Group, class T, int Dim>
   requires requires { DirectOperand<T, Dim>::zero; }

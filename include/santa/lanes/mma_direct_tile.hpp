@@ -30,7 +30,7 @@ class MmaDirectTile {
   static constexpr int batch = 16;
   static constexpr int key_bytes = padded_row_bytes<K, KeyDim>;
   static constexpr int value_bytes = padded_row_bytes<V, ValueDim>;
-  using Ring = PanelRing<batch*(rescored && key_bytes > value_bytes ? key_bytes : value_bytes), scaled ? 32 : 0>;
+  using Ring = PanelRing<batch*(rescored&& key_bytes > value_bytes ? key_bytes : value_bytes), scaled ? 32 : 0>;
   static constexpr int batches = rescored ? 1 : Ring::slots;  // that may be on their way
   using Query = typename DirectQueryOf<Group, Scored, KeyDim>::Type;
   using KeyQuery = MmaQuery<Group, K, KeyDim, MmaOperand<K>, false>;

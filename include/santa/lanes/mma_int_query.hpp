@@ -82,8 +82,8 @@ class MmaIntQuery {
   [[nodiscard]] __device__ float factor(int head) const { return _factor[head]; }
   [[nodiscard]] __device__ float offset(int head) const { return _factor[16 + head]; }
 
-  /// Products of 16 rows: c[block of heads], as a product leaves them; of up to 4 heads in two parts that the lanes of a
-  /// column have, exactly. `from` is what Operand loads rows from. `done()` is called when rows have been read.
+  /// Products of 16 rows: c[block of heads], as a product leaves them; of up to 4 heads in two parts that the lanes of
+  /// a column have, exactly. `from` is what Operand loads rows from. `done()` is called when rows have been read.
   template <class From, class Done>
   __device__ __forceinline__ void products(const From& from, float (&c)[blocks][4], const Done& done) const {
     products_of<1>(&from, &c, done);

@@ -76,9 +76,7 @@ struct MmaOperand<float8> {
     low = widened(__byte_perm(bytes, 0U, 0x1404));
     high = widened(__byte_perm(bytes, 0U, 0x3424));
   }
-  __device__ static int feature(int i, int k, int e, int t) {
-    return 32 * i + 16 * (k / 2) + 4 * t + 2 * (k % 2) + e;
-  }
+  __device__ static int feature(int i, int k, int e, int t) { return 32 * i + 16 * (k / 2) + 4 * t + 2 * (k % 2) + e; }
 
  private:
   __device__ __forceinline__ static std::uint32_t widened(std::uint32_t bytes) {
@@ -140,9 +138,7 @@ struct MmaOperand<T> {
   __device__ __forceinline__ static void widen(std::uint32_t bytes, std::uint32_t& low, std::uint32_t& high) {
     MmaBytes<T>::widen(bytes, low, high);
   }
-  __device__ static int feature(int i, int k, int e, int t) {
-    return 32 * i + 16 * (k / 2) + 4 * t + 2 * (k % 2) + e;
-  }
+  __device__ static int feature(int i, int k, int e, int t) { return 32 * i + 16 * (k / 2) + 4 * t + 2 * (k % 2) + e; }
 };
 
 /// How 16 value rows become the product's first operand, transposed, 32 features at a time.

@@ -47,9 +47,9 @@ __device__ __forceinline__ void store_products(float (&c)[blocks][4], float* sco
 }
 
 /// Query fragments for rows of Key. `Dim` (64, 128 or 256) is what registers are laid out for; rows may be shorter.
-/// With g = lane / 4, t = lane % 4: 16 rows are A, queries are B. `Operand` says how rows become A; `often`: products
-/// are made in every tile.
-template <class Group, class Key, int Dim, class Operand = MmaOperand<Key>, bool often = true>
+/// With g = lane / 4, t = lane % 4: 16 rows are A, queries are B. `Operand` says how rows become A; `keep`: whether
+/// few fragments stay in registers, where there are some to spare.
+template <class Group, class Key, int Dim, class Operand = MmaOperand<Key>, bool keep = true>
 class MmaQuery {
   using Factor = typename Operand::Factor;
   using Columns = MmaColumns<Group::max_heads>;
@@ -60,7 +60,7 @@ class MmaQuery {
   static constexpr int shares = blocks * steps / 2;  // of 32 features of a block of heads
   static constexpr int fragments = parts * shares;
   /// Few fragments stay in registers; many would push out what is on its way.
-  static constexpr bool held = often && fragments <= 4;
+  static constexpr bool held = keep && fragments <= 4;
   /// Halves have little range: the query is first brought into it.
   static constexpr bool scaled = std::is_same_v<Factor, half>;
 
@@ -134,7 +134,8 @@ class MmaQuery {
   /// By so many parts of the queries.
   template <int used, int count, class From, class Done>
   __device__ __forceinline__ void products_of(const From* from, float (*c)[blocks][4], const Done& done) const {
-    float odd[count][blocks][4] = {};  // of every other 16 features: two sums that don't wait for each other
+    // Sums that don't wait for each other: of every other 16 features, where there is but one of a block.
+    float odd[blocks][4] = {};
 #pragma unroll
     for (int n = 0; n < count; ++n)
 #pragma unroll
@@ -152,17 +153,16 @@ class MmaQuery {
 #pragma unroll
         for (int n = 0; n < count; ++n) {
           mma<Factor>(c[n][k / used], a[n][0], q.x, q.y);
-          mma<Factor>(odd[n][k / used], a[n][1], q.z, q.w);
+          mma<Factor>(count == 1 ? odd[k / used] : c[n][k / used], a[n][1], q.z, q.w);
         }
       }
     }
     done();
-#pragma unroll
-    for (int n = 0; n < count; ++n)
+    if constexpr (count == 1)
 #pragma unroll
       for (int b = 0; b < blocks; ++b)
 #pragma unroll
-        for (int k = 0; k < 4; ++k) c[n][b][k] += odd[n][b][k];
+        for (int k = 0; k < 4; ++k) c[0][b][k] += odd[b][k];
   }
 
   __device__ static int column() { return warp_lane() / 4; }   // g
@@ -179,9 +179,7 @@ class MmaQuery {
     typename Query::Feature pair[4][2];
   };
   __device__ static int head_of(int i) { return packed ? column() % 4 : i / (steps / 2) * 8 + column(); }
-  __device__ static int feature_of(int i, int k, int e) {
-    return Operand::feature(i % (steps / 2), k, e, quarter());
-  }
+  __device__ static int feature_of(int i, int k, int e) { return Operand::feature(i % (steps / 2), k, e, quarter()); }
 
   template <class Query>
   __device__ __forceinline__ Loaded<Query> load(const Query& query, int i) const {

@@ -103,8 +103,8 @@ class MmaSums {
   }
 
   /// What weights of ProductScores are multiplied by where they are the operands: first_scale; or, where they are
-  /// `unbounded`, as with scales of rows, a power of two of each of a lane's heads, which `fit` lowers before weights are
-  /// too large for it.
+  /// `unbounded`, as with scales of rows, a power of two of each of a lane's heads, which `fit` lowers before weights
+  /// are too large for it.
   template <bool unbounded = scaled>
   class RowScale {
    public:

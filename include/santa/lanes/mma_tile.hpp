@@ -115,7 +115,6 @@ class MmaTile {
     MmaAttend<Panels, Query, Ring, Sums>{_query, _ring, _sums, _dims}.run(
         keys, values, TileScales<OfKeys, OfValues>(of_keys, of_values), first, turn, start, end, weigh);
   }
-  __device__ float factor(int head) const { return _query.factor(head); }
   __device__ void rescale_heads(const typename Scores::Heads& factor) { _sums.rescale_heads(factor); }
 
   /// Has drawn rows asked for and taken until at most `most` are left; the last ones asked for may be fewer than a

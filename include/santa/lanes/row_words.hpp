@@ -24,10 +24,10 @@ __device__ __forceinline__ void load_once(const void* from, std::uint32_t (&to)[
     asm volatile("ld.global.nc.L1::no_allocate.v2.u32 {%0,%1},[%2];" : "=r"(to[0]), "=r"(to[1]) : "l"(from));
 }
 
-/// A tile's 32 rows of `row_bytes`, as products take them for an operand: with g = lane / 4 and t = lane % 4, a lane has
-/// of rows g, g + 8, g + 16 and g + 24 each fourth piece of up to 16 bytes, from the t-th on. Which features these are
-/// does not matter to a product, as long as queries are laid out to match. Nothing of it goes through scratch, and the
-/// registers that the next tile is loaded to are those of the last.
+/// A tile's 32 rows of `row_bytes`, as products take them for an operand: with g = lane / 4 and t = lane % 4, a lane
+/// has of rows g, g + 8, g + 16 and g + 24 each fourth piece of up to 16 bytes, from the t-th on. Which features these
+/// are does not matter to a product, as long as queries are laid out to match. Nothing of it goes through scratch, and
+/// the registers that the next tile is loaded to are those of the last.
 template <int row_bytes>
 class RowWords32 {
   static constexpr int piece_bytes = row_bytes % 64 == 0 ? 16 : 8;
@@ -39,7 +39,9 @@ class RowWords32 {
   static constexpr int words = row_bytes / 16;  // of a row, in a lane
 
   /// Word w of a lane's row g + 8 i.
-  [[nodiscard]] __device__ std::uint32_t word(int i, int w) const { return _piece[i][w / piece_words][w % piece_words]; }
+  [[nodiscard]] __device__ std::uint32_t word(int i, int w) const {
+    return _piece[i][w / piece_words][w % piece_words];
+  }
   /// Where in its row a lane's word w begins.
   __device__ static int byte_of(int w, int t) { return (w / piece_words * 4 + t) * piece_bytes + w % piece_words * 4; }
 
@@ -49,7 +51,8 @@ class RowWords32 {
   __device__ __forceinline__ void load(const Rows& rows, std::int64_t first, int count, int bytes) {
     const int own = warp_lane() / 4;
     const char* from[4];
-    if constexpr (requires { rows.stride; } && !requires { rows.slots; }) {
+    if constexpr (
+        requires { rows.stride; } && !requires { rows.slots; }) {
       if (count == 32) {
         const auto* const row = rows[first + own];
 #pragma unroll

@@ -130,4 +130,16 @@ struct RowScales<Group, Rows> {
   }
 };
 
+/// Applies the scales of a tile's rows to its products, in the order in which heads draw together.
+template <class Scales, class Tile, class Scores>
+KOKKOS_FORCEINLINE_FUNCTION void scale_products(const Scales& scales, const Tile& tile, Scores& scores) {
+  if constexpr (Scales::of_rows) {
+    float of_row[Scores::halves][2];
+    Scores::for_each_row([&](int half, int r) { of_row[half][r] = Scores::of_owner(scales.now, half, r); });
+    scores.for_each([&](float& score, int half, int b, int r, int k) {
+      score = lanes::fma(score, of_row[half][r], tile.offset(b, k));
+    });
+  }
+}
+
 }  // namespace santa::detail::inline SANTA_BUILD

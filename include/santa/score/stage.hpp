@@ -141,11 +141,8 @@ class Stage {
   KOKKOS_FORCEINLINE_FUNCTION void attend(State& state) {
     constexpr int turn = Group::groups_per_team * Group::size;
     _tile.attend(_scored, _values, _key_scale, _value_scale, _unit.begin + _group.rank() * Group::size, turn,
-                 _unit.start, _unit.end, [&](std::int64_t first, auto& scores) {
-                   using Scores = std::remove_cvref_t<decltype(scores)>;
-                   scores.for_each([&](float& score, int, int b, int, int k) { score *= _tile.factor(Scores::head(b, k)); });
-                   state.weigh(scores, finish_scores(first, scores));
-                 });
+                 _unit.start, _unit.end,
+                 [&](std::int64_t first, auto& scores) { state.weigh(scores, finish_scores(first, scores)); });
   }
   /// Scores of a tile, of which the unit's end says how many keys it has, in the order in which heads draw together.
   /// `next` is the group's next tile.
@@ -158,13 +155,7 @@ class Stage {
     _scales.turn(_group, first, 1, keys_of(first), next, keys_of(next));
     _tile.scores(_scored, first, 1, keys_of(first),
                  ComingRows<decltype(row)>{row, next, keys_of(next), next - first, _unit.end}, scores, drawn);
-    if constexpr (ScoreScales::of_rows) {
-      float scale[Scores::halves][2];
-      Scores::for_each_row([&](int half, int r) { scale[half][r] = Scores::of_owner(_scales.now, half, r); });
-      scores.for_each([&](float& score, int half, int b, int r, int k) {
-        score = lanes::fma(score, scale[half][r], _tile.offset(b, k));
-      });
-    }
+    scale_products(_scales, _tile, scores);
     finish_scores(first, scores);
   }
   KOKKOS_FORCEINLINE_FUNCTION void gather_weighed(auto& weights) { _tile.add_weighed(weights); }
