@@ -31,7 +31,8 @@ class JointRows {
   using Numbers = typename Scores::Heads;
   static constexpr int batch = 16;
   static constexpr int capacity = Queue::capacity;
-  static_assert(capacity % batch == 0 && capacity >= 2 * batch - 1 + Group::size, "as RowQueue has it");
+  static_assert(capacity % batch == 0 && capacity >= 2 * batch - 1 + Group::size,
+                "a batch on its way, one that is not full, a tile");
   static_assert(capacity % 4 == 0, "weights begin at whole 16 bytes");
 
  public:
