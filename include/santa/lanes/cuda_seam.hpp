@@ -69,7 +69,7 @@ struct Seam<Kokkos::Cuda> {
             class G = Group<Extents>, int key_dim = Extents::key_dim, int dim = Extents::value_dim,
             bool fast = Extents::tensor_cores>
   using Tile = std::conditional_t<
-      Extents::joint && goes_direct<Scored, key_dim, dim>,
+      Extents::joint && goes_direct<Scored, Extents::heads, key_dim, dim>,
       MmaDirectTile<G, K, Scored, key_dim, rescored, V, dim, scaled>,
       std::conditional_t<
           std::is_same_v<K, Scored>,

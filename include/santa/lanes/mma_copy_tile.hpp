@@ -37,7 +37,7 @@ class MmaCopyTile {
  public:
   static constexpr bool asynchronous = true;
   /// Kernels that do have MmaDirectTile.
-  static constexpr bool draws_jointly = goes_direct<Code, KeyDim, ValueDim>;
+  static constexpr bool draws_jointly = goes_direct<Code, heads_max, KeyDim, ValueDim>;
 
   KOKKOS_FUNCTION static constexpr std::size_t shared_floats(int /*heads*/, RowDims /*dims*/) {
     return CopyScores::shared_floats + (rescored ? KeyQuery::shared_floats : 0);

@@ -86,7 +86,7 @@ class MmaTile {
   /// What a lane has of a tile's scores where heads draw together, and of the weights of drawn rows, which may be any.
   using Joint = JointScores<heads_max>;
   using Queue = OperandQueue<heads_max, typename Sums::Factor, Group::queue_capacity>;
-  static constexpr bool draws_jointly = goes_direct<K, KeyDim, ValueDim> || (Sums::any_weight && !scaled);
+  static constexpr bool draws_jointly = goes_direct<K, heads_max, KeyDim, ValueDim> || (Sums::any_weight && !scaled);
 
   /// The same in this order.
   template <class Rows, class Coming, class DrawnRows>
@@ -158,7 +158,6 @@ class MmaTile {
 
   /// Rows of keys and of values are alike, but perhaps for their number of features.
   static constexpr bool alike = std::is_same_v<K, V> && KeyDim == ValueDim && key_rows == value_rows && !scaled;
-
   using Products = float[2][blocks][4];  // of a tile's rows, the newest half first
 
   template <class Rows, class Coming, class DrawnRows>
