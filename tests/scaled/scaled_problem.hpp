@@ -195,10 +195,10 @@ struct ScaledResult {
   std::vector<Statistics> statistics;  // [batch][kv_heads]
 };
 
-/// Runs plans on the caches of a problem; `Kernels` are those compiled on a device.
+/// Runs plans on the caches of a problem; `Kernels` are those compiled on a device. `bars`: with error bars.
 template <class M, class Kernels = KernelSet<>, class Problem, class Cache, class Modifier = Identity>
 ScaledResult run_scaled(const M& method, const Problem& problem, const Cache& cache, std::uint64_t seed = 1,
-                        const Modifier& modifier = {}) {
+                        const Modifier& modifier = {}, bool bars = true) {
   using Memory = typename Problem::Memory;
   using Space = typename Memory::execution_space;
   const Shape& shape = problem.shape;
@@ -206,7 +206,8 @@ ScaledResult run_scaled(const M& method, const Problem& problem, const Cache& ca
   const Kokkos::View<float***, Kokkos::LayoutRight, Memory> out("test::out", n(shape.batch), n(shape.heads),
                                                                 n(shape.values()));
   const Kokkos::View<float**, Kokkos::LayoutRight, Memory> lse("test::lse", n(shape.batch), n(shape.heads));
-  const Kokkos::View<float**, Kokkos::LayoutRight, Memory> error("test::error", n(shape.batch), n(shape.heads));
+  Kokkos::View<float**, Kokkos::LayoutRight, Memory> error;
+  if (bars) Kokkos::resize(error, n(shape.batch), n(shape.heads));
   const Kokkos::View<Statistics**, Kokkos::LayoutRight, Memory> statistics("test::statistics", n(shape.batch),
                                                                            n(shape.kv_heads));
   const DecodePlan plan(Space{}, method, problem.queries(), cache, {}, modifier, Kernels{});

@@ -17,6 +17,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
+#include <utility>
 
 namespace santa::detail::inline SANTA_BUILD {
 
@@ -151,18 +152,26 @@ struct KernelContext {
   }
 };
 
-/// Whether kernels without error bars can draw for all heads together: by scores in the order of products, or, where
-/// scores are stored, in runs of keys.
+/// Whether kernels without error bars can draw for all heads together, by scores in the order of products.
 template <class Context>
 inline constexpr bool in_products = requires {
   requires Context::Stage::draws_jointly;
 };
 
+/// Whether stages of the kernels in which heads draw together score rows for other kernels too.
+template <class Context>
+constexpr bool scores_jointly() {
+  if constexpr (requires { requires Context::Stage::draws_jointly; } && !Context::Extents::joint)
+    return decltype(std::declval<const Context&>().joint())::Stage::attends;
+  else
+    return false;
+}
+
 /// Calls passes(scoring, drawing) with the contexts of both passes of a rule that draws in runs of keys where it can.
 /// The first is cut into as many units as run at once, even where all requests are full.
 template <class Space, class Context, class Passes>
 void with_runs(const Space& space, const Context& context, const Passes& passes) {
-  if constexpr (in_products<Context>) {
+  if constexpr (scores_jointly<Context>()) {
     if (!context.arguments.with_spread) {
       auto scoring = context.scoring();
       Arguments& a = scoring.arguments;

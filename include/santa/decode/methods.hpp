@@ -149,7 +149,7 @@ struct Recipe<MassUnitOf<draws>> {
  private:
   template <class Space, class Context>
   static void score_subset(const Space& space, const Context& context) {
-    if constexpr (draws_jointly && in_products<Context> && !Context::Extents::joint) {
+    if constexpr (draws_jointly && scores_jointly<Context>()) {
       score_subset(space, context.joint());  // more groups a team
     } else {
       const SubsetKernel<Context, draws> subset(context);

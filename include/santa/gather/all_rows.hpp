@@ -39,8 +39,10 @@ class AllRows {
       Scores::for_each_head([&](int b, int k) { _squares[b][k] *= factor[b][k] * factor[b][k]; });
       _stage.rescale_heads(factor);
     });
-    _masses.weigh(scores,
-                  [&](float weight, int b, int k) { _squares[b][k] = lanes::fma(weight, weight, _squares[b][k]); });
+    _masses.weigh(scores, [&](float weight, float, int b, int k) {
+      _squares[b][k] = lanes::fma(weight, weight, _squares[b][k]);
+      return weight;
+    });
   }
 
   /// Adds up over lanes.

@@ -13,11 +13,15 @@
 #include <Kokkos_Core.hpp>
 
 #include <cstdint>
+#include <type_traits>
 
 namespace santa::detail::inline SANTA_BUILD {
 
-/// What GroupState is elsewhere: drawn rows wait in a queue, their weights as operands of the product that adds them
-/// up. A lane has numbers of a few heads only, so that 16 of them find room in registers. Without error bars.
+/// What GroupState is elsewhere: drawn rows wait in a queue, their weights as the stage's product takes them that adds
+/// them up. A lane has numbers of a few heads only, so that 16 of them find room in registers. Without error bars.
+///
+/// Rows that are scored again wait with a weight per unit of their own, as GroupState has it, and what they add up to
+/// has references of its own.
 ///
 /// `Stage`: one that `draws_jointly`.
 template <class Group, class Stage>
@@ -28,12 +32,13 @@ class JointRows {
   static constexpr int batch = 16;
 
  protected:
-  static constexpr int capacity = Group::queue_capacity;
-  static_assert(capacity % batch == 0 && capacity >= 3 * batch - 1 + Group::size, "as RowQueue has it");
+  static constexpr int capacity = Queue::capacity;
+  static_assert(capacity % batch == 0 && capacity >= 2 * batch - 1 + Group::size,
+                "a batch on its way, one that is not full, a tile");
   static_assert(capacity % 4 == 0, "weights begin at whole 16 bytes");
 
  public:
-  static constexpr bool rescored = false;
+  static constexpr bool rescored = Stage::rescored;
   /// What `close` leaves to `store`.
   using Heads = ExpectedRows;
 
@@ -56,8 +61,15 @@ class JointRows {
 
   /// Turns a tile's scores into weights and adds up their mass.
   KOKKOS_FORCEINLINE_FUNCTION void weigh(Scores& scores) {
-    _masses.follow(scores, [&](const auto& factor) { rescale(factor); });
-    _masses.weigh(scores, [](float, int, int) {});
+    _masses.follow(scores, [&](const auto& factor) {
+      if constexpr (!rescored) {
+        rescale_waiting(factor);
+        rescale_sums(factor);
+      }
+    });
+    _masses.weigh(scores, [](float weight, float score, int, int) {
+      return rescored ? (score < lanes::lowest ? 0.F : 1.F) : weight;
+    });
   }
 
   /// Queues the drawn rows of a tile with weights: `drawn` has a bit for each lane of which the row is drawn, and each
@@ -77,8 +89,7 @@ class JointRows {
         float weight[2];
         for (int k = 0; k < 2; ++k) {
           weight[k] = weights.of[half][b][r][k] * row_by;
-          _used[b][k] += weight[k];
-          _squares[b][k] = lanes::fma(weight[k], weight[k], _squares[b][k]);
+          if constexpr (!rescored) count_weight(weight[k], b, k);
         }
         _queue.set(at, b, weight[0], weight[1]);
       }
@@ -98,15 +109,19 @@ class JointRows {
   [[nodiscard]] KOKKOS_FUNCTION auto unasked_row(int i) const {
     return _stage.value_row(_index[_order.place(_order.asked()) + i]);
   }
+  [[nodiscard]] KOKKOS_FUNCTION auto unasked_key(int i) const {
+    return _stage.key_row(_index[_order.place(_order.asked()) + i]);
+  }
   KOKKOS_FUNCTION void asked(int count) { _order.ask(count); }
 
   /// Gathers the oldest rows: a batch, or what there is.
   KOKKOS_FORCEINLINE_FUNCTION void take() {
     const int count = _order.in_batch();
     if (count < batch) _queue.clear(_order.front(), count);
-    typename Queue::Operands weights;
+    typename Queue::Weights weights;
     _queue.load(_order.front(), weights);
-    _stage.gather_operands(weights);
+    if constexpr (rescored) weigh_again(weights);
+    _stage.gather_weighed(weights);
     _order.pop(count);
   }
 
@@ -126,6 +141,7 @@ class JointRows {
         _stage, _unit.heads, _dim,
         [&](int b, int k) {
           HeadState state = _masses.state(b, k);
+          if constexpr (rescored) state.reference = _again.reference(b, k);
           state.used = _used[b][k];
           state.squares = _squares[b][k];
           state.certain = expected.certain;
@@ -136,16 +152,40 @@ class JointRows {
   }
 
  private:
-  /// Multiplies what drawn rows add up to, and the weights of those that wait. Rare.
-  KOKKOS_FUNCTION void rescale(const Numbers& factor) {
-    Scores::for_each_head([&](int b, int k) {
-      _used[b][k] *= factor[b][k];
-      _squares[b][k] *= factor[b][k] * factor[b][k];
+  KOKKOS_FORCEINLINE_FUNCTION void count_weight(float weight, int b, int k) {
+    _used[b][k] += weight;
+    _squares[b][k] = lanes::fma(weight, weight, _squares[b][k]);
+  }
+
+  /// Makes weights of the oldest rows, whose keys are here, of what they are per unit of their own weight. NaN shows,
+  /// but not where a head has not drawn the row.
+  KOKKOS_FORCEINLINE_FUNCTION void weigh_again(typename Queue::Weights& weights) {
+    typename Queue::Weights own;
+    _stage.scores_again(_index + _order.front(), own);
+    own.for_each([&](float& score, int half, int b, int r, int k) {
+      score = weights.of[half][b][r][k] != 0.F ? score : -lanes::infinity;
     });
+    _again.follow(own, [&](const auto& factor) { rescale_sums(factor); });
+    _again.weigh(own, [](float weight, float, int, int) { return weight; });
+    weights.for_each([&](float& weight, int half, int b, int r, int k) {
+      weight *= own.of[half][b][r][k];
+      count_weight(weight, b, k);
+    });
+  }
+
+  /// Multiplies the weights of rows that wait. Rare.
+  KOKKOS_FUNCTION void rescale_waiting(const Numbers& factor) {
     constexpr int columns = Group::size / 4;
     SANTA_UNROLL(1)
     for (int i = Group::thread() / 4; i < _order.size(); i += columns) _queue.rescale(_order.place(i), factor);
     Group::sync();
+  }
+  /// Multiplies what drawn rows add up to. Rare.
+  KOKKOS_FUNCTION void rescale_sums(const Numbers& factor) {
+    Scores::for_each_head([&](int b, int k) {
+      _used[b][k] *= factor[b][k];
+      _squares[b][k] *= factor[b][k] * factor[b][k];
+    });
     _stage.rescale_heads(factor);
   }
 
@@ -160,6 +200,8 @@ class JointRows {
 
  private:
   ProductMasses<Group, Scores> _masses;
+  struct None {};
+  std::conditional_t<rescored, ProductMasses<Group, typename Queue::Weights>, None> _again;
   Numbers _used;     // weights given to rows drawn
   Numbers _squares;  // and their squares
 };

@@ -32,13 +32,13 @@ class ProductMasses {
     scores.for_each([&](float score, int, int b, int, int k) { above = above || score > _reference[b][k] + headroom; });
     if (Group::any(above)) raise(scores, rescale);
   }
-  /// Turns scores into weights, each of which is handed to `take(weight, b, k)` as well.
+  /// Turns scores into weights, and each of these into what take(weight, score, b, k) makes of it.
   template <class Take>
   KOKKOS_FORCEINLINE_FUNCTION void weigh(Scores& scores, const Take& take) {
     scores.for_each([&](float& score, int, int b, int, int k) {
-      score = lanes::exp2_near(score - _reference[b][k]);
-      _mass[b][k] += score;
-      take(score, b, k);
+      const float weight = lanes::exp2_near(score - _reference[b][k]);
+      _mass[b][k] += weight;
+      score = take(weight, score, b, k);
     });
   }
 
@@ -50,6 +50,7 @@ class ProductMasses {
   }
   KOKKOS_FUNCTION void close() { sum(_mass); }
 
+  [[nodiscard]] KOKKOS_FUNCTION float reference(int b, int k) const { return _reference[b][k]; }
   [[nodiscard]] KOKKOS_FUNCTION HeadState state(int b, int k) const {
     HeadState state;
     state.reference = state.mass_reference = _reference[b][k];

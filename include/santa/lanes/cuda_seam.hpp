@@ -9,6 +9,7 @@
 #include <santa/lanes/host_seam.hpp>
 #include <santa/lanes/mma_code_scores.hpp>
 #include <santa/lanes/mma_copy_tile.hpp>
+#include <santa/lanes/mma_direct_tile.hpp>
 #include <santa/lanes/mma_dots.hpp>
 #include <santa/lanes/mma_feature_scores.hpp>
 #include <santa/lanes/mma_tile.hpp>
@@ -71,14 +72,17 @@ struct Seam<Kokkos::Cuda> {
             class G = Group<Extents>, int key_dim = Extents::key_dim, int dim = Extents::value_dim,
             bool fast = Extents::tensor_cores>
   using Tile = std::conditional_t<
-      std::is_same_v<K, Scored>,
-      std::conditional_t<fast, MmaTile<G, K, key_dim, V, dim, scaled>, PlainTile<G, K, dim, V>>,
+      Extents::joint && goes_direct<Scored, Extents::heads, key_dim, dim>,
+      MmaDirectTile<G, K, Scored, key_dim, rescored, V, dim, scaled>,
       std::conditional_t<
-          std::is_same_v<Scored, FeatureMajor<K>>,
-          std::conditional_t<fast, MmaCopyTile<G, K, MmaFeatureScores, Scored, key_dim, rescored, V, dim>,
-                             FeaturePlainTile<G, K, dim, rescored, V>>,
-          std::conditional_t<fast, MmaCopyTile<G, K, MmaCodeScores, Scored, key_dim, rescored, V, dim>,
-                             NarrowPlainTile<G, K, Scored, dim, rescored, V>>>>;
+          std::is_same_v<K, Scored>,
+          std::conditional_t<fast, MmaTile<G, K, key_dim, V, dim, scaled>, PlainTile<G, K, dim, V>>,
+          std::conditional_t<
+              std::is_same_v<Scored, FeatureMajor<K>>,
+              std::conditional_t<fast, MmaCopyTile<G, K, MmaFeatureScores, Scored, key_dim, rescored, V, dim>,
+                                 FeaturePlainTile<G, K, dim, rescored, V>>,
+              std::conditional_t<fast, MmaCopyTile<G, K, MmaCodeScores, Scored, key_dim, rescored, V, dim>,
+                                 NarrowPlainTile<G, K, Scored, dim, rescored, V>>>>>;
   template <class T, class Extents>
   using Dots = std::conditional_t<Extents::tensor_cores, MmaDots<Group<Extents>, T>, PlainDots<Group<Extents>, T>>;
 

@@ -114,6 +114,11 @@ __device__ __forceinline__ uint2 load_shared(const uint2* from) {
   return piece;
 }
 
+__device__ __forceinline__ float load_float(std::uint32_t from) {
+  float number;
+  asm volatile("ld.shared.f32 %0,[%1];" : "=f"(number) : "r"(from));
+  return number;
+}
 __device__ __forceinline__ float2 load_two_floats(std::uint32_t from) {
   float2 both;
   asm volatile("ld.shared.v2.f32 {%0,%1},[%2];" : "=f"(both.x), "=f"(both.y) : "r"(from));

@@ -41,14 +41,14 @@ struct MmaAttend {
   santa::detail::RowDims dims;
 
   /// Adds up the rows of the tiles that begin at first, first + turn, ... of keys up to `end`, each read once. Calls
-  /// weigh(first, products) for each tile, which makes weights of them, 0 for rows before `start` and from `end` on.
+  /// weigh(first, scores) for each tile, which makes weights of them, 0 for rows before `start` and from `end` on.
   /// What waits in the ring are the first tile's first panels.
   template <class Keys, class Values, class Scales, class Weigh>
   __device__ __forceinline__ void run(const Keys& keys, const Values& values, Scales scales, std::int64_t first,
                                       std::int64_t turn, std::int64_t start, std::int64_t end, const Weigh& weigh) {
     if (first >= end) return;
     TileRows<Keys, Values, Scales> rows(keys, values, scales, start, end, first, turn);
-    typename Sums::RowScale by;
+    typename Sums::template RowScale<> by;
     if (ring.waiting() < 1) ask<0>(rows, first);
     if (ring.waiting() < 2) ask<1>(rows, first);
 #pragma unroll 1
@@ -97,9 +97,11 @@ struct MmaAttend {
     };
     half(Panel<0>{});
     half(Panel<1>{});
+    scores.for_each([&](float& score, int, int b, int, int k) { score *= query.factor(Scores::head(b, k)); });
   }
   template <class Take>
-  __device__ __forceinline__ void add(const Scores& scores, const typename Sums::RowScale& by, const Take& take) const {
+  __device__ __forceinline__ void add(const Scores& scores, const typename Sums::template RowScale<>& by,
+                                      const Take& take) const {
     std::uint32_t panel = 0;
     const auto half = [&](auto i) {
       constexpr int h = decltype(i)::value;

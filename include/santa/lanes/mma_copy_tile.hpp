@@ -3,6 +3,7 @@
 
 #include <santa/core/build.hpp>
 #include <santa/core/element.hpp>
+#include <santa/lanes/direct_operand.hpp>
 #include <santa/lanes/mma_query.hpp>
 #include <santa/lanes/mma_sums.hpp>
 #include <santa/lanes/unit_ring.hpp>
@@ -35,6 +36,8 @@ class MmaCopyTile {
 
  public:
   static constexpr bool asynchronous = true;
+  /// Kernels that do have MmaDirectTile.
+  static constexpr bool draws_jointly = goes_direct<Code, heads_max, KeyDim, ValueDim>;
 
   KOKKOS_FUNCTION static constexpr std::size_t shared_floats(int /*heads*/, RowDims /*dims*/) {
     return CopyScores::shared_floats + (rescored ? KeyQuery::shared_floats : 0);

@@ -17,7 +17,7 @@ namespace santa::lanes::inline SANTA_BUILD {
 
 /// How 16 rows of codes become the product's first operand, 32 features at a time, without a conversion.
 ///   load(from, i, a)      the operand of the i-th 32 features
-///   feature(word, byte, t)  which of the 32 the byte of b0 or b1 is for, in lane (g, t)
+///   feature(i, word, byte, t)  which feature the byte of b0 or b1 of the i-th 32 is for, in lane (g, t)
 ///   zero                  what is to be taken from each code
 template <class Code>
 struct MmaIntOperand;
@@ -30,7 +30,7 @@ struct MmaIntOperand<std::int8_t> {
   __device__ __forceinline__ static void load(std::uint32_t from, int i, std::uint32_t (&a)[4]) {
     load_matrices<false>(pieces_on(from, 2 * i), a);
   }
-  __device__ static int feature(int word, int byte, int t) { return 16 * word + 4 * t + byte; }
+  __device__ static int feature(int i, int word, int byte, int t) { return 32 * i + 16 * word + 4 * t + byte; }
 };
 
 /// A lane's word holds 8 of a row's 32 features: the even ones in low nibbles, the odd ones in high.
@@ -48,13 +48,12 @@ struct MmaIntOperand<int4x2> {
       a[row + 2] = (word[row] >> 4) & 0x0f0f0f0fU;
     }
   }
-  __device__ static int feature(int word, int byte, int t) { return 8 * t + 2 * byte + word; }
+  __device__ static int feature(int i, int word, int byte, int t) { return 32 * i + 8 * t + 2 * byte + word; }
 };
 
 /// Query fragments for rows of codes, of 16 bits in two parts: 256 * high + low. The same members as MmaQuery.
-template <class Group, class Code, int Dim>
+template <class Group, class Code, int Dim, class Operand = MmaIntOperand<Code>>
 class MmaIntQuery {
-  using Operand = MmaIntOperand<Code>;
   using Columns = MmaColumns<Group::max_heads>;
   static constexpr int blocks = Columns::blocks;
   static constexpr int parts = Columns::parts;
@@ -83,43 +82,23 @@ class MmaIntQuery {
   [[nodiscard]] __device__ float factor(int head) const { return _factor[head]; }
   [[nodiscard]] __device__ float offset(int head) const { return _factor[16 + head]; }
 
+  /// Products of 16 rows: c[block of heads], as a product leaves them; of up to 4 heads in two parts that the lanes of
+  /// a column have, exactly. `from` is what Operand loads rows from. `done()` is called when rows have been read.
+  template <class From, class Done>
+  __device__ __forceinline__ void products(const From& from, float (&c)[blocks][4], const Done& done) const {
+    products_of<1>(&from, &c, done);
+  }
+  /// The same of twice as many rows.
+  template <class From>
+  __device__ __forceinline__ void products(const From (&from)[2], float (&c)[2][blocks][4]) const {
+    products_of<2>(from, c, [] {});
+  }
+  /// The same, to scores[row][head].
   template <class Done>
   __device__ __forceinline__ void products(std::uint32_t from, float* scores, const Done& done) const {
-    std::int32_t c[blocks * parts][4];
-#pragma unroll
-    for (int k = 0; k < blocks * parts; ++k)
-#pragma unroll
-      for (int j = 0; j < 4; ++j) c[k][j] = _zero[k][j % 2];
-#pragma unroll
-    for (int i = 0; i < steps; ++i) {
-      std::uint32_t a[4];
-      Operand::load(from, i, a);
-#pragma unroll
-      for (int k = 0; k < blocks * parts; ++k) {
-        const uint2 q = load_shared(_query + fragment(k, i));
-        mma_int<(Operand::zero != 0)>(c[k], a, q.x, q.y);
-      }
-    }
-    done();
-#pragma unroll
-    for (int b = 0; b < blocks; ++b) {
-      float value[4];
-#pragma unroll
-      for (int j = 0; j < 4; ++j) {
-        std::int32_t low = 0;
-        if constexpr (packed)
-          low = __shfl_xor_sync(Group::everyone, c[b][j], 2);
-        else
-          low = c[b * parts + 1][j];
-        value[j] = static_cast<float>(256 * c[b * parts][j] + low);
-      }
-      const int head = b * 8 + 2 * quarter();
-      if (head < Group::max_heads) {
-        float* to = scores + column() * Group::max_heads + head;
-        *reinterpret_cast<float2*>(to) = make_float2(value[0], value[1]);
-        *reinterpret_cast<float2*>(to + 8 * Group::max_heads) = make_float2(value[2], value[3]);
-      }
-    }
+    float c[blocks][4];
+    products(from, c, done);
+    store_products<Group>(c, scores);
   }
 
  private:
@@ -130,12 +109,46 @@ class MmaIntQuery {
     return ((k % parts * blocks + k / parts) * steps + i) * 32 + warp_lane();
   }
 
+  template <int count, class From, class Done>
+  __device__ __forceinline__ void products_of(const From* from, float (*c)[blocks][4], const Done& done) const {
+    std::int32_t sum[count][blocks * parts][4];
+#pragma unroll
+    for (int n = 0; n < count; ++n)
+#pragma unroll
+      for (int k = 0; k < blocks * parts; ++k)
+#pragma unroll
+        for (int j = 0; j < 4; ++j) sum[n][k][j] = _zero[k][j % 2];
+#pragma unroll
+    for (int i = 0; i < steps; ++i) {
+      std::uint32_t a[count][4];
+#pragma unroll
+      for (int n = 0; n < count; ++n) Operand::load(from[n], i, a[n]);
+#pragma unroll
+      for (int k = 0; k < blocks * parts; ++k) {
+        const uint2 q = load_shared(_query + fragment(k, i));
+#pragma unroll
+        for (int n = 0; n < count; ++n) mma_int<(Operand::zero != 0)>(sum[n][k], a[n], q.x, q.y);
+      }
+    }
+    done();
+    const int by = packed && quarter() >= 2 ? 1 : 256;
+#pragma unroll
+    for (int n = 0; n < count; ++n)
+#pragma unroll
+      for (int b = 0; b < blocks; ++b)
+#pragma unroll
+        for (int j = 0; j < 4; ++j) {
+          const std::int32_t low = packed ? 0 : sum[n][b * parts + parts - 1][j];
+          c[n][b][j] = static_cast<float>(by * sum[n][b * parts][j] + low);
+        }
+  }
+
   /// Makes the i-th fragments, of 32 features.
   template <class Query>
   __device__ __forceinline__ void take(const Query& query, int i) const {
     const QueryFeatures<Query> features{query, packed ? column() % 4 : i / steps * 8 + column(), _heads, _dim};
     const float inverse = features.present() ? _factor[features.head] : 0.F;
-    const auto feature = [&](int k) { return i % steps * 32 + Operand::feature(k / 4, k % 4, quarter()); };
+    const auto feature = [&](int k) { return Operand::feature(i % steps, k / 4, k % 4, quarter()); };
     typename Query::Feature loaded[8];
 #pragma unroll
     for (int k = 0; k < 8; ++k) loaded[k] = features.load(feature(k));

@@ -41,7 +41,7 @@ inline constexpr int padded_row_bytes = (dim * int{sizeof(T)} + 127) / 128 * 128
 ///   Factor                 what is multiplied, exactly what rows hold
 ///   lane_piece()           the first piece whose address a lane gives, of a row it gives
 ///   load(from, i, a)       both operands of the i-th 32 features
-///   feature(k, e, t)       which of the 32 are in the pair k (of operands k / 2), element e
+///   feature(i, k, e, t)    which feature is in the pair k (of operands k / 2) of the i-th 32, element e
 template <class Key>
 struct MmaOperand {
   using Factor = Key;
@@ -52,7 +52,7 @@ struct MmaOperand {
     load_matrices<false>(pieces_on(from, 4 * i), a[0]);
     load_matrices<false>(pieces_on(from, 4 * i + 2), a[1]);
   }
-  __device__ static int feature(int k, int e, int t) { return 8 * k + 2 * t + e; }
+  __device__ static int feature(int i, int k, int e, int t) { return 32 * i + 8 * k + 2 * t + e; }
 };
 
 /// Rows of e4m3: a lane's word holds 4 of a row's 16 features. A half has one more bit of exponent, with its origin 8
@@ -69,12 +69,14 @@ struct MmaOperand<float8> {
 #pragma unroll
     for (int step = 0; step < 2; ++step)
 #pragma unroll
-      for (int row = 0; row < 2; ++row) {
-        a[step][row] = widened(__byte_perm(word[2 * step + row], 0U, 0x1404));
-        a[step][row + 2] = widened(__byte_perm(word[2 * step + row], 0U, 0x3424));
-      }
+      for (int row = 0; row < 2; ++row) widen(word[2 * step + row], a[step][row], a[step][row + 2]);
   }
-  __device__ static int feature(int k, int e, int t) { return 16 * (k / 2) + 4 * t + 2 * (k % 2) + e; }
+  /// Four elements, in pairs.
+  __device__ __forceinline__ static void widen(std::uint32_t bytes, std::uint32_t& low, std::uint32_t& high) {
+    low = widened(__byte_perm(bytes, 0U, 0x1404));
+    high = widened(__byte_perm(bytes, 0U, 0x3424));
+  }
+  __device__ static int feature(int i, int k, int e, int t) { return 32 * i + 16 * (k / 2) + 4 * t + 2 * (k % 2) + e; }
 
  private:
   __device__ __forceinline__ static std::uint32_t widened(std::uint32_t bytes) {
@@ -131,9 +133,12 @@ struct MmaOperand<T> {
 #pragma unroll
     for (int step = 0; step < 2; ++step)
 #pragma unroll
-      for (int row = 0; row < 2; ++row) MmaBytes<T>::widen(word[2 * step + row], a[step][row], a[step][row + 2]);
+      for (int row = 0; row < 2; ++row) widen(word[2 * step + row], a[step][row], a[step][row + 2]);
   }
-  __device__ static int feature(int k, int e, int t) { return 16 * (k / 2) + 4 * t + 2 * (k % 2) + e; }
+  __device__ __forceinline__ static void widen(std::uint32_t bytes, std::uint32_t& low, std::uint32_t& high) {
+    MmaBytes<T>::widen(bytes, low, high);
+  }
+  __device__ static int feature(int i, int k, int e, int t) { return 32 * i + 16 * (k / 2) + 4 * t + 2 * (k % 2) + e; }
 };
 
 /// How 16 value rows become the product's first operand, transposed, 32 features at a time.

@@ -47,10 +47,10 @@ __device__ __forceinline__ void store_products(float (&c)[blocks][4], float* sco
 }
 
 /// Query fragments for rows of Key. `Dim` (64, 128 or 256) is what registers are laid out for; rows may be shorter.
-/// With g = lane / 4, t = lane % 4: 16 rows are A, queries are B.
-template <class Group, class Key, int Dim>
+/// With g = lane / 4, t = lane % 4: 16 rows are A, queries are B. `Operand` says how rows become A; `keep`: whether
+/// few fragments stay in registers, where there are some to spare.
+template <class Group, class Key, int Dim, class Operand = MmaOperand<Key>, bool keep = true>
 class MmaQuery {
-  using Operand = MmaOperand<Key>;
   using Factor = typename Operand::Factor;
   using Columns = MmaColumns<Group::max_heads>;
   static constexpr int blocks = Columns::blocks;
@@ -60,7 +60,7 @@ class MmaQuery {
   static constexpr int shares = blocks * steps / 2;  // of 32 features of a block of heads
   static constexpr int fragments = parts * shares;
   /// Few fragments stay in registers; many would push out what is on its way.
-  static constexpr bool held = fragments <= 4;
+  static constexpr bool held = keep && fragments <= 4;
   /// Halves have little range: the query is first brought into it.
   static constexpr bool scaled = std::is_same_v<Factor, half>;
 
@@ -104,14 +104,16 @@ class MmaQuery {
   [[nodiscard]] __device__ float factor(int head) const { return scaled ? _factor[head] : _plain_factor; }
   [[nodiscard]] __device__ float offset(int head) const { return _factor[16 + head]; }
 
-  /// Products of 16 rows: c[block of heads], as a product leaves them. `from` is where piece Operand::lane_piece() of
-  /// row lane % 16 lies. `done()` is called when rows have been read.
-  template <class Done>
-  __device__ __forceinline__ void products(std::uint32_t from, float (&c)[blocks][4], const Done& done) const {
-    if (parts == 1 || _has_rest)
-      products_of<parts>(from, c, done);
-    else
-      products_of<1>(from, c, done);
+  /// Products of 16 rows: c[block of heads], as a product leaves them. `from` is what Operand loads them from: of
+  /// MmaOperand where piece lane_piece() of row lane % 16 lies. `done()` is called when rows have been read.
+  template <class From, class Done>
+  __device__ __forceinline__ void products(const From& from, float (&c)[blocks][4], const Done& done) const {
+    products_of_some<1>(&from, &c, done);
+  }
+  /// The same of twice as many rows.
+  template <class From>
+  __device__ __forceinline__ void products(const From (&from)[2], float (&c)[2][blocks][4]) const {
+    products_of_some<2>(from, c, [] {});
   }
   /// The same, to scores[row][head].
   template <class Done>
@@ -122,30 +124,45 @@ class MmaQuery {
   }
 
  private:
+  template <int count, class From, class Done>
+  __device__ __forceinline__ void products_of_some(const From* from, float (*c)[blocks][4], const Done& done) const {
+    if (parts == 1 || _has_rest)
+      products_of<parts, count>(from, c, done);
+    else
+      products_of<1, count>(from, c, done);
+  }
   /// By so many parts of the queries.
-  template <int used, class Done>
-  __device__ __forceinline__ void products_of(std::uint32_t from, float (&c)[blocks][4], const Done& done) const {
-    float odd[blocks][4] = {};  // of every other 16 features: two sums that don't wait for each other
+  template <int used, int count, class From, class Done>
+  __device__ __forceinline__ void products_of(const From* from, float (*c)[blocks][4], const Done& done) const {
+    // Sums that don't wait for each other: of every other 16 features, where there is but one of a block.
+    float odd[blocks][4] = {};
 #pragma unroll
-    for (int b = 0; b < blocks; ++b)
+    for (int n = 0; n < count; ++n)
 #pragma unroll
-      for (float& sum : c[b]) sum = 0.F;
+      for (int b = 0; b < blocks; ++b)
+#pragma unroll
+        for (float& sum : c[n][b]) sum = 0.F;
 #pragma unroll
     for (int i = 0; i < steps / 2; ++i) {
-      std::uint32_t a[2][4];
-      Operand::load(from, i, a);
+      std::uint32_t a[count][2][4];
+#pragma unroll
+      for (int n = 0; n < count; ++n) Operand::load(from[n], i, a[n]);
 #pragma unroll
       for (int k = 0; k < blocks * used; ++k) {
         const uint4 q = fragment((k % used * blocks + k / used) * steps / 2 + i);
-        mma<Factor>(c[k / used], a[0], q.x, q.y);
-        mma<Factor>(odd[k / used], a[1], q.z, q.w);
+#pragma unroll
+        for (int n = 0; n < count; ++n) {
+          mma<Factor>(c[n][k / used], a[n][0], q.x, q.y);
+          mma<Factor>(count == 1 ? odd[k / used] : c[n][k / used], a[n][1], q.z, q.w);
+        }
       }
     }
     done();
+    if constexpr (count == 1)
 #pragma unroll
-    for (int b = 0; b < blocks; ++b)
+      for (int b = 0; b < blocks; ++b)
 #pragma unroll
-      for (int k = 0; k < 4; ++k) c[b][k] += odd[b][k];
+        for (int k = 0; k < 4; ++k) c[0][b][k] += odd[b][k];
   }
 
   __device__ static int column() { return warp_lane() / 4; }   // g
@@ -162,9 +179,7 @@ class MmaQuery {
     typename Query::Feature pair[4][2];
   };
   __device__ static int head_of(int i) { return packed ? column() % 4 : i / (steps / 2) * 8 + column(); }
-  __device__ static int feature_of(int i, int k, int e) {
-    return i % (steps / 2) * 32 + Operand::feature(k, e, quarter());
-  }
+  __device__ static int feature_of(int i, int k, int e) { return Operand::feature(i % (steps / 2), k, e, quarter()); }
 
   template <class Query>
   __device__ __forceinline__ Loaded<Query> load(const Query& query, int i) const {

@@ -102,15 +102,17 @@ class MmaSums {
     }
   }
 
-  /// What weights of ProductScores are multiplied by where they are the operands: first_scale; or, where rows have
-  /// scales, a power of two of each of a lane's heads, which `fit` lowers before weights are too large for it.
+  /// What weights of ProductScores are multiplied by where they are the operands: first_scale; or, where they are
+  /// `unbounded`, as with scales of rows, a power of two of each of a lane's heads, which `fit` lowers before weights
+  /// are too large for it.
+  template <bool unbounded = scaled>
   class RowScale {
    public:
     __device__ RowScale() {
 #pragma unroll
       for (auto& of_block : _by)
 #pragma unroll
-        for (float& by : of_block) by = 0x1p120F;
+        for (float& by : of_block) by = scaled ? 0x1p120F : first_scale;
     }
     __device__ float operator()(int b, int k) const {
       if constexpr (varies)
@@ -140,7 +142,7 @@ class MmaSums {
     }
 
    private:
-    static constexpr bool varies = scaled && !any_weight;
+    static constexpr bool varies = unbounded && !any_weight;
 
     /// Brings the largest weights of heads that exceed it to about 2^7.
     template <class Scores>

@@ -3,6 +3,7 @@
 
 #include <santa/core/build.hpp>
 #include <santa/core/element.hpp>
+#include <santa/lanes/direct_operand.hpp>
 #include <santa/lanes/joint_scores.hpp>
 #include <santa/lanes/mma_attend.hpp>
 #include <santa/lanes/mma_query.hpp>
@@ -85,19 +86,21 @@ class MmaTile {
   /// What a lane has of a tile's scores where heads draw together, and of the weights of drawn rows, which may be any.
   using Joint = JointScores<heads_max>;
   using Queue = OperandQueue<heads_max, typename Sums::Factor, Group::queue_capacity>;
-  static constexpr bool draws_jointly = Sums::any_weight && !scaled;
+  static constexpr bool draws_jointly = goes_direct<K, heads_max, KeyDim, ValueDim> || (Sums::any_weight && !scaled);
   using Runs = TileRuns<heads_max>;  // how a lane sees scores that are stored
 
-  /// The same in this order, not yet times their factors.
+  /// The same in this order.
   template <class Rows, class Coming, class DrawnRows>
   __device__ __forceinline__ void scores(const Rows& rows, std::int64_t first, std::int64_t step, int count,
                                          const Coming& coming, Joint& scores, DrawnRows& drawn) {
     Products half;
     products(rows, first, step, count, coming, half, drawn);
     scores.take(half[1], half[0]);
+    scores.for_each([&](float& score, int, int b, int, int k) { score *= _query.factor(Joint::head(b, k)); });
   }
+  [[nodiscard]] __device__ static float offset(int /*b*/, int /*k*/) { return 0.F; }
   /// Adds up the rows of the panel that is the oldest, at these weights.
-  __device__ __forceinline__ void add_operands(const typename Queue::Operands& weights) {
+  __device__ __forceinline__ void add_weighed(const typename Queue::Weights& weights) {
     _sums.add(pieces_on(_ring.front() + row_place<value_bytes>(Sums::lane_row()), Sums::lane_piece()), weights);
     pop();
   }
@@ -113,7 +116,6 @@ class MmaTile {
     MmaAttend<Panels, Query, Ring, Sums, alone>{_query, _ring, _sums, _dims}.run(
         keys, values, TileScales<OfKeys, OfValues>(of_keys, of_values), first, turn, start, end, weigh);
   }
-  __device__ float factor(int head) const { return _query.factor(head); }
   __device__ void rescale_heads(const typename Scores::Heads& factor) { _sums.rescale_heads(factor); }
 
   /// Has drawn rows asked for and taken until at most `most` are left; the last ones asked for may be fewer than a
@@ -157,7 +159,6 @@ class MmaTile {
 
   /// Rows of keys and of values are alike, but perhaps for their number of features.
   static constexpr bool alike = std::is_same_v<K, V> && KeyDim == ValueDim && key_rows == value_rows && !scaled;
-
   using Products = float[2][blocks][4];  // of a tile's rows, the newest half first
 
   template <class Rows, class Coming, class DrawnRows>

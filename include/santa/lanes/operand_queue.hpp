@@ -12,20 +12,21 @@
 
 namespace santa::lanes::inline SANTA_BUILD {
 
-/// Weights of up to `capacity` rows for up to `heads` heads, in scratch: a line of 8 elements a row for each operand,
+/// Weights of up to `rows` rows for up to `heads` heads, in scratch: a line of 8 elements a row for each operand,
 /// of which lane (g, t) writes the words of its own heads. Weights are rounded, and what rounding leaves is kept
 /// beside.
-template <int heads, class Factor, int capacity>
+template <int heads, class Factor, int rows>
 class OperandQueue {
   using Heads = ProductHeads<heads>;
   static constexpr int operands = Heads::operands;
   static constexpr bool packed = Heads::packed;
   static constexpr std::uint32_t line = 16;  // bytes
-  static constexpr std::uint32_t lines = line * capacity;
+  static constexpr std::uint32_t lines = line * rows;
 
  public:
+  static constexpr int capacity = rows;
   static constexpr int scratch_words = operands * capacity * 4;
-  using Operands = std::uint32_t[operands][2];
+  using Weights = std::uint32_t[operands][2];
 
   __device__ explicit OperandQueue(float* scratch)
       : _base(static_cast<std::uint32_t>(__cvta_generic_to_shared(scratch))) {}
@@ -74,7 +75,7 @@ class OperandQueue {
   }
 
   /// The weights of 16 rows.
-  __device__ __forceinline__ void load(int place, Operands& b) const {
+  __device__ __forceinline__ void load(int place, Weights& b) const {
     const std::uint32_t at = _base + line * static_cast<std::uint32_t>(place + warp_lane() % 16);
     if constexpr (operands == 1) {
       load_two_transposed(at, b[0]);

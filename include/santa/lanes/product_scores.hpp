@@ -20,14 +20,14 @@ __device__ __forceinline__ std::uint32_t transpose(std::uint32_t elements) {
 }
 
 /// Numbers of a tile of 32 rows and up to `heads` heads, half of the rows by half: a lane has of each half and each of
-/// its heads rows g and g + 8; of up to 4 heads one of these.
-template <int heads>
+/// its heads rows g and g + 8; of up to 4 heads one of these. Or of 16 rows: of one of the `halves`.
+template <int heads, int halves = 2>
 struct ProductScores : ProductHeads<heads> {
   using Base = ProductHeads<heads>;
   using Base::packed, Base::blocks, Base::operands, Base::column, Base::quarter;
   static constexpr int rows = packed ? 1 : 2;  // of a half
 
-  float of[2][blocks][rows][2];
+  float of[halves][blocks][rows][2];
 
   __device__ static int row(int half, int r) { return 16 * half + column() + 8 * (packed ? quarter() / 2 : r); }
 
@@ -35,13 +35,21 @@ struct ProductScores : ProductHeads<heads> {
   template <class F>
   __device__ __forceinline__ void for_each(F&& f) {
 #pragma unroll
-    for (int half = 0; half < 2; ++half)
+    for (int half = 0; half < halves; ++half)
 #pragma unroll
       for (int b = 0; b < blocks; ++b)
 #pragma unroll
         for (int r = 0; r < rows; ++r)
 #pragma unroll
           for (int k = 0; k < 2; ++k) f(of[half][b][r][k], half, b, r, k);
+  }
+  /// Calls f(half, r) for all rows of which a lane has numbers.
+  template <class F>
+  __device__ __forceinline__ static void for_each_row(F&& f) {
+#pragma unroll
+    for (int half = 0; half < halves; ++half)
+#pragma unroll
+      for (int r = 0; r < rows; ++r) f(half, r);
   }
   /// Takes the products of half the rows.
   __device__ __forceinline__ void take(int half, const float (&c)[blocks][4]) {
@@ -61,7 +69,7 @@ struct ProductScores : ProductHeads<heads> {
   /// Multiplies all of a row by a number of its own: lane i has that of row i.
   __device__ __forceinline__ void scale_rows(float own) {
 #pragma unroll
-    for (int half = 0; half < 2; ++half)
+    for (int half = 0; half < halves; ++half)
 #pragma unroll
       for (int r = 0; r < rows; ++r) {
         const float by = __shfl_sync(0xffffffffU, own, row(half, r));

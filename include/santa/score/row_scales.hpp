@@ -15,6 +15,7 @@ namespace santa::detail::inline SANTA_BUILD {
 /// What turns products into scores: nothing where rows are full keys.
 template <class Group, class Rows>
 struct RowScales {
+  static constexpr bool of_rows = false;
   KOKKOS_FUNCTION explicit RowScales(const Rows& /*rows*/) {}
   KOKKOS_FUNCTION static void turn(const Group& /*group*/, std::int64_t /*first*/, std::int64_t /*step*/, int /*count*/,
                                    std::int64_t /*next*/, int /*next_count*/) {}
@@ -28,6 +29,7 @@ struct RowScales {
 template <class Group, class Scales>
 struct KeyScales {
   using Float = typename Group::template Vector<float>;
+  static constexpr bool of_rows = true;
 
   Scales scales;
   Float now = 0.F;
@@ -71,6 +73,7 @@ concept PooledScaledRows = ScaledRows<Rows> && requires(const Rows& rows) {
 template <class Group, ScaledRows Rows>
 struct RowScales<Group, Rows> {
   using Float = typename Group::template Vector<float>;
+  static constexpr bool of_rows = true;
 
   const std::uint16_t* scales;  // upper halves of floats
   Float now = 0.F;
@@ -97,6 +100,7 @@ struct RowScales<Group, Rows> {
 template <class Group, PooledScaledRows Rows>
 struct RowScales<Group, Rows> {
   using Float = typename Group::template Vector<float>;
+  static constexpr bool of_rows = true;
 
   const bfloat16* scales;
   decltype(std::declval<const Rows&>().slots) slots;
@@ -125,5 +129,17 @@ struct RowScales<Group, Rows> {
     });
   }
 };
+
+/// Applies the scales of a tile's rows to its products, in the order in which heads draw together.
+template <class Scales, class Tile, class Scores>
+KOKKOS_FORCEINLINE_FUNCTION void scale_products(const Scales& scales, const Tile& tile, Scores& scores) {
+  if constexpr (Scales::of_rows) {
+    float of_row[Scores::halves][2];
+    Scores::for_each_row([&](int half, int r) { of_row[half][r] = Scores::of_owner(scales.now, half, r); });
+    scores.for_each([&](float& score, int half, int b, int r, int k) {
+      score = lanes::fma(score, of_row[half][r], tile.offset(b, k));
+    });
+  }
+}
 
 }  // namespace santa::detail::inline SANTA_BUILD

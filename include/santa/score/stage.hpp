@@ -156,18 +156,20 @@ class Stage {
                                 });
   }
   /// Scores of a tile, of which the unit's end says how many keys it has, in the order in which heads draw together.
-  /// `next` is the group's next tile.
-  static constexpr bool draws_jointly = attends && !scales_each_key && requires { requires Tile::draws_jointly; };
+  /// `next` is the group's next tile. Not of copies in pages.
+  static constexpr bool draws_jointly = !PooledScaledRows<ScoredRows> && requires { requires Tile::draws_jointly; };
   template <class Scores, class DrawnRows>
   KOKKOS_FORCEINLINE_FUNCTION void joint_scores(std::int64_t first, std::int64_t next, Scores& scores,
                                                 DrawnRows& drawn) {
     const auto row = [&](const auto i) { return _scored[first + i]; };
     const auto keys_of = [&](std::int64_t tile) { return keys_of_tile<Group>(_unit, tile); };
+    _scales.turn(_group, first, 1, keys_of(first), next, keys_of(next));
     _tile.scores(_scored, first, 1, keys_of(first),
                  ComingRows<decltype(row)>{row, next, keys_of(next), next - first, _unit.end}, scores, drawn);
+    scale_products(_scales, _tile, scores);
     finish_scores(first, scores);
   }
-  KOKKOS_FORCEINLINE_FUNCTION void gather_operands(const auto& weights) { _tile.add_operands(weights); }
+  KOKKOS_FORCEINLINE_FUNCTION void gather_weighed(auto& weights) { _tile.add_weighed(weights); }
   KOKKOS_FORCEINLINE_FUNCTION void rescale_heads(const auto& factor) { _tile.rescale_heads(factor); }
 
   /// Scores of drawn rows by their full keys: lane i's of row index[i], i < count.
@@ -178,6 +180,17 @@ class Stage {
         lanes::convert<float>(_group.load(index, count, 0)) + Float(static_cast<float>(_unit.begin - query_position()));
     _group.for_all_heads(_unit.heads,
                          [&](int head) { score[head] = modified(_modifier, score[head], keys_of(head, offset)); });
+  }
+
+  /// The same in the order in which a product leaves them, of 16 rows.
+  template <class Scores>
+  KOKKOS_FORCEINLINE_FUNCTION void scores_again(const std::int32_t* index, Scores& scores) {
+    _tile.scores_of_panel(scores);
+    const auto offset = static_cast<float>(_unit.begin - query_position());
+    scores.for_each([&](float& score, int half, int b, int r, int k) {
+      const int row = index[Scores::row(half, r)];
+      score = modified(_modifier, score, keys_of(Scores::head(b, k), offset + static_cast<float>(row)));
+    });
   }
 
   /// Clears the sums: before rows are gathered.
@@ -243,12 +256,12 @@ class Stage {
     else
       return scored;
   }
-  /// Makes scores of a tile's products, in the order of products; returns how many of its rows are visible.
+  /// What is left to do of a tile's scores, in the order of products; returns how many of its rows are visible.
   template <class Scores>
   KOKKOS_FORCEINLINE_FUNCTION std::uint32_t finish_scores(std::int64_t first, Scores& scores) const {
     const auto offset = static_cast<float>(first - query_position());
-    make_scores(scores, [&](float product, int head, int row) {
-      return modified(_modifier, product * _tile.factor(head), keys_of(head, offset + static_cast<float>(row)));
+    make_scores(scores, [&](float score, int head, int row) {
+      return modified(_modifier, score, keys_of(head, offset + static_cast<float>(row)));
     });
     return hide_rows(_arguments, _unit, _whole, first, scores);
   }
