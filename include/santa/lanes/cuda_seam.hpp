@@ -3,6 +3,7 @@
 
 #include <santa/core/build.hpp>
 #include <santa/core/check.hpp>
+#include <santa/lanes/cuda_launch.hpp>
 #include <santa/lanes/division.hpp>
 #include <santa/lanes/extents.hpp>
 #include <santa/lanes/feature_plain_tile.hpp>
@@ -106,18 +107,36 @@ struct Seam<Kokkos::Cuda> {
     f(Products<64, false>{});
   }
 
+  /// Teams that a multiprocessor holds at least. Kokkos refuses a team of which not as many find room as are named: 4
+  /// do, whatever their scratch. Eight warps may have all registers that a thread can name, so that fewer teams cost
+  /// none.
+  template <class Extents>
+  static constexpr int teams_of() {
+    constexpr int warps = warps_of<Extents>;
+    constexpr int most = resident(warps, Extents::heads, Extents::dim, Extents::crowded);
+    constexpr int by_warps = warps > most ? 1 : most / warps < 4 ? most / warps : 4;
+    return Extents::teams > 0 ? Extents::teams : by_warps;
+  }
+  template <class Extents>
+  static constexpr std::size_t scratch_bytes(std::size_t floats) {
+    return floats * sizeof(float) + Group<Extents>::scratch_alignment;
+  }
+
   template <class Extents>
   static auto policy(const Kokkos::Cuda& space, std::int64_t units, std::size_t scratch_floats) {
     constexpr int warps = warps_of<Extents>;
-    // Kokkos refuses a team of which not as many find room as are named here: 4 do, whatever their scratch. Eight warps
-    // may have all registers that a thread can name, so that fewer teams cost none.
-    constexpr int most = resident(warps, Extents::heads, Extents::dim, Extents::crowded);
-    constexpr int by_warps = warps > most ? 1 : most / warps < 4 ? most / warps : 4;
-    constexpr int teams = Extents::teams > 0 ? Extents::teams : by_warps;
-    using Bounds = Kokkos::LaunchBounds<32 * warps, teams>;
-    const std::size_t bytes = scratch_floats * sizeof(float) + Group<Extents>::scratch_alignment;
+    using Bounds = Kokkos::LaunchBounds<32 * warps, teams_of<Extents>()>;
     return Kokkos::TeamPolicy<Kokkos::Cuda, Bounds>(space, static_cast<int>(units), warps, 32)
-        .set_scratch_size(0, Kokkos::PerTeam(bytes));
+        .set_scratch_size(0, Kokkos::PerTeam(scratch_bytes<Extents>(scratch_floats)));
+  }
+
+  /// Launches a kernel in this seam's own way.
+  template <class Kernel>
+  static void launch(const char* label, const Kokkos::Cuda& space, std::int64_t units, std::size_t scratch_floats,
+                     const Kernel& kernel) {
+    using Extents = typename Kernel::Extents;
+    launch_teams<warps_of<Extents>, teams_of<Extents>()>(label, space, units, scratch_bytes<Extents>(scratch_floats),
+                                                         kernel);
   }
 
   /// At most as many units as run at once, so that all begin and end together; up to 4 splits more where the last of
@@ -138,7 +157,8 @@ struct Seam<Kokkos::Cuda> {
     std::int64_t best = least;
     for (std::int64_t splits = least + 1; splits <= least + 4 && splits * 1024 <= length; ++splits)
       if (fullness(splits) > fullness(best) + 0.02) best = splits;
-    return {0, best < pieces ? best : pieces, step};
+    const std::int64_t each = best < pieces ? (pieces + best - 1) / best : 1;
+    return {0, (pieces + each - 1) / each, step};  // none of them empty: as few as have so many pieces each
   }
 
   /// So few requests need no schedule: with as many splits each as a last unit merges, none keeps the device waiting.
