@@ -83,11 +83,12 @@ struct DraftProblem {
       return Kokkos::subview(whole, some, Kokkos::ALL, std::pair(std::size_t{0}, extent));
     };
     const auto tokens = Kokkos::create_mirror_view_and_copy(Memory(), drafts);
-    const auto by = there(draft, vocab);
+    auto by = there(draft, vocab);
+    if (!by_chance) by = {};
     const Kokkos::View<std::int32_t*, Memory> accepted("test::accepted", requests);
     const Kokkos::View<std::int64_t*, Memory> next("test::next", requests);
-    accept_drafts(Space(), Kokkos::subview(tokens, some, Kokkos::ALL), by_chance ? by : decltype(by)(),
-                  there(target, vocab), accepted, next, options);
+    accept_drafts(Space(), Kokkos::subview(tokens, some, Kokkos::ALL), by, there(target, vocab), accepted, next,
+                  options);
     return {host_vector(accepted), host_vector(next)};
   }
 };
