@@ -55,27 +55,30 @@ struct MergeKernel : Context {
     const Arguments& a = this->arguments;
     const int floats = floats_of_sum(a.dim);
     const SplitStates<apart> all = states_of<apart>(a, unit, head);
-    const auto carry = carry_of(a, unit, head);  // on its way meanwhile
     float* result = scratch + adding * floats;
     auto& parts = *reinterpret_cast<OutputParts*>(result + floats);
     auto& sample = *reinterpret_cast<HeadSample*>(result + floats + 4);
-    if (group.rank() < adding) add_share(group, all, scratch + group.rank() * floats);
-    HeadState merged;
+    const auto add = [&] { add_share(group, all, scratch + group.rank() * floats); };
+    const auto write = [&] {
+      group.team_barrier();
+      if (group.rank() < adding) write_features(group, unit, head, parts, scratch, result);
+      if (a.with_spread || a.keeps_states) group.team_barrier();  // the output is looked at
+    };
     if (group.rank() == noting) {
-      merged = merge_heads(group, all);
+      const auto carry = carry_of(a, unit, head);  // on its way meanwhile
+      const MergedHead<apart> of(a, unit.place(a, head).head, merge_heads(group, all));
+      group.single([&] { parts = OutputParts(of); });
+      if constexpr (noting == 0) add();
       meanwhile();
-    }
-    const MergedHead<apart> of(a, unit.place(a, head).head, merged);
-    if (group.rank() == noting) group.single([&] { parts = OutputParts(of); });
-    group.team_barrier();
-    write_features(group, unit, head, parts, scratch, result);
-    if (a.with_spread || a.keeps_states) group.team_barrier();  // they look at the output
-    if (group.rank() == noting) {
+      write();
       note_head(group, a, unit, head, of, carry, result, sample);
       const auto sums = [&](int begin, int end, MergeVectors<Group>& sum) {
         add_shares(group, scratch + begin, floats, end - begin, sum);
       };
       then(of.merged, sums, result, sample);
+    } else {
+      add();
+      write();
     }
     if (a.statistics && unit.slice == 0 && head == 0)
       write_statistics(group, unit, reinterpret_cast<HeadSample*>(scratch));
@@ -127,7 +130,7 @@ struct MergeKernel : Context {
     const float* center = center_of(a, unit);
     const std::int64_t offset = offset_of_output(a, unit, head);
     SANTA_UNROLL(1)
-    for (int at = group.rank() * Group::size; at < a.dim; at += Group::groups_per_team * Group::size) {
+    for (int at = group.rank() * Group::size; at < a.dim; at += adding * Group::size) {
       const int count = a.dim - at < Group::size ? a.dim - at : Group::size;
       Float sum = 0.F;
       SANTA_UNROLL(adding)
