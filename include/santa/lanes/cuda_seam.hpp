@@ -149,7 +149,10 @@ struct Seam<Kokkos::Cuda> {
     const int own = 32 * warps_of_work(heads, dim, work);
     const int step = work.tile > own ? work.tile : own;
     const std::int64_t pieces = length > 0 ? (length + step - 1) / step : 1;
-    const std::int64_t least = resident < rows ? 1 : resident / rows;
+    // Of more, the states take longer to merge than longer splits do.
+    const std::int64_t most = 256 / ((dim + 127) / 128);
+    const std::int64_t at_once = resident < rows ? 1 : resident / rows;
+    const std::int64_t least = at_once < most ? at_once : most;
     const auto fullness = [&](std::int64_t splits) {
       const std::int64_t waves = (splits * rows + resident - 1) / resident;
       return static_cast<double>(splits * rows) / static_cast<double>(waves * resident);
