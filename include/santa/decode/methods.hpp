@@ -3,6 +3,7 @@
 
 #include <santa/core/build.hpp>
 #include <santa/decode/kernel_context.hpp>
+#include <santa/decode/launch.hpp>
 #include <santa/decode/merge_kernel.hpp>
 #include <santa/decode/part_kernel.hpp>
 #include <santa/decode/sweep_kernel.hpp>
@@ -22,39 +23,11 @@
 
 #include <Kokkos_Core.hpp>
 
-#include <algorithm>
 #include <concepts>
 #include <cstdint>
 #include <string>
 
 namespace santa::detail::inline SANTA_BUILD {
-
-/// Launches a kernel over `units` units. Kernels are small enough to be passed by value at launch: a larger one would
-/// go through a staging buffer, which synchronises and which a captured graph would replay with stale arguments. Kokkos
-/// does so from 512 bytes on, but for launches that ask to be light-weight, from 4 KiB on; those of narrow keys and
-/// pages need that. A host copies them as they are.
-template <class Space, class Kernel>
-void launch(const char* label, const Space& space, std::int64_t units, const Kernel& kernel) {
-  static_assert(lanes::has_calls<Space> || sizeof(Kernel) <= 1024,
-                "santa::launch: kernels must stay small enough to be passed by value");
-  if (units == 0) return;
-  const auto& a = kernel.arguments;
-  const auto policy = lanes::Seam<Space>::template policy<typename Kernel::Extents>(
-      space, units, kernel.scratch_floats(a.slice_heads, a.dim));
-  Kokkos::parallel_for(
-      label, Kokkos::Experimental::require(policy, Kokkos::Experimental::WorkItemProperty::HintLightWeight), kernel);
-}
-
-/// The same for a kernel of `most` teams, or of as many as run at once where they take what there is to do.
-template <class Space, class Kernel>
-void launch_takers(const char* label, const Space& space, std::int64_t most, const Kernel& kernel) {
-  const auto& a = kernel.arguments;
-  if constexpr (lanes::takes_units<Space>)
-    if (are_taken(a))
-      most = std::min(most, lanes::Seam<Space>::template teams_at_once<typename Kernel::Extents>(
-                                space, kernel.scratch_floats(a.slice_heads, a.dim)));
-  launch(label, space, most, kernel);
-}
 
 /// Launches the main kernel of a method, and the one that merges where many groups share that.
 template <template <class> class Rule, bool stored_scores = false, class Space, class Context>

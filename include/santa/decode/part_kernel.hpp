@@ -46,17 +46,18 @@ struct PartKernel : MergeKernel<Context, apart> {
     const Group group(member);
     float* states = group.template scratch<float>(member, this->scratch_floats(1, a.dim));
     for_head(a, member.league_rank(), [&](const Unit& unit, int head) {
-      this->merge(group, unit, head, states,
-                  [&](const HeadState& merged, const auto& sums, const float* out, const HeadSample& sample) {
-                    const std::int64_t row = row_of(unit, head);
-                    if (row < 0) return;
-                    float* to = part + row * part_floats(a.dim);
-                    store_sums(group, a.dim, sums, to + head_state_floats);
-                    group.single([&] {
-                      *reinterpret_cast<HeadState*>(to) = merged;
-                      finish(unit, head, out, sample, to);
-                    });
-                  });
+      this->merge(
+          group, unit, head, states, [] {},
+          [&](const HeadState& merged, const auto& sums, const float* out, const HeadSample& sample) {
+            const std::int64_t row = row_of(unit, head);
+            if (row < 0) return;
+            float* to = part + row * part_floats(a.dim);
+            store_sums(group, a.dim, sums, to + head_state_floats);
+            group.single([&] {
+              *reinterpret_cast<HeadState*>(to) = merged;
+              finish(unit, head, out, sample, to);
+            });
+          });
     });
   }
 

@@ -3,6 +3,7 @@
 
 #include <santa/core/build.hpp>
 #include <santa/core/check.hpp>
+#include <santa/lanes/cuda_launch.hpp>
 #include <santa/lanes/division.hpp>
 #include <santa/lanes/extents.hpp>
 #include <santa/lanes/feature_plain_tile.hpp>
@@ -113,18 +114,36 @@ struct Seam<Kokkos::Cuda> {
     f(Products<64, false>{});
   }
 
+  /// Teams that share a multiprocessor's registers.
   template <class Extents>
-  static auto policy(const Kokkos::Cuda& space, std::int64_t units, std::size_t scratch_floats) {
+  static constexpr int teams_of() {
     constexpr int warps = warps_of<Extents>;
     constexpr int most = resident(warps, Extents::heads, Extents::dim, Extents::crowded);
     constexpr int by_warps = warps > most ? 1 : most / warps;
-    constexpr int teams = Extents::teams > 0 ? Extents::teams : by_warps;
+    return Extents::teams > 0 ? Extents::teams : by_warps;
+  }
+  template <class Extents>
+  static constexpr std::size_t scratch_bytes(std::size_t floats) {
+    return floats * sizeof(float) + Group<Extents>::scratch_alignment;
+  }
+
+  template <class Extents>
+  static auto policy(const Kokkos::Cuda& space, std::int64_t units, std::size_t scratch_floats) {
+    constexpr int warps = warps_of<Extents>;
     // So many teams share a multiprocessor's registers, said by the threads that one of them might have: where their
     // number is said, Kokkos refuses teams on processors whose memory has no room for the scratch of so many.
-    using Bounds = Kokkos::LaunchBounds<32 * warps * teams, 1>;
-    const std::size_t bytes = scratch_floats * sizeof(float) + Group<Extents>::scratch_alignment;
+    using Bounds = Kokkos::LaunchBounds<32 * warps * teams_of<Extents>(), 1>;
     return Kokkos::TeamPolicy<Kokkos::Cuda, Bounds>(space, static_cast<int>(units), warps, 32)
-        .set_scratch_size(0, Kokkos::PerTeam(bytes));
+        .set_scratch_size(0, Kokkos::PerTeam(scratch_bytes<Extents>(scratch_floats)));
+  }
+
+  /// Launches a kernel in this seam's own way.
+  template <class Kernel>
+  static void launch(const char* label, const Kokkos::Cuda& space, std::int64_t units, std::size_t scratch_floats,
+                     const Kernel& kernel) {
+    using Extents = typename Kernel::Extents;
+    launch_teams<warps_of<Extents>, teams_of<Extents>()>(label, space, units, scratch_bytes<Extents>(scratch_floats),
+                                                         kernel);
   }
 
   /// At most as many units as run at once, so that all begin and end together; up to 4 splits more where the last of
@@ -137,7 +156,10 @@ struct Seam<Kokkos::Cuda> {
     const int own = 32 * warps_of_work(heads, dim, work);
     const int step = work.tile > own ? work.tile : own;
     const std::int64_t pieces = length > 0 ? (length + step - 1) / step : 1;
-    const std::int64_t least = resident < rows ? 1 : resident / rows;
+    // Of more, the states take longer to merge than longer splits do.
+    const std::int64_t most = 256 / ((dim + 127) / 128);
+    const std::int64_t at_once = resident < rows ? 1 : resident / rows;
+    const std::int64_t least = at_once < most ? at_once : most;
     const auto fullness = [&](std::int64_t splits) {
       const std::int64_t waves = (splits * rows + resident - 1) / resident;
       return static_cast<double>(splits * rows) / static_cast<double>(waves * resident);
@@ -145,7 +167,8 @@ struct Seam<Kokkos::Cuda> {
     std::int64_t best = least;
     for (std::int64_t splits = least + 1; splits <= least + 4 && splits * 1024 <= length; ++splits)
       if (fullness(splits) > fullness(best) + 0.02) best = splits;
-    return {0, best < pieces ? best : pieces, step};
+    const std::int64_t each = best < pieces ? (pieces + best - 1) / best : 1;
+    return {0, (pieces + each - 1) / each, step};  // none of them empty: as few as have so many pieces each
   }
 
   /// So few requests need no schedule: with as many splits each as a last unit merges, none keeps the device waiting.

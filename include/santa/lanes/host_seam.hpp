@@ -32,6 +32,7 @@ namespace santa::lanes::inline SANTA_BUILD {
 ///   with_extents(...)                  calls f with the extents that a shape's kernels are compiled for
 ///   with_vectors(...)                  the same with extents for so many vectors
 ///   policy(...)                        a league of `units` teams
+///   launch(...) (if any)               launches a kernel of so many in a way of its own, not by Kokkos::parallel_for
 ///   divide(...)                        how many units a plan makes
 ///   shares(space, work, batch)         how one of `batch` requests, of which `work` is, is cut where lengths differ
 ///   teams_at_once<Extents>(...)        teams that run at once, which take units one after the other where lengths

@@ -160,33 +160,54 @@ KOKKOS_INLINE_FUNCTION const float* center_of(const Args& a, const Unit& unit) {
   return a.center ? &a.center(unit.batch, unit.kv_head) : nullptr;
 }
 
+/// What an output is made of besides N and the center.
+struct OutputParts {
+  float unit;  // of N: 1, but with a large sink
+  float mass;  // Z
+  float rest;  // Z - W
+
+  template <bool apart>
+  KOKKOS_FUNCTION explicit OutputParts(const MergedHead<apart>& of)
+      : unit(lanes::exp2_near(of.merged.reference - of.total.reference)),
+        mass(of.total.mass),
+        rest(of.total.mass - of.total.used) {}
+
+  /// (N + (Z - W) c) / Z, or 0 where nothing was visible; `center()` gives c, where it is.
+  template <class Float, class Center>
+  [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION Float output(Float sum, const Center& center, bool is_given) const {
+    sum = sum * Float(unit);
+    if (is_given && rest != 0.F) sum = lanes::fma(Float(rest), center(), sum);
+    return mass == 0.F ? Float(0.F) : sum / Float(mass);
+  }
+};
+
+/// Where a head's output begins.
+template <class Args>
+KOKKOS_INLINE_FUNCTION std::int64_t offset_of_output(const Args& a, const Unit& unit, int head) {
+  const auto place = unit.place(a, head);
+  return unit.batch * a.out_stride[0] + place.token * a.out_token_stride + place.head * a.out_stride[1];
+}
+
 /// Writes out = (N + (Z - W) c) / Z, or 0 where nothing was visible, of a head whose N is given by `sums`. `result` is
 /// room for [dim] floats, and has the output even where there is no other place for it.
 template <class Group, class Args, bool apart, class Sums>
 KOKKOS_FUNCTION void write_output(const Group& group, const Args& a, const Unit& unit, int head,
                                   const MergedHead<apart>& of, const Sums& sums, float* result) {
-  using Float = typename Group::template Vector<float>;
-  const HeadState& total = of.total;
   const float* center = center_of(a, unit);
-  const float rest = total.mass - total.used;
-  const float unit_of_sums = lanes::exp2_near(of.merged.reference - total.reference);  // 1, but with a large sink
+  const OutputParts parts(of);
   store_sums(
       group, a.dim,
       [&](int begin, int end, MergeVectors<Group>& sum) {
         sums(begin, end, sum);
-        for (Float& part : sum) part = part * Float(unit_of_sums);
-        if (center != nullptr && rest != 0.F) {
-          MergeVectors<Group> of_center;
-          load_vectors<false>(group, center + begin, end - begin, of_center);
-          for (int k = 0; k < merge_vectors; ++k) sum[k] = lanes::fma(Float(rest), of_center[k], sum[k]);
-        }
-        for (Float& part : sum) part = total.mass == 0.F ? Float(0.F) : part / Float(total.mass);
+        MergeVectors<Group> of_center;
+        if (center != nullptr) load_vectors<false>(group, center + begin, end - begin, of_center);
+        for (int k = 0; k < merge_vectors; ++k)
+          sum[k] = parts.output(
+              sum[k], [&] { return of_center[k]; }, center != nullptr);
       },
       result);
   group.sync();
-  const auto place = unit.place(a, head);
-  const std::int64_t offset =
-      unit.batch * a.out_stride[0] + place.token * a.out_token_stride + place.head * a.out_stride[1];
+  const std::int64_t offset = offset_of_output(a, unit, head);
   if (a.out.data != nullptr) group.for_each(a.dim, [&](int d) { a.out.store(offset + d, result[d]); });
 }
 

@@ -114,10 +114,8 @@ KOKKOS_INLINE_FUNCTION bool contradicts_whole(const Arguments& a, std::int32_t b
   return a.lengths.get(batch, a.storage) != here || a.shard.lengths.get(batch, a.shard.storage) != length;
 }
 
-/// The unit of a place. Its keys follow from its request's own length. `of_shard`: or of what a shard has of it; not
-/// where outputs are written, which are a whole's.
-template <bool of_shard = true>
-KOKKOS_INLINE_FUNCTION Unit unit_at(const Arguments& a, const UnitPlace& place) {
+/// The unit of a place, its keys left out.
+KOKKOS_INLINE_FUNCTION Unit heads_at(const Arguments& a, const UnitPlace& place) {
   Unit unit{};
   unit.batch = place.batch;
   unit.split = place.split;
@@ -127,6 +125,13 @@ KOKKOS_INLINE_FUNCTION Unit unit_at(const Arguments& a, const UnitPlace& place) 
   const std::int32_t before = unit.slice * a.slice_heads;
   unit.first_head = unit.kv_head * group + before;
   unit.heads = group - before < a.slice_heads ? group - before : std::int32_t{a.slice_heads};
+  return unit;
+}
+/// Notes a unit's keys, which follow from its request's own length. `of_shard`: or of what a shard has of it; not where
+/// outputs are written, which are a whole's.
+template <bool of_shard = true>
+KOKKOS_INLINE_FUNCTION void take_keys(const Arguments& a, Unit& unit) {
+  const std::int32_t before = unit.slice * a.slice_heads;
   unit.length = a.lengths.clamped(unit.batch, a.storage);
   const std::int64_t here = unit.length;
   if (of_shard && a.sharded) unit.length = a.shard.lengths.clamped(unit.batch, a.shard.storage);
@@ -148,6 +153,12 @@ KOKKOS_INLINE_FUNCTION Unit unit_at(const Arguments& a, const UnitPlace& place) 
     unit.length = whole.length;
     unit.start = whole.start;
   }
+}
+/// The unit of a place, and its keys.
+template <bool of_shard = true>
+KOKKOS_INLINE_FUNCTION Unit unit_at(const Arguments& a, const UnitPlace& place) {
+  Unit unit = heads_at(a, place);
+  take_keys<of_shard>(a, unit);
   return unit;
 }
 
@@ -197,7 +208,8 @@ KOKKOS_FORCEINLINE_FUNCTION void for_head(const Arguments& a, std::int64_t rank,
   if (head < unit.heads) f(unit, head);
 }
 
-/// The same for heads whose states are merged apart, those that are the `team`-th's of so many teams.
+/// The same for heads whose states are merged apart, those that are the `team`-th's of so many teams; units without
+/// their keys (see take_keys).
 template <class F>
 KOKKOS_FORCEINLINE_FUNCTION void for_each_head_apart(const Arguments& a, std::int64_t team, std::int64_t teams,
                                                      const F& f) {
@@ -209,7 +221,7 @@ KOKKOS_FORCEINLINE_FUNCTION void for_each_head_apart(const Arguments& a, std::in
     const std::int32_t head = take_digit(rest, a.slice_heads);
     UnitPlace place = take_slice(a, rest);
     place.batch = named ? a.balance.apart[rest] : static_cast<std::int32_t>(rest);
-    const Unit unit = unit_at<false>(a, place);
+    const Unit unit = heads_at(a, place);
     if (head < unit.heads) f(unit, head);
   }
 }
