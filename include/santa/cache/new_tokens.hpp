@@ -42,7 +42,8 @@ struct NewTokens {
     }
     const std::int64_t length = lengths.get(request, storage);
     const std::int64_t row = length - count + rank;
-    return {request, rank >= 0 && rank < count && row >= 0 && length <= storage ? row : -1};
+    const bool can_be = length == lengths.clamped(request, storage);
+    return {request, rank >= 0 && rank < count && row >= 0 && can_be ? row : -1};
   }
 
  private:
