@@ -342,7 +342,8 @@ def merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
 def read_results(path: Path) -> dict[str, Any]:
     """Those of earlier runs; none where there is no file."""
     try:
-        results = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        results = json.loads(text) if text.strip() else {}
     except FileNotFoundError:
         return {}
     except ValueError as error:
@@ -403,6 +404,7 @@ def main() -> int:
         arguments.prefix = arguments.prefix.resolve()
     try:
         old = read_results(arguments.out)
+        arguments.out.open("a").close()  # now, rather than after minutes of work
         with tempfile.TemporaryDirectory() as folder:
             new = measure(arguments, Path(folder))
         text = json.dumps(merged(old, new), indent=2) + "\n"

@@ -14,7 +14,7 @@ its metadata, and the pieces of text that tokens stand for:
     pip install -r tools/requirements.txt
     python3 tools/convert_model.py MODEL.gguf --output model.safetensors
     python3 tools/convert_model.py MODEL.gguf --encode text.txt --output text.tokens
-    python3 tools/convert_model.py MODEL.gguf --decode text.tokens
+    python3 tools/convert_model.py MODEL.gguf --decode text.tokens [--output text.txt]
 
 A file of tokens holds their numbers in decimal, apart by white space. Encoding knows
 the tokenizers of SmolLM and Gemma 3; of other models, bring files of tokens.
@@ -159,7 +159,12 @@ def pieces_of(tokens: list[str], kind: str) -> list[bytes]:
             else token.encode()
             for token in tokens
         ]
-    return [token.replace("\u2581", " ").encode() for token in tokens]
+    return [
+        bytes.fromhex(token[3:5])
+        if re.fullmatch("<0x[0-9A-F]{2}>", token)  # for what no other token writes
+        else token.replace("\u2581", " ").encode()
+        for token in tokens
+    ]
 
 
 def vocabulary_tensors(pieces: list[bytes]) -> dict[str, npt.NDArray[Any]]:
@@ -226,11 +231,16 @@ def read_token_file(path: Path) -> list[int]:
     return tokens
 
 
-def decode(file: GgufFile, path: Path) -> None:
+def decode(file: GgufFile, path: Path, output: Path | None) -> None:
     tokens = read_token_file(path)
     tokenizer = read_tokenizer(file)
     check_token_numbers(tokens, tokenizer.count, str(path))
-    print(tokenizer.decode(tokens))
+    text = tokenizer.decode(tokens)
+    if output is None:
+        print(text)
+        return
+    output.write_text(text, encoding="utf-8")
+    print(f"{output}: {len(tokens)} tokens")
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -245,7 +255,7 @@ def parse_arguments() -> argparse.Namespace:
         "--encode", type=Path, metavar="TEXT", help="write the tokens of a text"
     )
     what.add_argument(
-        "--decode", type=Path, metavar="TOKENS", help="print the text of tokens"
+        "--decode", type=Path, metavar="TOKENS", help="print or write the text of tokens"
     )
     parser.add_argument("--output", type=Path, metavar="FILE", help="file to write")
     arguments = parser.parse_args()
@@ -259,7 +269,7 @@ def main() -> int:
     try:
         file = GgufFile(arguments.model)
         if arguments.decode is not None:
-            decode(file, arguments.decode)
+            decode(file, arguments.decode, arguments.output)
         elif arguments.encode is not None:
             encode(file, arguments.encode, arguments.output)
         else:

@@ -6,9 +6,9 @@
     santa-generate --model model.safetensors --evaluate FOLDER/2048.json \\
         --policy share:0.1 --policy error:0.05 --output FOLDER/2048.jsonl
     python3 tools/real_model.py results FOLDER/*.jsonl --model NAME \\
-        --output docs/accuracy/real_model.json
-    python3 tools/real_model.py table docs/accuracy/real_model.json
-    python3 tools/real_model.py picture docs/accuracy/real_model.json --output FILE.svg
+        --output FILE.json
+    python3 tools/real_model.py table FILE.json
+    python3 tools/real_model.py picture FILE.json --output FILE.svg
 
 PACKAGES is the folder of make_text.py. Passages are prose (the Jargon File from its
 fourth chapter on) and code (modules of Python 3.11.2) by turns, and needles: prose with

@@ -5,12 +5,15 @@ python3 -m unittest discover --start-directory tools
 
 from __future__ import annotations
 
+import io
 import json
 import struct
 import sys
 import tempfile
 import unittest
+from contextlib import redirect_stderr
 from pathlib import Path
+from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import compile_cost
@@ -175,12 +178,26 @@ class ResultsTest(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "compile.json"
             self.assertEqual(compile_cost.read_results(path), {})
+            path.touch()
+            self.assertEqual(compile_cost.read_results(path), {})
             path.write_text(json.dumps({"host": {}}))
             self.assertEqual(compile_cost.read_results(path), {"host": {}})
             for text, error in (("{", "is not JSON"), ("[]", "is not an object")):
                 path.write_text(text)
                 with self.subTest(text), self.assertRaisesRegex(CostError, error):
                     compile_cost.read_results(path)
+
+    def test_results_that_cannot_be_written_are_told_before_measuring(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            output = Path(folder) / "none" / "compile.json"
+            with (
+                mock.patch.object(sys, "argv", ["", "--out", str(output)]),
+                mock.patch.object(compile_cost, "measure") as measure,
+                redirect_stderr(io.StringIO()) as errors,
+            ):
+                self.assertEqual(compile_cost.main(), 2)
+            measure.assert_not_called()
+            self.assertIn(str(output), errors.getvalue())
 
 
 if __name__ == "__main__":

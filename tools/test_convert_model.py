@@ -85,6 +85,14 @@ class ConvertTest(unittest.TestCase):
         offsets = np.frombuffer(data[begin:end], dtype=np.int64)
         self.assertEqual(offsets.tolist(), [0, 1, 3, 10])
 
+    def test_byte_tokens_are_their_byte(self) -> None:
+        tokens = ["<0xF0>", "<0x0A>", "\u2581a", "<0xf0>", "<0xF0>b", "\u00df"]
+        pieces = convert_model.pieces_of(tokens, "llama")
+        expected = [b"\xf0", b"\n", b" a", b"<0xf0>", b"<0xF0>b", b"\xc3\x9f"]
+        self.assertEqual(pieces, expected)
+        # Those of byte-level vocabularies are letters; this one has the name for a text.
+        self.assertEqual(convert_model.pieces_of(["<0xF0>"], "gpt2"), [b"<0xF0>"])
+
     def test_other_architectures_are_refused(self) -> None:
         with self.assertRaisesRegex(UserError, "is 'gemma2' .*; accepted: llama"):
             converted(TinyGguf("gemma2"))

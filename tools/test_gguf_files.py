@@ -820,6 +820,17 @@ class ScriptTest(Folder):
         arguments = ["convert_model.py", str(self.path), "--decode", "-1"]
         self.assertEqual(self.run_script(arguments)[0], 2)
 
+    def test_a_text_of_tokens_is_written(self) -> None:
+        TinyGguf().write(self.path)
+        arguments = [*self.arguments("decode"), "--output", str(self.output)]
+        self.assertEqual(self.run_script(arguments), (0, ""))
+        printed = io.StringIO()
+        with redirect_stdout(printed), mock.patch.object(sys, "argv", arguments[:-2]):
+            import convert_model
+
+            self.assertEqual(convert_model.main(), 0)
+        self.assertEqual(self.output.read_text() + "\n", printed.getvalue())
+
     def test_a_model_beyond_memory(self) -> None:
         TinyGguf().write(self.path)
         for command in MODEL:

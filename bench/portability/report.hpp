@@ -4,6 +4,7 @@
 #include "ceiling.hpp"
 #include "measure.hpp"
 #include "options.hpp"
+#include "results_file.hpp"
 #include <santa/santa.hpp>
 
 #include <Kokkos_Core.hpp>
@@ -39,6 +40,7 @@ class Report {
 
  public:
   explicit Report(const Options& options) : _options(options) {
+    if (!options.json.empty()) require_writable(options.json);
     char date[32];
     const std::time_t now = std::time(nullptr);
     std::strftime(date, sizeof date, "%Y-%m-%d", std::gmtime(&now));
@@ -109,9 +111,7 @@ class Report {
 
   void write() const {
     if (_options.json.empty()) return;
-    std::ofstream file(_options.json);
-    file << _json << "\n]}\n";
-    if (!file) throw std::runtime_error("can't write " + _options.json);
+    write_results(_options.json, _json + "\n]}\n");
   }
 
   /// Errors: std::runtime_error where a row is above its ceiling.

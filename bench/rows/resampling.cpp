@@ -237,6 +237,7 @@ class Table {
     const auto here = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, _log_weights);
     std::ofstream file(folder + "/log_weights." + std::to_string(_n) + ".f64", std::ios::binary);
     file.write(reinterpret_cast<const char*>(here.data()), static_cast<std::streamsize>(bytes()));
+    file.close();
     return file.good();
   }
 

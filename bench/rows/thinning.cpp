@@ -194,6 +194,7 @@ bool write_numbers(const std::string& path, const HostMatrix& numbers) {
   std::ofstream file(path, std::ios::binary);
   file.write(reinterpret_cast<const char*>(numbers.data()),
              static_cast<std::streamsize>(numbers.extent(0) * numbers.extent(1) * sizeof(double)));
+  file.close();
   return file.good();
 }
 
@@ -204,6 +205,7 @@ bool write_lines(const std::string& path, const std::vector<Line>& lines, double
   for (const Line& line : lines)
     file << line.of << ',' << line.m << ",\"" << line.method << "\"," << line.error << ',' << line.mean_error << ','
          << line.seconds << ',' << bandwidth << '\n';
+  file.close();
   return file.good();
 }
 

@@ -200,7 +200,8 @@ std::string first_line(const std::string& text) { return printable(text.substr(0
 
 GenerateOptions parse_generate_options(const std::vector<std::string>& arguments) {
   CLI::App app(
-      "Writes text with a language model of the Llama architecture, by exact attention or with sampled value rows.",
+      "Writes text with a language model of the Llama or the Gemma 3 architecture, by exact attention or with sampled "
+      "value rows.",
       "santa-generate");
   Typed typed;
   app.add_option("--model", typed.options.model, "The model: a safetensors file")->type_name("FILE");

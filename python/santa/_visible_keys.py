@@ -37,14 +37,6 @@ def _visible(mask: torch.Tensor) -> torch.Tensor:
     return seen
 
 
-def end_of(mask: torch.Tensor) -> int:
-    """Return one more than the number of the last key that is seen by the last token of any request: of any mask."""
-    row = mask[..., -1, :]
-    seen = row if row.dtype == torch.bool else row > torch.finfo(row.dtype).min / 2
-    places = seen.flatten(0, -2).any(dim=0).nonzero()
-    return int(places[-1]) + 1 if len(places) else 0
-
-
 def spans_of(mask: torch.Tensor | None, batch: int, keys: int, window: int | None) -> list[Span]:
     """Return the keys that each request sees at a decode step, by the mask and by the layer's window.
 

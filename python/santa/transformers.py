@@ -28,10 +28,17 @@ from transformers.masking_utils import AttentionMaskInterface
 import santa
 
 from ._exact_attention import attend_exactly
-from ._visible_keys import Span, end_of, make_mask, spans_of
+from ._visible_keys import Span, make_mask, spans_of
 
-# Arguments of an attention function that change what it computes, and that santa has no place for.
-_REFUSED = ("position_bias", "head_mask", "output_attentions")
+# Options of an attention function that change what it computes, and that santa has no place for: indices and
+# block_indices are the keys of sparse attention, sinks are a token's own.
+_REFUSED = ("position_bias", "head_mask", "output_attentions", "indices", "block_indices", "sinks")
+# Tensors that change nothing: the mask says what they say, or losses are made of them. Of any other it is not known.
+_TENSORS_TAKEN = (
+    *("s_aux", "position_ids", "cache_position"),
+    *("cu_seq_lens_q", "cu_seq_lens_k", "max_length_q", "max_length_k", "seq_idx"),
+    *("num_items_in_batch", "shift_labels"),
+)
 _RECORD_BYTES = np.dtype(santa.statistics_dtype).itemsize
 
 
@@ -42,15 +49,30 @@ class _Layer:
     key: tuple[Any, ...] = ()  # of what the states are for
     states: list[santa.DecodeState] = field(default_factory=list)  # one for all requests, or one each
     step: int = 0
+    end: int = 0  # keys that the last step saw, 0 behind a prompt
+
+    def begin(self) -> None:
+        """Forget what was carried: it does not fit what follows."""
+        self.states.clear()
+        self.end = 0
+
+    def go_on(self, end: int) -> None:
+        """Number a step by the last key that it sees, `end` keys in all; where a window is full, by counting on."""
+        if end == 1 or end not in (self.end, self.end + 1):  # a prompt of one token; another cache, or behind a prompt
+            self.begin()
+            self.step = end - 1
+        else:
+            self.step += 1
+        self.end = end
 
 
 class Attention:
     """An attention function for `transformers.AttentionInterface`; `register` makes one.
 
     `method`, `seed`, `exact_layers` and `exact_below` may be set anew between generations.
-    States and step numbers are a layer's; they begin anew where its cache does, so that the same seed
-    writes the same text. One generation at a time: several that take turns on one model share states, which
-    costs rows or variance and is no bias.
+    States are a layer's and begin anew behind a prompt; a step's number is the place of its newest key, so that the
+    same seed writes the same text. One generation at a time: several that take turns on one model share states,
+    which costs rows or variance and is no bias.
     """
 
     def __init__(
@@ -105,11 +127,12 @@ class Attention:
         """
         _refuse(options)
         causal = options.get("is_causal")
-        causal = getattr(module, "is_causal", True) if causal is None else causal
-        if query.shape[2] == 1 and causal:
+        decodes = _is_decoder(module, causal)
+        if query.shape[2] == 1 and decodes:
             output = self._decode(module, query, key, value, attention_mask, dropout, scaling, options)
             return output.unsqueeze(1), None
-        self._begin(module, query, key, attention_mask)
+        if module in self._layers:
+            self._layers[module].begin()
         key, value = key.to(query.dtype), value.to(query.dtype)  # of a cache that keeps fewer bits
         soft_cap, sinks = options.get("softcap"), options.get("s_aux")
         if soft_cap is None and sinks is None:
@@ -125,19 +148,8 @@ class Attention:
             )
         if dropout > 0.0:
             raise ValueError("dropout beside a soft cap or sinks is not supported: call model.eval()")
+        causal = decodes if causal is None else causal
         return attend_exactly(query, key, value, attention_mask, causal, scaling, soft_cap, sinks), None
-
-    def _begin(
-        self, module: torch.nn.Module, query: torch.Tensor, key: torch.Tensor, mask: torch.Tensor | None
-    ) -> None:
-        """Note a prompt: what was carried does not fit what follows, and steps count anew where the cache was empty."""
-        layer = self._layers.get(module)
-        if layer is None:
-            return
-        layer.states.clear()
-        # No mask over more keys than tokens is PyTorch's for an empty cache whose memory is larger.
-        if mask is None or key.shape[2] == query.shape[2] or end_of(mask) <= query.shape[2]:
-            layer.step = 0
 
     def _decode(
         self,
@@ -156,11 +168,14 @@ class Attention:
         if dropout > 0.0:
             raise ValueError("dropout in a decode step is not supported: call model.eval()")
         batch, heads, _, _ = query.shape
+        dtype = query.dtype
+        if key.dtype != value.dtype:  # under autocast; a copy, as for prompts
+            key, value = key.to(dtype), value.to(dtype)
+        elif dtype != key.dtype:  # over another cache: the query is widened, of which nothing is lost
+            query = query.float()
         spans = spans_of(mask, batch, key.shape[2], options.get("sliding_window"))
         layer = self._layers.setdefault(module, _Layer())
-        if max(span.end for span in spans) == 1:  # a prompt of one token
-            layer.states.clear()
-            layer.step = 0
+        layer.go_on(max(span.end for span in spans))
 
         number = getattr(module, "layer_idx", None) or 0
         sinks = options.get("s_aux")
@@ -172,7 +187,6 @@ class Attention:
             "step": layer.step,
             "stream": number,
         }
-        layer.step += 1
 
         # Requests whose first key is the same are one call; padding in front of prompts makes each its own.
         alike = len({span.first for span in spans}) == 1
@@ -190,7 +204,7 @@ class Attention:
             self._run(
                 santa.Exact() if exact else self.method, query[part, :, 0], key[part], value[part], spans[part], **run
             )
-        return output
+        return output.to(dtype)
 
     def _run(
         self, method: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, spans: list[Span], **run: Any
@@ -235,10 +249,19 @@ def register(name: str = "santa", method: Any = None, **options: Any) -> Attenti
 
 
 def _refuse(options: dict[str, Any]) -> None:
-    for name in _REFUSED:
-        given = options.get(name)
-        if given is not None and given is not False:
+    for name, given in options.items():
+        unknown = isinstance(given, torch.Tensor) and name not in _TENSORS_TAKEN
+        if unknown or (name in _REFUSED and given is not None and given is not False):
             raise ValueError(f"{name} is given; santa's attention has no place for it: use attn_implementation='eager'")
+
+
+def _is_decoder(module: torch.nn.Module, causal: bool | None) -> bool:
+    """Whether a module attends to a decoder's own keys.
+
+    Some models call with is_causal=False where PyTorch needs no mask, as for one token: what the module says counts.
+    """
+    own = getattr(module, "is_causal", causal is not False)
+    return own and not getattr(module, "is_cross_attention", False)
 
 
 def _most_seen(spans: list[Span]) -> int:

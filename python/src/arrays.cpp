@@ -3,6 +3,7 @@
 
 #include <santa/core/check.hpp>
 
+#include <optional>
 #include <string>
 
 namespace santa::python {
@@ -10,27 +11,53 @@ namespace {
 
 using santa::detail::reject;
 
-constexpr const char* names[] = {"float32", "float16", "bfloat16", "float64", "int8",
-                                 "uint8",   "uint16",  "int32",    "int64"};
+constexpr const char* names[] = {"float32", "float16", "bfloat16", "float64", "float8_e4m3fn",
+                                 "int8",    "uint8",   "uint16",   "int32",   "int64"};
 
 std::string type_of(nb::handle object) { return Py_TYPE(object.ptr())->tp_name; }
 
-/// NumPy's arrays of ml_dtypes.bfloat16 have no DLPack; their bits do.
-bool is_numpy_bfloat16(nb::handle object) {
-  if (!nb::hasattr(object, "dtype") || !nb::hasattr(object, "__array_interface__")) return false;
+/// An array whose DLPack is missing, as integers with its bits, and what they are bits of.
+struct Bits {
+  nb::object object;
+  Type type;
+};
+
+/// NumPy's arrays of ml_dtypes have no DLPack, nor have PyTorch's of float8 in some versions; their bits do.
+std::optional<Bits> bits_of(nb::handle object) {
+  if (!nb::hasattr(object, "dtype") || !nb::hasattr(object, "view")) return std::nullopt;
   const nb::object dtype = object.attr("dtype");
-  return text_of(dtype) == "bfloat16";
+  const std::string name = text_of(dtype);
+  const bool numpy = nb::hasattr(object, "__array_interface__");
+  if (name == "bfloat16" && numpy) return Bits{object.attr("view")("uint16"), Type::bfloat16};
+  if (name == "float8_e4m3fn" && numpy) return Bits{object.attr("view")("uint8"), Type::float8_e4m3fn};
+  if (name == "torch.float8_e4m3fn")
+    return Bits{object.attr("view")(nb::module_::import_("torch").attr("uint8")), Type::float8_e4m3fn};
+  return std::nullopt;
 }
 
-/// Raises what the array itself says of why it cannot be had, where it says anything.
+/// What an array says of why it cannot be had, or nothing.
+std::string said_by(nb::handle object) {
+  if (!nb::hasattr(object, "__dlpack__")) return {};
+  try {
+    object.attr("__dlpack__")();
+  } catch (const nb::python_error& error) {
+    if (!error.matches(PyExc_Exception)) throw;
+    return ", which says: " + text_of(error.value());
+  }
+  return {};
+}
+
 [[noreturn]] void reject_array(nb::handle object, const char* name, Access access) {
-  if (nb::hasattr(object, "__dlpack__") && access == Access::read) object.attr("__dlpack__")();
-  const bool writes = access == Access::write && nb::hasattr(object, "__dlpack__");
-  reject(name, (writes ? "a read-only " : "a ") + type_of(object),
-         writes ? "an array that can be written" : "an array of NumPy, PyTorch, CuPy, JAX or another with DLPack");
+  nb::ndarray<nb::ro> read_only;
+  if (access == Access::write && nb::try_cast(object, read_only, false))
+    reject(name, "a read-only " + type_of(object), "an array that can be written");
+  reject(name, "a " + type_of(object) + said_by(object),
+         "an array of NumPy, PyTorch, CuPy, JAX or another with DLPack");
 }
 
 nb::ndarray<> take(nb::handle object, const char* name, Access access) {
+  if (nb::hasattr(object, "mask") && nb::hasattr(object, "filled"))  // NumPy's: DLPack has no place for the mask
+    reject(name, "a masked " + type_of(object), "an array without a mask: .filled(...) or .data is one");
   nb::ndarray<> held;
   if (access == Access::write) {
     if (!nb::try_cast(object, held, false)) reject_array(object, name, access);
@@ -54,6 +81,8 @@ Type type_of(const nb::ndarray<>& held, const char* name) {
   if (integer && bits == 64) return Type::int64;
   if (integer && bits == 8) return code == Code::Int ? Type::int8 : Type::uint8;
   if (code == Code::UInt && bits == 16) return Type::uint16;
+  constexpr int float8_e4m3fn = 10;  // kDLFloat8_e4m3fn of DLPack 1.1
+  if (held.dtype().code == float8_e4m3fn && bits == 8) return Type::float8_e4m3fn;
   reject(std::string(name) + "'s dtype",
          "code " + std::to_string(held.dtype().code) + " of " + std::to_string(held.dtype().bits) + " bits in DLPack",
          "floats of 16, 32 or 64 bits, bfloat16, integers");
@@ -74,16 +103,20 @@ void require_memory(const nb::ndarray<>& held, const char* name) {
 const char* name_of(Type type) { return names[static_cast<int>(type)]; }
 
 Array::Array(nb::handle object, const char* name, Access access) : _object(nb::borrow(object)), _name(name) {
-  nb::object bits = _object;
-  const bool bfloat16 = is_numpy_bfloat16(object);
-  if (bfloat16) bits = object.attr("view")("uint16");
-  _held = take(bits, name, access);
+  const std::optional<Bits> bits = bits_of(object);
+  _held = take(bits ? bits->object : _object, name, access);
   require_memory(_held, name);
-  _type = bfloat16 ? Type::bfloat16 : type_of(_held, name);
+  _type = bits ? bits->type : type_of(_held, name);
   _empty = _held.size() == 0;
   for (int i = 0; i < rank(); ++i)
     if (stride(i) < 0 && extent(i) > 1)
       reject(_name + ".stride(" + std::to_string(i) + ")", std::to_string(stride(i)), "0 or more");
+}
+
+Array Array::to_write() const {
+  Array result(_object, _name.c_str(), Access::write);
+  result._type = _type;
+  return result;
 }
 
 void Array::require_rank(int least, int most, std::string_view accepted) const {
@@ -97,6 +130,12 @@ nb::object new_array(const Array& like, std::initializer_list<std::int64_t> exte
   nb::list shape;
   for (const std::int64_t extent : extents) shape.append(extent);
   return nb::module_::import_("santa._arrays").attr("new_array")(like.object(), nb::tuple(shape), name_of(type));
+}
+
+nb::object filled_array(const Array& like, std::initializer_list<std::int64_t> extents, double number) {
+  nb::object array = new_array(like, extents, Type::float32);
+  array[nb::ellipsis()] = number;
+  return array;
 }
 
 }  // namespace santa::python

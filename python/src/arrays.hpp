@@ -27,7 +27,18 @@ template <class Data>
 using View = Kokkos::View<Data, Kokkos::LayoutStride, Memory, Kokkos::MemoryTraits<Kokkos::Unmanaged>>;
 
 /// Element types that arrays may have. Signed integers of 32 and 64 bits stand for unsigned ones too.
-enum class Type : std::uint8_t { float32, float16, bfloat16, float64, int8, uint8, uint16, int32, int64 };
+enum class Type : std::uint8_t {
+  float32,
+  float16,
+  bfloat16,
+  float64,
+  float8_e4m3fn,
+  int8,
+  uint8,
+  uint16,
+  int32,
+  int64
+};
 
 /// As Python has it.
 const char* name_of(Type type);
@@ -52,12 +63,18 @@ class Array {
   void take_as_bfloat16() {
     if (_type == Type::uint16) _type = Type::bfloat16;
   }
+  /// The same of uint8 for the bits of e4m3.
+  void take_as_float8() {
+    if (_type == Type::uint8) _type = Type::float8_e4m3fn;
+  }
   [[nodiscard]] int rank() const { return static_cast<int>(_held.ndim()); }
   [[nodiscard]] std::int64_t extent(int i) const { return _held.shape_ptr()[i]; }
   /// In elements; 1 of an array without any, whose strides mean nothing.
   [[nodiscard]] std::int64_t stride(int i) const { return _empty ? 1 : _held.stride_ptr()[i]; }
   [[nodiscard]] void* data() const { return _held.data(); }
   [[nodiscard]] nb::object object() const { return _object; }
+  /// The same array to be written. Errors: ValueError where it is read-only.
+  [[nodiscard]] Array to_write() const;
 
   /// Errors: std::invalid_argument: name, given, accepted.
   void require_rank(int rank, std::string_view accepted) const { require_rank(rank, rank, accepted); }
@@ -110,5 +127,7 @@ auto list_of(const Array& array, const char* accepted) {
 
 /// A new array beside `like`: of its framework and device. Type bfloat16 where that has none: float32.
 nb::object new_array(const Array& like, std::initializer_list<std::int64_t> extents, Type type);
+/// The same of float32, all of one number.
+nb::object filled_array(const Array& like, std::initializer_list<std::int64_t> extents, double number);
 
 }  // namespace santa::python

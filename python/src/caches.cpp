@@ -1,9 +1,13 @@
 // Caches as Python has them.
 #include "caches.hpp"
 
+#include "contiguous_cache.hpp"
+#include "narrow_cache.hpp"
+#include "paged_cache.hpp"
 #include "session.hpp"
 #include <santa/core/check.hpp>
-#include <santa/decode/validate.hpp>
+
+#include <string>
 
 namespace santa::python {
 namespace {
@@ -16,44 +20,56 @@ CacheLayout layout_of(const std::string& name) {
   return CacheLayout::head_major;
 }
 
-/// Whether uint16 arrays are to be taken as bfloat16.
-bool says_bfloat16(nb::handle dtype) {
-  if (dtype.is_none()) return false;
-  const std::string name = text_of(dtype);
-  if (name != "bfloat16") reject("dtype", name, "None, or \"bfloat16\" for arrays of uint16");
-  return true;
-}
+bool has_one_byte(Type type) { return type == Type::int8 || type == Type::float8_e4m3fn; }
 
 /// Keys or values: of an element type that caches have.
-Array rows_array(nb::handle object, const char* name, bool bfloat16, const char* extents) {
+Array rows_array(nb::handle object, const char* name, nb::handle dtype, const char* extents) {
   Array array(object, name);
-  if (bfloat16) array.take_as_bfloat16();
-  const bool good = array.type() == Type::float32 || array.type() == Type::float16 || array.type() == Type::bfloat16;
+  if (!dtype.is_none()) {
+    const std::string bits = text_of(dtype);
+    if (bits != "bfloat16" && bits != "float8_e4m3fn")
+      reject("dtype", bits, "None, \"bfloat16\" for arrays of uint16 or \"float8_e4m3fn\" for arrays of uint8");
+    if (bits == "bfloat16")
+      array.take_as_bfloat16();
+    else
+      array.take_as_float8();
+  }
+  const bool good = array.type() == Type::float32 || array.type() == Type::float16 || array.type() == Type::bfloat16 ||
+                    has_one_byte(array.type());
   if (!good)
     reject(array.name() + "'s dtype", name_of(array.type()),
-           "float32, float16 or bfloat16 (dtype=\"bfloat16\" for its bits in uint16)");
+           "float32, float16, bfloat16 (dtype=\"bfloat16\" for its bits in uint16), int8 or float8_e4m3fn "
+           "(dtype=\"float8_e4m3fn\" for its bits in uint8)");
   array.require_rank(4, std::string("4: ") + extents);
   return array;
 }
 
-void require_lengths(const Array& lengths, std::int64_t batch) {
-  if (!lengths.given()) return;
-  lengths.require_rank(1, "1: [batch]");
-  if (lengths.type() != Type::int32 && lengths.type() != Type::int64)
-    reject("lengths's dtype", name_of(lengths.type()), "int32 or int64");
-  santa::detail::require(lengths.extent(0) == batch, "lengths.extent(0)", lengths.extent(0),
-                         "the batch of keys (" + std::to_string(batch) + ")");
-  if (lengths.extent(0) > 1 && lengths.stride(0) != 1)
-    reject("lengths.stride(0)", std::to_string(lengths.stride(0)), "1");
+/// Whether it is one number: of Python's, or of NumPy's and others', which have a shape without extents.
+bool is_number(nb::handle object) {
+  if (!nb::hasattr(object, "__float__")) return false;
+  if (!nb::hasattr(object, "shape")) return true;
+  const nb::object shape = object.attr("shape");
+  return nb::len(shape) == 0;
 }
 
-/// The cache with lengths of one integer type, which `santa::validate` names in its errors.
-template <class Length>
-void validate_lengths(const Space& space, const ContiguousArrays& arrays) {
-  using Rows = View<const float****>;  // of any element: they are not looked at
-  const auto lengths = list_of<const Length>(arrays.lengths, "1: [batch]");
-  const auto rows = view_of<const float****>(arrays.keys);
-  santa::validate(space, ContiguousCache<Rows, Rows, decltype(lengths)>(rows, rows, lengths, arrays.layout));
+/// Scales: a number for all rows is one for each kv head.
+Array scales_array(nb::handle given, const char* name, const Array& rows, CacheLayout layout) {
+  if (!has_one_byte(rows.type())) {
+    if (!given.is_none())
+      reject(name, "given", std::string("None: rows of ") + name_of(rows.type()) + " have no scales");
+    return {};
+  }
+  const std::int64_t kv_heads = rows.extent(layout == CacheLayout::token_major ? 2 : 1);
+  const bool number = given.is_none() || is_number(given);
+  const double all = !number || given.is_none() ? 1. : nb::cast<double>(nb::float_(given));
+  if (number && !(all > 0. && all <= 3e38)) reject(name, santa::detail::text_of(all), "a positive finite number");
+  const nb::object object = number ? filled_array(rows, {kv_heads}, all) : nb::borrow(given);
+  Array scales(object, name);
+  scales.require_type(Type::float32);
+  if (scales.rank() != 1 && scales.rank() != 3)
+    reject(std::string(name) + "'s rank", std::to_string(scales.rank()),
+           "1: [kv_heads], or 3: the extents of the rows without the last");
+  return scales;
 }
 
 nb::object repr_of_shape(const Shape& shape) {
@@ -73,67 +89,110 @@ void bind_shape(nb::module_& module) {
       .def("__repr__", &repr_of_shape);
 }
 
+constexpr const char* append_doc = R"(Writes the new tokens of all requests to a cache, in one kernel; two with a copy.
+
+The cache's lengths, and its page table, count the new tokens already: these become the last rows of their requests.
+
+cache         contiguous or paged, with lengths; its arrays can be written. A NarrowCache's copy is kept in step
+keys, values  [batch, kv_heads, dim], a token of each request; [batch, tokens, kv_heads, dim], several, or with numbers
+              [batch] the first numbers[b] of request b; [all tokens, kv_heads, dim] with numbers [batch + 1], int32,
+              tokens numbers[b] to numbers[b + 1] - 1 being those of request b. Both of the cache's type or float32; for
+              caches of one byte a row's element float32, float16 or bfloat16. Values have values' dim
+numbers       int32, or None
+
+Rows of one byte are divided by their scale and saturate; scales of rows are made here, and written. Tokens whose
+request's length is below their number or beyond the storage, or whose page is none of the pool, are not written. On
+CUDA the kernel may still run when this returns. Raises ValueError: name, given, accepted.)";
+
+void bind_append(nb::module_& module) {
+  module.def(
+      "append",
+      [](const AnyCache& cache, const nb::object& keys, const nb::object& values, const nb::object& numbers,
+         const nb::object& cuda_stream) {
+        NewTokenArrays tokens{Array(keys, "new keys"), Array(values, "new values"),
+                              optional_array(numbers, "numbers of new tokens")};
+        for (Array* const rows : {&tokens.keys, &tokens.values}) {
+          if (cache.type() == Type::bfloat16) rows->take_as_bfloat16();
+          rows->require_rank(3, 4,
+                             "3: [batch, kv_heads, dim] or [all tokens, kv_heads, dim], or 4: [batch, tokens, "
+                             "kv_heads, dim]");
+        }
+        tokens.values.require_type(tokens.keys.type());
+        tokens.values.require_rank(tokens.keys.rank(), "that of new keys (" + std::to_string(tokens.keys.rank()) + ")");
+        if (tokens.numbers.given()) {
+          tokens.numbers.require_type(Type::int32);
+          tokens.numbers.require_rank(1, "1: [batch] or [batch + 1]");
+        }
+        cache.append(space_for(cuda_stream, tokens.keys), tokens);
+      },
+      nb::arg("cache"), nb::arg("keys"), nb::arg("values"), nb::arg("numbers") = nb::none(), nb::kw_only(),
+      nb::arg("cuda_stream") = nb::none(), append_doc);
+}
+
 }  // namespace
+
+std::string RowArrays::element() const {
+  const std::string name = name_of(keys.type());
+  if (!key_scales.given()) return name;
+  return name + " with scales of " + (key_scales.rank() == 1 ? "heads" : "rows");
+}
+
+RowArrays RowArrays::to_write() const {
+  return {keys.to_write(), values.to_write(),
+          // Scales of heads are the caller's; those of rows are written with them.
+          key_scales.given() && key_scales.rank() == 3 ? key_scales.to_write() : key_scales,
+          value_scales.given() && value_scales.rank() == 3 ? value_scales.to_write() : value_scales, layout};
+}
+
+RowArrays row_arrays(const GivenRows& given, const char* const (&extents)[2]) {
+  const CacheLayout layout = layout_of(given.layout);
+  const char* const expected = extents[layout == CacheLayout::token_major ? 0 : 1];
+  RowArrays rows{rows_array(given.keys, "keys", given.dtype, expected),
+                 rows_array(given.values, "values", given.dtype, expected),
+                 {},
+                 {},
+                 layout};
+  rows.values.require_type(rows.keys.type());
+  rows.key_scales = scales_array(given.key_scale, "key_scale", rows.keys, layout);
+  rows.value_scales = scales_array(given.value_scale, "value_scale", rows.values, layout);
+  if (rows.key_scales.given() && rows.key_scales.rank() != rows.value_scales.rank())
+    reject("value_scale's rank", std::to_string(rows.value_scales.rank()),
+           "that of key_scale (" + std::to_string(rows.key_scales.rank()) + ")");
+  return rows;
+}
+
+void require_lengths(const Array& lengths) {
+  if (!lengths.given()) return;
+  lengths.require_rank(1, "1: [batch]");
+  if (lengths.type() != Type::int32 && lengths.type() != Type::int64)
+    reject("lengths's dtype", name_of(lengths.type()), "int32 or int64");
+}
 
 santa::detail::Lengths lengths_of(const Array& lengths) {
   if (!lengths.given()) return {};
   return {lengths.data(), lengths.type() == Type::int64};
 }
 
-ContiguousArrays contiguous_arrays(nb::handle keys, nb::handle values, nb::handle lengths, const std::string& layout,
-                                   nb::handle dtype) {
-  const bool bfloat16 = says_bfloat16(dtype);
-  const CacheLayout order = layout_of(layout);
-  const char* const extents =
-      order == CacheLayout::token_major ? "[batch, length, kv_heads, dim]" : "[batch, kv_heads, length, dim]";
-  ContiguousArrays arrays{rows_array(keys, "keys", bfloat16, extents), rows_array(values, "values", bfloat16, extents),
-                          optional_array(lengths, "lengths"), order};
-  arrays.values.require_type(arrays.keys.type());
-  require_lengths(arrays.lengths, arrays.keys.extent(0));
-  shape_of(arrays);
-  return arrays;
-}
-
-Shape shape_of(const ContiguousArrays& arrays) {
-  return with_element(arrays.type(), [&]<class T>() {
-    const ContiguousRowsOf<T> rows(arrays);
-    (void)rows.addresses();  // strides
-    return rows.shape();
-  });
-}
-
-void validate(const Space& space, const ContiguousArrays& arrays) {
-  if (!arrays.lengths.given()) return;
-  if (arrays.lengths.type() == Type::int64)
-    validate_lengths<std::int64_t>(space, arrays);
-  else
-    validate_lengths<std::int32_t>(space, arrays);
-}
-
 void bind_caches(nb::module_& module) {
   bind_shape(module);
-  nb::class_<ContiguousArrays>(module, "ContiguousCache", R"(Keys and values of a batch of requests in two arrays.
-
-keys, values  [batch, length, kv_heads, dim] or, with layout="head_major", [batch, kv_heads, length, dim], both of
-              float32, float16 or bfloat16; any strides, but the last extent is contiguous. Values may have another dim
-              than keys. They are not copied, and kept as long as the cache.
-lengths       [batch], int32 or int64: valid keys of each request; None: the whole storage.
-layout        "token_major" or "head_major".
-dtype         "bfloat16" says that arrays of uint16 have the bits of bfloat16, which NumPy has no type for.
-
-Raises ValueError: name, given, accepted.)")
-      .def(
-          "__init__",
-          [](ContiguousArrays* self, const nb::object& keys, const nb::object& values, const nb::object& lengths,
-             const std::string& layout, const nb::object& dtype) {
-            new (self) ContiguousArrays(contiguous_arrays(keys, values, lengths, layout, dtype));
-          },
-          nb::arg("keys"), nb::arg("values"), nb::arg("lengths") = nb::none(), nb::kw_only(),
-          nb::arg("layout") = "token_major", nb::arg("dtype") = nb::none())
-      .def_prop_ro("shape", [](const ContiguousArrays& arrays) { return shape_of(arrays); })
-      .def_prop_ro("dtype", [](const ContiguousArrays& arrays) { return name_of(arrays.type()); })
-      .def_prop_ro("keys", [](const ContiguousArrays& arrays) { return arrays.keys.object(); })
-      .def_prop_ro("values", [](const ContiguousArrays& arrays) { return arrays.values.object(); });
+  nb::class_<AnyCache>(module, "Cache", "A cache of any kind: what plans decode.")
+      .def_prop_ro("shape", [](const AnyCache& cache) { return cache.shape(); })
+      .def_prop_ro("dtype", [](const AnyCache& cache) { return name_of(cache.type()); })
+      .def("__repr__", [](const AnyCache& cache) { return "<santa: " + cache.kind() + ">"; });
+  bind_contiguous_cache(module);
+  bind_paged_cache(module);
+  bind_narrow_cache(module);
+  bind_append(module);
+  module.def(
+      "validate",
+      [](const AnyCache& cache) {
+        const Space space = default_space();
+        const Launch launch;
+        cache.validate(space);
+      },
+      nb::arg("cache"),
+      "Checks lengths and page tables, which plans do not look at: raises ValueError naming the first that is out of "
+      "range. Waits for kernels.");
 }
 
 }  // namespace santa::python

@@ -1,6 +1,8 @@
-// A DecodePlan behind AnyPlan: included by the files that compile one element type's.
+// A DecodePlan behind AnyPlan: included by the files that compile those of one kind of cache.
 #pragma once
 
+#include "caches.hpp"
+#include "contiguous_cache.hpp"
 #include "plans.hpp"
 #include <santa/core/check.hpp>
 #include <santa/decode/bind.hpp>
@@ -16,14 +18,6 @@
 
 namespace santa::python {
 
-/// The library's cache that a kind of arrays stands for.
-template <class T, class Arrays>
-struct CacheOfArrays;
-template <class T>
-struct CacheOfArrays<T, ContiguousArrays> {
-  using type = ContiguousRowsOf<T>;
-};
-
 template <class T>
 inline constexpr Type type_of_element = std::same_as<T, float>  ? Type::float32
                                         : std::same_as<T, half> ? Type::float16
@@ -35,22 +29,46 @@ View<T****> with_tokens(const Array& array) {
   return array.rank() == 4 ? view_of<T****>(array) : view_with_one<T****>(array, 1);
 }
 
-template <class T, class Arrays, Method M, ScoreModifier Modifier>
-class PlanOf final : public AnyPlan<Arrays> {
-  using Cache = typename CacheOfArrays<T, Arrays>::type;
+template <class Cache>
+using KeyElement = typename Cache::key_view::non_const_value_type;
+
+/// Caches of full rows, of two bytes or more, are decoded by all methods; others by the two that most would take, as
+/// each method is compiled for each kind of cache; those whose drawn rows are scored again by MassUnit alone.
+template <class Cache>
+inline constexpr bool has_full_rows =
+    sizeof(KeyElement<Cache>) > 1 &&
+    std::same_as<typename Cache::Addresses::Element, typename Cache::Addresses::ScoredElement>;
+template <class Cache, class M>
+inline constexpr bool takes_method = has_full_rows<Cache> || std::same_as<M, MassUnit> ||
+                                     (std::same_as<M, Exact> && !Cache::Addresses::rescored);
+
+/// Of what santa::kernels has compiled for all processors, plans that change no scores use that.
+template <class Cache>
+inline constexpr bool is_in_kernels = false;
+template <class T>
+inline constexpr bool is_in_kernels<ContiguousRowsOf<const T, NoScales>> = true;
+
+template <class Cache, Method M, ScoreModifier Modifier>
+class PlanOf final : public AnyPlan {
+  using T = KeyElement<Cache>;
 
  public:
   PlanOf(const Space& space, const M& method, const PlanRequest& request, const Modifier& modifier)
       : _plan(space, method, request.shape, cache_of<Cache>, request.options, modifier) {}
 
-  void run(const Space& space, const Step& step, const Arrays& arrays, const Run& options) const override {
-    const Cache cache(arrays);
-    if (step.query.type() == Type::float32)
-      return run_with(space, with_tokens<const float>(step.query), cache, step, options);
-    if constexpr (!std::same_as<T, float>)
-      if (step.query.type() == type_of_element<T>)
-        return run_with(space, with_tokens<const T>(step.query), cache, step, options);
-    santa::detail::reject("query's dtype", name_of(step.query.type()), accepted("that of keys", type_of_element<T>));
+  void run(const Space& space, const Step& step, const AnyCache& any, const Run& options) const override {
+    const Cache cache(static_cast<const typename Cache::Arrays&>(any));
+    const Type type = step.query.type();
+    if (type == Type::float32) return run_with<float>(space, cache, step, options);
+    if constexpr (sizeof(T) == 1) {
+      if (type == Type::float16) return run_with<half>(space, cache, step, options);
+      if (type == Type::bfloat16) return run_with<bfloat16>(space, cache, step, options);
+      santa::detail::reject("query's dtype", name_of(type), "float32, float16 or bfloat16");
+    } else {
+      if constexpr (!std::same_as<T, float>)
+        if (type == type_of_element<T>) return run_with<T>(space, cache, step, options);
+      santa::detail::reject("query's dtype", name_of(type), accepted("that of keys", type_of_element<T>));
+    }
   }
   [[nodiscard]] const Shape& shape() const override { return _plan.shape(); }
   [[nodiscard]] std::size_t workspace_bytes() const override { return _plan.workspace_bytes(); }
@@ -61,10 +79,9 @@ class PlanOf final : public AnyPlan<Arrays> {
     return type == Type::float32 ? "float32" : "float32, or " + std::string(whose) + " (" + name_of(type) + ")";
   }
 
-  template <class QueryView>
-  void run_with(const Space& space, const QueryView& query, const Cache& cache, const Step& step,
-                const Run& options) const {
-    using Query = typename QueryView::non_const_value_type;
+  template <class Query>
+  void run_with(const Space& space, const Cache& cache, const Step& step, const Run& options) const {
+    const auto query = with_tokens<const Query>(step.query);
     check_rank_3(step.query, cache.shape(), _plan.shape().dim);
     check_rank_3(step.out, cache.shape(), _plan.shape().values());
     if (step.out.type() == Type::float32) return _plan.run(space, query, cache, with_tokens<float>(step.out), options);
@@ -84,14 +101,21 @@ class PlanOf final : public AnyPlan<Arrays> {
   DecodePlan<Space, M, Cache, Modifier> _plan;
 };
 
-template <class T, class Arrays>
-PlanPointer<Arrays> make_plan(const Space& space, const PlanRequest& request) {
-  const auto make = [&]<class M, class Modifier>(const M& method, const Modifier& modifier) -> PlanPointer<Arrays> {
-    return std::make_unique<PlanOf<T, Arrays, M, Modifier>>(space, method, request, modifier);
-  };
+template <class Cache>
+PlanPointer make_plan(const Space& space, const PlanRequest& request) {
   return std::visit(
-      [&](const auto& method) {
-        return request.modifier.changes_nothing() ? make(method, Identity{}) : make(method, request.modifier);
+      [&]<class M>(const M& method) -> PlanPointer {
+        if constexpr (!takes_method<Cache, M>) {
+          santa::detail::reject("method", text_of(request.method),
+                                Cache::Addresses::rescored
+                                    ? "MassUnit with joint draws, where drawn rows are scored again"
+                                    : "Exact, or MassUnit with joint draws, where keys are of less than two bytes");
+        } else {
+          if constexpr (is_in_kernels<Cache>)
+            if (request.modifier.changes_nothing())
+              return std::make_unique<PlanOf<Cache, M, Identity>>(space, method, request, Identity{});
+          return std::make_unique<PlanOf<Cache, M, ScoreChange>>(space, method, request, request.modifier);
+        }
       },
       method_of(request.method));
 }

@@ -1,6 +1,8 @@
 // DecodePlan, DecodeState and decode, as Python has them.
 #include "plans.hpp"
 
+#include "caches.hpp"
+#include "contiguous_cache.hpp"
 #include "run_options.hpp"
 #include <santa/core/check.hpp>
 
@@ -58,6 +60,7 @@ struct PlanArguments {
   std::optional<float> soft_cap;
   bool causal;
   std::int64_t keys_per_split;
+  Array slopes;
 };
 
 PlanRequest request_of(const GivenMethod& method, const Shape& shape, const PlanArguments& given) {
@@ -68,24 +71,32 @@ PlanRequest request_of(const GivenMethod& method, const Shape& shape, const Plan
     request.modifier.cap = *given.soft_cap;
     SoftCap{*given.soft_cap}.check();  // 0 is no cap to a plan, but none that a caller may give
   }
+  if (given.slopes.given()) {
+    const auto slopes = list_of<const float>(given.slopes, "1: [heads]");
+    Alibi(slopes).check(shape);
+    request.modifier.slopes = slopes.data();
+  }
   return request;
 }
 
-PlanPointer<ContiguousArrays> make(const Space& space, Type type, const PlanRequest& request) {
-  return with_element(type, [&]<class T>() { return make_plan<T, ContiguousArrays>(space, request); });
+/// Slopes of linear biases, or none.
+Array slopes_array(nb::handle object) {
+  Array slopes = optional_array(object, "Alibi.slopes");
+  if (slopes.given()) slopes.require_type(Type::float32);
+  return slopes;
 }
 
-/// A plan, and the elements that its caches have.
+/// A plan, the kind of its caches, and what it reads beside them.
 struct OwnedPlan {
-  Type type;
-  PlanPointer<ContiguousArrays> plan;
+  std::string kind;
+  Array slopes;
+  PlanPointer plan;
 
-  nb::object run(nb::handle query_given, const ContiguousArrays& cache, nb::handle out_given, const RunArrays& options,
+  nb::object run(nb::handle query_given, const AnyCache& cache, nb::handle out_given, const RunArrays& options,
                  nb::handle cuda_stream) const {
-    if (cache.type() != type)
-      reject("the cache's dtype", name_of(cache.type()), std::string("the plan's, ") + name_of(type));
-    const Array query = query_array(query_given, type);
-    const Array out = out_array(out_given, query, shape_of(cache));
+    if (cache.kind() != kind) reject("cache", cache.kind(), "the plan's, " + kind);
+    const Array query = query_array(query_given, cache.type());
+    const Array out = out_array(out_given, query, cache.shape());
     const Space space = space_for(cuda_stream, query);
     {
       const Launch launch;
@@ -99,11 +110,11 @@ struct OwnedPlan {
 class PlanPool {
  public:
   /// What tells plans apart.
-  using Key = std::tuple<Type, std::string, std::int64_t, std::int64_t, std::int64_t, std::int64_t, std::int64_t,
-                         std::int64_t, std::int64_t, float, float, std::int64_t, bool, std::int64_t>;
+  using Key = std::tuple<std::string, std::string, std::int64_t, std::int64_t, std::int64_t, std::int64_t, std::int64_t,
+                         std::int64_t, std::int64_t, float, float, std::int64_t, const float*, bool, std::int64_t>;
 
   /// One that no other thread has.
-  PlanPointer<ContiguousArrays> take(const Key& key) {
+  PlanPointer take(const Key& key) {
     const std::lock_guard lock(_mutex);
     for (auto i = _plans.begin(); i != _plans.end(); ++i) {
       if (i->first != key) continue;
@@ -113,7 +124,7 @@ class PlanPool {
     }
     return nullptr;
   }
-  void give_back(const Key& key, PlanPointer<ContiguousArrays> plan) {
+  void give_back(const Key& key, PlanPointer plan) {
     const std::lock_guard lock(_mutex);
     _plans.emplace_front(key, std::move(plan));
     if (_plans.size() > most) _plans.pop_back();
@@ -127,7 +138,7 @@ class PlanPool {
   static constexpr std::size_t most = 32;
 
   std::mutex _mutex;
-  std::list<std::pair<Key, PlanPointer<ContiguousArrays>>> _plans;
+  std::list<std::pair<Key, PlanPointer>> _plans;
 };
 
 PlanPool& pool() {
@@ -135,9 +146,9 @@ PlanPool& pool() {
   return pool;
 }
 
-PlanPool::Key key_of(Type type, const PlanRequest& request) {
+PlanPool::Key key_of(const AnyCache& cache, const PlanRequest& request) {
   const Shape& s = request.shape;
-  return {type,
+  return {cache.kind(),
           text_of(request.method),
           s.batch,
           s.heads,
@@ -149,6 +160,7 @@ PlanPool::Key key_of(Type type, const PlanRequest& request) {
           request.options.scale,
           request.modifier.cap,
           request.modifier.size,
+          request.modifier.slopes,
           request.options.causal,
           request.options.keys_per_split};
 }
@@ -161,20 +173,20 @@ std::int64_t length_of_plan(const GivenMethod& method, std::int64_t length) {
   return rounded <= santa::detail::most_rows ? rounded : length;
 }
 
-nb::object decode(const GivenMethod& method, nb::handle query_given, const ContiguousArrays& cache,
-                  nb::handle out_given, const PlanArguments& given, const RunArrays& options, nb::handle cuda_stream) {
+nb::object decode(const GivenMethod& method, nb::handle query_given, const AnyCache& cache, nb::handle out_given,
+                  const PlanArguments& given, const RunArrays& options, nb::handle cuda_stream) {
   const Array query = query_array(query_given, cache.type());
-  const Shape shape = shape_of(cache);
+  const Shape shape = cache.shape();
   const Array out = out_array(out_given, query, shape);
   PlanRequest request = request_of(method, shape_of_step(query, shape), given);
   request.shape.length = length_of_plan(method, shape.length);
   const Space space = space_for(cuda_stream, query);
-  const PlanPool::Key key = key_of(cache.type(), request);
+  const PlanPool::Key key = key_of(cache, request);
   {
     const Launch launch;
-    PlanPointer<ContiguousArrays> plan = pool().take(key);
-    if (plan == nullptr) plan = make(space, cache.type(), request);
-    validate(space, cache);
+    PlanPointer plan = pool().take(key);
+    if (plan == nullptr) plan = cache.make_plan(space, request);
+    cache.validate(space);
     plan->run(space, {query, out}, cache, options.options());
     space.fence("santa::decode");
     pool().give_back(key, std::move(plan));
@@ -229,14 +241,16 @@ batch, heads, tokens  those of the steps. Raises ValueError: name, given, accept
 
 constexpr const char* plan_doc = R"(Decode attention by one method, for steps as large as this one at most.
 
-out[b, h] = sum_i a_i v_i over the visible keys of request b, a = softmax(soft_cap(scale <q, k_i>)), exactly or by an
-unbiased sample of the rows. Makes its memory once; `run` allocates nothing of its own.
+out[b, h] = sum_i a_i v_i over the visible keys of request b, a = softmax(soft_cap(scale <q, k_i>) + bias), exactly or by
+an unbiased sample of the rows. Makes its memory once; `run` allocates nothing of its own.
 
 query           [batch, heads, dim] or [batch, tokens, heads, dim]: its extents are looked at, not its content
-cache           a ContiguousCache: extents and element type are looked at
+cache           of any kind: its extents and types are looked at
 scale           factor of <q, k>, in natural units; 0: 1 / sqrt(dim)
 window          how many of the last keys are visible; None: all
 soft_cap        scores become soft_cap * tanh(score / soft_cap), in natural units; None: as they are
+alibi_slopes    [heads] float32, read when the plan runs, and kept: scores get slope * (key's position - query's), behind
+                the soft cap; None: no biases
 causal          of several tokens: their own keys are the last ones, each sees its own and those before
 keys_per_split  keys of a unit of work, a multiple of 256; 0: the plan chooses
 length          for caches of up to so many keys; 0: as many as this one has room for
@@ -246,7 +260,7 @@ Raises ValueError: name, given, accepted.)";
 constexpr const char* run_doc = R"(Decodes one step, and returns its output.
 
 query       [batch, heads, dim] or [batch, tokens, heads, dim], float32 or of the cache's type (uint16 for bfloat16)
-cache       of the plan's element type; batch and length may be smaller than the plan's
+cache       of the plan's kind; batch and length may be smaller than the plan's
 out         like query with values' dim, float32 or of query's type; None: a new array of query's framework and type
             (float32 for bfloat16 in NumPy)
 seed        0 to 2^64 - 1, or an array [batch] of 64-bit integers
@@ -255,6 +269,7 @@ stream      0 to 65535, usually the layer: streams draw independently
 state       a DecodeState, for MassUnit
 sinks       [heads] float32: logits beside the scores; a head's output is N / (Z + e^sink)
 lse         [batch, heads] or [batch, tokens, heads] float32, written: natural log-sum-exp of the scores
+            and of the sink where there is one
 error       the same: estimated L2 norm of the error of out
 statistics  [batch, kv_heads] of santa.statistics_dtype, or their bytes [batch, kv_heads, 24] as uint8, written
 center      [batch, kv_heads, values' dim] float32: a control variate, such as the mean value row
@@ -271,33 +286,33 @@ void bind_plan(nb::module_& module) {
   nb::class_<OwnedPlan>(module, "DecodePlan", plan_doc)
       .def(
           "__init__",
-          [](OwnedPlan* self, const GivenMethod& method, const nb::object& query_given, const ContiguousArrays& cache,
-             float scale, std::optional<std::int64_t> window, std::optional<float> soft_cap, bool causal,
-             std::int64_t keys_per_split, std::int64_t length) {
+          [](OwnedPlan* self, const GivenMethod& method, const nb::object& query_given, const AnyCache& cache,
+             float scale, std::optional<std::int64_t> window, std::optional<float> soft_cap,
+             const nb::object& alibi_slopes, bool causal, std::int64_t keys_per_split, std::int64_t length) {
             const Array query = query_array(query_given, cache.type());
-            PlanRequest request = request_of(method, shape_of_step(query, shape_of(cache)),
-                                             {scale, window, soft_cap, causal, keys_per_split});
+            const PlanArguments given{scale, window, soft_cap, causal, keys_per_split, slopes_array(alibi_slopes)};
+            PlanRequest request = request_of(method, shape_of_step(query, cache.shape()), given);
             if (length != 0) request.shape.length = length;
             const Space space = space_for(nb::none(), query);
-            PlanPointer<ContiguousArrays> plan;
+            PlanPointer plan;
             {
               const Launch launch;
-              plan = make(space, cache.type(), request);
+              plan = cache.make_plan(space, request);
             }
-            new (self) OwnedPlan{cache.type(), std::move(plan)};
+            new (self) OwnedPlan{cache.kind(), given.slopes, std::move(plan)};
           },
           nb::arg("method"), nb::arg("query"), nb::arg("cache"), nb::kw_only(), nb::arg("scale") = 0.F,
-          nb::arg("window") = nb::none(), nb::arg("soft_cap") = nb::none(), nb::arg("causal") = true,
-          nb::arg("keys_per_split") = 0, nb::arg("length") = 0)
+          nb::arg("window") = nb::none(), nb::arg("soft_cap") = nb::none(), nb::arg("alibi_slopes") = nb::none(),
+          nb::arg("causal") = true, nb::arg("keys_per_split") = 0, nb::arg("length") = 0)
       .def(
           "run",
-          [](const OwnedPlan& self, const nb::object& query, const ContiguousArrays& cache, const nb::object& out,
+          [](const OwnedPlan& self, const nb::object& query, const AnyCache& cache, const nb::object& out,
              const nb::object& seed, const nb::object& step, const nb::object& stream, const nb::object& state,
              const nb::object& sinks, const nb::object& lse, const nb::object& error, const nb::object& statistics,
              const nb::object& center, const nb::object& requests, const nb::object& budgets, const nb::object& tokens,
              const nb::object& trees, const nb::object& cuda_stream) {
             const RunArrays options(
-                {seed, step, stream, state, sinks, lse, error, statistics, center, requests, budgets, tokens, trees});
+                {{seed, step, stream, requests}, state, sinks, lse, error, statistics, center, budgets, tokens, trees});
             return self.run(query, cache, out, options, cuda_stream);
           },
           nb::arg("query"), nb::arg("cache"), nb::arg("out") = nb::none(), nb::kw_only(), nb::arg("seed") = 0,
@@ -314,8 +329,9 @@ void bind_plan(nb::module_& module) {
 
 constexpr const char* decode_doc = R"(Decodes one step: the one-call form of ContiguousCache, DecodePlan and run.
 
-keys, values, lengths, layout, dtype are those of ContiguousCache; or `keys` is a cache, without values and lengths. All
-else is as in DecodePlan and DecodePlan.run. Lengths are validated, and kernels have run when this returns.
+keys, values, lengths, layout, dtype, key_scale, value_scale are those of ContiguousCache; or `keys` is a cache of any
+kind, without these. All else is as in DecodePlan and DecodePlan.run. Lengths and page tables are validated, and kernels
+have run when this returns.
 
 Plans are kept and taken again for steps of the same method, options and extents. They are made for lengths rounded up
 to a power of two, so that a cache that grows costs a plan once a doubling (for FixedTileBudget, whose draws depend on
@@ -326,30 +342,35 @@ void bind_decode(nb::module_& module) {
       "decode",
       [](const GivenMethod& method, const nb::object& query, const nb::object& keys, const nb::object& values,
          const nb::object& lengths, const nb::object& out, const std::string& layout, const nb::object& dtype,
-         float scale, std::optional<std::int64_t> window, std::optional<float> soft_cap, bool causal,
-         std::int64_t keys_per_split, const nb::object& seed, const nb::object& step, const nb::object& stream,
-         const nb::object& state, const nb::object& sinks, const nb::object& lse, const nb::object& error,
-         const nb::object& statistics, const nb::object& center, const nb::object& requests, const nb::object& budgets,
-         const nb::object& tokens, const nb::object& trees, const nb::object& cuda_stream) {
+         const nb::object& key_scale, const nb::object& value_scale, float scale, std::optional<std::int64_t> window,
+         std::optional<float> soft_cap, const nb::object& alibi_slopes, bool causal, std::int64_t keys_per_split,
+         const nb::object& seed, const nb::object& step, const nb::object& stream, const nb::object& state,
+         const nb::object& sinks, const nb::object& lse, const nb::object& error, const nb::object& statistics,
+         const nb::object& center, const nb::object& requests, const nb::object& budgets, const nb::object& tokens,
+         const nb::object& trees, const nb::object& cuda_stream) {
         const RunArrays options(
-            {seed, step, stream, state, sinks, lse, error, statistics, center, requests, budgets, tokens, trees});
-        const PlanArguments given{scale, window, soft_cap, causal, keys_per_split};
-        if (nb::isinstance<ContiguousArrays>(keys)) {
-          if (!values.is_none() || !lengths.is_none())
-            reject("values or lengths", "given", "None: keys is a cache, which has them");
-          return decode(method, query, nb::cast<const ContiguousArrays&>(keys), out, given, options, cuda_stream);
+            {{seed, step, stream, requests}, state, sinks, lse, error, statistics, center, budgets, tokens, trees});
+        const PlanArguments given{scale, window, soft_cap, causal, keys_per_split, slopes_array(alibi_slopes)};
+        if (nb::isinstance<AnyCache>(keys)) {
+          for (const nb::object& object : {values, lengths, dtype, key_scale, value_scale})
+            if (!object.is_none())
+              reject("values, lengths, dtype or a scale", "given", "None: keys is a cache, which has them");
+          if (layout != "token_major") reject("layout", "given", "none: keys is a cache, which has one");
+          return decode(method, query, nb::cast<const AnyCache&>(keys), out, given, options, cuda_stream);
         }
-        return decode(method, query, contiguous_arrays(keys, values, lengths, layout, dtype), out, given, options,
-                      cuda_stream);
+        const GivenRows rows{keys, values, layout, dtype, key_scale, value_scale};
+        return decode(method, query, contiguous_arrays(rows, lengths), out, given, options, cuda_stream);
       },
       nb::arg("method"), nb::arg("query"), nb::arg("keys"), nb::arg("values") = nb::none(),
       nb::arg("lengths") = nb::none(), nb::arg("out") = nb::none(), nb::kw_only(), nb::arg("layout") = "token_major",
-      nb::arg("dtype") = nb::none(), nb::arg("scale") = 0.F, nb::arg("window") = nb::none(),
-      nb::arg("soft_cap") = nb::none(), nb::arg("causal") = true, nb::arg("keys_per_split") = 0, nb::arg("seed") = 0,
-      nb::arg("step") = 0, nb::arg("stream") = 0, nb::arg("state") = nb::none(), nb::arg("sinks") = nb::none(),
-      nb::arg("lse") = nb::none(), nb::arg("error") = nb::none(), nb::arg("statistics") = nb::none(),
-      nb::arg("center") = nb::none(), nb::arg("requests") = nb::none(), nb::arg("budgets") = nb::none(),
-      nb::arg("tokens") = nb::none(), nb::arg("trees") = nb::none(), nb::arg("cuda_stream") = nb::none(), decode_doc);
+      nb::arg("dtype") = nb::none(), nb::arg("key_scale") = nb::none(), nb::arg("value_scale") = nb::none(),
+      nb::arg("scale") = 0.F, nb::arg("window") = nb::none(), nb::arg("soft_cap") = nb::none(),
+      nb::arg("alibi_slopes") = nb::none(), nb::arg("causal") = true, nb::arg("keys_per_split") = 0,
+      nb::arg("seed") = 0, nb::arg("step") = 0, nb::arg("stream") = 0, nb::arg("state") = nb::none(),
+      nb::arg("sinks") = nb::none(), nb::arg("lse") = nb::none(), nb::arg("error") = nb::none(),
+      nb::arg("statistics") = nb::none(), nb::arg("center") = nb::none(), nb::arg("requests") = nb::none(),
+      nb::arg("budgets") = nb::none(), nb::arg("tokens") = nb::none(), nb::arg("trees") = nb::none(),
+      nb::arg("cuda_stream") = nb::none(), decode_doc);
 }
 
 }  // namespace

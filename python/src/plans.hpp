@@ -2,10 +2,11 @@
 #pragma once
 
 #include "arrays.hpp"
-#include "caches.hpp"
 #include "methods.hpp"
 #include "session.hpp"
+#include <santa/core/build.hpp>
 #include <santa/decode/options.hpp>
+#include <santa/lanes/math.hpp>
 #include <santa/score/modifiers.hpp>
 
 #include <compare>
@@ -15,10 +16,11 @@
 
 namespace santa::python {
 
-/// Window and soft cap as values: one type of modifier for all of them.
-struct WindowAndCap {
+/// Window, soft cap and linear biases as values: one type of modifier for all of them.
+struct ScoreChange {
   std::int64_t size = every_key;
-  float cap = 0.F;  // 0: none
+  float cap = 0.F;                // 0: none
+  const float* slopes = nullptr;  // [heads]; null: none
 
   void check() const {
     Window{size}.check();
@@ -26,11 +28,12 @@ struct WindowAndCap {
   }
   [[nodiscard]] std::int64_t window() const { return size; }
   template <class Float>
-  [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION Float apply(const Float& score) const {
-    return cap != 0.F ? SoftCap{cap}.apply(score) : score;
+  [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION Float apply(const Float& score, const ScoredKeys<Float>& keys) const {
+    const Float capped = cap != 0.F ? SoftCap{cap}.apply(score) : score;
+    return slopes != nullptr ? lanes::fma(keys.offset, Float(slopes[keys.head] * lanes::log2_of_e), capped) : capped;
   }
 
-  [[nodiscard]] bool changes_nothing() const { return size == every_key && cap == 0.F; }
+  [[nodiscard]] bool changes_nothing() const { return size == every_key && cap == 0.F && slopes == nullptr; }
 };
 
 /// What a plan is made from.
@@ -38,7 +41,7 @@ struct PlanRequest {
   GivenMethod method;
   Shape shape;
   PlanOptions options;
-  WindowAndCap modifier;
+  ScoreChange modifier;
 };
 
 /// The arrays of a step. Query and out have the ranks that callers gave them: 3, or 4 with tokens.
@@ -49,23 +52,25 @@ struct Step {
 
 using Run = RunOptions<Memory>;
 
-/// A DecodePlan for one kind of cache.
-template <class Arrays>
+class AnyCache;
+
+/// A DecodePlan.
 class AnyPlan : OwnsMemory {
  public:
   virtual ~AnyPlan() = default;
-  virtual void run(const Space& space, const Step& step, const Arrays& cache, const Run& options) const = 0;
+  /// `cache`: of the kind that the plan was made for.
+  virtual void run(const Space& space, const Step& step, const AnyCache& cache, const Run& options) const = 0;
   [[nodiscard]] virtual const Shape& shape() const = 0;
   [[nodiscard]] virtual std::size_t workspace_bytes() const = 0;
   [[nodiscard]] virtual std::string describe() const = 0;
 };
 
-template <class Arrays>
-using PlanPointer = std::unique_ptr<AnyPlan<Arrays>>;
+using PlanPointer = std::unique_ptr<AnyPlan>;
 
-/// A plan for caches of T: defined in a file for each T. Errors: those of DecodePlan.
-template <class T, class Arrays>
-PlanPointer<Arrays> make_plan(const Space& space, const PlanRequest& request);
+/// A plan for caches of the library's: defined where a file of its own compiles it (plans_*.cpp). Errors: those of
+/// DecodePlan; std::invalid_argument for a method that such caches have no kernels of.
+template <class Cache>
+PlanPointer make_plan(const Space& space, const PlanRequest& request);
 
 /// Drops the plans that `decode` keeps.
 void forget_plans();

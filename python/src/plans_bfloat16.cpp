@@ -1,5 +1,5 @@
-// Plans for caches of bfloat16 rows.
+// Plans for contiguous caches of bfloat16 rows.
 #include "plan_of.hpp"
 
-template santa::python::PlanPointer<santa::python::ContiguousArrays>
-santa::python::make_plan<santa::bfloat16, santa::python::ContiguousArrays>(const Space&, const PlanRequest&);
+template santa::python::PlanPointer santa::python::make_plan<santa::python::ContiguousRowsOf<const santa::bfloat16>>(
+    const Space&, const PlanRequest&);

@@ -1,5 +1,5 @@
-// Plans for caches of float rows.
+// Plans for contiguous caches of float rows.
 #include "plan_of.hpp"
 
-template santa::python::PlanPointer<santa::python::ContiguousArrays>
-santa::python::make_plan<float, santa::python::ContiguousArrays>(const Space&, const PlanRequest&);
+template santa::python::PlanPointer santa::python::make_plan<santa::python::ContiguousRowsOf<const float>>(
+    const Space&, const PlanRequest&);

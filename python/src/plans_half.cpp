@@ -1,5 +1,5 @@
-// Plans for caches of half rows.
+// Plans for contiguous caches of half rows.
 #include "plan_of.hpp"
 
-template santa::python::PlanPointer<santa::python::ContiguousArrays>
-santa::python::make_plan<santa::half, santa::python::ContiguousArrays>(const Space&, const PlanRequest&);
+template santa::python::PlanPointer santa::python::make_plan<santa::python::ContiguousRowsOf<const santa::half>>(
+    const Space&, const PlanRequest&);

@@ -1,6 +1,7 @@
 // The options of a run, as callers give them.
 #include "run_options.hpp"
 
+#include "records.hpp"
 #include <santa/core/check.hpp>
 
 #include <string>
@@ -15,18 +16,12 @@ Kokkos::View<const T*, Memory> list_for_run(const Array& array, const char* acce
   return list_of<const T>(array, accepted);
 }
 
-bool is_number(nb::handle object) { return nb::isinstance<nb::int_>(object) || nb::hasattr(object, "__index__"); }
-
-/// NumPy's arrays of records have no DLPack; their bytes do, [batch, kv_heads, bytes].
-nb::object bytes_of_records(nb::handle object) {
-  if (!nb::hasattr(object, "dtype") || !nb::hasattr(object.attr("dtype"), "names") ||
-      object.attr("dtype").attr("names").is_none())
-    return nb::borrow(object);
-  if (nb::cast<std::size_t>(object.attr("itemsize")) != sizeof(Statistics) || nb::cast<int>(object.attr("ndim")) != 2)
-    reject("statistics", "an array of other records or another rank", "[batch, kv_heads] of santa.statistics_dtype");
-  const nb::object shape = object.attr("shape");
-  return object.attr("view")("uint8").attr("reshape")(shape[0], shape[1], sizeof(Statistics));
+DecodeState<Memory> state_of(nb::handle object) {
+  if (!nb::isinstance<OwnedState>(object)) reject("state", text_of(object), "None or a DecodeState");
+  return nb::cast<const OwnedState&>(object).state;
 }
+
+bool is_number(nb::handle object) { return nb::isinstance<nb::int_>(object) || nb::hasattr(object, "__index__"); }
 
 }  // namespace
 
@@ -40,19 +35,28 @@ WholeNumber whole_number(nb::handle number, const char* name) {
   reject(name, text_of(index), "a whole number of 64 bits");
 }
 
-template <class T>
-void RunArrays::take_number(nb::handle object, const char* name, Type type, RunScalar<T, Memory>& to) {
-  if (!nb::hasattr(object, "__dlpack__"))
-    to = whole_number(object, name).as<T>(name);
-  else
-    to = list_for_run<T>(*take(object, name, type, 1, 1, "1: [batch]"), "");
+ChanceArrays::ChanceArrays(const GivenChance& given) : _stream(whole_number(given.stream, "stream")) {
+  const auto take = [&]<class T>(nb::handle object, const char* name, Type type, RunScalar<T, Memory>& to,
+                                 Array& keep) {
+    if (!nb::hasattr(object, "__dlpack__")) {
+      to = whole_number(object, name).as<T>(name);
+      return;
+    }
+    keep = Array(object, name);
+    keep.require_type(type);
+    to = list_for_run<T>(keep, "1: [batch]");
+  };
+  take(given.seed, "seed", Type::int64, _seed, _arrays[0]);
+  take(given.step, "step", Type::int32, _step, _arrays[1]);
+  if (given.requests.is_none()) return;
+  _arrays[2] = Array(given.requests, "requests");
+  _arrays[2].require_type(Type::int32);
+  _requests = list_for_run<std::uint32_t>(_arrays[2], "1: [batch]");
 }
 
-RunArrays::RunArrays(const GivenOptions& given) {
-  take_number(given.seed, "seed", Type::int64, _options.seed);
-  take_number(given.step, "step", Type::int32, _options.step);
-  _options.stream = whole_number(given.stream, "stream");
-  if (!given.state.is_none()) _options.state = nb::cast<const OwnedState&>(given.state).state;
+RunArrays::RunArrays(const GivenOptions& given) : _chance(given.chance) {
+  _chance.put_into(_options);
+  if (!given.state.is_none()) _options.state = state_of(given.state);
   take_head_numbers(given.lse, "lse", _options.lse);
   take_head_numbers(given.error, "error", _options.error);
   take_statistics(given.statistics);
@@ -60,8 +64,6 @@ RunArrays::RunArrays(const GivenOptions& given) {
     _options.sinks = list_for_run<float>(*a, "");
   if (const Array* const a = take(given.center, "center", Type::float32, 3, 3, "3: [batch, kv_heads, dim]"))
     _options.center = view_of<const float***>(*a);
-  if (const Array* const a = take(given.requests, "requests", Type::int32, 1, 1, "1: [batch]"))
-    _options.requests = list_for_run<std::uint32_t>(*a, "");
   if (const Array* const a = take(given.budgets, "budgets", Type::float32, 1, 1, "1: [batch]"))
     _options.budgets = list_for_run<float>(*a, "");
   if (const Array* const a = take(given.tokens, "tokens", Type::int32, 1, 1, "1: [batch]"))
@@ -92,18 +94,9 @@ void RunArrays::take_head_numbers(nb::handle object, const char* name, HeadView<
 
 void RunArrays::take_statistics(nb::handle object) {
   if (object.is_none()) return;
-  const Array* const array =
-      take(bytes_of_records(object), "statistics", Type::uint8, 3, 3, "3: [batch, kv_heads, 24] bytes", Access::write);
-  constexpr std::int64_t bytes = sizeof(Statistics);
-  const bool whole = array->extent(2) == bytes && array->stride(2) == 1 && array->stride(0) % bytes == 0 &&
-                     array->stride(1) % bytes == 0;
-  if (!whole) reject("statistics", "no whole records", "[batch, kv_heads, 24] bytes, the last extent contiguous");
-  Kokkos::LayoutStride layout;
-  for (int i = 0; i < 2; ++i) {
-    layout.dimension[i] = static_cast<std::size_t>(array->extent(i));
-    layout.stride[i] = static_cast<std::size_t>(array->stride(i) / bytes);
-  }
-  _options.statistics = View<Statistics**>(static_cast<Statistics*>(array->data()), layout);
+  Array& array = _arrays[_count++];
+  array = records_array(object, "statistics", sizeof(Statistics), "santa.statistics_dtype");
+  _options.statistics = records_of<Statistics>(array);
 }
 
 }  // namespace santa::python

@@ -18,9 +18,37 @@ struct OwnedState : OwnsMemory {
   DecodeState<Memory> state;
 };
 
+/// What names the random numbers of a call, as callers give it: numbers, or arrays [batch]; `requests` may be None.
+struct GivenChance {
+  nb::object seed, step, stream, requests;
+};
+
+/// The same for options of the library's, and what keeps the arrays as long as the call takes.
+class ChanceArrays {
+ public:
+  /// Errors: std::invalid_argument: name, given, accepted.
+  explicit ChanceArrays(const GivenChance& given);
+
+  template <class Options>
+  void put_into(Options& options) const {
+    options.seed = _seed;
+    options.step = _step;
+    options.stream = _stream;
+    options.requests = _requests;
+  }
+
+ private:
+  Array _arrays[3];
+  RunScalar<std::uint64_t, Memory> _seed;
+  RunScalar<std::uint32_t, Memory> _step;
+  WholeNumber _stream;
+  Kokkos::View<const std::uint32_t*, Memory> _requests;
+};
+
 /// Options of a run by their names in Python: arrays or None, numbers or arrays.
 struct GivenOptions {
-  nb::object seed, step, stream, state, sinks, lse, error, statistics, center, requests, budgets, tokens, trees;
+  GivenChance chance;
+  nb::object state, sinks, lse, error, statistics, center, budgets, tokens, trees;
 };
 
 /// The options of a run, and what keeps their arrays as long as it takes.
@@ -35,12 +63,10 @@ class RunArrays {
   /// An optional array of these elements and rank, noted where it is given.
   const Array* take(nb::handle object, const char* name, Type type, int least, int most, const char* accepted,
                     Access access = Access::read);
-  /// A number, or one for each request.
-  template <class T>
-  void take_number(nb::handle object, const char* name, Type type, RunScalar<T, Memory>& to);
   void take_head_numbers(nb::handle object, const char* name, HeadView<Memory>& to);
   void take_statistics(nb::handle object);
 
+  ChanceArrays _chance;
   Array _arrays[16];
   int _count = 0;
   Run _options;

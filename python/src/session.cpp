@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <stdexcept>
 #include <string>
+#include <thread>
 
 #if defined(SANTA_KERNELS)
 #include <santa/decode/instruction_set.hpp>
@@ -18,8 +19,11 @@ namespace {
 
 std::atomic<int> owners{0};
 bool initialized_here = false;
+std::thread::id ended_by;  // under the GIL, as all here
 
 void begin(int threads) {
+  if (ended_by == std::this_thread::get_id()) throw std::runtime_error("santa: called while the process ends");
+  if (ended_by != std::thread::id()) const Launch forever;  // a daemon's
   if (Kokkos::is_finalized()) throw std::runtime_error("santa: called after Kokkos was finalized");
   if (Kokkos::is_initialized()) return;
   auto settings = Kokkos::InitializationSettings().set_disable_warnings(true);  // of thread binding
@@ -31,6 +35,10 @@ void begin(int threads) {
 /// At exit. Objects that Python still holds then may own memory: the process' end takes both.
 void end() {
   if (!initialized_here || !Kokkos::is_initialized()) return;
+  ended_by = std::this_thread::get_id();
+  Launch::stop();
+  const nb::object threads = nb::module_::import_("threading").attr("active_count")();
+  if (nb::cast<int>(threads) > 1) nb::set_leak_warnings(false);  // daemons keep what they hold
   forget_plans();
   Kokkos::fence("santa: exit");
   if (owners == 0) Kokkos::finalize();
@@ -53,10 +61,11 @@ cudaStream_t stream_of(nb::handle stream) {
 
 /// The stream that the framework of an array has current on its device.
 nb::object current_stream(const Array& like) {
-  const auto module = nb::cast<std::string>(like.object().type().attr("__module__"));
-  if (module.starts_with("torch"))
+  const nb::object found = nb::module_::import_("santa._arrays").attr("framework_of")(like.object());
+  const auto framework = nb::cast<std::string>(found);
+  if (framework == "torch")
     return nb::module_::import_("torch").attr("cuda").attr("current_stream")(like.object().attr("device"));
-  if (module.starts_with("cupy")) return nb::module_::import_("cupy").attr("cuda").attr("get_current_stream")();
+  if (framework == "cupy") return nb::module_::import_("cupy").attr("cuda").attr("get_current_stream")();
   return nb::none();
 }
 #endif
@@ -85,6 +94,11 @@ Space space_for(nb::handle stream, const Array& /*like*/) {
 std::mutex& Launch::mutex() {
   static std::mutex mutex;
   return mutex;
+}
+
+void Launch::stop() {
+  const nb::gil_scoped_release release;
+  mutex().lock();
 }
 
 void OwnsMemory::change(int by) { owners += by; }

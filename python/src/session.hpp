@@ -6,6 +6,8 @@
 #include <nanobind/nanobind.h>
 
 #include <mutex>
+#include <optional>
+#include <utility>
 
 namespace santa::python {
 
@@ -18,12 +20,18 @@ Space default_space();
 /// What a call that launches kernels holds: the GIL is released, and other threads' calls wait.
 class Launch {
  public:
-  Launch() : _lock(mutex()) {}
+  Launch() : _release(std::in_place), _lock(mutex()) {}
+  ~Launch() { _release.reset(); }  // before the lock: whoever gets that at exit leaves none behind that needs the GIL
+  Launch(const Launch&) = delete;
+  Launch& operator=(const Launch&) = delete;
+
+  /// At exit: waits for the call that runs. Those of daemons that would follow wait for the process' end.
+  static void stop();
 
  private:
   static std::mutex& mutex();
 
-  nb::gil_scoped_release _release;  // before the lock: whoever has that needs the GIL to go on
+  std::optional<nb::gil_scoped_release> _release;  // before the lock: whoever has that needs the GIL to go on
   std::lock_guard<std::mutex> _lock;
 };
 

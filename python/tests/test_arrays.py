@@ -64,7 +64,7 @@ def test_bfloat16_in_numpy():
     out = np.zeros((2, 6, 64), np.uint16)
     santa.decode(santa.Exact(), *bits, dtype="bfloat16", out=out)
     assert np.array_equal(out.view(ml_dtypes.bfloat16), expected.astype(ml_dtypes.bfloat16))
-    with pytest.raises(ValueError, match='keys\'s dtype is uint16; accepted: float32, float16 or bfloat16 .dtype="bf'):
+    with pytest.raises(ValueError, match='keys\'s dtype is uint16; accepted: float32, float16, bfloat16 .dtype="bf'):
         santa.decode(santa.Exact(), *bits)
 
 
@@ -115,7 +115,7 @@ def test_tensors_of_pytorch():
     ({"out": np.zeros((2, 1, 6, 64), np.float32)}, "out's rank is 4; accepted: that of query (3)"),
     ({"out": np.zeros((2, 6, 64))}, "out's dtype is float64; accepted: float32"),
     ({"layout": "heads"}, 'layout is "heads"; accepted: "token_major" or "head_major"'),
-    ({"dtype": "float8"}, 'dtype is float8; accepted: None, or "bfloat16" for arrays of uint16'),
+    ({"dtype": "float8"}, 'dtype is float8; accepted: None, "bfloat16" for arrays of uint16 or "float8_e4m3fn" for arrays of uint8'),
     ({"seed": -1}, "seed is -1; accepted: 0 to 18446744073709551615"),
     ({"seed": "x"}, "seed is x; accepted: a whole number"),
     ({"step": 2**32}, "step is 4294967296; accepted: 0 to 4294967295"),
@@ -166,9 +166,9 @@ def test_a_plan_refuses_other_steps():
     with pytest.raises(ValueError, match="batch is 2; accepted: at most the plan's 1"):
         plan.run(p.query, cache)
     half = santa.ContiguousCache(p.keys.astype(np.float16), p.values.astype(np.float16))
-    with pytest.raises(ValueError, match="the cache's dtype is float16; accepted: the plan's, float32"):
+    with pytest.raises(ValueError, match="cache is a ContiguousCache of float16; accepted: the plan's, a ContiguousCache of float32"):
         plan.run(p.query, half)
-    with pytest.raises(ValueError, match="values or lengths is given; accepted: None: keys is a cache"):
+    with pytest.raises(ValueError, match="values, lengths, dtype or a scale is given; accepted: None: keys is a cache"):
         santa.decode(santa.Exact(), p.query, cache, p.values)
 
 
@@ -178,3 +178,60 @@ def test_empty_batches_and_caches():
     assert out.shape == (0, 6, 64)
     out = santa.decode(santa.MassUnit(), p.query, p.keys[:, :0], p.values[:, :0])
     assert not out.any()
+
+
+@pytest.mark.parametrize("make", [
+    lambda keys: keys.astype(">f4"),
+    lambda keys: keys.astype(object),
+    lambda keys: np.zeros(keys.shape, [("x", "i1"), ("y", "f4")]),
+    lambda keys: np.ma.masked_array(keys, keys > 1),
+    lambda keys: np.ma.masked_array(keys).astype(ml_dtypes.bfloat16),
+])  # fmt: skip
+@pytest.mark.parametrize("name", ["keys", "out", "seed"])
+def test_arrays_that_dlpack_does_not_have_are_refused(make, name):
+    p = Problem()
+    arrays = {"query": p.query, "keys": p.keys, "values": p.values, name: make(p.keys)}
+    with pytest.raises(ValueError, match=f"^santa: {name} is a .*; accepted: an array"):
+        santa.decode(santa.Exact(), **arrays)
+
+
+def test_tensors_without_memory_are_refused():
+    torch = pytest.importorskip("torch")
+    p = Problem()
+    for keys in (torch.zeros(p.keys.shape, device="meta"), torch.from_numpy(p.keys).to_sparse()):
+        with pytest.raises(ValueError, match="^santa: keys"):
+            santa.decode(santa.Exact(), p.query, keys, p.values)
+
+
+def test_other_objects_are_no_states():
+    p = Problem()
+    for state in (3, "x", santa.MassUnit()):
+        with pytest.raises(ValueError, match="^santa: state is .*; accepted: None or a DecodeState$"):
+            santa.decode(santa.MassUnit(), p.query, p.keys, p.values, state=state)
+
+
+def test_outputs_are_of_the_framework_of_a_derived_class():
+    torch = pytest.importorskip("torch")
+
+    class Own(torch.Tensor):
+        pass
+
+    p = Problem()
+    query = torch.from_numpy(p.query).as_subclass(Own)
+    assert isinstance(santa.decode(santa.Exact(), query, p.keys, p.values), torch.Tensor)
+
+
+def test_lse_contains_the_sink():
+    p = Problem()
+    plain, with_sinks = (np.zeros((2, 6), np.float32) for _ in range(2))
+    sinks = np.linspace(-2, 9, 6, dtype=np.float32)
+    santa.decode(santa.Exact(), p.query, p.keys, p.values, lse=plain)
+    santa.decode(santa.Exact(), p.query, p.keys, p.values, lse=with_sinks, sinks=sinks)
+    assert np.allclose(with_sinks, np.logaddexp(plain, sinks), atol=1e-5)
+
+
+@pytest.mark.parametrize("given", [{"layout": "head_major"}, {"layout": "bogus"}, {"dtype": "bfloat16"}])
+def test_a_cache_has_its_layout_and_dtype(given):
+    p = Problem()
+    with pytest.raises(ValueError, match=f"{next(iter(given))}.* given; accepted: .*: keys is a cache"):
+        santa.decode(santa.Exact(), p.query, santa.ContiguousCache(p.keys, p.values), **given)

@@ -73,6 +73,37 @@ if not {bool(kept)}:
     assert done.stdout == "1.0 1\nsanta: initialize: Kokkos is initialized already\n"
 
 
+def test_a_process_ends_while_daemons_decode():
+    """At exit, the call that runs is waited for; no other begins, nor one of another function at exit."""
+    script = """
+import atexit, threading, time
+import numpy as np
+
+def late():
+    try:
+        santa.decode(santa.Exact(), q, k, k)
+    except RuntimeError as e:
+        print(e)
+
+atexit.register(late)  # runs after the module's own
+import santa
+santa.initialize(threads=1)
+q, k = np.ones((1, 2, 64), np.float32), np.ones((1, 20000, 1, 64), np.float32)
+
+def work():
+    while True:
+        santa.decode(santa.MassUnit(), q, k, k)
+
+for _ in range(2):
+    threading.Thread(target=work, daemon=True).start()
+time.sleep(0.2)
+"""
+    for _ in range(5):
+        done = subprocess.run([*python(), "-c", script], capture_output=True, text=True, check=False, timeout=60)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout == "santa: called while the process ends\n"
+
+
 def test_what_the_module_says_of_itself():
     assert santa.backend() in ("OpenMP", "Serial", "Cuda")
     assert santa.concurrency() >= 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import runpy
 import sys
 from collections.abc import Callable
@@ -146,6 +147,56 @@ def test_a_seed_writes_its_text(cache: str, length: int, sampled: Any) -> None:
     assert not texts[0].equal(texts[1])
 
 
+@pytest.mark.parametrize("more", [3, 1])
+@pytest.mark.parametrize("name", ["llama", "gemma3"])
+def test_a_seed_writes_its_text_behind_a_filled_cache(name: str, more: int, sampled: Any) -> None:
+    """By a further prompt, or by a token: as often as it is asked for, whatever was written between."""
+    model = make_model(name)
+    model.set_attn_implementation("santa_sampled")
+    filled = transformers.DynamicCache()  # of the whole past in all layers
+    prompt = make_prompt(40)
+    with torch.no_grad():
+        model(prompt[:, :-more], past_key_values=filled)
+    texts = []
+    for tokens in (12, 5, 12):
+        cache = copy.deepcopy(filled)
+        texts.append(write(model, "santa_sampled", prompt, tokens, past_key_values=cache)[1])
+    assert texts[0].equal(texts[2])
+    assert texts[0][:5].equal(texts[1])
+
+
+def test_steps_are_named_by_their_newest_key(sampled: Any) -> None:
+    """Whatever came before; steps of a full window, which see as many keys, still draw on their own."""
+    query, key, value = make_step()
+    layer = torch.nn.Module()
+    outputs = [call(sampled, query, key[:, :, :n], value[:, :, :n], layer=layer) for n in (300, 600, 600, 300, 600)]
+    assert outputs[1].equal(outputs[4])
+    assert not outputs[1].equal(outputs[2])
+    assert call(sampled, query, key, value).equal(outputs[1])
+
+
+@pytest.mark.parametrize("given", [None, True, False])
+def test_one_token_of_a_decoder_is_sampled_whatever_its_call_says_of_masks(given: bool | None) -> None:
+    """GPT-2 and Moonshine say is_causal=False of one token: they mean that PyTorch needs no mask."""
+    query, key, value = make_step()
+    layers = {"own": True, "none": None, "encoder": False, "cross": True}
+    shares = {}
+    for name, causal in layers.items():
+        attention = santa.transformers.Attention(santa.MassUnit(rows=60), exact_below=0, count_rows=True)
+        layer = torch.nn.Module()
+        layer.num_key_value_groups = 2
+        if causal is not None:
+            layer.is_causal = causal
+        if name == "cross":
+            layer.is_cross_attention = True
+        call(attention, query, key, value, layer=layer, is_causal=given)
+        shares[name] = attention.share_read
+    assert 0.05 < shares["own"] < 0.2
+    assert (0.05 < shares["none"] < 0.2) == (given is not False)
+    for name in ("encoder", "cross"):
+        assert shares[name] != shares[name]  # NaN: PyTorch's
+
+
 def test_a_request_of_a_padded_batch_draws_as_in_another(sampled: Any) -> None:
     """A request's draws are named by its place in the batch, not by who is beside it; no other request has them."""
     model = make_model("llama")
@@ -246,6 +297,32 @@ def test_outputs_are_of_the_query_s_type(dtype: Any, exact: Any) -> None:
     torch.testing.assert_close(call(exact, narrow[0].float(), *narrow[1:]), expected)
 
 
+@pytest.mark.parametrize(
+    "dtypes",
+    [
+        (torch.float32, torch.float32, torch.bfloat16),  # autocast: keys are turned in float32
+        (torch.bfloat16, torch.float32, torch.bfloat16),
+        (torch.bfloat16, torch.float32, torch.float32),
+        (torch.float16, torch.bfloat16, torch.bfloat16),
+    ],
+)
+def test_mixed_types_are_attended_to_in_steps_as_in_prompts(dtypes: Any, exact: Any) -> None:
+    query, key, value = (tensor.to(dtype) for tensor, dtype in zip(make_step(keys=50), dtypes))
+    expected = call(exact, *(tensor.float() for tensor in (query, key, value))).to(dtypes[0])
+    output = call(exact, query, key, value)
+    assert output.dtype == dtypes[0]
+    torch.testing.assert_close(output, expected, rtol=2e-2, atol=1e-2)
+
+
+def test_models_decode_under_autocast(exact: Any) -> None:
+    model, prompt = make_model("llama"), make_prompt(20)
+    texts = []
+    for name in ("eager", "santa_exact"):
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            texts.append(write(model, name, prompt, tokens=4)[1])
+    assert float((texts[0][1] - texts[1][1]).abs().max()) < 0.1 * float(texts[0][1].abs().max())
+
+
 def test_a_short_request_beside_a_long_one_is_exact() -> None:
     query, key, value = make_step(batch=2)
     mask = torch.ones(2, 1, 1, 600, dtype=torch.bool)
@@ -287,6 +364,10 @@ def test_masks_of_several_tokens_may_have_biases(exact: Any) -> None:
     [
         ({"position_bias": torch.zeros(1)}, "position_bias"),
         ({"output_attentions": True}, "output_attentions"),
+        ({"indices": torch.zeros(1, 1, 4, dtype=torch.int32)}, "indices is given"),
+        ({"block_indices": torch.zeros(1, 1, 1, 4, dtype=torch.int64)}, "block_indices is given"),
+        ({"sinks": torch.zeros(1, 4, 1, 1)}, "sinks is given"),
+        ({"of_a_model_to_come": torch.zeros(1)}, "of_a_model_to_come is given"),
         ({"dropout": 0.1}, "dropout"),
         ({"mask": torch.tensor([True, False, True] * 200).reshape(1, 1, 1, 600)}, "leaves out keys between"),
         ({"mask": torch.full((1, 1, 1, 600), 0.5)}, "biases"),
@@ -297,6 +378,26 @@ def test_masks_of_several_tokens_may_have_biases(exact: Any) -> None:
 def test_what_is_not_supported_is_refused(options: dict[str, Any], says: str, exact: Any) -> None:
     with pytest.raises(ValueError, match=says):
         call(exact, *make_step(), **options)
+
+
+def test_options_that_change_nothing_are_taken(exact: Any) -> None:
+    tensors = {name: torch.zeros(1, dtype=torch.int64) for name in ("position_ids", "num_items_in_batch")}
+    options = {**tensors, "indices": None, "use_cache": True}
+    assert call(exact, *make_step(), **options).equal(call(exact, *make_step()))
+
+
+def test_sparse_attention_of_a_model_is_refused(exact: Any) -> None:
+    """DeepSeek-V3.2 names the keys of a token by `indices`; all of them would be another model."""
+    if not hasattr(transformers, "DeepseekV32Config"):
+        pytest.skip("needs a transformers with DeepSeek-V3.2")
+    sizes = {name: SIZES[name] for name in SIZES if name not in ("head_dim", "num_key_value_heads")}
+    ranks = {"q_lora_rank": 16, "kv_lora_rank": 16, "qk_rope_head_dim": 8, "qk_nope_head_dim": 8, "v_head_dim": 16}
+    experts = {"moe_intermediate_size": 16, "n_routed_experts": 4, "num_experts_per_tok": 2}
+    rest = {"n_group": 1, "topk_group": 1, "index_topk": 4, "index_n_heads": 4, "index_head_dim": 16}
+    config = transformers.DeepseekV32Config(**sizes, **ranks, **experts, **rest)
+    model = transformers.AutoModelForCausalLM.from_config(config, attn_implementation="santa_exact").eval()
+    with pytest.raises(ValueError, match="indices is given"), torch.no_grad():
+        model(make_prompt(12))
 
 
 def test_gradients_of_a_decode_step_are_refused(exact: Any) -> None:
@@ -319,7 +420,8 @@ def test_the_example_writes_both_texts(tmp_path: Any, monkeypatch: Any, capsys: 
     words = {f"w{i}": i for i in range(SIZES["vocab_size"])}
     words_only = tokenizers.Tokenizer(tokenizers.models.WordLevel(words, unk_token="w0"))
     words_only.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
-    transformers.PreTrainedTokenizerFast(tokenizer_object=words_only).save_pretrained(tmp_path)
+    names = ["input_ids", "attention_mask"]  # as Llama's has them
+    transformers.PreTrainedTokenizerFast(tokenizer_object=words_only, model_input_names=names).save_pretrained(tmp_path)
     make_model("llama").save_pretrained(tmp_path)
     (tmp_path / "prompt.txt").write_text(" ".join(f"w{5 * i % 89}" for i in range(600)))
     example = Path(__file__).resolve().parent.parent / "examples" / "generate.py"

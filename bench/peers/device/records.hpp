@@ -1,9 +1,11 @@
 // What was measured, as lines and as JSON.
 #pragma once
 
+#include "results_file.hpp"
+
 #include <cmath>
 #include <cstdio>
-#include <fstream>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -26,6 +28,7 @@ class Records {
  public:
   Records(std::string device, std::string file, int repetitions)
       : repeats(repetitions), _device(std::move(device)), _file(std::move(file)) {
+    if (!_file.empty()) require_writable(_file);
     std::printf("%-16s %-26s %9s %8s %8s %9s\n", "problem", "program", "us", "ceiling", "of it", "error");
   }
 
@@ -53,7 +56,7 @@ class Records {
 
  private:
   void write() const {
-    std::ofstream file(_file);
+    std::ostringstream file;
     file << "{\"device\": \"" << _device << "\", \"results\": [";
     const char* between = "";
     for (const Record& r : _records) {
@@ -67,7 +70,7 @@ class Records {
       between = ",";
     }
     file << "\n]}\n";
-    if (!file) throw std::runtime_error("can't write " + _file);
+    write_results(_file, file.str());
   }
 
   std::string _device, _file;

@@ -109,12 +109,12 @@ struct Seam<Kokkos::Cuda> {
   template <class Extents>
   static auto policy(const Kokkos::Cuda& space, std::int64_t units, std::size_t scratch_floats) {
     constexpr int warps = warps_of<Extents>;
-    // Kokkos refuses a team of which not as many find room as are named here: 4 do, whatever their scratch. Eight warps
-    // may have all registers that a thread can name, so that fewer teams cost none.
     constexpr int most = resident(warps, Extents::heads, Extents::dim, Extents::crowded);
-    constexpr int by_warps = warps > most ? 1 : most / warps < 4 ? most / warps : 4;
+    constexpr int by_warps = warps > most ? 1 : most / warps;
     constexpr int teams = Extents::teams > 0 ? Extents::teams : by_warps;
-    using Bounds = Kokkos::LaunchBounds<32 * warps, teams>;
+    // So many teams share a multiprocessor's registers, said by the threads that one of them might have: where their
+    // number is said, Kokkos refuses teams on processors whose memory has no room for the scratch of so many.
+    using Bounds = Kokkos::LaunchBounds<32 * warps * teams, 1>;
     const std::size_t bytes = scratch_floats * sizeof(float) + Group<Extents>::scratch_alignment;
     return Kokkos::TeamPolicy<Kokkos::Cuda, Bounds>(space, static_cast<int>(units), warps, 32)
         .set_scratch_size(0, Kokkos::PerTeam(bytes));

@@ -5,6 +5,8 @@
 #include <santa/core/chance.hpp>
 #include <santa/lanes/group.hpp>
 #include <santa/rows/block_masses.hpp>
+#include <santa/rows/block_places.hpp>
+#include <santa/rows/own_rows.hpp>
 #include <santa/rows/resampling_points.hpp>
 #include <santa/rows/row_blocks.hpp>
 #include <santa/rows/whole_mass.hpp>
@@ -54,15 +56,22 @@ struct AncestorList {
         write_piece(data + at.vector * stride, at.first + begin, below + begin, own, first);
         first = below[begin + own - 1];
       }
-    } else if (below[at.count - 1] - first <= merged) {
-      merge_rows(block, at, below, first);
     } else {
-      block.for_each(at.count, [&](std::int64_t i) {
-        const std::uint64_t from = i > 0 ? below[i - 1] : first;
-        if (from < below[i])
-          write(at.vector, at.first + i, static_cast<std::int64_t>(from), static_cast<std::int64_t>(below[i]));
+      write_parts(block, at, first, below[at.count - 1] - first, [&](const auto& part) {
+        block.for_each(at.count, [&](std::int64_t i) { part(i, i > 0 ? below[i - 1] : first, below[i]); });
       });
     }
+  }
+  /// `count` points of a block from `first` on: `each_part(part)` calls part(row, begin, end) for each row of the
+  /// block, whose points these are.
+  template <class Block, class EachPart>
+  KOKKOS_FUNCTION void write_parts(const Block& block, const RowBlock& at, std::uint64_t first, std::uint64_t count,
+                                   const EachPart& each_part) const {
+    if (count <= most_begins) return write_by_begins(block, at, first, static_cast<int>(count), each_part);
+    each_part([&](std::int64_t row, std::uint64_t begin, std::uint64_t end) {
+      if (begin < end)
+        write(at.vector, at.first + row, static_cast<std::int64_t>(begin), static_cast<std::int64_t>(end));
+    });
   }
   /// A block's part of the points of a vector of which nothing can be drawn: ancestors -1.
   template <class Block>
@@ -74,35 +83,24 @@ struct AncestorList {
   }
 
  private:
-  static constexpr std::uint64_t merged = BlockMemory::words;  // points: 4 bytes each in half of a block's memory
+  // Points: 2 bytes each in half of a block's memory.
+  static constexpr std::uint64_t most_begins = BlockMemory::words / 2 * sizeof(std::uint64_t) / sizeof(std::uint16_t);
 
-  /// Rows and points as one sequence, each row behind its points: a thread has a stretch of it, however the points are
-  /// shared out, and finds where it begins by bisection.
-  template <class Block>
-  KOKKOS_FUNCTION void merge_rows(const Block& block, const RowBlock& at, const std::uint64_t* below,
-                                  std::uint64_t first) const {
-    auto* const own = reinterpret_cast<std::uint32_t*>(block.memory.second());
-    const auto count = static_cast<std::uint64_t>(at.count), all = below[count - 1] - first;
-    block.for_each_stretch(static_cast<std::int64_t>(count + all), [&](std::int64_t from, std::int64_t to) {
-      const auto begin = static_cast<std::uint64_t>(from), end = static_cast<std::uint64_t>(to);
-      std::uint64_t row = 0, most = count;
-      while (row < most) {
-        const std::uint64_t middle = (row + most) / 2;
-        if (middle + (below[middle] - first) < begin)
-          row = middle + 1;
-        else
-          most = middle;
-      }
-      for (std::uint64_t step = begin, point = begin - row; step < end; ++step) {
-        if (row < count && below[row] - first <= point)
-          ++row;
-        else
-          own[point++] = static_cast<std::uint32_t>(row);
-      }
+  /// Each row that has points leaves its number at the first of them, and points take the last number before them.
+  template <class Block, class EachPart>
+  KOKKOS_FUNCTION void write_by_begins(const Block& block, const RowBlock& at, std::uint64_t first, int count,
+                                       const EachPart& each_part) const {
+    static_assert(block_rows <= 1 << 16);
+    std::uint64_t* const words = block.memory.second();
+    auto* const row_of = reinterpret_cast<std::uint16_t*>(words);
+    block.for_each((count + 3) / 4, [&](int i) { words[i] = 0; });
+    each_part([&](std::int64_t row, std::uint64_t begin, std::uint64_t end) {
+      if (begin < end) row_of[static_cast<std::uint32_t>(begin - first)] = static_cast<std::uint16_t>(row);
     });
+    block.barrier();
+    block.scan_largest(count, row_of);
     Index* const to = data + at.vector * stride + first;
-    block.for_each(static_cast<std::int64_t>(all),
-                   [&](std::int64_t k) { to[k] = static_cast<Index>(at.first + own[k]); });
+    block.for_each(count, [&](int k) { to[k] = static_cast<Index>(at.first + row_of[k]); });
   }
 
   /// Rows that one thread writes in order. No branch depends on how often a row comes, which can't be guessed: each
@@ -163,73 +161,10 @@ struct NoAncestors : AncestorList<Index> {
   }
 };
 
-/// What is drawn of blocks of rows.
-template <class T>
-struct BlockPlaces {
-  LogRows<T> rows;
-  const BlockSum* sums;        // [vectors][blocks]
-  const std::uint64_t* begin;  // [vectors][blocks + 1]
-  const WholeMass* whole;      // [vectors]
-  std::uint64_t points;        // of a vector
-
-  [[nodiscard]] KOKKOS_FUNCTION const std::uint64_t* begin_of(const RowBlock& at) const {
-    return begin + at.vector * (rows.blocks() + 1) + at.number;
-  }
-
-  /// Leaves where each row's part ends, or `of` it, in the block's memory. Returns it.
-  template <bool with_cut, class Block, class Of>
-  KOKKOS_FORCEINLINE_FUNCTION std::uint64_t* find(const Block& block, const RowBlock& at, const Of& of) const {
-    const BlockSum& sum = sums[at.vector * rows.blocks() + at.number];
-    const std::uint64_t* const from = begin_of(at);
-    const MassCut cut = whole[at.vector].cut;
-    const int bits = Strata(points).bits;
-    if constexpr (!Block::in_order && !with_cut) return find_by_team(block, at, sum, of);
-    load_block(block, rows, at);
-    std::uint64_t* const certain = block.memory.second();
-    if constexpr (with_cut) {
-      const std::uint64_t* const value = block.memory.first;
-      block.scan(
-          at.count,
-          [&](std::int64_t i) { return std::uint64_t{cut.takes(Kokkos::bit_cast<double>(value[i])) ? 1U : 0U}; },
-          [&](std::int64_t i, std::uint64_t count) { certain[i] = count << bits; });
-    }
-    std::uint64_t* const mass = weigh_block<with_cut>(block, at.count, sum.reference, cut);
-    const std::uint64_t wide = with_cut ? static_cast<std::uint64_t>(sum.whole) << bits : 0;
-    const Proportion place(sum.mass, from[1] - from[0] - wide);
-    const std::uint64_t first = from[0];
-    block.scan(
-        at.count, [&](std::int64_t i) { return mass[i]; },
-        [&](std::int64_t i, std::uint64_t up_to) { mass[i] = up_to; });
-    block.for_each(at.count,
-                   [&](std::int64_t i) { mass[i] = of(first + place.of(mass[i]) + (with_cut ? certain[i] : 0)); });
-    return mass;
-  }
-
- private:
-  /// The same in two rounds of a team's threads.
-  template <class Block, class Of>
-  KOKKOS_FUNCTION std::uint64_t* find_by_team(const Block& block, const RowBlock& at, const BlockSum& sum,
-                                              const Of& of) const {
-    std::uint64_t* const mass = block.memory.first;
-    const T* const from = rows.data + at.vector * rows.stride[0] + at.first * rows.stride[1];
-    const std::uint64_t* const ends = begin_of(at);
-    const std::uint64_t first = ends[0];
-    const Proportion place(sum.mass, ends[1] - first);
-    const double reference = sum.reference > -infinite ? sum.reference : 0.;  // of nothing: weights are 0
-    block.load(at.count, from, rows.stride[1], [&](std::int64_t i, T value) {
-      mass[i] = fixed_weight(fixed_exp(static_cast<double>(value) - reference));
-    });
-    block.scan(
-        at.count, [&](std::int64_t i) { return mass[i]; },
-        [&](std::int64_t i, std::uint64_t up_to) { mass[i] = of(first + place.of(up_to)); });
-    return mass;
-  }
-};
-
 /// Draws by points that lie in the places of all rows. Reads: log-weights of blocks that have points.
 template <class T, class Index, class Points, bool with_cut>
 struct WriteAncestors : BlockPlaces<T> {
-  static constexpr int side_by_side = 5;
+  static constexpr int side_by_side = 4;
 
   Chance chance;
   const std::uint32_t* table;  // [vectors][points], of independent points
@@ -246,10 +181,35 @@ struct WriteAncestors : BlockPlaces<T> {
     const Points placed(Strata(this->points), numbers, this->whole[at.vector].strata,
                         table + at.vector * static_cast<std::int64_t>(this->points));
     const std::uint64_t first = placed.below(this->begin_of(at)[0]);
-    if (placed.below(this->begin_of(at)[1]) == first) return;
+    const std::uint64_t count = placed.below(this->begin_of(at)[1]) - first;
+    if (count == 0) return;
+    if constexpr (!Block::in_order && !with_cut)
+      if (block.holds_rows()) return write_own(block, at, placed, first, count);
     const std::uint64_t* const place =
         this->template find<with_cut>(block, at, [&](std::uint64_t end) { return placed.below(end); });
     to.write_rows(block, at, place, first);
+  }
+
+ private:
+  /// A team's threads, in registers.
+  template <class Member>
+  KOKKOS_FUNCTION void write_own(const TeamBlock<Member>& block, const RowBlock& at, const Points& placed,
+                                 std::uint64_t first, std::uint64_t count) const {
+    constexpr int own = OwnRows<Member>::count;
+    std::uint64_t mass[own];
+    const std::uint64_t before = this->own_masses(block, at, mass);
+    const BlockSum& sum = this->sums[at.vector * this->rows.blocks() + at.number];
+    const std::uint64_t* const ends = this->begin_of(at);
+    const Proportion place(sum.mass, ends[1] - ends[0]);
+    std::uint64_t up_to = before;
+    SANTA_UNROLL()
+    for (int k = 0; k < own; ++k) mass[k] = placed.below(ends[0] + place.of(up_to += mass[k]));
+    const std::uint64_t begin = placed.below(ends[0] + place.of(before));
+    to.write_parts(block, at, first, count, [&](const auto& part) {
+      SANTA_UNROLL()
+      for (int k = 0; k < own; ++k)
+        part(std::int64_t{block.member.team_rank()} * own + k, k > 0 ? mass[k - 1] : begin, mass[k]);
+    });
   }
 };
 

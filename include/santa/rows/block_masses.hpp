@@ -3,6 +3,7 @@
 
 #include <santa/core/build.hpp>
 #include <santa/rows/fixed_exp.hpp>
+#include <santa/rows/own_rows.hpp>
 #include <santa/rows/row_blocks.hpp>
 
 #include <Kokkos_Core.hpp>
@@ -114,7 +115,7 @@ KOKKOS_FORCEINLINE_FUNCTION std::uint64_t* weigh_block(const Block& block, int c
 /// Sums up each block. Reads: the log-weights, once; with a cut, of blocks in which it changes anything.
 template <class T, bool with_cut>
 struct SumBlocks {
-  static constexpr int side_by_side = 6;
+  static constexpr int side_by_side = 4;
 
   LogRows<T> rows;
   BlockSum* sums;          // [vectors][blocks]
@@ -155,26 +156,56 @@ struct SumBlocks {
   }
 
  private:
-  /// The same in two rounds of a team's threads: the largest, infinite where a row is bad, and the sum.
-  template <class Block>
-  KOKKOS_FUNCTION void sum_up(const Block& block, const RowBlock& at, BlockSum& to) const {
-    std::uint64_t* const bits = block.memory.first;
+  /// The same by a team: the largest, infinite where a row is bad, and the sums.
+  template <class Member>
+  KOKKOS_FUNCTION void sum_up(const TeamBlock<Member>& block, const RowBlock& at, BlockSum& to) const {
     const T* const from = rows.data + at.vector * rows.stride[0] + at.first * rows.stride[1];
-    BlockSum result{};
+    if (block.holds_rows()) return sum_own(block, at.count, from, to);
+    std::uint64_t* const bits = block.memory.first;
     block.load(at.count, from, rows.stride[1],
                [&](std::int64_t i, T value) { bits[i] = Kokkos::bit_cast<std::uint64_t>(static_cast<double>(value)); });
-    result.reference = block.largest(at.count, [&](std::int64_t i) {
+    const double largest = block.largest(at.count, [&](std::int64_t i) {
       const auto value = Kokkos::bit_cast<double>(bits[i]);
       return value < infinite ? value : infinite;
     });
-    const WeighRow<false> weigh{bits, result.reference, {0., infinite}};
-    if (result.reference > -infinite)
+    BlockSum result{largest, 0, 0, 0};
+    const WeighRow<false> weigh{bits, largest, {0., infinite}};
+    if (largest > -infinite)
       result.mass = block.sum(at.count, [&](std::int64_t i) {
         weigh(i);
         return bits[i];
       });
     if (with_squares && result.mass > 0)
       result.squares = block.sum(at.count, [&](std::int64_t i) { return fixed_square(bits[i]); });
+    put(block, result, to);
+  }
+  /// In registers.
+  template <class Member>
+  KOKKOS_FUNCTION void sum_own(const TeamBlock<Member>& block, int count, const T* from, BlockSum& to) const {
+    constexpr int own = OwnRows<Member>::count;
+    double value[own];
+    OwnRows<Member>{block}.load(from, rows.stride[1], count, -infinite, value);
+    double largest = -infinite;
+    bool bad = false;
+    SANTA_UNROLL()
+    for (int k = 0; k < own; ++k) {
+      bad = bad || !(value[k] < infinite);
+      largest = value[k] > largest ? value[k] : largest;
+    }
+    largest = block.template join<lanes::Larger>(bad ? infinite : largest).all;
+    std::uint64_t mass = 0, squares = 0;
+    SANTA_UNROLL()
+    for (int k = 0; k < own; ++k) {
+      const std::uint64_t weight = fixed_weight(fixed_exp(value[k] - (largest > -infinite ? largest : 0.)));
+      mass += weight;
+      squares += with_squares ? fixed_square(weight) : 0;
+    }
+    BlockSum result{largest, block.template join<lanes::Plus>(mass).all, 0, 0};
+    if (with_squares) result.squares = block.template join<lanes::Plus>(squares).all;
+    put(block, result, to);
+  }
+  template <class Block>
+  KOKKOS_FUNCTION static void put(const Block& block, BlockSum result, BlockSum& to) {
     if (result.reference == infinite) result.reference = std::numeric_limits<double>::quiet_NaN();
     block.single([&] { to = result; });
   }

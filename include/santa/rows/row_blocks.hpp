@@ -4,6 +4,7 @@
 #include <santa/core/build.hpp>
 #include <santa/core/extent.hpp>
 #include <santa/lanes/group.hpp>
+#include <santa/lanes/team_numbers.hpp>
 
 #include <Kokkos_Core.hpp>
 
@@ -16,11 +17,16 @@ namespace santa::detail::inline SANTA_BUILD {
 /// Rows of a block: so many weights of 51 bits add up within 62.
 inline constexpr int block_rows = 2048;
 
-/// Two arrays of a block's own, a word for each row.
+/// Two arrays of a block's own, a word for each row, and a word for each of a team's threads.
 struct BlockMemory {
   static constexpr std::size_t words = 2 * std::size_t{block_rows};
   std::uint64_t* first;
   [[nodiscard]] KOKKOS_FUNCTION std::uint64_t* second() const { return first + block_rows; }
+  template <class T>
+  [[nodiscard]] KOKKOS_FUNCTION T* exchange() const {
+    static_assert(sizeof(T) <= sizeof(std::uint64_t));
+    return reinterpret_cast<T*>(first + words);
+  }
 };
 
 /// One thread in the place of a block's threads. The members are those of TeamBlock: loops over 0 to count - 1.
@@ -90,37 +96,34 @@ struct TeamBlock {
   const Member& member;
   BlockMemory memory;
 
-  template <class F>
-  KOKKOS_FUNCTION void for_each(std::int64_t count, const F& f) const {
+  template <class Count, class F>
+  KOKKOS_FUNCTION void for_each(Count count, const F& f) const {
     Kokkos::parallel_for(Kokkos::TeamThreadRange(member, count), f);
     member.team_barrier();
   }
+  KOKKOS_FUNCTION void barrier() const { member.team_barrier(); }
+  /// Whether its threads hold its rows, 8 each: not so where a host's stand in for a device's. See OwnRows.
+  [[nodiscard]] KOKKOS_FUNCTION bool holds_rows() const { return member.team_size() * 8 == block_rows; }
   /// The largest value, -infinity of none; NaN is ignored.
   template <class F>
   KOKKOS_FUNCTION double largest(std::int64_t count, const F& f) const {
     double most = -std::numeric_limits<double>::infinity();
-    Kokkos::parallel_reduce(
-        Kokkos::TeamThreadRange(member, count),
-        [&](std::int64_t i, double& of_thread) {
-          const double value = f(i);
-          if (value > of_thread) of_thread = value;
-        },
-        Kokkos::Max<double>(most));
-    member.team_barrier();
-    // The identity of Kokkos' maximum is the lowest double, which may also be a value.
-    constexpr double lowest = std::numeric_limits<double>::lowest();
-    if (most > lowest) return most;
-    const std::uint64_t found = sum(count, [&](std::int64_t i) { return std::uint64_t{f(i) == lowest ? 1U : 0U}; });
-    return found > 0 ? lowest : -std::numeric_limits<double>::infinity();
+    for_own(count, [&](std::int64_t i) {
+      const double value = f(i);
+      most = value > most ? value : most;
+    });
+    return join<lanes::Larger>(most).all;
   }
   template <class F>
   KOKKOS_FUNCTION std::uint64_t sum(std::int64_t count, const F& f) const {
     std::uint64_t total = 0;
-    Kokkos::parallel_reduce(
-        Kokkos::TeamThreadRange(member, count), [&](std::int64_t i, std::uint64_t& of_thread) { of_thread += f(i); },
-        total);
-    member.team_barrier();
-    return total;
+    for_own(count, [&](std::int64_t i) { total += f(i); });
+    return join<lanes::Plus>(total).all;
+  }
+  /// Of a number of each thread.
+  template <class Join, class T>
+  KOKKOS_FUNCTION lanes::TeamNumbers<T> join(T value) const {
+    return lanes::join_threads<Join>(member, value, memory.template exchange<T>());
   }
   template <class F>
   KOKKOS_FUNCTION double real_sum(std::int64_t count, const F& f) const {
@@ -151,15 +154,13 @@ struct TeamBlock {
       const std::int64_t begin = first + stretch_begin(here, 0), end = first + stretch_begin(here, 1);
       std::uint64_t own = 0;
       for (std::int64_t i = begin; i < end; ++i) own += of(i);
-      std::uint64_t up_to = before + member.team_scan(own);
+      const auto sums = join<lanes::Plus>(own);
+      std::uint64_t up_to = before + sums.before;
       for (std::int64_t i = begin; i < end; ++i) {
         up_to += of(i);
         f(i, up_to);
       }
-      if (first + here < count) {
-        before = up_to;
-        member.team_broadcast(before, member.team_size() - 1);
-      }
+      before += sums.all;
       member.team_barrier();
     }
   }
@@ -177,10 +178,17 @@ struct TeamBlock {
     }
     member.team_barrier();
   }
-  /// f(begin, end) of stretches that make up 0 to count - 1, one a thread.
-  template <class F>
-  KOKKOS_FUNCTION void for_each_stretch(std::int64_t count, const F& f) const {
-    if (const std::int64_t begin = stretch_begin(count, 0), end = stretch_begin(count, 1); begin < end) f(begin, end);
+  /// Each number becomes the largest of those up to it. A thread has a stretch of them.
+  template <class T>
+  KOKKOS_FUNCTION void scan_largest(int count, T* numbers) const {
+    const auto begin = static_cast<int>(stretch_begin(count, 0)), end = static_cast<int>(stretch_begin(count, 1));
+    std::uint32_t own = 0;
+    for (int i = begin; i < end; ++i) own = numbers[i] > own ? numbers[i] : own;
+    own = join<lanes::Larger>(own).before;
+    for (int i = begin; i < end; ++i) {
+      own = numbers[i] > own ? numbers[i] : own;
+      numbers[i] = static_cast<T>(own);
+    }
     member.team_barrier();
   }
   template <class F>
@@ -191,6 +199,12 @@ struct TeamBlock {
   KOKKOS_FUNCTION static void increment(std::uint64_t& counter) { Kokkos::atomic_add(&counter, std::uint64_t{1}); }
 
  private:
+  /// A thread's part of a loop.
+  template <class F>
+  KOKKOS_FUNCTION void for_own(std::int64_t count, const F& f) const {
+    SANTA_UNROLL(4)  // several loads on their way
+    for (std::int64_t i = member.team_rank(); i < count; i += member.team_size()) f(i);
+  }
   /// Stretches of an odd number of words: threads side by side use different banks of a block's memory.
   [[nodiscard]] KOKKOS_FUNCTION std::int64_t stretch_begin(std::int64_t count, int next) const {
     const auto threads = static_cast<std::int64_t>(member.team_size());
@@ -200,7 +214,7 @@ struct TeamBlock {
 };
 
 /// A kernel(block, index) over blocks, as Kokkos launches it: by 256 threads, or as many as the kernel's `threads`, and
-/// so that two blocks, or as many as its `side_by_side`, have room on a multiprocessor.
+/// so that two blocks, or as many as its `side_by_side`, find registers on a multiprocessor.
 template <class Space, class Kernel>
 struct BlockLaunch {
   static constexpr int threads = [] {
@@ -215,10 +229,12 @@ struct BlockLaunch {
     else
       return 512 / threads;
   }();
-  using Policy = Kokkos::TeamPolicy<Space, Kokkos::LaunchBounds<threads, side_by_side>>;
+  static_assert(threads * side_by_side <= 1024);
+  // Registers are shared out by threads: see Seam<Kokkos::Cuda>.
+  using Policy = Kokkos::TeamPolicy<Space, Kokkos::LaunchBounds<threads * side_by_side, 1>>;
   using Member = typename Policy::member_type;
   static constexpr int level = lanes::is_host_space<Space> ? 1 : 0;  // of scratch: 0 is too small on hosts
-  static constexpr std::size_t bytes = sizeof(std::uint64_t) * BlockMemory::words;
+  static constexpr std::size_t bytes = sizeof(std::uint64_t) * (BlockMemory::words + std::size_t{threads});
 
   Kernel kernel;
 

@@ -86,8 +86,8 @@ struct Seam<santa::detail::RowTeams<Space>> {
     if constexpr (!Seam<Space>::many_groups) {
       return Seam<Space>::template policy<Extents>(teams.space, units, scratch_floats);
     } else {
-      // Registers for 12 groups a multiprocessor: none are spilled.
-      using Policy = Kokkos::TeamPolicy<Space, Kokkos::LaunchBounds<Group<Extents>::size, 12>>;
+      // Registers for 12 groups a multiprocessor: none are spilled. Said by threads: see Seam<Kokkos::Cuda>.
+      using Policy = Kokkos::TeamPolicy<Space, Kokkos::LaunchBounds<Group<Extents>::size * 12, 1>>;
       return Policy(teams.space, static_cast<int>(units), 1, Group<Extents>::size)
           .set_scratch_size(Group<Extents>::scratch_level,
                             Kokkos::PerTeam(scratch_floats * sizeof(float) + Group<Extents>::scratch_alignment));
