@@ -107,6 +107,37 @@ TEST_CASE("a_chunk_is_clustered_over_many_calls_and_read_as_it_is_until_then") {
   CHECK(message_of(none) == "santa: calls is 0; accepted: 1 or more, for a chunk to be clustered");
 }
 
+TEST_CASE("work_on_a_chunk_is_not_taken_for_that_on_another") {
+  ClusterProblem<Space, float> old({1, 2, 1, 200, 32}, {.chunk = 64, .keys = 8});
+  old.problem.fill(3).upload();
+  ClusterProblem<Space, float> clusters(old.problem.shape, {.chunk = 64, .keys = 8});
+  clusters.problem.fill(4).upload();
+  clusters.make();
+  const auto all = records(clusters.keys);
+  for (const int midway : {30, 85}) {
+    for (const std::string next : {"another request", "its prompt", "fewer chunks"}) {
+      CAPTURE(midway);
+      CAPTURE(next);
+      const ClusteredKeys<Memory> keys(Space{}, old.problem.shape, {.chunk = 64, .keys = 8});
+      const NewestClusters<Memory> newest(Space{}, keys, 96);
+      const auto clustered_chunks = [&] { return to_host<int>(keys.clustered())[0]; };
+      const int done = next == "another request" ? 0 : 2;
+      while (clustered_chunks() < done) newest.run(Space{}, clustered(old.problem.cache(), keys));
+      for (int call = 0; call < midway; ++call) newest.run(Space{}, clustered(old.problem.cache(), keys));
+      const auto cache = clustered(clusters.problem.cache(), keys);
+      if (next == "another request") keys.reset(Space{}, 0);
+      if (next == "its prompt") {
+        clusters.problem.replace_lengths({130});
+        cluster_keys(Space{}, clustered(clusters.problem.cache(), keys));
+        clusters.problem.replace_lengths({200});
+      }
+      if (next == "fewer chunks") Kokkos::deep_copy(keys.clustered(), 0);
+      while (clustered_chunks() < 3) newest.run(Space{}, cache);
+      CHECK(same_bits(records(keys), all));
+    }
+  }
+}
+
 TEST_CASE("rows_in_pages_give_the_same_bits") {
   ClusterProblem<Space, bfloat16> clusters({3, 4, 2, 300, 64}, {.chunk = 64, .keys = 8});
   fill_kinds(clusters.problem, 4, 8, 2.F, 2.F);

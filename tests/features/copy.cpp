@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <limits>
 #include <stdexcept>
 
 using namespace santa;
@@ -174,4 +175,8 @@ SANTA_SPACE_TEST_CASE("policies_that_can_not_be_are_named") {
   rejects(Bernoulli{.draws = 129}, "santa: draws is 129; accepted: 1 to 128");
   rejects(SystematicFeatures{.features = 0}, "santa: features is 0; accepted: 1 to 256");
   rejects(TopFeatures{.features = 257}, "santa: features is 257; accepted: 1 to 256");
+  const Kokkos::View<float***, typename Space::memory_space> coefficients("test::coefficients", 1, 1, 8);
+  CHECK_THROWS_WITH_AS(choose_features(Space{}, problem.queries(), feature_cache(problem, keys, Bernoulli{}),
+                                       coefficients, {.scale = std::numeric_limits<float>::infinity()}),
+                       "santa: scale is inf; accepted: a finite number", std::invalid_argument);
 }

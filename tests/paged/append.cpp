@@ -234,6 +234,10 @@ SANTA_SPACE_TEST_CASE("what_has_no_slot_is_not_written") {
   const auto list = paged.list_of({5, 0, 7, 9});
   for (const Ints& indptr : std::vector<Ints>{{0, 1, 1, 2, 1 << 30}, {-(1 << 30), 1, 2, 3, 9}, {1 << 30, 0, 1, 0, 1}})
     changes(PageList{to_space<Space>(indptr, "indptr"), list.indices(), list.last_page_length(), 144});
+  // Four tokens of a request whose pages begin before the list.
+  const PageList before_list{to_space<Space>(Ints{-1, 1, 1, 2, 3}, "indptr"), list.indices(),
+                             to_space<Space>(Ints{1, 0, 7, 9}, "last"), 144};
+  CHECK(changes(before_list, to_space<Space>(Ints{0, 4, 4, 4, 4}, "indptr")) == 0);
   for (const std::int32_t bad : {static_cast<std::int32_t>(paged.pages), -1, 1 << 30, -(1 << 30)}) {
     paged.entries[0] = bad;
     paged.upload();

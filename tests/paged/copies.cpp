@@ -6,6 +6,7 @@
 #include "support/statistics.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -221,6 +222,29 @@ SANTA_SPACE_TEST_CASE("copies_grow_with_the_cache") {
   CHECK(same(grown.scales, all.scales));
   CHECK(same(old.keys, features.keys));
   CHECK(same(old.lengths, features.lengths));
+  const auto distance = [](const auto& a, const auto& b) {
+    const auto first = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, a);
+    const auto second = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, b);
+    float largest = 0.F;
+    for (std::size_t i = 0; i < first.span(); ++i)
+      largest = std::max(largest, std::fabs(first.data()[i] - second.data()[i]));
+    return largest;
+  };
+  // Others in the place of rejected tokens, the copy having heard of the rejection or not.
+  for (const bool cut : {false, true}) {
+    append(Space{}, FeatureCache{now, old, Bernoulli{}}, values, keys, numbers);
+    CHECK_FALSE(same(old.keys, features.keys));
+    if (cut) {
+      const auto none = to_space<Space>(std::vector<std::int32_t>(before.size(), 0), "none");
+      append(Space{}, FeatureCache{cache_of(before), old, Bernoulli{}}, keys, values, none);
+      CHECK(to_host<std::int64_t>(old.lengths) == before);
+    }
+    append(Space{}, FeatureCache{now, old, Bernoulli{}}, keys, values, numbers);
+    CHECK(same(old.keys, features.keys));
+    CHECK(same(old.lengths, features.lengths));
+    CHECK(distance(old.mean, features.mean) < 1e-4F);
+    CHECK(distance(old.deviation, features.deviation) < 1e-4F);
+  }
   // Of the last rows too, by themselves.
   const NarrowKeys<int4x2, Memory> newest(Space{}, now.pool_shape());
   Kokkos::deep_copy(newest.center, all.center);

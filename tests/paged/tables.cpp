@@ -112,6 +112,17 @@ SANTA_SPACE_TEST_CASE("lengths_out_of_range_are_named_clamped_and_flagged") {
   CHECK(flagged(2));
   CHECK(result.statistics[0].rows_read == 96);
   CHECK(result.statistics[2 * 2].rows_read == 0);
+  // Pages that are not in the list have no rows, where the length by itself could be.
+  const auto last_of = [&](const std::vector<std::int32_t>& indptr) {
+    return run_once(Exact{}, problem, with_list(paged, indptr, {16, 0, 8}));
+  };
+  const Result beyond = last_of({0, 6, 6, 11});
+  CHECK(beyond.statistics[2 * 2].flags == Statistics::length_clamped);
+  CHECK(beyond.statistics[2 * 2].rows_read == 48);
+  CHECK(same_bits(beyond.out, run_once(Exact{}, problem, with_list(paged, {0, 6, 6, 9}, {16, 0, 16})).out));
+  const Result outside = last_of({0, 6, 10, 12});
+  CHECK(outside.statistics[2 * 2].flags == Statistics::length_clamped);
+  CHECK(outside.statistics[2 * 2].rows_read == 0);
   for (const auto& indptr : std::vector<std::vector<std::int32_t>>{
            {0, 6, 6, 1 << 30}, {-(1 << 30), 6, 6, 9}, {1 << 30, 6, -(1 << 30), 9}, {0, -5, 20, 3}})
     run_once(MassUnit{.rows = 20}, problem, with_list(paged, indptr, {16, 16, 16}));

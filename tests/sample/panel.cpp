@@ -95,3 +95,18 @@ TEST_CASE("misses_within_chance_are_made_up_for_by_a_fifth_and_larger_ones_in_fu
   CHECK(damped(2.F) == doctest::Approx(1.6));
   CHECK(damped(-2.F) == doctest::Approx(-1.6));
 }
+
+TEST_CASE("heads_that_had_no_mass_have_no_part_in_the_ratio_that_the_others_share") {
+  const Group group(Team{});
+  const auto shared = [&](const std::vector<detail::CarriedDelta>& heads) {
+    return detail::shared_log_ratio(group, static_cast<int>(heads.size()),
+                                    [&](int head) { return heads[static_cast<std::size_t>(head)]; });
+  };
+  constexpr float none = -lanes::infinity;
+  CHECK(shared({{-3.F, 5.F}, {-5.F, 7.F}}) == -4.F);
+  CHECK(shared({{-3.F, 5.F}, {none, none}, {-5.F, 7.F}, {lanes::not_a_number, none}}) == -4.F);
+  // But one that is read whole, or of which nothing was carried, leaves none.
+  CHECK(std::isnan(shared({{-3.F, 5.F}, {none, 7.F}})));
+  CHECK(std::isnan(shared({{-3.F, 5.F}, {lanes::not_a_number, lanes::not_a_number}})));
+  CHECK(std::isnan(shared({{none, none}, {none, none}})));
+}

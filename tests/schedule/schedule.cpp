@@ -172,6 +172,11 @@ SANTA_SPACE_TEST_CASE("schedules_that_do_not_fit_are_refused_before_anything_is_
         "santa: the schedule's shape is batch 4, heads 8/2, dim 32, length 3000; accepted: the plan's, batch 4, heads "
         "4/2, dim 32, length 3000");
   other = shape;
+  other.tokens = 2;
+  other.value_dim = 16;
+  CHECK(error_of(made(other), plan).find("is batch 4, heads 4/2, dim 32/16, length 3000, 2 tokens; accepted") !=
+        std::string::npos);
+  other = shape;
   other.batch = 9;
   CHECK(error_of(made(other), plan).find("santa: the schedule's shape is batch 9") == 0);
   CHECK(error_of(made(shape, {.keys_per_split = 512}), plan) ==

@@ -139,17 +139,25 @@ TEST_CASE("a_few_requests_without_a_schedule_are_cut_as_by_one") {
     detail::Arguments by_schedule = arguments_for(some_lengths, cut.window);
     by_schedule.most_splits = static_cast<std::int32_t>(cut.most(storage));
     detail::Arguments evenly = by_schedule;
-    detail::note_balance(evenly, cut);
+    const auto requests = static_cast<std::int64_t>(some_lengths.size());
+    detail::note_balance(evenly, cut, requests);
+    detail::Arguments alone = by_schedule;  // a run of the first request of a plan for all
+    alone.batch = 1;
+    detail::note_balance(alone, cut, requests);
     CHECK(!evenly.balanced);
     check_units(evenly, some_lengths);
     by_schedule.balance = balanced.data();
-    detail::note_balance(by_schedule, cut);
+    detail::note_balance(by_schedule, cut, requests);
     CHECK(by_schedule.balanced);
     for (std::int64_t rank = 0; rank < detail::all_units(by_schedule); ++rank) {
       const detail::Unit unit = detail::unit_of(by_schedule, rank);
       const detail::Unit same = detail::unit_at(evenly, detail::place_of(unit));
       CHECK(same.begin == unit.begin);
       CHECK(same.end == unit.end);
+      if (unit.batch > 0) continue;
+      const detail::Unit of_one = detail::unit_at(alone, detail::place_of(unit));
+      CHECK(of_one.begin == unit.begin);
+      CHECK(of_one.end == unit.end);
     }
   }
 }

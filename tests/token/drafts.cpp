@@ -427,7 +427,7 @@ TEST_CASE("what_does_not_fit_is_refused_before_anything_is_written") {
   CHECK(error(shape, target, target, accepted, {}).find("santa: draft_logits.extent(1) is 4") == 0);
   CHECK(error(shape, draft, none, accepted, {}).find("santa: target_logits") == 0);
   CHECK(error(shape, draft, target, one, {}) == "santa: accepted.extent(0) is 1; accepted: the batch (2)");
-  for (const float temperature : {-1.F, NAN, HUGE_VALF})
+  for (const float temperature : {-1.F, NAN, HUGE_VALF, 3e38F})
     CHECK(error(shape, draft, target, accepted, {.temperature = temperature}).find("santa: temperature is") == 0);
   CHECK(error(shape, draft, target, accepted, {.counts = one}).find("santa: counts.extent(0) is 1") == 0);
   CHECK(error({2, 1024, 8}, draft, target, accepted, {}).find("santa: drafts is 1024") == 0);

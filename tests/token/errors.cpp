@@ -43,7 +43,7 @@ struct Step {
 TEST_CASE("options_that_make_no_sense_are_refused") {
   const Step step;
   CHECK(step.error().empty());
-  for (const float temperature : {-1.F, NAN, HUGE_VALF})
+  for (const float temperature : {-1.F, NAN, HUGE_VALF, 3e38F})
     CHECK(step.error({.temperature = temperature}).find("santa: temperature is") == 0);
   CHECK(step.error({.first_row = -1}).find("santa: first_row is -1") == 0);
   CHECK(step.error({.first_row = (std::int64_t{1} << 31) - 40}).find("santa: first_row is") == 0);

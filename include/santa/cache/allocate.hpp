@@ -34,8 +34,9 @@ namespace detail::inline SANTA_BUILD {
 /// What is in new memory.
 enum class Fresh : std::uint8_t { zeroed, unset };
 
-/// A view of these extents. Errors: std::invalid_argument for extents whose bytes 64 bits don't hold, AllocationError
-/// also for extents that a view doesn't hold, those of `require_launchable`.
+/// A view of these extents. Fences where it is zeroed, so that any instance of the space may use it. Errors:
+/// std::invalid_argument for extents whose bytes 64 bits don't hold, AllocationError also for extents that a view
+/// doesn't hold, those of `require_launchable`.
 template <class View, Fresh fresh = Fresh::zeroed, class Space, std::same_as<std::int64_t>... Extents>
 View allocate(const Space& space, const std::string& purpose, Extents... extents) {
   lanes::require_launchable(space);
@@ -51,6 +52,7 @@ View allocate(const Space& space, const std::string& purpose, Extents... extents
   View view;
   try {
     view = make();
+    if constexpr (fresh == Fresh::zeroed) space.fence("santa: memory is zeroed");
   } catch (const std::exception& error) {
     throw AllocationError(purpose, bytes, error.what());
   }

@@ -198,18 +198,17 @@ void append(const Space& space, const NarrowCache<Full, Narrow, rescore>& cache,
                            addresses, cache.length_data(), shape, tokens});
 }
 
-/// The same to a cache with feature-major keys, by `append_keys`: a request's copy that lacks more than its new tokens
-/// is left as it is.
+/// The same to a cache with feature-major keys: a request's copy gets the keys of its new tokens, in the place of those
+/// that it has there or beyond (of rejected tokens; mean and deviation follow but for rounding). One that lacks more
+/// than its new tokens is left as it is.
 template <class Space, class Full, class Copy, class Choice, Rescore rescore, class Keys, class Values,
           class... Numbers>
   requires(sizeof...(Numbers) <= 1)
 void append(const Space& space, const FeatureCache<Full, Copy, Choice, rescore>& cache, const Keys& keys,
             const Values& values, const Numbers&... numbers) {
-  static_cast<void>(cache.shape());
+  const detail::NewTokens tokens = detail::new_tokens<Space>(cache, keys, values, numbers...);
   append(space, cache.full(), keys, values, numbers...);
-  const bool listed = sizeof...(Numbers) > 0 && Keys::rank() == 3;
-  const auto most = Keys::rank() == 4 || listed ? static_cast<std::int64_t>(keys.extent(listed ? 0 : 1)) : 1;
-  append_keys(space, cache.full(), cache.feature_keys(), most);
+  detail::append_new_keys(space, cache.full(), cache.feature_keys(), cache.shape(), detail::TokenKeys{tokens});
 }
 
 }  // namespace santa

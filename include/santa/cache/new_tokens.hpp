@@ -29,20 +29,20 @@ struct NewTokens {
   /// Where token i lies: among the last rows of its request, which is as long as it will be with all of its new tokens.
   /// Lengths and numbers may be anything; rows are from 0 to `storage` - 1.
   [[nodiscard]] KOKKOS_FUNCTION Place place(std::int64_t i, const Lengths& lengths, std::int64_t storage) const {
-    std::int64_t request, rank, count;
-    if (indptr == nullptr) {
-      request = i / each;
-      rank = i % each;
-      const std::int64_t given = counts != nullptr ? counts[request] : each;
-      count = given < each ? given : each;
-    } else {
-      request = request_of(i);
-      rank = i - indptr[request];
-      count = std::int64_t{indptr[request + 1]} - indptr[request];
-    }
+    const std::int64_t request = indptr == nullptr ? i / each : request_of(i);
+    const std::int64_t rank = indptr == nullptr ? i % each : i - indptr[request];
+    const std::int64_t count = count_of(request);
     const std::int64_t length = lengths.get(request, storage);
     const std::int64_t row = length - count + rank;
-    return {request, rank >= 0 && rank < count && row >= 0 && length <= storage ? row : -1};
+    const bool can_be = length == lengths.clamped(request, storage);
+    return {request, rank >= 0 && rank < count && row >= 0 && can_be ? row : -1};
+  }
+
+  /// How many a request has; negative where the numbers can't be.
+  [[nodiscard]] KOKKOS_FUNCTION std::int64_t count_of(std::int64_t request) const {
+    if (indptr != nullptr) return std::int64_t{indptr[request + 1]} - indptr[request];
+    const std::int64_t given = counts != nullptr ? counts[request] : each;
+    return given < each ? given : each;
   }
 
  private:

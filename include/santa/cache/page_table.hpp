@@ -26,7 +26,7 @@ struct RequestPages {
   KOKKOS_FUNCTION std::int32_t operator[](std::int64_t n) const { return data[n * stride]; }
 };
 
-/// A table of either form, as kernels see it: with `lengths.indptr` requests share one list of `most` entries, else
+/// A table of either form, as kernels see it: with `lengths.indptr` requests share the list of `lengths.entries`, else
 /// each has `most`.
 struct PageEntries {
   const std::int32_t* data;
@@ -34,16 +34,9 @@ struct PageEntries {
   std::int64_t most;
   Lengths lengths;
 
-  /// The first entry of a request in the list that all share, which an indptr out of range does not leave.
-  [[nodiscard]] KOKKOS_FUNCTION std::int64_t bound(std::int64_t batch) const {
-    const std::int64_t given = lengths.indptr[batch];
-    return given < 0 ? 0 : (given < most ? given : most);
-  }
   [[nodiscard]] KOKKOS_FUNCTION RequestPages of(std::int64_t batch) const {
     if (lengths.indptr == nullptr) return {data + batch * stride[0], stride[1], most};
-    const std::int64_t begin = bound(batch);
-    const std::int64_t count = bound(batch + 1) - begin;
-    return {data + begin * stride[1], stride[1], count > 0 ? count : 0};
+    return {data + lengths.first_entry(batch) * stride[1], stride[1], lengths.entries_of(batch)};
   }
   /// Valid rows of a request, as far as there is room for their entries and a shape has them.
   [[nodiscard]] KOKKOS_FUNCTION std::int32_t rows(std::int64_t batch, std::int64_t page_size) const {
@@ -129,8 +122,9 @@ class PageTable {
 /// The pages of all requests in one list, as FlashInfer has them.
 /// Shapes:   indptr [batch + 1], indices [all pages], last_page_length [batch], int32: pages indices(indptr(b)) to
 ///           indices(indptr(b + 1) - 1) of the pool hold the rows of request b, the last one last_page_length(b) of
-///           them. A request without pages has length 0, whatever its last_page_length. `length` is the largest that a
-///           request can have; 0: all rows of the pool.
+///           them. A request without pages has length 0, whatever its last_page_length; of pages that are not in
+///           `indices` kernels leave out the rows, which is flagged as Statistics::length_clamped. `length` is the
+///           largest that a request can have; 0: all rows of the pool.
 /// Errors:   std::invalid_argument from `check`: name, given, accepted.
 template <class IndptrView, class IndexView = IndptrView, class LastView = IndptrView>
 class PageList {
@@ -174,10 +168,8 @@ class PageList {
   /// For kernels: the page of each of a request\'s rows, and its length.
   template <class Build = lanes::Build>
   [[nodiscard]] detail::PageEntries entries(std::int32_t page_size) const {
-    return {_indices.data(),
-            {0, 1},
-            static_cast<std::int64_t>(_indices.extent(0)),
-            {_last_page_length.data(), false, page_size, _indptr.data()}};
+    const auto all = static_cast<std::int64_t>(_indices.extent(0));
+    return {_indices.data(), {0, 1}, all, {_last_page_length.data(), false, page_size, _indptr.data(), all}};
   }
 
  private:

@@ -41,8 +41,8 @@ struct MomentKernel {
     double sum[8] = {};
     for (std::int64_t batch = 0; batch < shape.batch; ++batch) {
       const auto keys = addresses.keys(batch, head);
-      const std::int64_t length = lengths.get(batch, shape.length);
-      for (std::int64_t row = 0; row < length && row < shape.length; ++row) {
+      const std::int64_t length = lengths.clamped(batch, shape.length);
+      for (std::int64_t row = 0; row < length; ++row) {
         const auto* const key = keys[row];
         const auto x = static_cast<double>(static_cast<float>(key[a]));
         for (int k = 0; k < 8; ++k) sum[k] += x * static_cast<double>(static_cast<float>(key[b + k]));

@@ -49,7 +49,8 @@ struct ChunkKernel {
 
 /// How far the chunk of each request that is worked on has come: [batch].
 struct ChunkProgress {
-  std::int32_t* phase;
+  std::int32_t* begun;    // of the clusters: the chunk, counted from 1; 0: none, any work on one is forgotten
+  std::int32_t* phase;    // of the chunk that is begun
   std::int32_t* arrived;  // teams that are done with it
 };
 
@@ -71,10 +72,11 @@ struct NewestChunkKernel {
     const std::int32_t teams = arrays.kv_heads * all.parts;
     if (!full) {
       if (member.league_rank() % teams == 0)
-        Kokkos::single(Kokkos::PerTeam(member), [&] { progress.phase[batch] = 0; });
+        Kokkos::single(Kokkos::PerTeam(member), [&] { progress.begun[batch] = 0; });
       return;
     }
-    const std::int32_t phase = progress.phase[batch];
+    const auto number = static_cast<std::int32_t>(chunk + 1);
+    const std::int32_t phase = progress.begun[batch] == number ? progress.phase[batch] : 0;
     all.run(member, row, row, chunk, phase);
     Kokkos::memory_fence();
     member.team_barrier();
@@ -82,21 +84,24 @@ struct NewestChunkKernel {
       if (Kokkos::atomic_fetch_add(&progress.arrived[batch], 1) != teams - 1) return;
       progress.arrived[batch] = 0;
       const bool done = phase + 1 == all.phases.all();
-      progress.phase[batch] = done ? 0 : phase + 1;
+      progress.begun[batch] = done ? 0 : number;
+      progress.phase[batch] = phase + 1;
       if (done) ++arrays.clustered[batch];
     });
   }
 };
 
-/// Counts the chunks that ChunkKernel has made: all that are full.
+/// Counts the chunks that ChunkKernel has made: all that are full. None is begun.
 struct CountChunks {
   Lengths lengths;
   ClusterArrays arrays;
+  std::int32_t* begun;
   std::int64_t length;
 
   KOKKOS_FUNCTION void operator()(const std::int64_t batch) const {
     const std::int64_t most = lengths.clamped(batch, length) / arrays.chunk;
     arrays.clustered[batch] = static_cast<std::int32_t>(most < arrays.chunks ? most : arrays.chunks);
+    begun[batch] = 0;
   }
 };
 

@@ -102,7 +102,7 @@ void cluster_keys(const Space& space, const ClusteredCache<Cache, MemorySpace>& 
                            detail::chunk_policy(space, std::min(jobs - kernel.first_job, at_once) * kernel.parts),
                            kernel);
   Kokkos::parallel_for("santa::cluster_keys::count", detail::Range<Space>(space, 0, shape.batch),
-                       detail::CountChunks{cache.length_data(), arrays, shape.length});
+                       detail::CountChunks{cache.length_data(), arrays, cache.clusters().begun(), shape.length});
   space.fence("santa::cluster_keys: working memory goes");
 }
 
@@ -137,7 +137,7 @@ class NewestClusters {
     if (_jobs == 0) return;
     const detail::NewestChunkKernel<typename Cache::Addresses> kernel{
         detail::chunk_kernel(space, cache, _memory, _jobs, _pieces),
-        {_progress.data(), _progress.data() + _progress.extent(1)}};
+        {cache.clusters().begun(), _progress.data(), _progress.data() + _progress.extent(1)}};
     for (int n = 0; n < _phases_of_call; ++n)
       Kokkos::parallel_for("santa::newest_clusters", detail::chunk_policy(space, _jobs * kernel.all.parts), kernel);
   }

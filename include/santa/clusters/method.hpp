@@ -25,8 +25,8 @@ enum class ClusterEstimate : std::uint8_t {
 ///           any case, and the first 4 keys and those in no full chunk; of the rest `code_share` goes to codes. At
 ///           least an eighth of `bytes` is left for codes and rows, whatever the others take. Or, both given, `keys`
 ///           whose codes are read and `rows` that are read of the keys in clusters, as numbers or shares of these.
-///           steered: a step that follows another first reads the means of keys and the certain keys, to see how far
-///           its scores are from the last step's; their bytes are counted. Else thresholds are the last step's.
+///           steered: a step that follows another first reads the means of keys, to see how far its
+///           scores are from the last step's; their bytes are counted. Else thresholds are the last step's.
 ///           value_codes: whether residuals of values are read, where they are kept. chooses_codes: not where the step
 ///           before found that the means predict masses badly (of some head, the mass by codes is 4 times that by
 ///           means): what they take goes to codes of more keys, of all keys where it is enough. The statistics say so.

@@ -38,6 +38,7 @@ class ClusterState {
     _all = detail::allocate<Arrays, detail::Fresh::unset>(space, "santa::cluster_state", std::int64_t{arrays},
                                                           shape.batch, shape.heads);
     reset(space);
+    space.fence("santa::cluster_state");  // any instance of the space may use it
   }
 
   /// Forgets all steps.

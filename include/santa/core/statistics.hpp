@@ -19,7 +19,8 @@ struct Statistics {
   std::uint32_t flags = 0;
 
   enum Flag : std::uint32_t {
-    /// The request's length was negative or beyond the storage, and was clamped. See `validate`.
+    /// The request's length was negative or beyond the storage, or its pages beyond their list, and was clamped. See
+    /// `validate`.
     length_clamped = 1,
     /// Of some query head, rows were left to chance and none of them was read: there is no error bar (it is NaN).
     /// Whether one is asked for or not; but where none is, a head that draws separately has it only where none of its

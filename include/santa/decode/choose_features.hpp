@@ -18,6 +18,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 namespace santa {
@@ -114,6 +115,11 @@ void choose_features(const Space& space, const QueryView& query, const FeatureCa
                 "santa::choose_features: query and coefficients must have rank 3: [batch, heads, dim]");
   static_assert(std::same_as<typename OutView::value_type, float>,
                 "santa::choose_features: coefficients must be float");
+  static_assert(Kokkos::SpaceAccessibility<Space, typename QueryView::memory_space>::accessible &&
+                    Kokkos::SpaceAccessibility<Space, typename OutView::memory_space>::accessible &&
+                    Kokkos::SpaceAccessibility<Space, typename Full::key_view::memory_space>::accessible,
+                "santa::choose_features: views must be accessible from the execution space");
+  if (!std::isfinite(options.scale)) detail::reject("scale", std::to_string(options.scale), "a finite number");
   lanes::require_launchable(space);
   Shape shape = cache.shape();
   shape.heads = static_cast<std::int64_t>(query.extent(1));

@@ -193,7 +193,7 @@ class DecodePlan {
     if (arguments.batch == 0) return;
     const Kokkos::Profiling::ScopedRegion region("santa::decode");
     arguments.balance = balance<Build>(space, cache, options.schedule);
-    detail::note_balance(arguments, _cut);
+    detail::note_balance(arguments, _cut, _shape.batch);
     using Stages = detail::CacheStages<Space, Addresses, Modifier>;
     const Stages stages{detail::addresses_of(cache, arguments), _modifier};
     using Compiled = std::conditional_t<Kernels::any, lanes::BuildFor<Kernels, KernelSet<>>, Build>;

@@ -50,10 +50,11 @@ inline constexpr CacheOf<Cache> cache_of{};
 namespace detail::inline SANTA_BUILD {
 
 /// Notes whether a run's units are those of its balance. Else, of a few requests with lengths, each has as many as it
-/// may have, and its keys are cut as a balanced schedule cuts them.
-inline void note_balance(Arguments& a, const Cut& cut) {
+/// may have, and its keys are cut as a balanced schedule cuts them: of a plan for `batch` requests, however many the
+/// run has, as a request's output does not depend on its mates.
+inline void note_balance(Arguments& a, const Cut& cut, std::int64_t batch) {
   a.balanced = a.balance.requests != nullptr;
-  if (a.balanced || a.lengths.data == nullptr || a.batch == 1 || a.keys_per_split > 0) return;
+  if (a.balanced || a.lengths.data == nullptr || batch == 1 || a.keys_per_split > 0) return;
   a.splits = a.most_splits;
   a.split_step = split_keys;
   a.least_share = cut.least;

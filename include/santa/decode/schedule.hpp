@@ -165,7 +165,9 @@ class Schedule {
   static std::string text(const Shape& shape) {
     const auto number = [](std::int64_t value) { return std::to_string(value); };
     return "batch " + number(shape.batch) + ", heads " + number(shape.heads) + "/" + number(shape.kv_heads) + ", dim " +
-           number(shape.dim) + ", length " + number(shape.length);
+           number(shape.dim) + (shape.values() != shape.dim ? "/" + number(shape.values()) : std::string{}) +
+           ", length " + number(shape.length) +
+           (shape.tokens > 1 ? ", " + number(shape.tokens) + " tokens" : std::string{});
   }
 
   Shape _shape;

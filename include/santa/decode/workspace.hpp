@@ -22,7 +22,7 @@ template <class Space>
 class Workspace {
  public:
   Workspace() = default;
-  /// Allocates, or takes what is given, and notes where the arrays lie.
+  /// Allocates, or takes what is given, and notes where the arrays lie. Fences, so that runs may be on any instance.
   template <class Build, class Arguments>
   void allocate(const Space& space, Arguments& a, const WorkspaceMemory& given = {}) {
     _bytes = cut<Build>(a, nullptr);
@@ -33,6 +33,7 @@ class Workspace {
       _memory = detail::allocate<Memory, Fresh::unset>(space, purpose, _bytes);
     }
     fill_words(space, _memory.data(), _bytes / 4, 0);  // the counters must be 0
+    space.fence("santa::workspace");
     cut<Build>(a, _memory.data());
   }
   /// Errors: std::runtime_error for a plan that was made to count alone.

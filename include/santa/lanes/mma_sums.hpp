@@ -242,18 +242,21 @@ class MmaSums {
     largest = fmaxf(largest, __shfl_xor_sync(Group::everyone, largest, 1));
     return fmaxf(largest, __shfl_xor_sync(Group::everyone, largest, 2));
   }
-  /// Sets the scale of heads that have none: the power of two that brings their first weights to about 2^7.
+  /// Sets the scale of heads that have none: the power of two that brings their first weights to about 2^7, at most
+  /// 2^100, so that weights of later rows do not overflow.
   __device__ void set_scale(int block, float largest) {
     largest = largest_of_column(largest);
     const std::uint32_t exponent = __float_as_uint(largest) >> 23;
-    const std::uint32_t by = (2 * 127U + 7U - (exponent > 7 ? exponent : 7U)) << 23;
+    const std::uint32_t by = (2 * 127U + 7U - (exponent > 34 ? exponent : 34U)) << 23;
     if (_scale[block] == 0.F && largest > 0.F) _scale[block] = __uint_as_float(by);
   }
   __device__ void lower_scale(int block, float largest) {
-    largest = largest_of_column(largest) * _scale[block];
-    // The power of two that brings a number of this exponent to below the largest.
-    const std::uint32_t by = (2 * 127U + 14U - (__float_as_uint(largest) >> 23)) << 23;
-    const float factor = largest > largest_scaled ? __uint_as_float(by) : 1.F;
+    largest = largest_of_column(largest);
+    // The power of two that brings a number of the product's exponent, which may be beyond a float's, to below the
+    // largest.
+    const std::uint32_t exponent = (__float_as_uint(largest) >> 23) + (__float_as_uint(_scale[block]) >> 23) - 127U;
+    const std::uint32_t by = (2 * 127U + 14U - min(exponent, 2 * 127U + 13U)) << 23;
+    const float factor = largest * _scale[block] > largest_scaled ? __uint_as_float(by) : 1.F;
     _scale[block] *= factor;
 #pragma unroll
     for (int head = 0; head < (packed ? 4 : 8); ++head) rescale(8 * block + head, of_head(factor, head));

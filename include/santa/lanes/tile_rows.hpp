@@ -29,11 +29,12 @@ concept RowsOfNumbers = requires(const Rows& rows, std::int64_t i) {
 template <int count>
 struct PanelPages {
   std::int64_t first = -1;  // the panel's first row
-  std::uint32_t entry[count / 16];
+  std::uint32_t entry[count / 16] = {};
 
   template <class Slots>
   __device__ __forceinline__ void look_up(const Slots& slots, std::int64_t row) {
     first = row;
+    if (slots.last < 0) return;  // there is no row
 #pragma unroll
     for (int i = 0; i < count / 16; ++i) {
       const auto at = static_cast<std::uint32_t>(row + 16 * i < slots.last ? row + 16 * i : slots.last);

@@ -79,6 +79,7 @@ class AttentionStates {
                                                          shape.batch, shape.query_rows(), floats_of_head(shape)),
             error_bars) {
     clear(space);
+    space.fence("santa::attention_states");  // any instance of the space may use them
   }
   /// In memory of the caller's, aligned to 16 bytes, with whatever it holds.
   AttentionStates(const Shape& shape, const View& data, bool error_bars = false)

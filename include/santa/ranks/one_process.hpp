@@ -39,7 +39,10 @@ class MeetingPlace {
   /// The n-th exchange: returns when all have come and copy(blocks of all) is done. Errors: RankError.
   template <class Copy>
   void meet(int rank, void* block, const Greeting& greeting, const Copy& copy) {
-    std::unique_lock<std::mutex> turn(_turn, std::adopt_lock);
+    struct Turn {  // which the rank keeps whatever happens: `leave` ends it
+      std::unique_lock<std::mutex> lock;
+      ~Turn() { lock.release(); }
+    } turn{std::unique_lock(_turn, std::adopt_lock)};
     const auto wait_for_all = [&](const char* what) {
       const std::int64_t round = _round;
       if (++_waiting == size()) {
@@ -47,11 +50,8 @@ class MeetingPlace {
         ++_round;
         _met.notify_all();
       }
-      _met.wait(turn, [&] { return _round != round || _gone > 0; });
-      if (_round == round) {
-        turn.release();
-        throw RankError(std::string("a rank has ended before ") + what);
-      }
+      _met.wait(turn.lock, [&] { return _round != round || _gone > 0; });
+      if (_round == round) throw RankError(std::string("a rank has ended before ") + what);
     };
     _blocks[static_cast<std::size_t>(rank)] = block;
     _greetings[static_cast<std::size_t>(rank)] = greeting;
@@ -59,12 +59,8 @@ class MeetingPlace {
     const bool agree = std::all_of(_greetings.begin(), _greetings.end(),
                                    [&](const Greeting& other) { return other == _greetings.front(); });
     if (agree) copy(_blocks);
-    if (!agree) {
-      turn.release();
-      require_agreement(_greetings.data(), size());
-    }
+    if (!agree) require_agreement(_greetings.data(), size());
     wait_for_all("the end of an exchange");  // nobody changes a block that others still copy
-    turn.release();
   }
 
  private:

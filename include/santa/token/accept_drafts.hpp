@@ -33,7 +33,7 @@ struct DraftShape {
 /// Options of a verification; all views are optional.
 template <class MemorySpace>
 struct DraftOptions {
-  float temperature = 1.F;  // of both models, finite, 0 or more; 0: drafts stand while they are the likeliest tokens
+  float temperature = 1.F;  // of both models, 0 to 1e30; 0: drafts stand while they are the likeliest tokens
   RunScalar<std::uint64_t, MemorySpace> seed = {};
   RunScalar<std::uint32_t, MemorySpace> step = {};                // the first draft's place in its text, say
   WholeNumber stream = 0;                                         // streams draw independently
@@ -179,8 +179,8 @@ class DraftVerifier {
   }
 
   void bind(detail::DraftArguments& a, const Options& options) const {
-    if (!std::isfinite(options.temperature) || options.temperature < 0.F)
-      detail::reject("temperature", std::to_string(options.temperature), "a finite number, 0 or more");
+    if (!(options.temperature >= 0.F && options.temperature <= 1e30F))
+      detail::reject("temperature", std::to_string(options.temperature), "0 to 1e30");
     a.greedy = options.temperature == 0.F;
     if (!a.greedy) a.factor = std::min(lanes::log2_of_e / options.temperature, 1e30F);
     a.chance = detail::bind_chance(options, a.batch);

@@ -160,8 +160,8 @@ class TokenSampler {
   }
 
   void bind(detail::TokenArguments& a, const Options& options, const detail::TokenArrays& to) const {
-    if (!std::isfinite(options.temperature) || options.temperature < 0.F)
-      detail::reject("temperature", std::to_string(options.temperature), "a finite number, 0 or more");
+    if (!(options.temperature >= 0.F && options.temperature <= 1e30F))
+      detail::reject("temperature", std::to_string(options.temperature), "0 to 1e30");
     detail::require(options.first_row >= 0 && options.first_row < most_rows - a.vocab, "first_row", options.first_row,
                     "0 or more, with fewer than 2^31 rows in the whole vocabulary");
     constexpr const char* instead = "; to leave rows out, write the logits and draw_rows from those kept";

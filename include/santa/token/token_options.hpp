@@ -30,7 +30,7 @@ struct TokenResults {
 /// Options of a step; all views are optional.
 template <class MemorySpace>
 struct TokenOptions {
-  float temperature = 1.F;  // finite, 0 or more; 0: the row of the largest logit
+  float temperature = 1.F;  // 0 to 1e30; 0: the row of the largest logit
   RunScalar<std::uint64_t, MemorySpace> seed = {};
   RunScalar<std::uint32_t, MemorySpace> step = {};
   WholeNumber stream = 0;                                         // streams draw independently

@@ -29,17 +29,20 @@ KOKKOS_INLINE_FUNCTION float carried_log_delta(const MassUnitArguments& a, std::
 
 /// Heads that draw together get one delta / Z, the mean of what was carried: log2 of it, or no finite number. What a
 /// few keys say of Z misjudges one head's by more than another's, and would stay apart for good, so that one head pays
-/// for the rows of another (seen: 2.6 times the error).
+/// for the rows of another (seen: 2.6 times the error). Heads that had no mass, of absent tokens, have no part in it.
 template <class Group, class Carried>
 KOKKOS_FUNCTION float shared_log_ratio(const Group& group, int heads, const Carried& carried_of) {
   float sum = 0.F;
+  int count = 0;
   bool all = true;  // no head is read whole
   group.for_heads(heads, [&](int head) {
     const CarriedDelta carried = carried_of(head);
+    if (carried.log2_sum == -lanes::infinity) return;
     all = all && is_finite(carried.log_delta());
     sum += carried.log_ratio;
+    ++count;
   });
-  return all ? sum / static_cast<float>(heads) : lanes::not_a_number;
+  return all && count > 0 ? sum / static_cast<float>(count) : lanes::not_a_number;
 }
 template <class Group>
 KOKKOS_FUNCTION float shared_log_ratio(const Group& group, const MassUnitArguments& a, const Unit& unit) {
@@ -47,8 +50,8 @@ KOKKOS_FUNCTION float shared_log_ratio(const Group& group, const MassUnitArgumen
 }
 /// The carried delta of a head with the ratio that its group shares, where there is one.
 KOKKOS_INLINE_FUNCTION float shared_log_delta(const MassUnitArguments& a, std::int64_t row, float shared_ratio) {
-  return is_finite(shared_ratio) ? shared_ratio + a.carried_number(StateArray::log2_sum, row)
-                                 : carried_log_delta(a, row);
+  const float shared = shared_ratio + a.carried_number(StateArray::log2_sum, row);
+  return is_finite(shared) ? shared : carried_log_delta(a, row);
 }
 
 /// log2 of a head's delta in this step, `panel` being the panel's: what the last step left (`carried`), moved by as

@@ -77,6 +77,7 @@ class ModelBudget {
           State(Kokkos::subview(_arrays, static_cast<std::size_t>(layer), Kokkos::ALL, Kokkos::ALL, Kokkos::ALL), spare,
                 rows(layer)));
     reset(space);
+    space.fence("santa::model_budget");  // any instance of the space may use it
   }
 
   [[nodiscard]] std::int64_t layers() const { return _layers; }

@@ -52,6 +52,7 @@ struct DecodeState {
   DecodeState(const Space& space, const Shape& shape)
       : DecodeState(make(space, "santa::state", shape), make(space, "santa::state::spare", shape)) {
     reset(space);
+    space.fence("santa::state");  // any instance of the space may use it
   }
 
   /// Forgets all steps.
