@@ -66,8 +66,7 @@ class MmaTile {
   __device__ __forceinline__ void begin(const QueryRows& query, float factor, const Meanwhile& meanwhile) {
     _query.begin(query, factor, meanwhile);
   }
-  /// Clears the sums: before rows are added.
-  __device__ __forceinline__ void clear() { _sums.clear(); }
+  __device__ __forceinline__ void clear() { _sums.clear(); }  // before rows are added
 
   /// Lane i of scores[head] = factor <query of head, rows[first + i * step]> for i < count; other lanes are undefined.
   /// `coming` names the group's next tile, which is asked for while this one is worked on. `drawn` hands out the rows
@@ -98,7 +97,7 @@ class MmaTile {
     scores.take(half[1], half[0]);
     scores.for_each([&](float& score, int, int b, int, int k) { score *= _query.factor(Joint::head(b, k)); });
   }
-  [[nodiscard]] __device__ static float offset(int /*b*/, int /*k*/) { return 0.F; }
+  [[nodiscard]] __device__ static float offset(int, int) { return 0.F; }
   /// Adds up the rows of the panel that is the oldest, at these weights.
   __device__ __forceinline__ void add_weighed(const typename Queue::Weights& weights) {
     _sums.add(pieces_on(_ring.front() + row_place<value_bytes>(Sums::lane_row()), Sums::lane_piece()), weights);

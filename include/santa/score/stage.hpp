@@ -12,6 +12,7 @@
 #include <santa/lanes/math.hpp>
 #include <santa/schedule/tiles.hpp>
 #include <santa/schedule/units.hpp>
+#include <santa/score/bad_pages.hpp>
 #include <santa/score/coming_rows.hpp>
 #include <santa/score/modifiers.hpp>
 #include <santa/score/row_scales.hpp>
@@ -244,7 +245,7 @@ class Stage {
   /// What is to be said of the unit's rows, in bits of Statistics::Flag, by the groups of its team together.
   [[nodiscard]] KOKKOS_FUNCTION std::uint32_t flags() const {
     if constexpr (requires { _addresses.slots(0); })
-      if (has_bad_page(_addresses.slots(_unit.batch))) return Statistics::page_out_of_range;
+      if (has_bad_page(_group, _unit, _addresses.slots(_unit.batch))) return Statistics::page_out_of_range;
     return 0;
   }
 
@@ -274,20 +275,6 @@ class Stage {
     const auto [token, query_head] = _unit.place(_arguments, own);
     const std::int64_t position = rows.keys(token, rows.count(_unit.batch), _unit.length, every_key).position;
     return {_unit.batch, query_head, position, offset + Float(static_cast<float>(query_position() - position))};
-  }
-  /// Of those of visible keys, which the team's groups share out.
-  [[nodiscard]] KOKKOS_FUNCTION bool has_bad_page(const PageSlots& slots) const {
-    const std::int64_t from = _unit.start > _unit.begin ? _unit.start : _unit.begin;
-    const std::int64_t to = _unit.end <= slots.last ? _unit.end : slots.last + std::int64_t{1};
-    if (from >= to) return false;
-    const auto first = static_cast<std::int32_t>(slots.page_size.quotient(static_cast<std::uint32_t>(from)));
-    const auto last = static_cast<std::int32_t>(slots.page_size.quotient(static_cast<std::uint32_t>(to - 1)));
-    typename Group::template Vector<std::uint32_t> bad = 0U;
-    for (std::int32_t n = first + Group::size * _group.rank(); n <= last; n += Group::size * Group::groups_per_team)
-      _group.for_each(last - n < Group::size ? last - n + 1 : Group::size, [&](int i) {
-        if (!slots.is_page(n + i)) bad = 1U;
-      });
-    return _group.sum(bad) != 0;
   }
 
   const Group& _group;
