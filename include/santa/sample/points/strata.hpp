@@ -22,19 +22,19 @@ class StratumPlaces {
   using Mass = Vector<std::uint64_t>;
 
  public:
-  KOKKOS_FUNCTION StratumPlaces(const PointArguments& given, const Unit& of, double strata)
-      : arguments(given), unit(of), _strata(strata) {}
+  KOKKOS_FUNCTION StratumPlaces(const PointArguments& arguments, const Unit& unit, double strata)
+      : _arguments(arguments), _unit(unit), _strata(strata) {}
 
   KOKKOS_FUNCTION void places(int head, const Vector<std::int32_t>& /*tile*/, const Mass& before, const Mass& after,
                               Mass& begin, Mass& end) const {
-    const EqualPlaces<Group> places(_strata, arguments.total[unit.head_row(arguments, head)]);
+    const EqualPlaces<Group> places(_strata, _arguments.total[_unit.head_row(_arguments, head)]);
     begin = places.at(before);
     end = places.at(after);
   }
 
  protected:
-  const PointArguments& arguments;
-  const Unit& unit;
+  const PointArguments& _arguments;
+  const Unit& _unit;
 
  private:
   double _strata;

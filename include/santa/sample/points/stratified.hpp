@@ -43,7 +43,7 @@ class StratifiedPoints : public StratumPlaces<Group> {
   [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION Vector<std::int32_t> below(int head,
                                                                        const Vector<std::uint64_t>& place) const {
     const Vector<std::int32_t> stratum = whole_part(place);
-    const auto word = point_words<Group>(_key, static_cast<std::uint16_t>(this->unit.first_head + head),
+    const auto word = point_words<Group>(_key, static_cast<std::uint16_t>(this->_unit.first_head + head),
                                          lanes::bit_cast<std::uint32_t>(stratum));
     return stratum + lanes::select(word < rest_part(place), Vector<std::int32_t>(1), Vector<std::int32_t>(0));
   }
