@@ -93,10 +93,10 @@ class MultinomialPoints : public StratumPlaces<Group> {
         _key(stream_key(given, of)) {}
 
   [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION Int below(int head, const Vector<std::uint64_t>& place) const {
-    const std::int64_t samples = arguments.samples;
-    const std::int64_t row = unit.head_row(arguments, head);
-    const auto stream = static_cast<std::uint16_t>(unit.first_head + head);
-    const std::uint32_t* table = arguments.points + row * arguments.points_of_head;
+    const std::int64_t samples = _arguments.samples;
+    const std::int64_t row = _unit.head_row(_arguments, head);
+    const auto stream = static_cast<std::uint16_t>(_unit.first_head + head);
+    const std::uint32_t* table = _arguments.points + row * _arguments.points_of_head;
     const auto cells = static_cast<std::int32_t>(cell_count(samples));
     const Int cell = whole_part(place);
     const Word threshold = rest_part(place);
@@ -118,7 +118,7 @@ class MultinomialPoints : public StratumPlaces<Group> {
   }
 
  private:
-  using StratumPlaces<Group>::arguments, StratumPlaces<Group>::unit;
+  using StratumPlaces<Group>::_arguments, StratumPlaces<Group>::_unit;
 
   const Group& _group;
   StreamKey _key;
