@@ -80,7 +80,8 @@ struct LackedKeys {
   KOKKOS_FUNCTION NewKeys operator()(std::int64_t known, std::int64_t batch, const Lengths& lengths,
                                      std::int64_t storage) const {
     const std::int64_t end = lengths.get(batch, storage);
-    return {known, known, known < 0 || end > storage || end - known > most ? known : end};
+    const bool can_be = end == lengths.clamped(batch, storage) && known >= 0 && end - known <= most;
+    return {known, known, can_be ? end : known};
   }
 };
 /// Those of the new tokens, whatever a copy has in their place: tokens that were rejected. None where it lacks others.

@@ -85,7 +85,7 @@ struct NewestChunkKernel {
       progress.arrived[batch] = 0;
       const bool done = phase + 1 == all.phases.all();
       progress.begun[batch] = done ? 0 : number;
-      progress.phase[batch] = phase + 1;
+      progress.phase[batch] = done ? 0 : phase + 1;
       if (done) ++arrays.clustered[batch];
     });
   }

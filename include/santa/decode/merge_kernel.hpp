@@ -14,7 +14,7 @@ namespace santa::detail::inline SANTA_BUILD {
 
 /// Merges the states of a head's splits and writes its outputs, one team a head, or as many as run at once for those
 /// that a balanced schedule names. One group merges what there is of the head besides N and notes it, the others share
-/// out the splits' N, and afterwards all share out the features. What is done first is what the loads of states follow
+/// out the splits' N, and afterwards those the features. What is done first is what the loads of states follow
 /// from. Reads: the states. Order: fixed by the number of groups.
 template <class Context, bool apart>
 struct MergeKernel : Context {

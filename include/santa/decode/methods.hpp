@@ -46,7 +46,7 @@ void sweep(const char* label, const Space& space, const Context& context) {
 ///   Arguments                      of kernels, with the memory that they need
 ///   looks_ahead                    whether groups need room for a tile of the rule's own
 ///   takes_all (if true)            whether every row is taken, so that nothing is queued
-///   draws_jointly (if true)        whether heads draw together
+///   draws_jointly (if true)        whether kernels without error bars draw for all heads at once
 ///   set(arguments, method, length) notes what the method says, for a plan of so many keys
 ///   prepare(arguments, first_step) if what kernels are given depends on that, as `run` has it
 ///   run(space, context, first_step)

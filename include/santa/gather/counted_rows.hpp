@@ -15,7 +15,8 @@
 namespace santa::detail::inline SANTA_BUILD {
 
 /// What JointRows is where a lane has all heads' weights of the rows that it draws, and the masses of all keys are
-/// known but where every row is taken. References stay what they are set to.
+/// known but where every row is taken. References stay what they are set to. Of JointRows the queue is used, and how
+/// stages see it; all else hides what it has.
 template <class Group, class Stage>
 class CountedRows : public JointRows<Group, Stage> {
   using Base = JointRows<Group, Stage>;

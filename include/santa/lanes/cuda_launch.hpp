@@ -42,9 +42,11 @@ __global__ void __launch_bounds__(threads, teams) run_teams(const __grid_constan
   kernel(BlockMember{});
 }
 
-/// Errors: std::runtime_error with CUDA's words.
+/// Errors: std::runtime_error with CUDA's words, which nobody finds again.
 inline void require_success(cudaError_t error, const char* what) {
-  if (error != cudaSuccess) throw std::runtime_error(std::string("santa: ") + what + ": " + cudaGetErrorString(error));
+  if (error == cudaSuccess) return;
+  cudaGetLastError();
+  throw std::runtime_error(std::string("santa: ") + what + ": " + cudaGetErrorString(error));
 }
 
 /// Prepares a kernel for teams with so much scratch, on each device that it is launched on: that as many fit on a
@@ -63,7 +65,6 @@ void prepare_kernel(const Kokkos::Cuda& space, std::size_t scratch_bytes) {
       std::find_if(known.begin(), known.end(), [&](const Device& of) { return of.number == space.cuda_device(); });
   if (device == known.end()) device = known.insert(device, {space.cuda_device(), 0});
   if (device->bytes >= scratch_bytes) return;
-  device->bytes = scratch_bytes;
   const std::size_t all = space.cuda_device_prop().sharedMemPerMultiprocessor;
   const std::size_t percent = (100 * teams * (scratch_bytes + kept_by_the_system) + all - 1) / all;
   const auto run = run_teams<Kernel, threads, teams>;
@@ -73,6 +74,7 @@ void prepare_kernel(const Kokkos::Cuda& space, std::size_t scratch_bytes) {
   require_success(cudaFuncSetAttribute(run, cudaFuncAttributePreferredSharedMemoryCarveout,
                                        static_cast<int>(std::min(percent, std::size_t{100}))),
                   "scratch of a multiprocessor");
+  device->bytes = scratch_bytes;
 }
 
 /// Launches a kernel of `units` teams of so many warps, with `scratch_bytes` each; `teams`: as many as a multiprocessor
@@ -88,8 +90,8 @@ void launch_teams(const char* label, const Kokkos::Cuda& space, std::int64_t uni
   if (tools) Kokkos::Tools::beginParallelFor(label, Kokkos::Tools::Experimental::device_id(space), &noted);
   run_teams<Kernel, 32 * warps, teams>
       <<<static_cast<unsigned>(units), dim3(32, warps), scratch_bytes, space.cuda_stream()>>>(kernel);
-  require_success(cudaGetLastError(), label);
   if (tools) Kokkos::Tools::endParallelFor(noted);
+  require_success(cudaGetLastError(), label);
 }
 
 }  // namespace santa::lanes::inline SANTA_BUILD

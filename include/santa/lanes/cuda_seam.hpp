@@ -33,7 +33,7 @@ namespace santa::lanes::inline SANTA_BUILD {
 
 template <>
 struct Seam<Kokkos::Cuda> {
-  /// Warps a team: as many as 48 KiB of scratch, all that Kokkos gives a team, have room for.
+  /// Warps a team: as many as 48 KiB of scratch have room for, which is all that Kokkos gives a team.
   static constexpr int warps(int heads, int dim, bool roomy, bool lean, bool joint) {
     if (lean) return dim > 128 ? 2 : 4;
     if (joint) return dim > 128 || heads * dim > 1024 ? 2 : 4;
@@ -118,7 +118,8 @@ struct Seam<Kokkos::Cuda> {
   template <class Extents>
   static constexpr int teams_of() {
     constexpr int warps = warps_of<Extents>;
-    constexpr int most = resident(warps, Extents::heads, Extents::dim, Extents::crowded);
+    constexpr bool few = Extents::scoring && Extents::heads <= 8;
+    constexpr int most = few ? scoring_warps : resident(warps, Extents::heads, Extents::dim, Extents::crowded);
     constexpr int by_warps = warps > most ? 1 : most / warps;
     return Extents::teams > 0 ? Extents::teams : by_warps;
   }
@@ -181,15 +182,11 @@ struct Seam<Kokkos::Cuda> {
   }
   template <class Extents>
   static std::int64_t teams_at_once(const Kokkos::Cuda& space, std::size_t scratch_floats) {
-    constexpr int warps = warps_of<Extents>;
-    constexpr bool few = Extents::scoring && Extents::heads <= 8;
-    constexpr int by_warps =
-        (few ? scoring_warps : resident(warps, Extents::heads, Extents::dim, Extents::crowded)) / warps;
-    constexpr int most = Extents::teams > 0 ? Extents::teams : by_warps;
+    constexpr int most = teams_of<Extents>();
     const auto& device = space.cuda_device_prop();
     const std::size_t bytes = scratch_floats * sizeof(float) + Group<Extents>::scratch_alignment + kept_by_the_system;
     const auto by_memory = static_cast<std::int64_t>(device.sharedMemPerMultiprocessor / bytes);
-    return (by_memory < 1 || most < 1 ? 1 : by_memory < most ? by_memory : most) * device.multiProcessorCount;
+    return (by_memory < 1 ? 1 : by_memory < most ? by_memory : most) * device.multiProcessorCount;
   }
 
   /// More have a kernel of their own: one team would have to read more than a few states a warp, one after the other.

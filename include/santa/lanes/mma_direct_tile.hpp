@@ -105,7 +105,10 @@ class MmaDirectTile {
     float products[blocks][4];
     _keys.products(pieces_on(row, KeyQuery::lane_piece()), products, [&] { _ring.pop(); });
     scores.take(0, products);
-    scores.for_each([&](float& score, int, int b, int, int k) { score *= _keys.factor(Joint::head(b, k)); });
+    scores.for_each([&](float& score, int, int b, int, int k) {
+      const int head = Joint::head(b, k);
+      score *= head < _heads ? _keys.factor(head) : 0.F;
+    });
   }
   /// Adds up the rows of the panel that is the oldest, at these weights.
   __device__ __forceinline__ void add_weighed(typename Queue::Weights& weights) {

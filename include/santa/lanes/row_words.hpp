@@ -25,12 +25,12 @@ __device__ __forceinline__ void load_once(const void* from, std::uint32_t (&to)[
 }
 
 /// A tile's 32 rows of `row_bytes`, as products take them for an operand: with g = lane / 4 and t = lane % 4, a lane
-/// has of rows g, g + 8, g + 16 and g + 24 each fourth piece of up to 16 bytes, from the t-th on. Which features these
+/// has of rows g, g + 8, g + 16 and g + 24 each fourth piece of 16 bytes, from the t-th on. Which features these
 /// are does not matter to a product, as long as queries are laid out to match. Nothing of it goes through scratch, and
 /// the registers that the next tile is loaded to are those of the last.
 template <int row_bytes>
 class RowWords32 {
-  static constexpr int piece_bytes = row_bytes % 64 == 0 ? 16 : 8;
+  static constexpr int piece_bytes = 16;
   static constexpr int piece_words = piece_bytes / 4;
   static constexpr int pieces = row_bytes / (4 * piece_bytes);
   static_assert(pieces * 4 * piece_bytes == row_bytes);
@@ -45,7 +45,7 @@ class RowWords32 {
   /// Where in its row a lane's word w begins.
   __device__ static int byte_of(int w, int t) { return (w / piece_words * 4 + t) * piece_bytes + w % piece_words * 4; }
 
-  /// Has rows first to first + count (at least one) loaded, `bytes` of each, which are whole 8s; the rest is zero. Rows
+  /// Has rows first to first + count (at least one) loaded, `bytes` of each, which are whole 4s; the rest is zero. Rows
   /// from `count` on are others of them.
   template <class Rows>
   __device__ __forceinline__ void load(const Rows& rows, std::int64_t first, int count, int bytes) {
@@ -84,7 +84,10 @@ class RowWords32 {
         for (int w = 0; w < piece_words; w += 2) {
           const int byte = at + p * 4 * piece_bytes + 4 * w;
           std::uint32_t both[2] = {0U, 0U};
-          if (byte < bytes) load_once(from[i] + byte, both);
+          if (byte + 8 <= bytes)
+            load_once(from[i] + byte, both);
+          else if (byte < bytes)
+            both[0] = __ldg(reinterpret_cast<const std::uint32_t*>(from[i] + byte));
           _piece[i][p][w] = both[0];
           _piece[i][p][w + 1] = both[1];
         }
