@@ -157,8 +157,8 @@ class Stage {
                                 });
   }
   /// Scores of a tile, of which the unit's end says how many keys it has, in the order in which heads draw together.
-  /// `next` is the group's next tile. Not of copies in pages.
-  static constexpr bool draws_jointly = !PooledScaledRows<ScoredRows> && requires { requires Tile::draws_jointly; };
+  /// `next` is the group's next tile.
+  static constexpr bool draws_jointly = requires { requires Tile::draws_jointly; };
   template <class Scores, class DrawnRows>
   KOKKOS_FORCEINLINE_FUNCTION void joint_scores(std::int64_t first, std::int64_t next, Scores& scores,
                                                 DrawnRows& drawn) {
