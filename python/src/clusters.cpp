@@ -234,12 +234,7 @@ void bind_state(nb::module_& module) {
       .def(
           "reset",
           [](const OwnedClusterState& self, std::optional<std::int64_t> request, const nb::object& stream) {
-            const Space space = space_for(stream, {});
-            const Launch launch;
-            if (request.has_value())
-              self.state.reset(space, *request);
-            else
-              self.state.reset(space);
+            reset_state(self.state, request, stream);
           },
           nb::arg("request") = nb::none(), nb::kw_only(), nb::arg("cuda_stream") = nb::none(),
           "Forgets all steps, or those of one request, for another that takes its place.");

@@ -215,12 +215,7 @@ batch, heads, tokens  those of the steps. Raises ValueError: name, given, accept
       .def(
           "reset",
           [](const OwnedState& self, std::optional<std::int64_t> request, const nb::object& stream) {
-            const Space space = space_for(stream, {});
-            const Launch launch;
-            if (request.has_value())
-              self.state.reset(space, *request);
-            else
-              self.state.reset(space);
+            reset_state(self.state, request, stream);
           },
           nb::arg("request") = nb::none(), nb::kw_only(), nb::arg("cuda_stream") = nb::none(),
           "Forgets all steps, or those of one request, for another that takes its place.")

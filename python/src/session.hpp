@@ -5,6 +5,7 @@
 
 #include <nanobind/nanobind.h>
 
+#include <cstdint>
 #include <mutex>
 #include <optional>
 #include <utility>
@@ -34,6 +35,17 @@ class Launch {
   std::optional<nb::gil_scoped_release> _release;  // before the lock: whoever has that needs the GIL to go on
   std::lock_guard<std::mutex> _lock;
 };
+
+/// Has a state forget all steps, or those of one request.
+template <class State>
+void reset_state(const State& state, std::optional<std::int64_t> request, nb::handle stream) {
+  const Space space = space_for(stream, {});
+  const Launch launch;
+  if (request.has_value())
+    state.reset(space, *request);
+  else
+    state.reset(space);
+}
 
 /// Counts objects that own memory of Kokkos: while there are any, Kokkos is not finalized.
 class OwnsMemory {
