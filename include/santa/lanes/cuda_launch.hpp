@@ -49,6 +49,8 @@ inline void require_success(cudaError_t error, const char* what) {
   throw std::runtime_error(std::string("santa: ") + what + ": " + cudaGetErrorString(error));
 }
 
+inline constexpr std::size_t kept_by_the_system = 1024;  // bytes of shared memory, for each team
+
 /// Prepares a kernel for teams with so much scratch, on each device that it is launched on: that as many fit on a
 /// multiprocessor as it is compiled for.
 template <class Kernel, int threads, int teams>
@@ -57,7 +59,6 @@ void prepare_kernel(const Kokkos::Cuda& space, std::size_t scratch_bytes) {
     int number;
     std::size_t bytes;
   };
-  constexpr std::size_t kept_by_the_system = 1024;
   static std::mutex mutex;
   static std::vector<Device> known;
   const std::lock_guard lock(mutex);

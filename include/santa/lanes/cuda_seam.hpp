@@ -196,7 +196,6 @@ struct Seam<Kokkos::Cuda> {
   }
 
  private:
-  static constexpr std::size_t kept_by_the_system = 1024;  // bytes of shared memory, for each team
   static constexpr std::size_t most_team_bytes = 48 * 1024;
 
   /// The extents of the kernel that a shape takes, if none are left out.
