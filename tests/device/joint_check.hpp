@@ -1,4 +1,4 @@
-// Joint draws with error bars and without, which are kernels of their own: the same rows, and their attention.
+// Draws with error bars and without, which are kernels of their own: the same rows, and their attention.
 #pragma once
 
 #include "several_tokens/tokens_problem.hpp"
@@ -9,6 +9,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 #include <vector>
 
 namespace santa::test {
@@ -49,6 +50,25 @@ void check_bars_change_no_row(const TokensProblem<Space, T>& problem, const Cach
     CAPTURE(step);
     const Result expected = with.run(5, state_with, step);
     check_same_rows(expected, without.run(5, state_without, step));
+  }
+}
+
+/// A visible key's NaN shows in the heads of its kv head, one behind a request's last key in none.
+template <class Space, class Method>
+void check_nan_shows(const Method& method) {
+  TokensProblem<Space, bfloat16> problem({.batch = 6, .heads = 8, .kv_heads = 2, .length = 640, .dim = 128});
+  problem.fill(5);
+  problem.key(0, 100, 0, 3) = quiet_nan;
+  problem.key(4, 64, 0, 3) = problem.value(4, 64, 1, 3) = quiet_nan;  // behind the last one
+  problem.set_lengths({640, 0, 2, 333, 64, 545}).upload();
+  const auto cache = problem.cache();
+  TokensRun<Space, Method, std::decay_t<decltype(cache)>> run(problem, method, cache);
+  const Result& result = run.without_bars().run();
+  for (std::int64_t h = 0; h < 4; ++h) {
+    CHECK(std::isnan(result.out[problem.row(0, 0, h) * 128]));
+    CHECK(!std::isnan(result.out[problem.row(0, 0, h + 4) * 128]));
+    CHECK(!std::isnan(result.out[problem.row(4, 0, h) * 128]));
+    CHECK(!std::isnan(result.out[problem.row(4, 0, h + 4) * 128]));
   }
 }
 

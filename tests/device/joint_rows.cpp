@@ -70,22 +70,7 @@ TEST_CASE("drawn_rows_that_wait_follow_references_that_rise") {
   }
 }
 
-TEST_CASE("nan_of_a_visible_key_shows_and_of_a_hidden_one_does_not") {
-  TokensProblem<Space, bfloat16> problem({.batch = 6, .heads = 8, .kv_heads = 2, .length = 640, .dim = 128});
-  problem.fill(5);
-  problem.key(0, 100, 0, 3) = quiet_nan;
-  problem.key(4, 64, 0, 3) = problem.value(4, 64, 1, 3) = quiet_nan;  // behind the last one
-  problem.set_lengths({640, 0, 2, 333, 64, 545}).upload();
-  const auto cache = problem.cache();
-  TokensRun<Space, MassUnit, std::decay_t<decltype(cache)>> run(problem, MassUnit{}, cache);
-  const Result& result = run.without_bars().run();
-  for (std::int64_t h = 0; h < 4; ++h) {
-    CHECK(std::isnan(result.out[problem.row(0, 0, h) * 128]));
-    CHECK(!std::isnan(result.out[problem.row(0, 0, h + 4) * 128]));
-    CHECK(!std::isnan(result.out[problem.row(4, 0, h) * 128]));
-    CHECK(!std::isnan(result.out[problem.row(4, 0, h + 4) * 128]));
-  }
-}
+TEST_CASE("nan_of_a_visible_key_shows_and_of_a_hidden_one_does_not") { check_nan_shows<Space>(MassUnit{}); }
 
 TEST_CASE("draws_without_bars_are_unbiased") {
   TokensProblem<Space, bfloat16> problem(
