@@ -103,6 +103,19 @@ SANTA_SPACE_TEST_CASE("a_request_has_the_bits_and_the_draws_it_has_with_any_othe
   }
 }
 
+SANTA_SPACE_TEST_CASE("a_long_request_has_the_bits_that_it_has_in_a_batch_by_itself") {
+  // A host cuts requests of more than 16384 keys otherwise than shorter ones.
+  for (const std::int64_t own : {16384, 16385, 20000}) {
+    CAPTURE(own);
+    const Lengths lengths = {own, 16000, 33000, 1, 16385};
+    auto problem = shared_problem<Space>(lengths, 33000);
+    Runner<Space, float> runner(problem, MassUnit{.rows = 400});
+    const Result all = runner.run({.seed = 4});
+    problem.replace_lengths({own, 1, 0, 1, 1});
+    check_same(Row(runner.run({.seed = 4}), problem.shape, 0), Row(all, problem.shape, 0));
+  }
+}
+
 SANTA_SPACE_TEST_CASE("ragged_batches_with_windows_match_the_reference_and_have_no_mates") {
   const Lengths lengths = {4000, 100, 0, 12000, 2900};
   auto problem = shared_problem<Space>(lengths, 12000);

@@ -100,7 +100,7 @@ std::vector<detail::Cut> some_cuts() {
   std::vector<detail::Cut> cuts;
   for (const std::int64_t window : {every_key, std::int64_t{0}, std::int64_t{1}, std::int64_t{100}, std::int64_t{2000}})
     for (const std::int32_t parts : {1, 7, 1024})
-      for (const std::int32_t least : {256, 1024})
+      for (const detail::LeastKeys least : {detail::LeastKeys{1}, {4}, {1, 8}, {2, 3}})
         for (const std::int64_t keys_per_split : {0, 512})
           cuts.push_back({.keys_per_split = keys_per_split, .parts = parts, .least = least, .window = window});
   return cuts;
@@ -182,10 +182,53 @@ TEST_CASE("splits_are_whole_steps_as_few_and_as_long_as_the_cut_says") {
         CHECK(keys == cut.keys_per_split);
       } else {
         CHECK(splits.count <= cut.parts);
-        CHECK(keys >= cut.least);
-        if (keys > cut.least) CHECK((keys - detail::split_keys) * cut.parts < length - origin);
+        const std::int32_t least = cut.least.of(length - origin);
+        CHECK(keys >= least);
+        if (keys > least) CHECK((keys - detail::split_keys) * cut.parts < length - origin);
       }
     }
+}
+
+TEST_CASE("a_long_request_has_twice_as_many_keys_a_split") {
+  const detail::Cut cut{.parts = 100, .least = {2, 10}};
+  const std::pair<std::int64_t, std::int64_t> keys_of[] = {
+      {0, 512}, {511, 512}, {2560, 512}, {2561, 1024}, {9000, 1024}};
+  for (const auto& [length, keys] : keys_of) {
+    CAPTURE(length);
+    CHECK(std::int64_t{cut.of(length).steps} * detail::split_keys == keys);
+  }
+  CHECK(cut.most(2560) == 5);
+  CHECK(cut.most(2561) == 5);  // which is cut into 3, but one of 2560 into 5
+  CHECK(cut.most(9000) == 9);
+}
+
+TEST_CASE("requests_of_a_plan_of_one_are_cut_as_among_others") {
+  for (const detail::Cut& cut : some_cuts()) {
+    if (cut.keys_per_split > 0) continue;
+    CAPTURE(cut.window);
+    CAPTURE(cut.parts);
+    CAPTURE(cut.least.steps);
+    CAPTURE(cut.least.doubled_from);
+    for (const std::int64_t longest : {600, 2600, 9000})
+      for (std::int64_t length = 1; length <= longest; length += 97) {
+        CAPTURE(longest);
+        CAPTURE(length);
+        const Lengths lengths{length};
+        detail::Arguments a = arguments_for(lengths, cut.window);
+        detail::cut_evenly(a, cut, cut.most(longest));
+        const detail::RequestSplits splits = cut.of(length);
+        const std::int64_t keys = std::int64_t{splits.steps} * detail::split_keys;
+        const std::int64_t origin = std::int64_t{splits.origin} * detail::split_keys;
+        int wrong = 0;
+        for (std::int32_t split = 0; split < static_cast<std::int32_t>(a.splits); ++split) {
+          const detail::Unit unit = detail::unit_of(a, std::int64_t{split} * 6);
+          const std::int64_t end = std::min(origin + (split + 1) * keys, length);
+          const bool empty = split >= splits.count || cut.window == 0;
+          wrong += empty ? unit.begin < unit.end : unit.end != end;
+        }
+        CHECK(wrong == 0);
+      }
+  }
 }
 
 TEST_CASE("heads_of_requests_with_many_splits_are_merged_apart_each_by_one_team") {

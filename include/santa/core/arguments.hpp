@@ -7,6 +7,7 @@
 #include <santa/core/divisor.hpp>
 #include <santa/core/element.hpp>
 #include <santa/core/head_state.hpp>
+#include <santa/core/least_keys.hpp>
 #include <santa/core/lengths.hpp>
 #include <santa/core/matrix.hpp>
 #include <santa/core/shape.hpp>
@@ -28,7 +29,7 @@ struct Arguments {
   Divisor kv_heads, slices, slice_heads;       // a kv head's heads, in slices that a lane group works on
   Divisor splits;
   std::uint16_t split_step = split_keys;  // even shares are multiples of so many keys
-  std::int32_t least_share = 0;           // keys of an even share at least
+  LeastKeys least_share;                  // keys of an even share at least
   std::uint16_t key_dim = 0;              // of key rows and queries
   bool balanced = false;                  // by lengths: `balance` says how
   bool keeps_states = false;              // they are not merged, but kept for others: see PartKernel

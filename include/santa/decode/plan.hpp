@@ -227,6 +227,7 @@ class DecodePlan {
     a.split_step = static_cast<std::uint16_t>(division.step);
     a.splits = static_cast<std::int32_t>(division.splits > 0 ? division.splits : 1);
     _cut = detail::cut_of(space, _shape, {options.keys_per_split, a.window});
+    if (division.by_shares && a.keys_per_split == 0) detail::cut_evenly(a, _cut, _cut.most(_shape.length));
     a.most_merged = _cut.most_merged;
     a.most_splits = static_cast<std::int32_t>(std::max(_cut.most(_shape.length), std::int64_t{a.splits}));
     detail::require_countable_units(a);
@@ -278,9 +279,9 @@ class DecodePlan {
   }
 
   [[nodiscard]] std::int64_t keys_per_split() const {
-    return _arguments.keys_per_split > 0
-               ? _arguments.keys_per_split
-               : detail::keys_of_share(_shape.length, _arguments.splits, _arguments.split_step);
+    if (_arguments.keys_per_split > 0) return _arguments.keys_per_split;
+    const std::int64_t share = detail::keys_of_share(_shape.length, _arguments.splits, _arguments.split_step);
+    return std::max(share, std::int64_t{_arguments.least_share.of(_shape.length)});
   }
 
   M _method;

@@ -49,15 +49,20 @@ inline constexpr CacheOf<Cache> cache_of{};
 
 namespace detail::inline SANTA_BUILD {
 
+/// Has units cut as a balanced schedule cuts them, so many of each request.
+inline void cut_evenly(Arguments& a, const Cut& cut, std::int64_t splits) {
+  a.splits = static_cast<std::int32_t>(splits);
+  a.split_step = split_keys;
+  a.least_share = cut.least;
+}
+
 /// Notes whether a run's units are those of its balance. Else, of a few requests with lengths, each has as many as it
 /// may have, and its keys are cut as a balanced schedule cuts them: of a plan for `batch` requests, however many the
 /// run has, as a request's output does not depend on its mates.
 inline void note_balance(Arguments& a, const Cut& cut, std::int64_t batch) {
   a.balanced = a.balance.requests != nullptr;
   if (a.balanced || a.lengths.data == nullptr || batch == 1 || a.keys_per_split > 0) return;
-  a.splits = a.most_splits;
-  a.split_step = split_keys;
-  a.least_share = cut.least;
+  cut_evenly(a, cut, a.most_splits);
 }
 
 /// How a plan of so many keys is cut into units; of `work`, what follows from the method and the keys is given.

@@ -1,6 +1,7 @@
 // How much work a plan has, and how an execution space cuts it.
 #pragma once
 
+#include <santa/core/least_keys.hpp>
 #include <santa/core/shape.hpp>
 
 #include <cstdint>
@@ -29,16 +30,17 @@ struct Division {
   std::int64_t keys_per_split = 0;  // 0: the visible keys of a request are shared out evenly,
   std::int64_t splits = 1;
   int step = santa::detail::split_keys;  // in multiples of so many
+  bool by_shares = false;                // or cut as where requests differ in length
 };
 
 /// However many states a slice has.
 inline constexpr std::int32_t every_state = std::numeric_limits<std::int32_t>::max();
 
 /// How the keys of one request are cut where requests differ in length: into so many splits at most, each of at least
-/// so many keys, a multiple of split_keys.
+/// so many keys.
 struct Shares {
   std::int32_t parts = 1;
-  std::int32_t least = santa::detail::split_keys;
+  santa::detail::LeastKeys least{1};
 };
 
 /// Shares of a device that holds so many teams at once: a long request by itself takes them all, and a full batch of
@@ -47,8 +49,7 @@ inline Shares shares_of(std::int64_t teams, std::int64_t rows_of_request, std::i
   constexpr std::int64_t long_units = 4;
   const std::int64_t parts = teams / (rows_of_request > 0 ? rows_of_request : 1);
   const std::int64_t steps = batch < 1 ? 1 : batch < long_units ? batch : long_units;
-  return {static_cast<std::int32_t>(parts > 1 ? parts : 1),
-          static_cast<std::int32_t>(steps * santa::detail::split_keys)};
+  return {static_cast<std::int32_t>(parts > 1 ? parts : 1), {static_cast<std::uint16_t>(steps)}};
 }
 
 }  // namespace santa::lanes

@@ -13,6 +13,7 @@
 
 #include <Kokkos_Core.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
@@ -72,16 +73,16 @@ struct Seam {
         .set_scratch_size(HostGroup::scratch_level, Kokkos::PerTeam(bytes));
   }
 
-  /// Few enough keys a unit that the rows of all kv heads of a token-major cache, read one head after the other, stay
-  /// within the reach of the address translation, and independent of the number of threads.
+  /// By its own length alone, also where all requests are full: see shares.
   static Division divide(const Space& /*space*/, const Work& work) {
-    std::int64_t keys = 256;
-    while (work.length / keys > 1024) keys *= 2;
-    return {keys, (work.length + keys - 1) / keys};
+    constexpr std::int64_t keys = santa::detail::split_keys, most = most_splits;
+    return {.splits = std::min((work.length + keys - 1) / keys, most), .by_shares = true};
   }
-  /// As few keys a unit wherever the request is short enough.
+  /// Few enough keys a unit that the rows of all kv heads of a token-major cache, read one head after the other, stay
+  /// within the reach of the address translation; twice as many where there are units for dozens of threads even so, as
+  /// to begin one costs time. Independent of the number of threads.
   static Shares shares(const Space& /*space*/, const Work& /*work*/, std::int64_t /*batch*/) {
-    return {1024, santa::detail::split_keys};
+    return {most_splits, {.steps = 1, .doubled_from = 64}};
   }
   template <class Extents>
   static std::int64_t teams_at_once(const Space& space, std::size_t /*scratch_floats*/) {
@@ -89,6 +90,9 @@ struct Seam {
   }
   /// The last thread to finish merges: no other has to be waited for.
   static constexpr std::int32_t most_merged(int /*heads*/, int /*dim*/) { return every_state; }
+
+ private:
+  static constexpr std::int32_t most_splits = 1024;
 };
 
 }  // namespace santa::lanes::inline SANTA_BUILD

@@ -51,7 +51,8 @@ KOKKOS_INLINE_FUNCTION std::int64_t keys_of_share(std::int64_t keys, const Divis
 KOKKOS_INLINE_FUNCTION void take_even_keys(const Arguments& a, Unit& unit) {
   const std::int64_t origin = a.keys_per_split > 0 ? 0 : unit.start & -std::int64_t{a.split_step};
   const std::int64_t share = keys_of_share(unit.length - origin, a.splits, a.split_step);
-  const std::int64_t keys = a.keys_per_split > 0 ? a.keys_per_split : share > a.least_share ? share : a.least_share;
+  const std::int64_t least = a.least_share.of(unit.length - origin);
+  const std::int64_t keys = a.keys_per_split > 0 ? a.keys_per_split : share > least ? share : least;
   const std::int64_t begin = origin + unit.split * keys;
   const std::int64_t first_tile = unit.start / tile_keys * tile_keys;
   unit.begin = begin > first_tile ? begin : first_tile;
