@@ -159,7 +159,7 @@ class DecodePlan {
 
   /// What the plan does and costs, in a few lines for people.
   [[nodiscard]] std::string describe() const {
-    return detail::describe_plan(detail::Recipe<M>::name, _shape, _arguments, keys_per_split(), _workspace.bytes(),
+    return detail::describe_plan(detail::Recipe<M>::name, _shape, _arguments, _workspace.bytes(),
                                  detail::Recipe<M>::rows_read(_method, _shape.length));
   }
 
@@ -227,7 +227,7 @@ class DecodePlan {
     a.split_step = static_cast<std::uint16_t>(division.step);
     a.splits = static_cast<std::int32_t>(division.splits > 0 ? division.splits : 1);
     _cut = detail::cut_of(space, _shape, {options.keys_per_split, a.window});
-    if (division.by_shares && a.keys_per_split == 0) detail::cut_evenly(a, _cut, _cut.most(_shape.length));
+    if (division.by_shares) detail::cut_evenly(a, _cut, _cut.most(_shape.length));
     a.most_merged = _cut.most_merged;
     a.most_splits = static_cast<std::int32_t>(std::max(_cut.most(_shape.length), std::int64_t{a.splits}));
     detail::require_countable_units(a);
@@ -276,12 +276,6 @@ class DecodePlan {
       detail::fill_balance(space, _cut, cache, _balance);
       return _balance;
     }
-  }
-
-  [[nodiscard]] std::int64_t keys_per_split() const {
-    if (_arguments.keys_per_split > 0) return _arguments.keys_per_split;
-    const std::int64_t share = detail::keys_of_share(_shape.length, _arguments.splits, _arguments.split_step);
-    return std::max(share, std::int64_t{_arguments.least_share.of(_shape.length)});
   }
 
   M _method;

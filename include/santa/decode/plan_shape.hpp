@@ -8,6 +8,7 @@
 #include <santa/lanes/division.hpp>
 #include <santa/lanes/group.hpp>
 #include <santa/schedule/cut.hpp>
+#include <santa/schedule/even.hpp>
 
 #include <Kokkos_Core.hpp>
 
@@ -75,25 +76,33 @@ lanes::Division divide_plan(const Space& space, const Arguments& a, std::int64_t
   work.length = length;
   lanes::Division division = lanes::Seam<Space>::divide(space, work);
   if (keys_per_split > 0) {
+    division.by_shares = false;
     division.keys_per_split = keys_per_split;
     division.splits = (length + keys_per_split - 1) / keys_per_split;
   }
   return division;
 }
 
+/// Keys of a split of a full request.
+inline std::int64_t keys_of_split(const Arguments& a, std::int64_t length) {
+  if (a.keys_per_split > 0) return a.keys_per_split;
+  return std::max<std::int64_t>(keys_of_share(length, a.splits, a.split_step), a.least_share.of(length));
+}
+
 /// What a plan does and costs, in a few lines for people; `rows` says how many value rows.
-inline std::string describe_plan(const char* method, const Shape& shape, const Arguments& a,
-                                 std::int64_t keys_per_split, std::size_t workspace, const std::string& rows) {
+inline std::string describe_plan(const char* method, const Shape& shape, const Arguments& a, std::size_t workspace,
+                                 const std::string& rows) {
+  const std::int64_t keys = std::max(keys_of_split(a, shape.length), std::int64_t{1});
   const auto number = [](std::int64_t value) { return std::to_string(value); };
   return std::string("santa::") + method + " for batch " + number(shape.batch) + ", heads " + number(shape.heads) +
          "/" + number(shape.kv_heads) + ", dim " + number(shape.dim) +
          (shape.values() != shape.dim ? "/" + number(shape.values()) : std::string{}) +
          (shape.tokens > 1 ? ", " + number(shape.tokens) + " tokens" : std::string{}) + ", up to " +
-         number(shape.length) + " keys\n  tiles of " + number(tile_keys) + " keys, " + number(a.splits) +
-         " splits of " + number(keys_per_split) + " keys, slices of " + number(a.slice_heads) + " heads\n  workspace " +
-         number(static_cast<std::int64_t>(workspace)) + " bytes\n  reads all " +
-         number(shape.batch * shape.kv_heads * shape.length * shape.dim) + " key elements and " + rows +
-         " value rows of " + number(shape.values()) + " elements\n";
+         number(shape.length) + " keys\n  tiles of " + number(tile_keys) + " keys, " +
+         number((shape.length + keys - 1) / keys) + " splits of " + number(keys) + " keys, slices of " +
+         number(a.slice_heads) + " heads\n  workspace " + number(static_cast<std::int64_t>(workspace)) +
+         " bytes\n  reads all " + number(shape.batch * shape.kv_heads * shape.length * shape.dim) +
+         " key elements and " + rows + " value rows of " + number(shape.values()) + " elements\n";
 }
 
 }  // namespace detail::inline SANTA_BUILD
