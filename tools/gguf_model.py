@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from gguf_file import GgufFile, UserError, shown
 
 # As santa-generate has them.
-MOST_LAYERS = 65536
+MOST_LAYERS = 65533
 MOST_HEADS = 65535
 MOST_DIM = 256
 MOST = 2**30
