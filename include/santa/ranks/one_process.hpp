@@ -122,6 +122,7 @@ void run_ranks(int size, const Work& work) {
   detail::MeetingPlace place(size);
   std::vector<std::exception_ptr> errors(static_cast<std::size_t>(size)), told(errors.size());
   std::vector<std::thread> threads;
+  threads.reserve(errors.size());
   for (int rank = 0; rank < size; ++rank)
     threads.emplace_back([&, rank] {
       place.enter();
