@@ -38,7 +38,7 @@ import numpy as np
 import numpy.typing as npt
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from gguf_file import GgufFile, UserError
+from gguf_file import GgufFile, UserError, check_output
 from gguf_model import (
     ARCHITECTURES,
     HEAD,
@@ -671,6 +671,8 @@ def describe_capture(
 
 
 def capture(arguments: argparse.Namespace) -> None:
+    if arguments.output is not None:
+        check_output(arguments.output, (arguments.model, arguments.text))
     file = GgufFile(arguments.model)
     text = read_text(arguments.text)
     tokenizer = read_tokenizer(file)
@@ -690,8 +692,6 @@ def capture(arguments: argparse.Namespace) -> None:
     prompt = tokenizer.encode(arguments.prompt) if arguments.check else []
     if arguments.check and not prompt:
         raise UserError("--prompt is ''; accepted: a text of at least one token")
-    if arguments.output is not None and not arguments.output.parent.is_dir():
-        raise UserError(f"there is no folder {arguments.output.parent}")
 
     tensors: dict[str, npt.NDArray[Any]] = {}
     statistics: dict[int, AttentionStatistics] = {}

@@ -93,7 +93,11 @@ def list_text(entries: list[Entry]) -> str:
 
 def question(entries: list[Entry], context: int) -> str:
     """Ask about the entry at two fifths of a context, up to where its room comes."""
-    entry = entries[2 * context // (5 * TOKENS_AN_ENTRY)]
+    number = 2 * context // (5 * TOKENS_AN_ENTRY)
+    if not 0 <= number < len(entries):
+        most = 5 * TOKENS_AN_ENTRY * len(entries) // 2 - 1
+        raise make_text.TextError(f"--context is {context}; accepted: 1 to {most}")
+    entry = entries[number]
     return (
         f"\n\nQuestion: in which room does {entry.name} keep the {entry.thing}?\n"
         f"Answer: {entry.name} keeps the {entry.thing} in room"

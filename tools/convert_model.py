@@ -43,7 +43,7 @@ from capture_kv import (
     unpermute_rotary,
     write_safetensors,
 )
-from gguf_file import GgufFile, UserError, shown
+from gguf_file import GgufFile, UserError, check_output, shown
 from gguf_model import (
     ARCHITECTURES,
     HEAD,
@@ -197,8 +197,6 @@ def convert(file: GgufFile, output: Path) -> None:
     settings = read_settings(file)
     kind = file.text("tokenizer.ggml.model", among=("gpt2", "llama"))
     pieces = pieces_of(file.texts("tokenizer.ggml.tokens"), kind)
-    if output.exists() and output.samefile(file.path):
-        raise UserError(f"--output is {output}, the model; accepted: another file")
     tensors: dict[str, npt.NDArray[Any]] = {}
     for name in sorted(file.tensors):
         if name == ROTARY_FACTORS:
@@ -266,7 +264,10 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> int:
     arguments = parse_arguments()
+    read = (arguments.model, arguments.encode, arguments.decode)
     try:
+        if arguments.output is not None:
+            check_output(arguments.output, filter(None, read))
         file = GgufFile(arguments.model)
         if arguments.decode is not None:
             decode(file, arguments.decode, arguments.output)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import mmap
 import struct
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,6 +23,18 @@ Entry = TypeVar("Entry")
 
 class UserError(Exception):
     """What the user can mend, in one sentence."""
+
+
+def check_output(output: Path, read: Iterable[Path]) -> None:
+    """Refuse a file to write that is one of those that are read, or has no folder.
+
+    To be called before anything is read: later would be after minutes of work.
+    """
+    for path in read:
+        if output.exists() and path.exists() and output.samefile(path):
+            raise UserError(f"--output is {output}, which is read; accepted: another file")
+    if not output.parent.is_dir():
+        raise UserError(f"there is no folder {output.parent}")
 
 
 # Of metadata, by their numbers in files: name and format of the module struct.

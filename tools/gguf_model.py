@@ -12,10 +12,14 @@ from dataclasses import dataclass
 from gguf_file import GgufFile, UserError, shown
 
 # As santa-generate has them.
-MOST_LAYERS = 65536
+MOST_LAYERS = 65533
 MOST_HEADS = 65535
 MOST_DIM = 256
 MOST = 2**30
+
+# Layers of Gemma 3 27B, whose scores are divided by the root of 168 and not of its dim:
+# files do not say so.
+LAYERS_OF_GEMMA_3_27B = 62
 
 ROTARY_FACTORS = "rope_freqs.weight"
 HEAD = "output.weight"
@@ -100,6 +104,20 @@ def read_rope_scaling(file: GgufFile, prefix: str) -> float:
     return factor if kind == "linear" else 1.0
 
 
+def check_scale(file: GgufFile, prefix: str, layers: int, dim: int) -> None:
+    """Refuse models whose scores have another scale than 1 / sqrt(dim)."""
+    if prefix == "gemma3" and layers == LAYERS_OF_GEMMA_3_27B:
+        raise file.refused(
+            f"{prefix}.block_count",
+            "another number, as models of so many scale scores by another number than "
+            "the root of a head's elements",
+        )
+    key = f"{prefix}.attention.scale"
+    usual = 1.0 / math.sqrt(dim)
+    if not math.isclose(file.positive(key, usual), usual, rel_tol=1e-5):
+        raise file.refused(key, f"{usual:.6g}, of heads of {dim} elements")
+
+
 def read_hyperparameters(file: GgufFile) -> Hyperparameters:
     """Read the sizes, refusing variants that the scripts do not run."""
     prefix = read_architecture(file)
@@ -112,14 +130,17 @@ def read_hyperparameters(file: GgufFile) -> Hyperparameters:
     file.whole(f"{prefix}.expert_count", 0, 0, 0)
     windows = ARCHITECTURES[prefix].full_layer_every > 1
     window_key = f"{prefix}.attention.sliding_window"
+    layers = file.whole(f"{prefix}.block_count", 1, MOST_LAYERS)
+    dim = read_dim(file, prefix, width, heads)
+    check_scale(file, prefix, layers, dim)
     return Hyperparameters(
-        layers=file.whole(f"{prefix}.block_count", 1, MOST_LAYERS),
+        layers=layers,
         context=file.whole(f"{prefix}.context_length", 1, MOST),
         width=width,
         hidden=file.whole(f"{prefix}.feed_forward_length", 1, MOST),
         heads=heads,
         kv_heads=kv_heads,
-        dim=read_dim(file, prefix, width, heads),
+        dim=dim,
         rope_base=file.positive(f"{prefix}.rope.freq_base", 10000.0),
         rope_scaling=read_rope_scaling(file, prefix),
         rms_epsilon=file.positive(f"{prefix}.attention.layer_norm_rms_epsilon"),

@@ -35,7 +35,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import make_text
 from capture_kv import Tokenizer, read_tokenizer
-from gguf_file import GgufFile, UserError
+from gguf_file import GgufFile, UserError, check_output
 from make_text import Passage, TextError
 
 PROSE = Passage(make_text.JARGON_FILE, "Chapter\u00a04.\u00a0Jargon Construction\n")
@@ -64,6 +64,8 @@ T_95 = (
     *(2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042),
 )
 NORMAL_95 = 1.959964
+
+MOST_LOSS = 700  # of a token, in nats
 
 
 # --- Passages ------------------------------------------------------------------------
@@ -106,6 +108,11 @@ def needle_passages(
         needle = tokenizer.encode_ending(NEEDLE.format(number))
         answer = tokenizer.encode_ending(f" {number}")
         room = context - len(needle) - len(question) - len(answer)
+        if room < 1:
+            raise UserError(
+                f"--context is {context}; accepted: {context + 1 - room} or more, for a "
+                "needle, its question and the answer"
+            )
         before = int(depth * room)
         text = filler[:before] + needle + filler[before:room]
         tokens = text + question + answer
@@ -176,8 +183,12 @@ def read_text(path: Path) -> str:
 
 
 def is_number(value: Any) -> bool:
-    known = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return known and math.isfinite(value)
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond all floats
+        return False
 
 
 def require_entries(
@@ -206,6 +217,8 @@ def check_run(run: dict[str, Any], where: str) -> None:
         if not isinstance(values, list) or not all(map(is_number, values)):
             raise UserError(f"{where}: '{key}' is not a list of finite numbers")
         count = len(run["came"])
+        if key == "rows_by_token" and not values:
+            raise UserError(f"{where}: '{key}' is empty; accepted: a number at least")
         if key in lists and (len(values) != count or count == 0):
             raise UserError(
                 f"{where}: '{key}' has {len(values)} numbers; accepted: one for each "
@@ -215,6 +228,12 @@ def check_run(run: dict[str, Any], where: str) -> None:
             raise UserError(
                 f"{where}: '{key}' has {len(values)} numbers; accepted: fewer than "
                 f"the context ({run['context']})"
+            )
+    for loss in run["losses"]:
+        if not -1 <= loss <= MOST_LOSS:
+            raise UserError(
+                f"{where}: 'losses' has {loss}; accepted: 0 to {MOST_LOSS} nats, whose "
+                "exponentials are numbers"
             )
 
 
@@ -302,15 +321,30 @@ def rows_read(runs: list[dict[str, Any]]) -> float:
 
 
 def budget_of(policy: str) -> dict[str, Any]:
-    """Return the budget that a policy names: rows, or an error in their place."""
+    """Return the budget that a policy names: rows, or an error or bytes in their place.
+
+    Of numbers for each layer the mean: a layer with 0 is read whole.
+    """
     kind, _, rest = policy.partition(":")
     try:
-        number = float(rest.partition(",")[0])
+        numbers = [float(number) for number in rest.partition(",")[0].split("/")]
     except ValueError:
-        raise UserError(f"the policy {policy!r} names no number behind ':'") from None
-    if kind.startswith("error"):
-        budget = 0.1 if number in ERRORS_OF_A_TENTH else ERROR_BUDGET
-        return {"rows_budget": budget, "target_error": number}
+        numbers = [math.nan]
+    if not all(0 <= number <= 1 for number in numbers):
+        raise UserError(
+            f"the policy {policy!r} names no number behind ':'; accepted: one from 0 to "
+            "1, or one for each layer, with a '/' between them"
+        )
+    number = numbers[0]
+    if kind == "clusters":
+        return {"bytes_budget": number}
+    if kind == "error":
+        tenth = len(numbers) == 1 and number in ERRORS_OF_A_TENTH
+        budget = 0.1 if tenth else ERROR_BUDGET
+        target = number if len(numbers) == 1 else numbers
+        return {"rows_budget": budget, "target_error": target}
+    if len(numbers) > 1:
+        number = statistics.mean(number or 1.0 for number in numbers)
     return {"rows_budget": number}
 
 
@@ -365,7 +399,7 @@ def summarise_text(
         row[f"{name}_interval_texts"] = interval(
             [measure(some) for some in by_text.values()]
         )
-    if all("rows_by_token" in run for run in runs):
+    if "rows_budget" in row and all("rows_by_token" in run for run in runs):
         row["tokens_near_budget"] = near_budget(runs, row["rows_budget"])
     return row
 
@@ -409,6 +443,7 @@ def keep(summary: dict[str, Any], path: Path) -> None:
 
 
 def results(arguments: argparse.Namespace) -> None:
+    check_output(arguments.output, arguments.files)  # --keep may be the same file
     runs = read_runs(arguments.files)
     groups: dict[tuple[str, int, str], list[dict[str, Any]]] = {}
     for run in runs:
@@ -489,6 +524,7 @@ def picture_point(row: dict[str, Any], left: float, right: float) -> tuple[float
 
 
 def picture(arguments: argparse.Namespace) -> None:
+    check_output(arguments.output, (arguments.file,))
     numbers = ("rows_read_fraction", "kl_divergence")
     rows = rows_of(
         read_summary(arguments.file), arguments.file, "default_method", *numbers
@@ -582,6 +618,7 @@ def row_of_policy(
 
 
 def policies_picture(arguments: argparse.Namespace) -> None:
+    check_output(arguments.output, (arguments.file,))
     summary = read_summary(arguments.file)
     rows = rows_of(summary, arguments.file, "model_budget", "kl_divergence")
     low, high = -4.0, -1.5

@@ -47,6 +47,13 @@ class ListTest(unittest.TestCase):
             self.assertLess(tokens, 0.5 * context)
 
 
+    def test_a_context_beyond_the_list_is_refused(self) -> None:
+        capture_study.question(self.entries, 32999)
+        for context in (33000, 10**6, -1):
+            with self.assertRaisesRegex(make_text.TextError, "accepted: 1 to 32999"):
+                capture_study.question(self.entries, context)
+
+
 class CaptureTest(unittest.TestCase):
     def test_makes_each_capture_once_and_only_whole_ones(self) -> None:
         texts = {"list": capture_study.Text("a b c", "a note")}

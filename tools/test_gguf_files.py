@@ -726,6 +726,23 @@ class CorpusTest(Folder):
 
 
 @unittest.skipUnless(SCRIPTS_RUN, "needs the packages numpy and tokenizers")
+class ScaleTest(unittest.TestCase):
+    def test_models_of_another_scale_of_scores_are_refused(self) -> None:
+        read = gguf_model.read_hyperparameters
+        for architecture in ("llama", "gemma3"):
+            tiny = TinyGguf(architecture)
+            usual = read(tiny.opened()).scale
+            tiny.set(".attention.scale", "FLOAT32", usual)
+            self.assertEqual(read(tiny.opened()).scale, usual)
+            tiny.set(".attention.scale", "FLOAT32", 168**-0.5)
+            with self.assertRaisesRegex(gguf_file.UserError, "scale is .* 0.353553"):
+                read(tiny.opened())
+        # Of 62 layers Gemma 3 27B alone: of heads of 128 elements, divided by 168.
+        self.assertEqual(read(TinyGguf("llama", layers=62).opened()).layers, 62)
+        with self.assertRaisesRegex(gguf_file.UserError, "gemma3.block_count is 62"):
+            read(TinyGguf("gemma3", layers=62).opened())
+
+
 class ScriptTest(Folder):
     def setUp(self) -> None:
         super().setUp()
@@ -839,14 +856,33 @@ class ScriptTest(Folder):
             self.assertEqual(code, 2)
             self.assertIn("error: not enough memory for this model\n", errors)
 
-    def test_the_model_is_not_written_over(self) -> None:
+    def test_what_is_read_is_not_written_over(self) -> None:
         TinyGguf().write(self.path)
-        before = self.path.read_bytes()
-        self.output = self.path
-        code, errors = self.run_script(self.arguments("convert"))
-        self.assertEqual(code, 2)
-        self.assertIn("the model; accepted: another file", errors)
-        self.assertEqual(self.path.read_bytes(), before)
+        for command in EVERY:
+            arguments = self.arguments(command)
+            read = [self.path]
+            read += [p for p in (self.text, self.tokens) if str(p) in arguments]
+            for path in read:
+                before = path.read_bytes()
+                self.output = path
+                with self.subTest(command=command, path=path.name):
+                    code, errors = self.run_script(
+                        [*self.arguments(command), "--output", str(path)]
+                    )
+                    self.assertEqual(code, 2)
+                    self.assertIn("which is read; accepted: another file", errors)
+                    self.assertEqual(path.read_bytes(), before)
+
+    def test_a_folder_that_is_not_there(self) -> None:
+        TinyGguf().write(self.path)
+        self.output = self.path / "none" / "file"
+        for command in EVERY:
+            with self.subTest(command):
+                code, errors = self.run_script(
+                    [*self.arguments(command), "--output", str(self.output)]
+                )
+                self.assertEqual(code, 2)
+                self.assertIn("there is no folder", errors)
 
     def test_an_empty_prompt(self) -> None:
         TinyGguf().write(self.path)

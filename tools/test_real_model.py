@@ -119,6 +119,23 @@ class ResultsTest(unittest.TestCase):
         (row,) = summary_of([run("exact", 0), *runs])["default_method"]
         self.assertEqual(row["tokens_near_budget"], 0.5)
 
+    def test_budgets_are_of_what_policies_name(self) -> None:
+        rows = {"rows_visible": 2 * (2045 + 2046 + 2047), "rows_by_token": [1, 409, 460]}
+        for policy, expected in (
+            ("share:0.2,steered", {"rows_budget": 0.2}),
+            ("share:0.25/0.5/0/0.25", {"rows_budget": 0.5}),  # 0: read whole
+            ("error:0.055", {"rows_budget": 0.1, "target_error": 0.055}),
+            ("error:0.1/0.2", {"rows_budget": 0.15, "target_error": [0.1, 0.2]}),
+            ("clusters:0.1", {"bytes_budget": 0.1}),
+        ):
+            with self.subTest(policy):
+                runs = [run("exact", 0), run(policy, 0, **rows)]
+                (row,) = summary_of(runs)["default_method"]
+                found = {key: row.get(key) for key in expected}
+                self.assertEqual(found, expected)
+                near = "tokens_near_budget" in row
+                self.assertEqual(near, "rows_budget" in expected)
+
     def test_rows_of_before_are_kept_where_they_are_not_measured_anew(self) -> None:
         old = {"context": 2048, "policy": "share:0.1"}
         with tempfile.TemporaryDirectory() as folder:
@@ -189,14 +206,19 @@ class RefusalTest(unittest.TestCase):
             ({"came": [], "best": []}, "'came' has 0 numbers"),
             ({"rows_visible": 0}, "'rows_visible' is 0"),
             ({"context": 2}, "fewer than the context"),
+            ({"rows_by_token": []}, "'rows_by_token' is empty"),
+            ({"losses": [1.0, 701.0]}, "'losses' has 701.0; accepted: 0 to 700 nats"),
+            ({"losses": [-1e3, 1.0]}, "'losses' has -1000.0"),
+            ({"rows_read": 10**400}, "'rows_read' is 1000"),
             ({"seed": "x"}, "'seed' is 'x'; accepted: a finite number"),
             ({"policy": None}, "'policy' is None; accepted: a text"),
             ({"kind": "needle", "depth": None}, "'depth' is None"),
         ):
             with self.subTest(part):
                 self.assertIn(part, self.refusal_of(run("exact", 0) | changed))
-        sentence = self.refusal_of(run("exact", 0), run("share", 0))
-        self.assertIn("'share' names no number", sentence)
+        for policy in ("share", "share:nan", "share:0.1/", "error:2"):
+            sentence = self.refusal_of(run("exact", 0), run(policy, 0))
+            self.assertIn(f"'{policy}' names no number", sentence)
 
     def program(self, *arguments: str) -> str:
         """Run the program, which refuses; return its sentence."""
@@ -231,19 +253,38 @@ class RefusalTest(unittest.TestCase):
                 file.write_bytes(content.encode("utf-8", "surrogateescape"))
                 with self.subTest(part, command=arguments[0]):
                     self.assertIn(part, self.program(*arguments))
+            for command in (results, picture, policies):
+                file.write_text(line)
+                over = [*command[:-1], str(file)]
+                self.assertIn("which is read; accepted: another", self.program(*over))
+                self.assertEqual(file.read_text(), line)
             file.write_text(line)
             kept = (*results, "--keep", str(file))
             self.assertIn("'model' is None", self.program(*kept))
 
 
+class Letters:
+    """A tokenizer of letters."""
+
+    def encode(self, text: str) -> list[int]:
+        return [ord(c) for c in text]
+
+    encode_ending = encode
+
+
 class NeedleTest(unittest.TestCase):
+    def test_a_context_has_room_for_a_needle(self) -> None:
+        filler = [0] * 4096
+        fixed = len(real_model.NEEDLE.format(4719) + real_model.QUESTION + " 4719")
+        for context in (1, fixed - 1, fixed):
+            with self.assertRaisesRegex(UserError, f"accepted: {fixed + 1} or more"):
+                real_model.needle_passages(context, filler, Letters(), (0.5,))  # type: ignore
+        (passage,) = real_model.needle_passages(
+            fixed + 1, filler, Letters(), (0.5,)  # type: ignore
+        )
+        self.assertEqual(len(passage["tokens"]), fixed + 1)
+
     def test_a_needle_lies_at_its_depth_and_its_number_is_scored(self) -> None:
-        class Letters:
-            def encode(self, text: str) -> list[int]:
-                return [ord(c) for c in text]
-
-            encode_ending = encode
-
         filler = [0] * 4096
         passages = real_model.needle_passages(
             2048, filler, Letters(), real_model.DEPTHS[2048]  # type: ignore

@@ -49,7 +49,9 @@ Accuracy compare(const std::vector<Tensor>& out, const std::vector<std::vector<d
       cosine.push_back(error.cosine);
     }
   }
-  std::sort(relative.begin(), relative.end());
+  // What is no number lies behind all: numbers that are not in order at all may not be sorted.
+  std::sort(relative.begin(), relative.end(),
+            [](double a, double b) { return std::isnan(b) ? !std::isnan(a) : a < b; });
   const std::size_t rank = (95 * relative.size() + 99) / 100;  // 1 is the smallest
   return {mean(relative), relative[rank - 1], mean(cosine)};
 }

@@ -8,6 +8,9 @@
 
 namespace santa::example {
 
+/// What is shown: a text, parts of which may come from files, in printable characters, and how many of all are done.
+std::string progress_line(const std::string& what, std::size_t done, std::size_t of);
+
 /// Silent unless standard error is a terminal and the run takes more than two seconds. Erases its line at the end.
 class Progress {
  public:

@@ -15,6 +15,7 @@ namespace {
 
 /// What sampling in one kv head alone has done.
 struct Probe {
+  std::int64_t kv_head;  // of the model's
   double divergence = 0.;
   double log_ratio = 0.;  // log2(delta / Z), summed over tokens
   std::int64_t tokens = 0;
@@ -25,6 +26,17 @@ struct Probe {
     return 0.5 * std::log2(std::max(divergence / count, 1e-12)) - log_ratio / count;
   }
 };
+
+/// One for each kv head that a policy samples: layers with a window are read whole.
+/// Errors: UserError where there is none.
+std::vector<Probe> probes_of(const Settings& settings) {
+  std::vector<Probe> probes;
+  for (std::int64_t layer = 0; layer < settings.layers; ++layer)
+    for (std::int64_t head = 0; head < settings.kv_heads && !settings.windows.limit(layer); ++head)
+      probes.push_back({layer * settings.kv_heads + head});
+  if (probes.empty()) throw UserError("all layers of the model see a window; accepted: a model with others");
+  return probes;
+}
 
 /// All kv heads are exact but for one.
 Policy probe_policy(const Settings& settings, std::int64_t kv_head_of_model, double share) {
@@ -51,8 +63,8 @@ void probe(Texts& texts, const Passage& passage, const CalibrationOptions& optio
   texts.prefill(0, std::span(passage.tokens).first(passage.decoded));
   texts.start(0, 0, {}, 0);
   for (std::size_t i = 0; i < count; ++i)
-    texts.start(static_cast<std::int64_t>(i + 1), 0,
-                probe_policy(settings, static_cast<std::int64_t>(first + i), options.share), options.seed);
+    texts.start(static_cast<std::int64_t>(i + 1), 0, probe_policy(settings, probes[first + i].kv_head, options.share),
+                options.seed);
   const auto lanes = static_cast<std::int64_t>(count + 1);
   for (std::size_t at = passage.decoded; at + 1 < passage.tokens.size(); ++at) {
     Kokkos::deep_copy(texts.space(), Kokkos::subview(texts.tokens(), std::pair<std::size_t, std::size_t>(0, count + 1)),
@@ -69,7 +81,8 @@ void probe(Texts& texts, const Passage& passage, const CalibrationOptions& optio
   }
 }
 
-std::vector<double> weights_of(const std::vector<Probe>& probes) {
+/// Of all kv heads: 1 of those that are never sampled.
+std::vector<double> weights_of(const std::vector<Probe>& probes, const Settings& settings) {
   std::vector<double> weights;
   for (const Probe& one : probes) {
     weights.push_back(one.log_weight());
@@ -77,8 +90,10 @@ std::vector<double> weights_of(const std::vector<Probe>& probes) {
       throw UserError("the weight of a kv head is not finite; accepted: a model whose logits are");
   }
   const double mean = std::accumulate(weights.begin(), weights.end(), 0.) / static_cast<double>(weights.size());
-  for (double& weight : weights) weight = std::exp2(std::clamp(weight - mean, -3., 3.));
-  return weights;
+  std::vector<double> of_all(static_cast<std::size_t>(settings.layers * settings.kv_heads), 1.);
+  for (std::size_t i = 0; i < probes.size(); ++i)
+    of_all[static_cast<std::size_t>(probes[i].kv_head)] = std::exp2(std::clamp(weights[i] - mean, -3., 3.));
+  return of_all;
 }
 
 }  // namespace
@@ -86,7 +101,7 @@ std::vector<double> weights_of(const std::vector<Probe>& probes) {
 void calibrate(const Model& model, const std::vector<Passage>& passages, const CalibrationOptions& options,
                std::ostream& to) {
   const Settings& settings = model.settings();
-  std::vector<Probe> probes(static_cast<std::size_t>(settings.layers * settings.kv_heads));
+  std::vector<Probe> probes = probes_of(settings);
   std::size_t longest = 1;
   for (const Passage& passage : passages) longest = std::max(longest, passage.tokens.size());
   Texts texts(model, options.lanes + 1, static_cast<std::int64_t>(longest));
@@ -103,7 +118,7 @@ void calibrate(const Model& model, const std::vector<Passage>& passages, const C
       probe(texts, passage, options, first, count, probes);
       progress.say("kv heads", done += count, probes.size() * passages.size());
     }
-  const std::vector<double> weights = weights_of(probes);
+  const std::vector<double> weights = weights_of(probes, settings);
   nlohmann::json file{{"share", options.share}, {"weights", nlohmann::json::array()}};
   const auto of_layer = static_cast<std::ptrdiff_t>(settings.kv_heads);
   for (auto at = weights.begin(); at != weights.end(); at += of_layer)

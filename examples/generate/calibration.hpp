@@ -21,10 +21,11 @@ struct CalibrationOptions {
 /// {"weights": [[of each kv head] of each layer]}, the weights of ModelBudgetOptions: with V the squared error of a kv
 /// head's output over delta / Z, and KL what it moves the next token's distribution by, rows go as 1 / (delta / Z) and
 /// KL as (delta / Z), so that the least KL for the rows has delta / Z as (delta / Z of the probe) / sqrt(KL of the
-/// probe). Their geometric mean is 1, and none is beyond 8 times that or its inverse.
-/// Cost: a text of each kv head.
-/// Errors: UserError for a passage that is scored before token 512, where texts are read whole, and for logits that are
-///         not finite.
+/// probe). Their geometric mean is 1, and none is beyond 8 times that or its inverse. Those of layers with a window,
+/// which are read whole, are 1.
+/// Cost: a text of each kv head that is sampled.
+/// Errors: UserError for a passage that is scored before token 512, where texts are read whole, for logits that are
+///         not finite, and for a model whose layers all have windows.
 void calibrate(const Model& model, const std::vector<Passage>& passages, const CalibrationOptions& options,
                std::ostream& to);
 

@@ -264,6 +264,7 @@ LosslessWritten LosslessWriter::write(std::span<const std::int32_t> last) {
 
 LosslessWritten write_lossless(Texts& texts, std::span<const std::int32_t> prompt, const LosslessOptions& options) {
   const double seconds = read_prompt(texts, prompt, options.tokens);
+  for (std::int64_t slot = 1; slot < texts.cache().slots(); ++slot) texts.start(slot, 0, {}, 0);
   LosslessWriter writer(texts, options);
   LosslessWritten written = writer.write(std::vector<std::int32_t>(size(texts.cache().slots()), prompt.back()));
   written.prompt_seconds = seconds;

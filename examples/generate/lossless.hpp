@@ -79,7 +79,7 @@ class LosslessWriter {
   DraftVerifier<Space> _verifier;
 };
 
-/// Reads a prompt exactly, all but its last token, and writes. Errors: as write.
+/// Reads a prompt exactly, all but its last token, for the texts in all slots, and writes. Errors: as write.
 LosslessWritten write_lossless(Texts& texts, std::span<const std::int32_t> prompt, const LosslessOptions& options);
 
 }  // namespace santa::example

@@ -174,8 +174,9 @@ void check(const CLI::App& app, const GenerateOptions& options) {
   };
   for (const char* const other : {"--evaluate", "--policy", "--seeds"}) exclude("--calibrate", other);
   check_unused(app, options);
-  if (app.count("--one-budget") > 0 && app.count("--rows-of-layers") + app.count("--target-error") > 0)
-    throw UserError("--one-budget takes one number of --rows");
+  const bool of_layers =
+      app.count("--rows-of-layers") + app.count("--target-error") > 0 || !options.policy.layers.empty();
+  if (app.count("--one-budget") > 0 && of_layers) throw UserError("--one-budget takes one number of --rows");
   exclude("--rows", "--rows-of-layers");
   exclude("--rows", "--target-error");
   exclude("--rows-of-layers", "--target-error");

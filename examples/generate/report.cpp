@@ -8,10 +8,16 @@ namespace santa::example {
 namespace {
 
 /// Text of a model, safe to print: control characters but for line ends are spaces.
-std::string safe(std::string text) {
-  for (char& c : text)
-    if ((static_cast<unsigned char>(c) < ' ' && c != '\n') || c == '\x7f') c = ' ';
-  return text;
+std::string safe(const std::string& text) {
+  std::string result;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= 0x80 && byte < 0xa0 && result.ends_with('\xc2'))
+      result.back() = ' ';  // U+0080 to U+009F in UTF-8 are control characters too
+    else
+      result += (byte < ' ' && c != '\n') || c == '\x7f' ? ' ' : c;
+  }
+  return result;
 }
 
 void print_row(std::ostream& to, const Written& written, const std::string& divergence) {

@@ -10,7 +10,7 @@ namespace {
 
 using Metadata = std::map<std::string, std::string>;
 
-constexpr std::int64_t most_layers = 65536;  // layers are random streams of 16 bits
+constexpr std::int64_t most_layers = 65533;  // random streams of 16 bits; tokens, drafts and their rows have three
 constexpr std::int64_t most_heads = 65535;
 constexpr std::int64_t most = std::int64_t{1} << 30;
 

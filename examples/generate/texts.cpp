@@ -3,12 +3,22 @@
 #include "decode/error.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 namespace santa::example {
 namespace {
 
 std::size_t size(std::int64_t number) { return static_cast<std::size_t>(number); }
+
+/// Errors: UserError for more tokens than positions can count.
+std::int64_t checked(std::int64_t capacity) {
+  constexpr std::int64_t most = std::numeric_limits<std::int32_t>::max();
+  if (capacity > most)
+    throw UserError("the cache is for " + std::to_string(capacity) + " tokens; accepted: up to " +
+                    std::to_string(most));
+  return capacity;
+}
 
 /// The first `count` numbers of `to` become those of `from`.
 void upload(const Space& space, const Numbers& to, std::span<const std::int32_t> from) {
@@ -22,7 +32,7 @@ void upload(const Space& space, const Numbers& to, std::span<const std::int32_t>
 
 Texts::Texts(const Model& model, std::int64_t slots, std::int64_t capacity)
     : _model(model),
-      _cache(model.settings(), slots, capacity),
+      _cache(model.settings(), slots, checked(capacity)),
       _plans(model.settings(), capacity, chunk),
       _rows{Numbers("santa::tokens", size(model.most_rows())), Numbers("santa::slots", size(model.most_rows())),
             Numbers("santa::positions", size(model.most_rows()))},

@@ -32,3 +32,11 @@ TEST_CASE("a_reference_of_zero_is_met_or_missed_infinitely") {
   CHECK(compare({zero}, {{0.}}, 1).mean == 0.);
   CHECK(std::isinf(compare({tensor_of("F32", {1, 1, 1}, std::vector<float>{1.F})}, {{0.}}, 1).mean));
 }
+
+TEST_CASE("outputs_that_are_no_numbers_count_as_the_farthest") {
+  std::vector<float> out;
+  for (int i = 0; i < 100; ++i) out.push_back(i % 25 == 1 ? NAN : 101.F - static_cast<float>(i));
+  const Accuracy accuracy = compare({tensor_of("F32", {100, 1, 1}, out)}, {std::vector<double>(100, 1.)}, 1);
+  CHECK(std::isnan(accuracy.mean));
+  CHECK(accuracy.percentile95 == 98.);  // of 96 numbers, the largest of which are 100 and 98
+}

@@ -53,6 +53,19 @@ TEST_CASE("a_head_that_hardly_reaches_the_output_has_a_small_weight") {
   CHECK(after[1] / after[0] < 0.25F * before[1] / before[0]);
 }
 
+TEST_CASE("heads_of_layers_with_a_window_are_not_weighed") {
+  const Folder folder;
+  const TinyModel tiny({.layers = 4, .gemma = true, .window = 30});  // the third layer sees all
+  const std::vector<float> weights = weights_of(tiny, folder);
+  REQUIRE(weights.size() == 8);
+  for (const std::size_t head : {0, 1, 2, 3, 6, 7}) CHECK(weights[head] == 1.F);
+  CHECK(weights[4] != 1.F);
+  CHECK(weights[4] * weights[5] == doctest::Approx(1.F).epsilon(0.01));
+  const TinyModel narrow({.layers = 2, .gemma = true, .window = 30});
+  CHECK(sentence_of([&] { (void)weights_of(narrow, folder); }) ==
+        "all layers of the model see a window; accepted: a model with others");
+}
+
 TEST_CASE("passages_are_sampled_from_where_they_are_scored") {
   const Folder folder;
   TinyModel().write(folder / "model");

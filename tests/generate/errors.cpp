@@ -55,7 +55,7 @@ TEST_CASE("sizes_that_are_missing_or_out_of_range_are_refused") {
   TinyModel tiny;
   tiny.metadata.erase("heads");
   CHECK(contains(refusal(tiny), "no 'heads'"));
-  CHECK(contains(refusal_with("layers", "0"), "its layers are '0'; accepted: a whole number from 1 to 65536"));
+  CHECK(contains(refusal_with("layers", "0"), "its layers are '0'; accepted: a whole number from 1 to 65533"));
   CHECK(contains(refusal_with("layers", "2x"), "its layers are '2x'"));
   CHECK(contains(refusal_with("kv_heads", "4"), "accepted: a multiple of its kv_heads (4)"));
   CHECK(contains(refusal_with("dim", "12"), "a multiple of 8"));
@@ -197,6 +197,8 @@ TEST_CASE("a_text_longer_than_the_cache_is_refused") {
   CHECK(contains(sentence_of([&] { texts.step(1); }), "the cache is full"));
   CHECK(contains(sentence_of([&] { texts.prefill(0, Tokens(9, 1)); }), "the cache is for 8"));
   CHECK(contains(sentence_of([&] { write(texts, Tokens(), {}); }), "the prompt has no tokens"));
+  CHECK(sentence_of([&] { const Texts longer(model, 1, std::int64_t{1} << 31); }) ==
+        "the cache is for 2147483648 tokens; accepted: up to 2147483647");
 }
 
 TEST_CASE("a_token_that_the_model_does_not_know_is_refused") {
@@ -332,8 +334,10 @@ TEST_CASE("options") {
   const auto together =
       parse_generate_options({"--model", "m", "--prompt-tokens", "p", "--rows", "0.1", "--one-budget", "--steered"});
   CHECK(together.policy.name() == "ratio:0.1,steered");
-  CHECK(contains(refusal_of({"--model", "m", "--prompt-tokens", "p", "--one-budget", "--target-error", "0.1"}),
-                 "--one-budget takes one number of --rows"));
+  for (const auto& [name, numbers] :
+       {std::pair("--target-error", "0.1"), {"--rows-of-layers", "0.1"}, {"--rows", "0.1/0.2"}})
+    CHECK(contains(refusal_of({"--model", "m", "--prompt-tokens", "p", "--one-budget", name, numbers}),
+                   "--one-budget takes one number of --rows"));
   const auto options = parse_generate_options({"--model", "m", "--prompt-tokens", "p", "--rows-of-layers", "0.1/0"});
   CHECK(options.policy.budget == Policy::Budget::share);
   CHECK(options.policy.layers == std::vector<double>{0.1, 0.});

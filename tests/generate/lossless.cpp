@@ -253,6 +253,19 @@ TEST_CASE("the_same_seed_drafts_and_writes_the_same_text") {
   CHECK(text(1) != text(2));
 }
 
+TEST_CASE("a_prompt_is_that_of_all_slots") {
+  const TinyModel tiny;
+  const Model model = load(tiny);
+  const Tokens prompt = some_tokens(300, tiny.sizes.vocabulary);
+  Texts texts(model, 3, 400);
+  const std::vector<Tokens> written = write_lossless(texts, prompt, with(20, {}, 32)).tokens;
+  REQUIRE(written.size() == 3);
+  for (const std::int64_t slot : {0, 1, 2}) {
+    CHECK(written[static_cast<std::size_t>(slot)] == written[0]);
+    CHECK(texts.length(slot) == 319);  // the last of 20 tokens is not in the cache
+  }
+}
+
 TEST_CASE("the_tokens_of_a_round_are_those_of_a_simulation") {
   std::mt19937 random(1);
   for (const double rate : {0., 0.5, 0.9, 1.}) {

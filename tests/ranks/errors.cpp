@@ -117,6 +117,67 @@ SANTA_SPACE_TEST_CASE("a_rank_that_ends_is_an_error_on_the_others") {
                        "of rank 0", std::logic_error);
 }
 
+TEST_CASE("what_ended_a_rank_is_told_and_not_that_others_waited_for_it") {
+  using Host = Kokkos::DefaultHostExecutionSpace;
+  const auto exchange = [](const ThreadRank& ranks, std::uint64_t ticket) {
+    std::uint64_t blocks[2] = {};
+    ranks.all_gather(Host{}, blocks, sizeof(std::uint64_t), ticket);
+  };
+  for (const int ends : {0, 1})
+    CHECK_THROWS_WITH_AS(run_ranks(2,
+                                   [&](const ThreadRank& ranks) {
+                                     if (ranks.rank() == ends) throw std::logic_error("the cause");
+                                     exchange(ranks, 1);
+                                   }),
+                         "the cause", std::logic_error);
+  CHECK_THROWS_WITH_AS(run_ranks(2,
+                                 [&](const ThreadRank& ranks) {
+                                   if (ranks.rank() == 0) exchange(ranks, 1);
+                                 }),
+                       "santa: a rank has ended before an exchange", RankError);
+  CHECK_THROWS_WITH_AS(run_ranks(-1, [](const ThreadRank&) {}), "santa: size is -1; accepted: 0 or more",
+                       std::invalid_argument);
+}
+
+TEST_CASE("ranks_go_on_after_an_error_that_all_were_told") {
+  using Host = Kokkos::DefaultHostExecutionSpace;
+  for (int repeat = 0; repeat < 50; ++repeat) {
+    std::vector<std::string> told(3);
+    std::vector<bool> right(3, false);
+    run_ranks(3, [&](const ThreadRank& ranks) {
+      const auto own = static_cast<std::size_t>(ranks.rank());
+      std::uint64_t blocks[3] = {};
+      try {
+        ranks.all_gather(Host{}, blocks, sizeof(std::uint64_t), own == 1 ? 5 : 4);
+      } catch (const RankError& error) {
+        told[own] = error.what();
+      }
+      blocks[own] = 10 + own;
+      ranks.all_gather(Host{}, blocks, sizeof(std::uint64_t), 4);
+      right[own] = blocks[0] == 10 && blocks[1] == 11 && blocks[2] == 12;
+    });
+    REQUIRE(all_say(told, "ranks 0 and 1 disagree"));
+    REQUIRE(right == std::vector<bool>(3, true));
+  }
+}
+
+TEST_CASE("a_rank_that_has_ended_is_missed_by_every_exchange") {
+  using Host = Kokkos::DefaultHostExecutionSpace;
+  int missed = 0;
+  run_ranks(2, [&](const ThreadRank& ranks) {
+    if (ranks.rank() == 1) return;
+    for (int i = 0; i < 3; ++i) {
+      std::uint64_t blocks[2] = {};
+      try {
+        ranks.all_gather(Host{}, blocks, sizeof(std::uint64_t), 1);
+      } catch (const RankError& error) {
+        missed += std::string(error.what()).find("a rank has ended") != std::string::npos ? 1 : 0;
+      }
+    }
+  });
+  CHECK(missed == 3);
+}
+
 SANTA_SPACE_TEST_CASE("what_differs_in_device_memory_gives_nan_and_says_so") {
   const TwoShards<Space> two;
   using Memory = typename Space::memory_space;

@@ -182,6 +182,31 @@ SANTA_SPACE_TEST_CASE("a_discrepancy_that_can_not_be_told_is_not_a_number") {
   check(false);
 }
 
+SANTA_SPACE_TEST_CASE("rows_without_weight_are_not_there_whatever_they_are") {
+  Cloud<Space> cloud(150);
+  cloud.log_here(3) = cloud.log_here(100) = nothing;
+  const auto check = [&]<class Kernel>(const Kernel& kernel, ThinnedWeights weights, double bad) {
+    const auto thinned = [&](double number) {
+      cloud.rows_here(3, 1) = cloud.rows_here(100, 0) = number;
+      cloud.copy();
+      const Thinned<Space> list(20);
+      thin_rows(Space{}, 20, cloud.log_weights, cloud.rows, list.drawn, {.seed = 1, .weights = weights}, kernel);
+      std::vector<double> result = list.dense(150);
+      result.push_back(discrepancy(Space{}, cloud.log_weights, cloud.rows, list.drawn, {}, kernel));
+      return result;
+    };
+    const std::vector<double> expected = thinned(0.5), found = thinned(bad);
+    CHECK(std::isfinite(found.back()));
+    CHECK(found == expected);
+  };
+  for (const double bad : {HUGE_VAL, -HUGE_VAL, std::numeric_limits<double>::quiet_NaN()})
+    for (const ThinnedWeights weights : {ThinnedWeights::equal, ThinnedWeights::simplex}) {
+      check(GaussianKernel{1.}, weights, bad);
+      check(InverseMultiquadric{1.}, weights, bad);
+      check(LinearPlus{}, weights, bad);
+    }
+}
+
 SANTA_SPACE_TEST_CASE("thinned_rows_are_nearer_than_systematic_draws") {
   for (const double spread : {0., 1.}) {
     for (const std::int64_t m : {16, 60}) {
@@ -415,4 +440,17 @@ TEST_CASE("thinning_refuses_what_it_can_not_take") {
         "santa: scores.extent(0) is 11; accepted: that of log_weights (10)");
   CHECK(message_of([&] { thin_rows(Host{}, 4, longer.log_weights, cloud.rows, drawn); }) ==
         "santa: rows.extent(0) is 10; accepted: that of log_weights (11)");
+  // The same of all that takes rows by kernels.
+  for (const auto& rows : {cloud.rows, longer.rows}) {
+    const std::string sentence = "santa: rows.extent(0) is " + std::to_string(rows.extent(0)) +
+                                 "; accepted: that of log_weights (" + std::to_string(21 - rows.extent(0)) + ")";
+    const auto& log_weights = rows.extent(0) == 10 ? longer.log_weights : cloud.log_weights;
+    CHECK(message_of([&] { discrepancy(Host{}, log_weights, rows, drawn); }) == sentence);
+    CHECK(message_of([&] { median_distance(Host{}, log_weights, rows); }) == sentence);
+  }
+  const Cloud<Host> none(0);
+  CHECK(message_of([&] { discrepancy(Host{}, none.log_weights, none.rows, drawn); }) ==
+        "santa: rows is 0; accepted: 1 to 2^29");
+  CHECK(message_of([&] { median_distance(Host{}, none.log_weights, none.rows); }) ==
+        "santa: rows is 0; accepted: 1 to 2^29");
 }

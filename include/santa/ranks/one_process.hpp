@@ -1,12 +1,12 @@
 // Ranks that are threads of one process, and take turns.
 #pragma once
 
+#include <santa/core/check.hpp>
 #include <santa/ranks/communicator.hpp>
 #include <santa/ranks/ranks.hpp>
 
 #include <Kokkos_Core.hpp>
 
-#include <algorithm>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -20,6 +20,12 @@
 namespace santa {
 
 namespace detail {
+
+/// That another rank has ended: what it ended by says more.
+class RankGone : public RankError {
+ public:
+  explicit RankGone(const std::string& before) : RankError("a rank has ended before " + before) {}
+};
 
 /// Where the ranks of one process meet. Between exchanges one of them runs at a time, as Kokkos' host spaces need it.
 class MeetingPlace {
@@ -44,6 +50,7 @@ class MeetingPlace {
       ~Turn() { lock.release(); }
     } turn{std::unique_lock(_turn, std::adopt_lock)};
     const auto wait_for_all = [&](const char* what) {
+      if (_gone > 0) throw RankGone(what);  // no exchange is whole any more
       const std::int64_t round = _round;
       if (++_waiting == size()) {
         _waiting = 0;
@@ -51,16 +58,20 @@ class MeetingPlace {
         _met.notify_all();
       }
       _met.wait(turn.lock, [&] { return _round != round || _gone > 0; });
-      if (_round == round) throw RankError(std::string("a rank has ended before ") + what);
+      if (_round == round) throw RankGone(what);
     };
     _blocks[static_cast<std::size_t>(rank)] = block;
     _greetings[static_cast<std::size_t>(rank)] = greeting;
     wait_for_all("an exchange");
-    const bool agree = std::all_of(_greetings.begin(), _greetings.end(),
-                                   [&](const Greeting& other) { return other == _greetings.front(); });
-    if (agree) copy(_blocks);
-    if (!agree) require_agreement(_greetings.data(), size());
-    wait_for_all("the end of an exchange");  // nobody changes a block that others still copy
+    std::exception_ptr error;
+    try {
+      require_agreement(_greetings.data(), size());
+      copy(_blocks);
+    } catch (...) {
+      error = std::current_exception();
+    }
+    wait_for_all("the end of an exchange");  // nobody changes a block or a greeting that others still look at
+    if (error != nullptr) std::rethrow_exception(error);
   }
 
  private:
@@ -103,24 +114,29 @@ class ThreadRank {
 };
 
 /// Calls work(rank) on `size` threads, for what has several shards in one process: one of them runs at a time, until it
-/// waits in an exchange or ends. Errors: the first that a rank throws, the lowest rank's of several; others wait for
-/// none that has ended.
+/// waits in an exchange or ends. Errors: what a rank throws, the lowest one's of several; that a rank has ended, which
+/// others are told in place of waiting, only where none has thrown anything else.
 template <class Work>
 void run_ranks(int size, const Work& work) {
+  detail::require(size >= 0, "size", size, "0 or more");
   detail::MeetingPlace place(size);
-  std::vector<std::exception_ptr> errors(static_cast<std::size_t>(size));
+  std::vector<std::exception_ptr> errors(static_cast<std::size_t>(size)), told(errors.size());
   std::vector<std::thread> threads;
+  threads.reserve(errors.size());
   for (int rank = 0; rank < size; ++rank)
     threads.emplace_back([&, rank] {
       place.enter();
       try {
         work(ThreadRank(place, rank));
+      } catch (const detail::RankGone&) {
+        told[static_cast<std::size_t>(rank)] = std::current_exception();
       } catch (...) {
         errors[static_cast<std::size_t>(rank)] = std::current_exception();
       }
       place.leave();
     });
   for (std::thread& thread : threads) thread.join();
+  errors.insert(errors.end(), told.begin(), told.end());
   for (const std::exception_ptr& error : errors)
     if (error != nullptr) std::rethrow_exception(error);
 }

@@ -173,6 +173,9 @@ class ShardedPlan<DecodePlan<Space, M, Cache, Modifier, Kernels>> {
     static_assert(Kokkos::is_view_v<WholeLengths> && WholeLengths::rank() == 1 &&
                       (std::is_same_v<Length, std::int32_t> || std::is_same_v<Length, std::int64_t>),
                   "santa::ShardedPlan::run: whole_lengths must be a view of rank 1 and hold int32 or int64");
+    static_assert(std::is_same_v<WholeLengths, NoLengths> ||
+                      Kokkos::SpaceAccessibility<Space, typename WholeLengths::memory_space>::accessible,
+                  "santa::ShardedPlan::run: whole_lengths must be accessible from the execution space");
     if (lengths.data() == nullptr) return;
     const auto given = static_cast<std::int64_t>(lengths.extent(0));
     detail::require(given >= a.batch, "whole_lengths.extent(0)", given,

@@ -4,7 +4,6 @@
 #include <santa/cache/allocate.hpp>
 #include <santa/core/check.hpp>
 #include <santa/core/extent.hpp>
-#include <santa/lanes/launchable.hpp>
 #include <santa/rows/drawn_rows.hpp>
 #include <santa/rows/recombine_rows.hpp>
 #include <santa/rows/row_kernels.hpp>
@@ -65,10 +64,8 @@ template <class Space, class LogWeights, class Rows, RowKernel Kernel = Gaussian
 double discrepancy(const Space& space, const LogWeights& log_weights, const Rows& rows,
                    const DrawnRows<typename Space::memory_space, double>& drawn,
                    const ThinOptions<typename Space::memory_space>& options = {}, const Kernel& kernel = {}) {
-  lanes::require_launchable(space);
-  const std::int64_t n = detail::bind_log_rows<Space>(log_weights).rows;
-  const auto array = detail::bind_columns<Space>("rows", rows);
-  detail::require_extent(array, 0, n, "that of log_weights");
+  const auto array = detail::bind_weighted_rows(space, log_weights, rows);
+  const std::int64_t n = array.extent[0];
   detail::check_thinning<Kernel>(options, n, n, array.extent[1]);
   detail::check_bandwidth(kernel);
   detail::require_drawn_room(drawn, 1);

@@ -103,7 +103,8 @@ struct KernelRows {
     of_two = total_of(total[1]);
   }
 
-  /// sum_j weight[j] k(x, begin + j) over count rows, by one thread.
+  /// sum_j weight[j] k(x, begin + j) over count rows, by one thread. Rows without weight are not there, whatever they
+  /// are.
   [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION double sum(std::int64_t x, std::int64_t count, const double* weight,
                                                        std::int64_t begin = 0) const {
     double total[width] = {};
@@ -111,13 +112,16 @@ struct KernelRows {
     KOKKOS_IF_ON_HOST((for (; first + width <= count; first += width) {
       double value[width];
       tile(x, begin + first, value);
-      for (int i = 0; i < width; ++i) total[i] += weight[first + i] * value[i];
+      for (int i = 0; i < width; ++i) total[i] += times(weight[first + i], value[i]);
     }))
-    for (; first < count; ++first) total[0] += weight[first] * at(x, begin + first);
+    for (; first < count; ++first) total[0] += times(weight[first], at(x, begin + first));
     return total_of(total);
   }
 
  private:
+  KOKKOS_FORCEINLINE_FUNCTION static double times(double weight, double value) {
+    return weight != 0. ? weight * value : 0.;
+  }
   KOKKOS_FORCEINLINE_FUNCTION static double total_of(const double (&parts)[width]) {
     double total = 0.;
     for (const double part : parts) total += part;

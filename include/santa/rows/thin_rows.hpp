@@ -3,7 +3,6 @@
 
 #include <santa/core/check.hpp>
 #include <santa/core/extent.hpp>
-#include <santa/lanes/launchable.hpp>
 #include <santa/rows/compress_rows.hpp>
 #include <santa/rows/debias_rows.hpp>
 #include <santa/rows/drawn_rows.hpp>
@@ -205,13 +204,8 @@ template <class Space, class LogWeights, class Rows, RowKernel Kernel>
 void thin_rows(const Space& space, std::int64_t m, const LogWeights& log_weights, const Rows& rows,
                const DrawnRows<typename Space::memory_space, double>& drawn,
                const ThinOptions<typename Space::memory_space>& options, const Kernel& kernel) {
-  static_assert(LogWeights::rank() == 1, "santa::thin_rows: log_weights must have rank 1: [rows]");
-  lanes::require_launchable(space);
-  const std::int64_t n = detail::bind_log_rows<Space>(log_weights).rows;
-  const auto array = detail::bind_columns<Space>("rows", rows);
-  detail::require_extent(array, 0, n, "that of log_weights");
-  detail::require(n >= 1 && n <= (1 << 29), "rows", n, "1 to 2^29");
-  detail::require(array.extent[1] >= 1 && array.extent[1] <= 4096, "rows.extent(1)", array.extent[1], "1 to 4096");
+  const auto array = detail::bind_weighted_rows(space, log_weights, rows);
+  const std::int64_t n = array.extent[0];
   detail::require(m >= 1 && m <= n, "m", m, "1 to the rows (" + std::to_string(n) + ")");
   detail::check_thinning<Kernel>(options, m, n, array.extent[1]);
   detail::check_bandwidth(kernel);

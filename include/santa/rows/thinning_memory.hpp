@@ -5,6 +5,7 @@
 #include <santa/core/build.hpp>
 #include <santa/core/check.hpp>
 #include <santa/core/extent.hpp>
+#include <santa/lanes/launchable.hpp>
 #include <santa/rows/kernel_rows.hpp>
 #include <santa/rows/resample.hpp>
 
@@ -45,6 +46,19 @@ Array bind_columns(const char* name, const Matrix& matrix) {
                 "santa: rows must be accessible from the execution space");
   const Array array = array_of(name, matrix);
   require_data(array);
+  return array;
+}
+
+/// Checks rows, and the log-weights that they are told to have: what all that thins or measures by kernels is given.
+template <class Space, class LogWeights, class Rows>
+Array bind_weighted_rows(const Space& space, const LogWeights& log_weights, const Rows& rows) {
+  static_assert(LogWeights::rank() == 1, "santa: log_weights of rows must have rank 1: [rows]");
+  lanes::require_launchable(space);
+  const std::int64_t n = bind_log_rows<Space>(log_weights).rows;
+  const Array array = bind_columns<Space>("rows", rows);
+  require_extent(array, 0, n, "that of log_weights");
+  require(n >= 1 && n <= (1 << 29), "rows", n, "1 to 2^29");
+  require(array.extent[1] >= 1 && array.extent[1] <= 4096, "rows.extent(1)", array.extent[1], "1 to 4096");
   return array;
 }
 
@@ -128,7 +142,7 @@ namespace santa {
 template <class Space, class LogWeights, class Rows>
   requires Kokkos::is_execution_space_v<Space>
 double median_distance(const Space& space, const LogWeights& log_weights, const Rows& rows) {
-  const auto array = detail::bind_columns<Space>("rows", rows);
+  const auto array = detail::bind_weighted_rows(space, log_weights, rows);
   const detail::ThinningMemory<Space> memory(space, array.extent[0], static_cast<int>(array.extent[1]), false);
   memory.copy(space, rows, 0);
   return detail::median_of(space, memory, log_weights);
