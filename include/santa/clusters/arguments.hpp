@@ -65,10 +65,44 @@ KOKKOS_INLINE_FUNCTION void add(ClusterCounts& sum, const ClusterCounts& other) 
   sum.certain += other.certain;
 }
 
+/// Mass of some clusters, relative to 2^reference.
+struct SightedMass {
+  float reference = -0x1p127F, mass = 0.F;
+};
+
+/// A row that is drawn, and 1 / (pi rho) of it.
+struct alignas(8) DrawnClusterRow {
+  std::uint32_t row;
+  float inverse;
+};
+
+/// Where the rows that are drawn of a tile begin among those of its slice, and how many there are.
+struct alignas(8) DrawnOfTile {
+  std::uint32_t begin, count;
+};
+
+/// What kernels of a step hand to each other where means, codes and rows each have one of their own: on tensor cores.
+struct ClusterParts {
+  bool used = false;
+  std::int32_t mean_units = 0;  // of a slice: teams that score its means
+  // log2 scores, [slice rows][tiles of all chunks][slice heads][32], as threads of a warp have them
+  float* scores = nullptr;
+  // [slice rows][chunks][folded_words(width)]: queries in the coordinates of a chunk's codes, as operands
+  std::uint32_t* folded = nullptr;
+  SightedMass* masses = nullptr;    // [slice rows][mean units][slice heads]
+  std::int32_t* arrived = nullptr;  // [slice rows]
+  DrawnClusterRow* rows = nullptr;  // [slice rows][keys of all chunks]
+  DrawnOfTile* of_tiles = nullptr;  // [slice rows][tiles of all chunks]
+
+  /// Of up to 8 heads, in two parts.
+  static KOKKOS_FUNCTION constexpr std::int32_t folded_words(std::int32_t width) { return width * 8; }
+};
+
 struct ClusterArguments {
   std::int32_t batch = 0, heads = 0, dim = 0, kv_heads = 0, slices = 1, slice_heads = 1;
-  std::int32_t chunk_units = 0;  // of a slice: teams that share out its clusters,
-  std::int32_t row_units = 0;    // and its rows of no cluster
+  std::int32_t chunk_units = 0;   // of a slice: teams that share out its clusters,
+  std::int32_t gather_units = 0;  // those that read its drawn rows, where they are not the same
+  std::int32_t row_units = 0;     // and its rows of no cluster
   bool telescoping = true, value_codes = true, with_error = false;
   bool chooses_codes = true;   // value codes are left out where means predict masses badly
   bool sighted = false;        // this step has a sighting before it
@@ -86,6 +120,8 @@ struct ClusterArguments {
   double bytes = 0., code_share = 0.;  // of exact attention's; or
   double keys = 0., rows = 0.;         // numbers, or shares where `shares` say so
   bool share_of_keys = false, share_of_rows = false;
+
+  ClusterParts parts;
 
   float* states = nullptr;          // [slice rows][units][slice heads][cluster_head_floats + 3 width]
   ClusterCounts* counts = nullptr;  // [slice rows][units]
@@ -115,7 +151,10 @@ struct ClusterArguments {
   [[nodiscard]] KOKKOS_FUNCTION bool is_sighting() const { return rehearsal == sighting; }
 
   [[nodiscard]] KOKKOS_FUNCTION std::int64_t slice_rows() const { return std::int64_t{batch} * kv_heads * slices; }
-  [[nodiscard]] KOKKOS_FUNCTION std::int32_t units() const { return chunk_units + row_units; }
+  [[nodiscard]] KOKKOS_FUNCTION std::int32_t units() const { return chunk_units + gather_units + row_units; }
+  /// Tiles of 32 clusters: of a chunk, and of all chunks that a slice may have.
+  [[nodiscard]] KOKKOS_FUNCTION std::int32_t tiles() const { return (clusters.clusters + 31) / 32; }
+  [[nodiscard]] KOKKOS_FUNCTION std::int64_t all_tiles() const { return clusters.chunks * tiles(); }
   [[nodiscard]] KOKKOS_FUNCTION std::int64_t state_floats() const {
     return cluster_head_floats + std::int64_t{3} * clusters.width;
   }
@@ -136,6 +175,13 @@ struct ClusterArguments {
     take(counts, slice_rows() * units());
     for (float** array : {&log_tau, &log_delta, &log_means, &log_codes, &log_clusters, &mismatch})
       take(*array, std::int64_t{batch} * heads);
+    if (!parts.used) return;
+    take(parts.scores, slice_rows() * all_tiles(), std::int64_t{slice_heads} * 32);
+    take(parts.folded, slice_rows() * clusters.chunks, std::int64_t{ClusterParts::folded_words(clusters.width)});
+    take(parts.masses, slice_rows() * parts.mean_units, std::int64_t{slice_heads});
+    take(parts.arrived, slice_rows());
+    take(parts.rows, slice_rows() * clusters.chunks, std::int64_t{clusters.chunk});
+    take(parts.of_tiles, slice_rows() * all_tiles());
   }
 };
 

@@ -19,13 +19,16 @@ struct ClusterCarry {
 
   /// M and A for the next step; of a sighting, moved as far as the mass of clusters has moved since the last step.
   KOKKOS_FUNCTION void note_masses(std::int64_t row, const ClusterHead& sum, float mass_of_clusters) const {
-    const float clusters = sum.reference + lanes::log2(mass_of_clusters);
-    const float moved = clusters - a.log_clusters[row];
+    if (a.rehearsal == ClusterArguments::sighting) return note_sighting(row, {sum.reference, mass_of_clusters});
     const float codes = sum.reference + lanes::log2(sum.codes);
-    if (a.rehearsal != ClusterArguments::sighting) {
-      a.log_means[row] = sum.reference + lanes::log2(sum.means);
-      a.log_codes[row] = is_finite(codes) ? codes : a.log_means[row];
-    } else if (is_finite(moved)) {
+    a.log_means[row] = sum.reference + lanes::log2(sum.means);
+    a.log_codes[row] = is_finite(codes) ? codes : a.log_means[row];
+    a.log_clusters[row] = sum.reference + lanes::log2(mass_of_clusters);
+  }
+  KOKKOS_FUNCTION void note_sighting(std::int64_t row, const SightedMass& sum) const {
+    const float clusters = sum.reference + lanes::log2(sum.mass);
+    const float moved = clusters - a.log_clusters[row];
+    if (is_finite(moved)) {
       a.log_means[row] += moved;
       a.log_codes[row] += moved;
     }

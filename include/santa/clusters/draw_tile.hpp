@@ -42,8 +42,8 @@ class DrawTile {
         _draws(group, a, slice, scratch, counts),
         _rows{group, a.dim, a.clusters.width} {}
 
-  /// Works on what comes next; `last`: nothing comes after it.
-  KOKKOS_FORCEINLINE_FUNCTION void work(const ClusterItem& item, bool /*last*/) {
+  /// Works on what comes next.
+  KOKKOS_FORCEINLINE_FUNCTION void work(const ClusterItem& item) {
     if (item.certain) {
       add_certain(item.begin, item.end);
       return;

@@ -149,13 +149,16 @@ struct MergeClustersKernel {
     const int pieces = width / 32;
     Features<Group, most_pieces> sum, doubt;
     for_pieces<most_pieces>(most_pieces, [&](int k) { sum.of[k] = doubt.of[k] = 0.F; });
+    // Where rows have a kernel of their own, its teams' S is their part of N, and the others have none.
+    const bool by_parts = a.parts.used;
+    const int first = by_parts && !divides ? a.chunk_units : 0;
+    const int place = by_parts || divides ? 0 : width;
     SANTA_UNROLL(4)
-    for (int unit = share.part; unit < a.units(); unit += share.parts) {
+    for (int unit = first + share.part; unit < a.units(); unit += share.parts) {
       const float* const from = state(slice, unit, share.head) + cluster_head_floats;
       const Float factor = factors[unit];
-      for_pieces<most_pieces>(pieces, [&](int k) {
-        sum.of[k] = lanes::fma(factor, group.load(from + (divides ? 0 : width) + 32 * k), sum.of[k]);
-      });
+      for_pieces<most_pieces>(
+          pieces, [&](int k) { sum.of[k] = lanes::fma(factor, group.load(from + place + 32 * k), sum.of[k]); });
       if (!a.with_error) continue;
       for_pieces<most_pieces>(pieces, [&](int k) {
         doubt.of[k] = lanes::fma(factor * factor, group.load(from + 2 * width + 32 * k), doubt.of[k]);

@@ -84,25 +84,53 @@ class MmaFolded {
     for (int head = 0; head < Heads; ++head) offset[head] = __shfl_sync(0xffffffffU, sum, 4 * head);
   }
 
+  /// To memory: [folded_words / 4].
+  __device__ __forceinline__ void store(std::uint32_t* to) const {
+#pragma unroll
+    for (int w = 0; w < Rows::words; ++w)
+#pragma unroll
+      for (int part = 0; part < Weights::parts; ++part)
+        reinterpret_cast<uint4*>(to)[(w * Weights::parts + part) * 32 + lanes::warp_lane()] = operand(w, part);
+  }
+
   /// Products of 32 rows of codes with the queries, a row a lane in ProductOrder, in units of the codes' scales.
   __device__ __forceinline__ void scores(const Rows& rows, float (&score)[Heads]) const {
+    products(
+        rows, [&](int w, int part) { return operand(w, part); }, score);
+  }
+  /// The same by operands that operand(word, part) gives, as `store` leaves them.
+  template <class Operand>
+  __device__ __forceinline__ static void products(const Rows& rows, const Operand& operand, float (&score)[Heads]) {
     float c[2][1][4] = {};
+    float odd[2][4] = {};  // sums that don't wait for each other
+#pragma unroll
+    for (int w = 0; w < Rows::words; ++w) {
+      uint4 b[Weights::parts];
+#pragma unroll
+      for (int part = 0; part < Weights::parts; ++part) b[part] = operand(w, part);
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        std::uint32_t first[4], second[4];
+        rows.operand(half, w, 0, first);
+        rows.operand(half, w, 1, second);
+#pragma unroll
+        for (int part = 0; part < Weights::parts; ++part) {
+          lanes::mma<bfloat16>(c[half][0], first, b[part].x, b[part].y);
+          lanes::mma<bfloat16>(odd[half], second, b[part].z, b[part].w);
+        }
+      }
+    }
 #pragma unroll
     for (int half = 0; half < 2; ++half)
 #pragma unroll
-      for (int w = 0; w < Rows::words; ++w)
-#pragma unroll
-        for (int step = 0; step < 2; ++step) {
-          std::uint32_t a[4];
-          rows.operand(half, w, step, a);
-#pragma unroll
-          for (int part = 0; part < Weights::parts; ++part)
-            lanes::mma<bfloat16>(c[half][0], a, _b[w][step][0][part], _b[w][step][1][part]);
-        }
+      for (int k = 0; k < 4; ++k) c[half][0][k] += odd[half][k];
     lanes::take_own_row(c[0], c[1], score);
   }
 
  private:
+  __device__ __forceinline__ uint4 operand(int w, int part) const {
+    return {_b[w][0][0][part], _b[w][0][1][part], _b[w][1][0][part], _b[w][1][1][part]};
+  }
   __device__ __forceinline__ static void take(const ClusterChunk& at, const float* query, int feature,
                                               float (&folded)[4], float& sum) {
     const float4 q = *reinterpret_cast<const float4*>(query + feature);

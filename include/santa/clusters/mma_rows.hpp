@@ -76,8 +76,8 @@ struct MmaRows {
     lanes::take_own_row(c[0], c[1], score);
   }
 
-  /// Adds weights[head][i] * value row i to the sums of a warp, [steps][lane].
-  __device__ __forceinline__ void add(const float* weights, float4* to) const {
+  /// sums += weights[head][i] * value row i.
+  __device__ __forceinline__ void add(const float* weights, float (&sums)[steps][4]) const {
     std::uint32_t b[2][Weights::parts];
     Weights::load(weights, 0, b);
 #pragma unroll
@@ -86,13 +86,11 @@ struct MmaRows {
         const auto word = [&](int i) {
           return w == 0 ? value[s][i].x : w == 1 ? value[s][i].y : w == 2 ? value[s][i].z : value[s][i].w;
         };
-        float sum[4] = {};
         const std::uint32_t a[4] = {__byte_perm(word(0), word(1), 0x5410), __byte_perm(word(0), word(1), 0x7632),
                                     __byte_perm(word(2), word(3), 0x5410), __byte_perm(word(2), word(3), 0x7632)};
 #pragma unroll
-        for (int part = 0; part < Weights::parts; ++part) lanes::mma<bfloat16>(sum, a, b[0][part], b[1][part]);
-        float4& kept = to[(4 * s + w) * 32 + lanes::warp_lane()];
-        kept = {kept.x + sum[0], kept.y + sum[1], kept.z + sum[2], kept.w + sum[3]};
+        for (int part = 0; part < Weights::parts; ++part)
+          lanes::mma<bfloat16>(sums[4 * s + w], a, b[0][part], b[1][part]);
       };
 #pragma unroll
       for (int w = 0; w < 4; ++w) pairs(w);

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <santa/clusters/arguments.hpp>
-#include <santa/clusters/mma_rows.hpp>
+#include <santa/clusters/mma_codes.hpp>
 #include <santa/core/build.hpp>
 
 #include <Kokkos_Core.hpp>
@@ -14,41 +14,50 @@
 
 namespace santa::detail::inline SANTA_BUILD {
 
-/// Where a warp's arrays lie, in floats: the team's queries, as they are and as operands, then of each warp the others.
+/// A cluster of a tile that was drawn.
+struct alignas(16) DrawnCluster {
+  std::int32_t slot;  // of its first key, less the keys of the clusters that were drawn before it
+  float inverse;      // 1 / pi
+  float log_pi;       // log2
+  std::int32_t none;
+};
+
+/// Where a warp's arrays lie, in floats.
 template <int Heads, int Dim>
 struct MmaScratch {
-  using Rows = MmaRows<Heads, Dim>;
   static constexpr int width = Dim;
-  static constexpr int queue_capacity = 64;  // drawn rows that wait
   static constexpr int sum_floats = Dim * 8;
-  static constexpr int team_floats = Heads * Dim + Rows::query_floats;
-  static constexpr int group_floats = 2 * sum_floats + Heads * (64 + MmaWeights<Heads>::stride) + 4 * 32 +
-                                      2 * queue_capacity + Heads * (cluster_head_floats + 2) + cluster_count_floats;
-  static_assert(team_floats % 32 == 0 && group_floats % 8 == 0);
+  static constexpr int folded_pieces = Dim / 32 * MmaWeights<Heads>::parts;
+  static constexpr int folded_floats = folded_pieces * 32 * 4;
+  static constexpr int group_floats = folded_floats + sum_floats + 4 * 32 + 2 * Heads * 32 +
+                                      Heads * MmaWeights<Heads>::stride + 4 * 32 + Heads * (cluster_head_floats + 2) +
+                                      cluster_count_floats;
+  static_assert(group_floats % 8 == 0);
   static constexpr std::size_t floats(int groups) {
-    return static_cast<std::size_t>(team_floats) + static_cast<std::size_t>(groups) * std::size_t{group_floats};
+    return static_cast<std::size_t>(groups) * std::size_t{group_floats};
   }
 
-  float* team;
+  float* all;
   float* own;
 
-  KOKKOS_FUNCTION MmaScratch(float* all, int group) : team(all), own(all + team_floats + group * group_floats) {}
-  [[nodiscard]] KOKKOS_FUNCTION MmaScratch of(int group) const { return {team, group}; }
+  KOKKOS_FUNCTION MmaScratch(float* of_team, int group)
+      : all(of_team), own(of_team + group * group_floats + folded_floats) {}
+  [[nodiscard]] KOKKOS_FUNCTION MmaScratch of(int group) const { return {all, group}; }
 
-  /// The query of a head, [Dim], times the scale in log2 units; all of them as operands.
-  [[nodiscard]] KOKKOS_FUNCTION float* query(int head) const { return team + head * Dim; }
-  [[nodiscard]] KOKKOS_FUNCTION float* operands() const { return team + Heads * Dim; }
-  /// Sums of a warp as products leave them, [Dim / 16][lane]: 0, what means and codes add; 1, drawn rows.
-  [[nodiscard]] KOKKOS_FUNCTION float4* sums(int which) const {
-    return reinterpret_cast<float4*>(own + which * sum_floats);
+  /// Queries in the coordinates of a chunk's codes, as operands: [folded_pieces][lane].
+  [[nodiscard]] KOKKOS_FUNCTION uint4* folded() const { return reinterpret_cast<uint4*>(own - folded_floats); }
+  /// Sums of a warp as products leave them, [Dim / 16][lane]; in their place at last N of a head, [Dim].
+  [[nodiscard]] KOKKOS_FUNCTION float4* sums() const { return reinterpret_cast<float4*>(own); }
+  [[nodiscard]] KOKKOS_FUNCTION float* kept(int /*which*/, int head) const { return own + head * Dim; }
+  /// [32]: the clusters that are drawn, in their order. Of them, [32][Heads]: log2 scores, and the weights that their
+  /// means have beside their own.
+  [[nodiscard]] KOKKOS_FUNCTION DrawnCluster* drawn() const {
+    return reinterpret_cast<DrawnCluster*>(own + sum_floats);
   }
-  /// In their place at last, [Dim] of a head: 0, N; 1, the rows' part of it.
-  [[nodiscard]] KOKKOS_FUNCTION float* kept(int which, int head) const { return own + which * sum_floats + head * Dim; }
-  /// [32] of a head: log2 scores of a tile's means; the weight that each mean has beside its own; and weights of rows,
-  /// as MmaWeights reads them, [Heads][stride].
-  [[nodiscard]] KOKKOS_FUNCTION float* score(int head) const { return own + 2 * sum_floats + 32 * head; }
-  [[nodiscard]] KOKKOS_FUNCTION float* mean_weight(int head) const { return score(Heads + head); }
-  [[nodiscard]] KOKKOS_FUNCTION float* weights() const { return score(2 * Heads); }
+  [[nodiscard]] KOKKOS_FUNCTION float* scores(int drawn) const { return own + sum_floats + 4 * 32 + Heads * drawn; }
+  [[nodiscard]] KOKKOS_FUNCTION float* mean_weights(int drawn) const { return scores(32 + drawn); }
+  /// Weights of rows, as MmaWeights reads them, [Heads][stride].
+  [[nodiscard]] KOKKOS_FUNCTION float* weights() const { return scores(64); }
   /// [32]: see TileDraws.
   [[nodiscard]] KOKKOS_FUNCTION float* inverse() const { return weights() + Heads * MmaWeights<Heads>::stride; }
   [[nodiscard]] KOKKOS_FUNCTION float* doubt() const { return inverse() + 32; }
@@ -56,21 +65,16 @@ struct MmaScratch {
   [[nodiscard]] KOKKOS_FUNCTION std::uint32_t* prefix() const {
     return reinterpret_cast<std::uint32_t*>(inverse() + 96);
   }
-  /// [queue_capacity]: drawn rows that wait, and 1 / (pi rho) of them.
-  [[nodiscard]] KOKKOS_FUNCTION std::uint32_t* queue() const {
-    return reinterpret_cast<std::uint32_t*>(inverse() + 128);
-  }
-  [[nodiscard]] KOKKOS_FUNCTION float* queue_inverse() const { return inverse() + 128 + queue_capacity; }
-  /// Thresholds of a head: see ClusterThresholds.
-  [[nodiscard]] KOKKOS_FUNCTION float& log_tau(int head) const { return (queue_inverse() + queue_capacity)[head]; }
-  [[nodiscard]] KOKKOS_FUNCTION float& log_delta(int head) const { return (&log_tau(0))[Heads + head]; }
   /// A group's results.
   [[nodiscard]] KOKKOS_FUNCTION ClusterHead& result(int head) const {
-    return reinterpret_cast<ClusterHead*>(&log_tau(0) + 2 * Heads)[head];
+    return reinterpret_cast<ClusterHead*>(inverse() + 128)[head];
   }
   [[nodiscard]] KOKKOS_FUNCTION ClusterCounts& counts() const {
     return *reinterpret_cast<ClusterCounts*>(&result(Heads));
   }
+  /// Thresholds of a head: see ClusterThresholds.
+  [[nodiscard]] KOKKOS_FUNCTION float& log_tau(int head) const { return reinterpret_cast<float*>(&counts() + 1)[head]; }
+  [[nodiscard]] KOKKOS_FUNCTION float& log_delta(int head) const { return (&log_tau(0))[Heads + head]; }
 };
 
 }  // namespace santa::detail::inline SANTA_BUILD

@@ -2,9 +2,8 @@
 #pragma once
 
 #include <santa/clusters/clustered_cache.hpp>
-#include <santa/clusters/draw_kernel.hpp>
-#include <santa/clusters/merge_kernel.hpp>
 #include <santa/clusters/method.hpp>
+#include <santa/clusters/passes.hpp>
 #include <santa/clusters/state.hpp>
 #include <santa/core/check.hpp>
 #include <santa/core/element.hpp>
@@ -83,6 +82,9 @@ class ClusterPlan {
     if (!std::isfinite(options.scale)) detail::reject("scale", std::to_string(options.scale), "a finite number");
     set_shape(cache.clusters().arrays(), options);
     set_method(method);
+    with_extents<Build>([&]<class Extents>(Extents /*extents*/) {
+      if (detail::has_parts<Addresses, Extents> && Extents::dim == _shape.dim) set_parts();
+    });
     _workspace.template allocate<Build>(space, _arguments);
   }
 
@@ -103,13 +105,7 @@ class ClusterPlan {
     detail::ClusterArguments a = bind(query, cache, out, options);
     if (a.batch == 0) return;
     const Kokkos::Profiling::ScopedRegion region("santa::decode_clusters");
-    if (a.sighted) {
-      launch<Build>(space, a.of_sighting(), cache.addresses());
-    }
-    if (options.state.is_fresh())
-      for (a.rehearsal = 1; a.rehearsal <= rehearsals; ++a.rehearsal) launch<Build>(space, a, cache.addresses());
-    a.rehearsal = 0;
-    launch<Build>(space, a, cache.addresses());
+    launch<Build>(space, a, cache.addresses(), options.state.is_fresh() ? rehearsals : 0);
     options.state.note_step();
   }
 
@@ -154,7 +150,21 @@ class ClusterPlan {
     const std::int64_t teams = (a.clusters.chunks * ((a.clusters.clusters + 31) / 32) + 3) / 4;  // of 4 tiles
     a.chunk_units = static_cast<std::int32_t>(std::clamp<std::int64_t>(teams, 1, 128));
     a.row_units = static_cast<std::int32_t>(std::clamp<std::int64_t>((a.clusters.chunk + 255) / 256, 1, 8));
-    detail::product("batch * heads * units", {_shape.batch, _shape.heads, a.units()}, detail::most_counted,
+    check_units();
+  }
+  /// Means, codes and rows by kernels of their own.
+  void set_parts() {
+    detail::ClusterArguments& a = _arguments;
+    const auto units = [](std::int64_t count, std::int64_t each) {
+      return static_cast<std::int32_t>(std::clamp<std::int64_t>((count + each - 1) / each, 1, 128));
+    };
+    a.parts.used = true;
+    a.parts.mean_units = units(a.clusters.chunks, 4);  // a chunk a warp
+    a.gather_units = units(a.all_tiles(), 16);         // four tiles
+    check_units();
+  }
+  void check_units() const {
+    detail::product("batch * heads * units", {_shape.batch, _shape.heads, _arguments.units()}, detail::most_counted,
                     "less than 2^31");
   }
 
@@ -225,42 +235,23 @@ class ClusterPlan {
                     plan.value_codes ? "1, as the plan's" : "0, as the plan's");
   }
 
-  template <class Build>
-  void launch(const Space& space, const detail::ClusterArguments& a, const Addresses& addresses) const {
+  /// Calls f with the extents of the kernels that take the plan's shape.
+  template <class Build, class F>
+  void with_extents(const F& f) const {
     using Compiled = std::conditional_t<Kernels::any, lanes::BuildFor<Kernels, KernelSet<>>, Build>;
     lanes::Seam<Space>::template with_extents<typename Addresses::Element, Compiled>(
-        a.slice_heads, a.dim, true, [&]<class Extents>(Extents /*extents*/) {
+        _arguments.slice_heads, _arguments.dim, true, [&]<class Extents>(Extents extents) {
           if constexpr (Extents::heads <= most_heads || lanes::has_calls<Space>)
-            draw<Extents>(space, a, addresses);
+            f(extents);
           else
             detail::reject("heads / kv_heads of kernels", std::to_string(Extents::heads), "at most 8 for clusters");
         });
-    start("santa::merge_clusters", space, std::int64_t{a.batch} * a.kv_heads, detail::MergeClustersKernel<Space>{a});
   }
-  /// By tensor cores where there are some, for rows that they take and without error bars, which need every term by
-  /// itself.
-  template <class Extents>
-  static void draw(const Space& space, const detail::ClusterArguments& a, const Addresses& addresses) {
-    constexpr int heads = Extents::heads;
-    constexpr int dim = Extents::dim;
-    const auto with = [&]<class Chosen>(Chosen /*extents*/) {
-      start("santa::draw_clusters", space, a.slice_rows() * a.units(),
-            detail::DrawKernel<Space, Addresses, Chosen>{a, addresses});
-    };
-    if constexpr (Extents::tensor_cores && std::is_same_v<typename Addresses::Element, bfloat16> && dim % 64 == 0 &&
-                  (dim & (dim - 1)) == 0)
-      if (!a.with_error && a.dim == dim && a.storage < (std::int64_t{1} << 32) && addresses.aligned())
-        return with(detail::ClusterExtents<heads, dim, true>{});
-    with(detail::ClusterExtents<heads, dim>{});
-  }
-  template <class Kernel>
-  static void start(const char* label, const Space& space, std::int64_t units, const Kernel& kernel) {
-    static_assert(lanes::has_calls<Space> || sizeof(Kernel) <= 1024,
-                  "santa::ClusterPlan: kernels must stay small enough to be passed by value");
-    const auto policy =
-        lanes::Seam<Space>::template policy<typename Kernel::Extents>(space, units, kernel.scratch_floats());
-    Kokkos::parallel_for(
-        label, Kokkos::Experimental::require(policy, Kokkos::Experimental::WorkItemProperty::HintLightWeight), kernel);
+  template <class Build>
+  void launch(const Space& space, const detail::ClusterArguments& a, const Addresses& addresses,
+              std::int32_t searches) const {
+    with_extents<Build>(
+        [&]<class Extents>(Extents /*extents*/) { detail::run_clusters<Extents>(space, a, addresses, searches); });
   }
 
   Shape _shape;

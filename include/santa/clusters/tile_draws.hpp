@@ -105,9 +105,14 @@ struct TileDraws {
   /// Which rows of a block are drawn, by their log2 scores and their clusters' log2(pi).
   [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION Sweep<Group> draw_rows(int block, int here, const Float* score,
                                                                    const Float& log_pi) const {
+    return draw_rows_by(numbers.of_rows(tile, first_key + at.first_slot()[first], block), here, score, log_pi);
+  }
+  /// The same by a phase that is known.
+  [[nodiscard]] KOKKOS_FORCEINLINE_FUNCTION Sweep<Group> draw_rows_by(std::uint32_t phase, int here, const Float* score,
+                                                                      const Float& log_pi) const {
     const Float ratio = largest_ratio(score, [&](int head) { return scratch.log_delta(head); }) - log_pi;
     const Inclusion<Group> inclusion(lanes::select(group.lanes_between(0, here), ratio, Float(-lanes::infinity)));
-    const Sweep<Group> sweep(group, inclusion, numbers.of_rows(tile, first_key + at.first_slot()[first], block));
+    const Sweep<Group> sweep(group, inclusion, phase);
     counts.certain_rows += static_cast<float>(Kokkos::popcount(sweep.certain));
     counts.uncertain_rows += static_cast<float>(sweep.uncertain) * (1.F / probability_unit);
     if (a.rehearsal == 0) counts.rows += static_cast<float>(Kokkos::popcount(sweep.rows));

@@ -29,6 +29,8 @@ __device__ __forceinline__ void add_lower_threads(Integer (&values)[N]) {
 struct PlainOrder {
   __device__ static int lane(int thread) { return thread; }
   __device__ static int thread(int lane) { return lane; }
+  /// Threads whose lanes are lower.
+  __device__ static std::uint32_t lower() { return (1U << warp_lane()) - 1U; }
 
   /// Inclusive sums over lanes.
   template <class Integer, int N>
@@ -42,6 +44,11 @@ struct PlainOrder {
 struct ProductOrder {
   __device__ static int lane(int thread) { return thread % 4 * 8 + thread / 4; }
   __device__ static int thread(int lane) { return lane % 8 * 4 + lane / 8; }
+  __device__ static std::uint32_t lower() {
+    constexpr std::uint32_t eighth = 0x11111111U;  // of lanes: every fourth thread
+    const int t = warp_lane() % 4;
+    return eighth * ((1U << t) - 1U) | ((eighth << t) & ((1U << warp_lane()) - 1U));
+  }
 
   template <class Integer, int N>
   __device__ static void scan(Integer (&values)[N]) {
@@ -113,6 +120,17 @@ struct WarpLanes {
   __device__ static std::uint32_t ballot(bool mask) { return __ballot_sync(everyone, mask); }
   __device__ static bool lanes_of(std::uint32_t bits) { return ((bits >> threadIdx.x) & 1U) != 0; }
   __device__ static bool holds(std::uint32_t bits, int lane) { return ((bits >> Order::thread(lane)) & 1U) != 0; }
+  /// How many of a set are lower lanes; and the bits that any lane has.
+  __device__ static int rank_in(std::uint32_t bits) { return __popc(bits & Order::lower()); }
+  __device__ static std::uint32_t any_bits(std::uint32_t bits) {
+#if __CUDA_ARCH__ >= 800
+    return __reduce_or_sync(everyone, bits);
+#else
+#pragma unroll
+    for (int width = size / 2; width > 0; width /= 2) bits |= __shfl_xor_sync(everyone, bits, width);
+    return bits;
+#endif
+  }
   __device__ static bool any(bool mask) { return __any_sync(everyone, mask) != 0; }
 
   template <class Integer>
