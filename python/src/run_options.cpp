@@ -28,6 +28,10 @@ bool is_number(nb::handle object) { return nb::isinstance<nb::int_>(object) || n
 WholeNumber whole_number(nb::handle number, const char* name) {
   if (!is_number(number)) reject(name, text_of(number), "a whole number");
   const nb::object index = nb::steal(PyNumber_Index(number.ptr()));
+  if (!index.is_valid()) {  // arrays have __index__, which raises unless they are one whole number
+    PyErr_Clear();
+    reject(name, text_of(number), "a whole number");
+  }
   std::uint64_t bits = 0;
   if (nb::try_cast(index, bits)) return bits;
   std::int64_t negative = 0;

@@ -21,7 +21,7 @@ def test_ancestors_follow_weights(rule, dtype, batch):
     evidence, size = np.zeros(vectors), np.zeros(vectors)
     ancestors = santa.resample(rule(samples=samples), log_weights, seed=3, log_evidence=evidence,
                                effective_sample_size=size)  # fmt: skip
-    assert ancestors.dtype == np.int64 and ancestors.shape == (samples,) if batch is None else (batch, samples)
+    assert ancestors.dtype == np.int64 and ancestors.shape == ((samples,) if batch is None else (batch, samples))
     for own, drawn, e, s in zip(log_weights.reshape(vectors, rows).astype(float), ancestors.reshape(vectors, samples),
                                 evidence, size):  # fmt: skip
         weights = np.exp(own - own.max())
@@ -146,6 +146,32 @@ def test_rows_refuse(call, sentence):
     with pytest.raises(ValueError) as raised:
         call()
     assert str(raised.value) == "santa: " + sentence
+
+
+class WithoutIndex:
+    def __index__(self):
+        raise RuntimeError("no index")
+
+    def __repr__(self):
+        return "WithoutIndex"
+
+
+@pytest.mark.parametrize(("given", "text"), [
+    (np.array([1, 2]), "[1 2]"), (np.zeros(0, int), "[]"), (np.array([1]), "[1]"), (WithoutIndex(), "WithoutIndex"),
+])  # fmt: skip
+@pytest.mark.parametrize(("call", "name"), [
+    (lambda **chance: santa.resample(santa.Systematic(8), np.zeros(3), **chance), "stream"),
+    (lambda **chance: santa.draw_distinct(2, np.zeros(3), **chance), "stream"),
+    (lambda **chance: santa.TokenSampler(1, 8, 8).run(np.zeros((1, 8), np.float32), np.zeros((8, 8), np.float32),
+                                                      **chance), "stream"),
+    (lambda **chance: santa.thin_rows(2, np.zeros(4), np.zeros((4, 2)), **chance), "seed"),
+    (lambda **chance: santa.thin_rows(2, np.zeros(4), np.zeros((4, 2)), **chance), "step"),
+    (lambda **chance: santa.thin_rows(2, np.zeros(4), np.zeros((4, 2)), **chance), "stream"),
+])  # fmt: skip
+def test_one_number_is_no_array(call, name, given, text):
+    with pytest.raises(ValueError) as raised:
+        call(**{name: given})
+    assert str(raised.value) == f"santa: {name} is {text}; accepted: a whole number"
 
 
 def discrepancy(rows, part, kept, weights, bandwidth):
