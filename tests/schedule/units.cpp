@@ -202,6 +202,22 @@ TEST_CASE("a_long_request_has_twice_as_many_keys_a_split") {
   CHECK(cut.most(9000) == 9);
 }
 
+TEST_CASE("units_are_long_where_there_are_many_of_them") {
+  const auto steps = [](std::int64_t teams, std::int64_t rows, std::int64_t batch) {
+    return lanes::shares_of(teams, rows, batch).least.steps;
+  };
+  CHECK(steps(396, 8, 1) == 1);
+  CHECK(steps(396, 8, 3) == 3);
+  CHECK(steps(396, 8, 16) == 4);  // cut into few, 16 short requests would leave teams without work
+  CHECK(steps(396, 8, 64) == 4);
+  CHECK(steps(396, 8, 256) == 10);
+  CHECK(steps(396, 8, 4096) == 12);
+  CHECK(steps(8, 8, 2) == 4);
+  CHECK(steps(0, 0, 0) == 1);
+  CHECK(lanes::shares_of(396, 8, 256).parts == 49);
+  CHECK(lanes::shares_of(3, 8, 256).parts == 1);
+}
+
 TEST_CASE("requests_of_a_plan_of_one_are_cut_as_among_others") {
   for (const detail::Cut& cut : some_cuts()) {
     if (cut.keys_per_split > 0) continue;

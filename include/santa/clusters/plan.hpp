@@ -146,7 +146,7 @@ class ClusterPlan {
         static_cast<std::int32_t>(2 * _shape.dim * static_cast<std::int64_t>(sizeof(typename Addresses::Element)));
     const float scale = options.scale != 0.F ? options.scale : 1.F / std::sqrt(static_cast<float>(_shape.dim));
     a.score_factor = scale * lanes::log2_of_e;
-    // By the storage alone, so that a request's output depends on none of its batch mates.
+    // By the plan's shape alone, so that a request's output depends on none of its batch mates.
     const std::int64_t teams = (a.clusters.chunks * ((a.clusters.clusters + 31) / 32) + 3) / 4;  // of 4 tiles
     a.chunk_units = static_cast<std::int32_t>(std::clamp<std::int64_t>(teams, 1, 128));
     a.row_units = static_cast<std::int32_t>(std::clamp<std::int64_t>((a.clusters.chunk + 255) / 256, 1, 8));
@@ -159,6 +159,9 @@ class ClusterPlan {
       return static_cast<std::int32_t>(std::clamp<std::int64_t>((count + each - 1) / each, 1, 128));
     };
     a.parts.used = true;
+    // Of a large batch fewer teams, each of more tiles, as many as run at once: fewer states to merge.
+    constexpr std::int64_t at_once = 512;
+    a.chunk_units = units(a.chunk_units, std::max<std::int64_t>(a.slice_rows() * a.chunk_units / at_once, 1));
     a.parts.mean_units = units(a.clusters.chunks, 4);  // a chunk a warp
     a.gather_units = units(a.all_tiles(), 16);         // four tiles
     check_units();

@@ -4,6 +4,7 @@
 #include <santa/core/least_keys.hpp>
 #include <santa/core/shape.hpp>
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 
@@ -44,12 +45,16 @@ struct Shares {
 };
 
 /// Shares of a device that holds so many teams at once: a long request by itself takes them all, and a full batch of
-/// short ones has units long enough to pay for their beginning and their state.
+/// short ones has units long enough to pay for their beginning and their state; longer still where requests in one
+/// piece are more than twice as many as teams.
 inline Shares shares_of(std::int64_t teams, std::int64_t rows_of_request, std::int64_t batch) {
-  constexpr std::int64_t long_units = 4;
-  const std::int64_t parts = teams / (rows_of_request > 0 ? rows_of_request : 1);
-  const std::int64_t steps = batch < 1 ? 1 : batch < long_units ? batch : long_units;
-  return {static_cast<std::int32_t>(parts > 1 ? parts : 1), {static_cast<std::uint16_t>(steps)}};
+  constexpr std::int64_t long_units = 4, longest_units = 12;
+  const std::int64_t rows = rows_of_request > 0 ? rows_of_request : 1;
+  const std::int64_t at_once = teams > 0 ? teams : 1;
+  const std::int64_t few = std::clamp<std::int64_t>(batch, 1, long_units);
+  const std::int64_t steps = std::clamp<std::int64_t>(2 * batch * rows / at_once, few, longest_units);
+  const std::int64_t parts = std::max<std::int64_t>(at_once / rows, 1);
+  return {static_cast<std::int32_t>(parts), {static_cast<std::uint16_t>(steps)}};
 }
 
 }  // namespace santa::lanes
