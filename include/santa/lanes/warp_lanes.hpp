@@ -88,6 +88,8 @@ struct WarpLanes {
 #if __CUDA_ARCH__ >= 800
     if constexpr (std::is_same_v<T, std::uint32_t> || std::is_same_v<T, std::int32_t>)
       return __reduce_add_sync(everyone, value);
+    else if constexpr (std::is_same_v<T, std::uint64_t>)
+      return sum_of_bits<0>(value) + sum_of_bits<1>(value) + sum_of_bits<2>(value);
     else
 #endif
       return butterfly(value);
@@ -116,6 +118,16 @@ struct WarpLanes {
     return value;
 #endif
   }
+
+#if __CUDA_ARCH__ >= 800
+  /// What 26 bits of each number add up to: with 32 numbers that fits in 32 bits, which one instruction adds up.
+  template <int part>
+  __device__ static std::uint64_t sum_of_bits(std::uint64_t value) {
+    constexpr std::uint32_t bits = (1U << 26) - 1U;
+    const auto own = static_cast<std::uint32_t>(value >> (26 * part)) & bits;
+    return std::uint64_t{__reduce_add_sync(everyone, own)} << (26 * part);
+  }
+#endif
 
   __device__ static std::uint32_t ballot(bool mask) { return __ballot_sync(everyone, mask); }
   __device__ static bool lanes_of(std::uint32_t bits) { return ((bits >> threadIdx.x) & 1U) != 0; }
