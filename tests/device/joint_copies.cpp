@@ -76,6 +76,15 @@ TEST_CASE("kernels_with_and_without_bars_read_the_same_rows_by_int4_copies") {
   }
 }
 
+TEST_CASE("and_of_more_heads_than_kernels_of_4_take") {
+  // A lane's last two heads need not be there.
+  for (const std::int64_t group : {5, 7, 8}) {
+    const Shape shape{.batch = 6, .heads = 2 * group, .kv_heads = 2, .length = 640, .dim = 128};
+    check_rescored<int4x2>(shape);
+    check_rescored<std::int8_t>(shape);
+  }
+}
+
 TEST_CASE("kernels_with_and_without_bars_read_the_same_rows_by_int8_copies") {
   for (const std::int64_t tokens : {1, 4})
     check_rescored<std::int8_t>({.batch = 6, .heads = 8, .kv_heads = 2, .length = 640, .dim = 112, .tokens = tokens});
@@ -106,6 +115,8 @@ TEST_CASE("kernels_with_and_without_bars_read_the_same_rows_of_byte_caches") {
   // Rows that end in the middle of a piece.
   check_bytes<ScaleKind::token, ScaleKind::token, std::int8_t, std::int8_t>(
       {.batch = 4, .heads = 6, .kv_heads = 2, .length = 2048, .dim = 80});
+  check_bytes<ScaleKind::head, ScaleKind::head, e4m3, e4m3>(
+      {.batch = 4, .heads = 14, .kv_heads = 2, .length = 2048, .dim = 128});
 }
 
 TEST_CASE("references_of_rows_that_are_scored_again_rise_by_their_own_scores") {

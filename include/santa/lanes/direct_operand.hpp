@@ -19,10 +19,10 @@ namespace santa::lanes::inline SANTA_BUILD {
 template <class T>
 concept DirectElement =
     CacheByte<T> || std::is_same_v<T, std::int8_t> || std::is_same_v<T, float8> || std::is_same_v<T, int4x2>;
-/// Where that is done: kernels for up to 4 heads of 128 features. More heads, and smaller and larger rows, are not
+/// Where that is done: kernels for up to 8 heads of 128 features. Those of 16 spill; smaller and larger rows are not
 /// measured.
 template <class T, int heads, int key_dim, int value_dim>
-inline constexpr bool goes_direct = DirectElement<T>&& heads <= 4 && key_dim == 128 && value_dim == 128;
+inline constexpr bool goes_direct = DirectElement<T>&& heads <= 8 && key_dim == 128 && value_dim == 128;
 
 /// How rows of `Dim` elements that RowWords32 has loaded become the product's first operand: the members of MmaOperand,
 /// for rows of one byte that are multiplied as halves; or those of MmaIntOperand, for integer codes.
