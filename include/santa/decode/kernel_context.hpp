@@ -66,6 +66,11 @@ struct KernelContext {
     return KernelContext<Space, Arguments, lanes::Joint<Extents>, KernelStages>{arguments, stages};
   }
 
+  /// And for one that scores a few keys of each kv head.
+  [[nodiscard]] auto wide() const {
+    return KernelContext<Space, Arguments, lanes::Wide<Extents>, KernelStages>{arguments, stages};
+  }
+
   /// And for one that keeps what the latter draws by.
   [[nodiscard]] auto scoring() const {
     return KernelContext<Space, Arguments, lanes::Scoring<Extents>, KernelStages>{arguments, stages};
@@ -74,11 +79,6 @@ struct KernelContext {
   template <class Member>
   [[nodiscard]] KOKKOS_FUNCTION float* scratch(const Group& group, const Member& member) const {
     return group.template scratch<float>(member, scratch_floats(arguments.slice_heads, arguments.dim));
-  }
-
-  /// Room in which the groups of a team exchange a few numbers for each head while nothing is drawn: the queues'.
-  [[nodiscard]] KOKKOS_FUNCTION std::uint64_t* exchange(float* scratch) const {
-    return reinterpret_cast<std::uint64_t*>(scratch + shared_floats() + own_floats());
   }
 
   /// The stage of a unit; uses the team's scratch and the front of the group's.

@@ -109,7 +109,7 @@ struct Recipe<MassUnitOf<draws>> {
   static void run(const Space& space, Context context, bool first_step) {
     Arguments& a = context.arguments;
     prepare(a, first_step);
-    if (first_step || a.steered) score_subset(space, context);
+    if (first_step || a.steered) score_subset(space, context, first_step);
     if (first_step) {
       launch("santa::delta", space, a.slice_rows(),
              DeltaKernel<KeylessOf<Context>, draws, Context::Group::max_heads>(keyless(context)));
@@ -121,9 +121,10 @@ struct Recipe<MassUnitOf<draws>> {
 
  private:
   template <class Space, class Context>
-  static void score_subset(const Space& space, const Context& context) {
+  static void score_subset(const Space& space, const Context& context, bool first_step) {
     if constexpr (draws_jointly && scores_jointly<Context>()) {
-      score_subset(space, context.joint());  // more groups a team
+      if (first_step) return score_subset(space, context.joint(), first_step);  // more groups a team
+      score_subset(space, context.wide(), first_step);                          // a panel alone: one such team each
     } else {
       const SubsetKernel<Context, draws> subset(context);
       launch("santa::subset", space, subset.units(), subset);

@@ -108,6 +108,15 @@ struct Scoring : Joint<Extents> {
   static constexpr bool scoring = true;
 };
 
+/// The same for kernels that score a panel of each kv head: one wide team on a multiprocessor, whose groups ask for all
+/// keys at once. Nothing is queued.
+template <class Extents>
+struct Wide : Joint<Extents> {
+  static constexpr bool lean = true;
+  static constexpr int groups = Extents::dim > 128 ? 4 : 8;
+  static constexpr int teams = 1;
+};
+
 /// The same in plain loops.
 template <class Extents>
 struct Plain : Extents {

@@ -11,6 +11,7 @@
 
 #include <Kokkos_Core.hpp>
 
+#include <cstddef>
 #include <cstdint>
 
 namespace santa::detail::inline SANTA_BUILD {
@@ -56,13 +57,20 @@ struct SubsetKernel : Context {
 
   [[nodiscard]] std::int64_t units() const { return this->arguments.slice_rows() * all; }
 
+  /// What units score in and, afterwards, exchange a number of each head and group in.
+  [[nodiscard]] KOKKOS_FUNCTION std::size_t scratch_floats(int heads, int dim) const {
+    constexpr std::size_t exchange = 2 * Group::groups_per_team * (Group::max_heads > 2 ? Group::max_heads : 2);
+    const std::size_t scoring = Context::scratch_floats(heads, dim);
+    return exchange > scoring ? exchange : scoring;
+  }
+
   template <class Member>
   KOKKOS_FUNCTION void operator()(const Member& member) const {
     const MassUnitArguments& a = this->arguments;
     const Unit unit = whole_unit_of(a, member.league_rank() / all);
     const auto part = static_cast<std::int32_t>(member.league_rank() % all);
     const Group group(member);
-    float* scratch = this->scratch(group, member);
+    float* scratch = group.template scratch<float>(member, scratch_floats(a.slice_heads, a.dim));
     if (part == parts)
       steer(group, unit, scratch);
     else if (!delta_is_settled(a, unit))
@@ -81,7 +89,8 @@ struct SubsetKernel : Context {
       Scores scores(group, unit);
       stage.take_queries([&] { scores.ask(stage); });
       scores.score(stage);
-      scores.solve(a, unit, panel, log_spread, this->exchange(scratch));
+      group.team_barrier();  // from here on, groups exchange numbers in scratch
+      scores.solve(a, unit, panel, log_spread, reinterpret_cast<std::uint64_t*>(scratch));
     }
     note_panel(group, a, unit, all_rows, panel, log_spread);
   }
