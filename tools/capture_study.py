@@ -23,6 +23,7 @@ import argparse
 import random
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,6 +32,7 @@ import make_text
 from make_text import Passage
 
 CONTEXTS = (1024, 2048, 4096, 8192)
+TEXTS = ("prose", "code", "list")
 LAST_POSITIONS = 8
 
 PROSE = (
@@ -123,17 +125,30 @@ def make_texts(root: Path) -> dict[str, Text]:
 
 
 def capture_command(
-    model: Path, text: Path, note: str, ending: str, context: int, output: Path
+    model: Path,
+    text: Path,
+    note: str,
+    ending: str,
+    context: int,
+    output: Path,
+    positions: int = LAST_POSITIONS,
 ) -> list[str]:
     script = Path(__file__).resolve().parent / "capture_kv.py"
     command = [sys.executable, str(script), str(model), str(text)]
-    command += ["--length", str(context), "--positions", str(LAST_POSITIONS)]
+    command += ["--length", str(context), "--positions", str(positions)]
     command += ["--output", str(output), "--text-note", f"{text.stem}: {note}"]
     return command + (["--ending", ending] if ending else [])
 
 
-def make_captures(model: Path, root: Path, output: Path, contexts: list[int]) -> None:
-    texts = make_texts(root)
+def make_captures(
+    model: Path,
+    root: Path,
+    output: Path,
+    contexts: list[int],
+    names: Sequence[str] = TEXTS,
+    positions: int = LAST_POSITIONS,
+) -> None:
+    texts = {name: text for name, text in make_texts(root).items() if name in names}
     entries = make_entries()
     output.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
@@ -148,7 +163,9 @@ def make_captures(model: Path, root: Path, output: Path, contexts: list[int]) ->
             # Under another name first: what is there is whole.
             part = target.with_suffix(".part")
             subprocess.run(
-                capture_command(model, path, text.note, ending, context, part),
+                capture_command(
+                    model, path, text.note, ending, context, part, positions
+                ),
                 check=True,
             )
             part.rename(target)
@@ -171,10 +188,30 @@ def main() -> int:
         metavar="N",
         help="a context; repeatable (default: 1024, 2048, 4096 and 8192)",
     )
+    parser.add_argument(
+        "--text",
+        dest="texts",
+        action="append",
+        choices=TEXTS,
+        help="a text; repeatable (default: all three)",
+    )
+    parser.add_argument(
+        "--positions",
+        type=int,
+        default=LAST_POSITIONS,
+        metavar="N",
+        help="queries of a capture: those of the last N positions (default: %(default)s)",
+    )
     arguments = parser.parse_args()
-    contexts = arguments.contexts or list(CONTEXTS)
     try:
-        make_captures(arguments.model, arguments.packages, arguments.output, contexts)
+        make_captures(
+            arguments.model,
+            arguments.packages,
+            arguments.output,
+            arguments.contexts or list(CONTEXTS),
+            arguments.texts or TEXTS,
+            arguments.positions,
+        )
     except (make_text.TextError, OSError) as error:
         print(f"{parser.prog}: error: {error}", file=sys.stderr)
         return 2

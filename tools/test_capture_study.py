@@ -75,7 +75,16 @@ class CaptureTest(unittest.TestCase):
             self.assertIn("--length 128", command)
             self.assertIn("--text-note list: a note", command)
             self.assertIn("--ending \n\nQuestion:", command)
+            self.assertIn("--positions 8", command)
             self.assertFalse(list(output.glob("*.part")))
+
+            capture_study.make_captures(Path("m"), Path("p"), output, [256], ["code"])
+            self.assertEqual(runs.call_count, 2)  # no such text here
+            capture_study.make_captures(
+                Path("m"), Path("p"), output, [256], ["list"], positions=16
+            )
+            command = (output / "list_256.safetensors").read_text(encoding="utf-8")
+            self.assertIn("--positions 16", command)
 
     def test_absent_packages_are_named(self) -> None:
         with self.assertRaisesRegex(make_text.TextError, "cannot read absent"):

@@ -28,7 +28,7 @@ Shape shape_of(const Settings& s, std::int64_t slots, std::int64_t length, std::
 }
 
 Rows rows_of(std::int64_t count) {
-  const auto numbers = [&](const char* label) { return Numbers(label, size(count)); };
+  const auto numbers = [&](const std::string& label) { return Numbers(label, size(count)); };
   return {numbers("santa::tokens"), numbers("santa::slots"), numbers("santa::positions"), count,
           numbers("santa::places")};
 }
