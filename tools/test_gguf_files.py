@@ -725,7 +725,6 @@ class CorpusTest(Folder):
             )
 
 
-@unittest.skipUnless(SCRIPTS_RUN, "needs the packages numpy and tokenizers")
 class ScaleTest(unittest.TestCase):
     def test_models_of_another_scale_of_scores_are_refused(self) -> None:
         read = gguf_model.read_hyperparameters
@@ -743,6 +742,7 @@ class ScaleTest(unittest.TestCase):
             read(TinyGguf("gemma3", layers=62).opened())
 
 
+@unittest.skipUnless(SCRIPTS_RUN, "needs the packages numpy and tokenizers")
 class ScriptTest(Folder):
     def setUp(self) -> None:
         super().setUp()
