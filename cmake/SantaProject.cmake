@@ -84,5 +84,6 @@ function(santa_add_run test)
   if(SANTA_TEST_THREADS)
     list(APPEND environment OMP_NUM_THREADS=${SANTA_TEST_THREADS})
   endif()
-  set_tests_properties(${test} PROPERTIES LABELS run TIMEOUT 2700 ENVIRONMENT "${environment}")
+  # Of two jobs of ctest, both: its threads are for all cores.
+  set_tests_properties(${test} PROPERTIES LABELS run TIMEOUT 2700 PROCESSORS 2 ENVIRONMENT "${environment}")
 endfunction()
