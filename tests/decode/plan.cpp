@@ -126,6 +126,20 @@ SANTA_SPACE_TEST_CASE("plans_describe_their_splits_workspace_and_reads") {
   CHECK(has(text(ProportionalTileBudget{.samples = 33}, 0), "santa::ProportionalTileBudget"));
 }
 
+SANTA_SPACE_TEST_CASE("plans_describe_the_splits_of_what_a_window_shows") {
+  if (!lanes::is_host_space<Space>) return;  // whose splits follow from the keys alone
+  const auto text = [](std::int64_t length, std::int64_t window) {
+    const Shape shape{.heads = 4, .kv_heads = 2, .length = length, .dim = 64};
+    return DecodePlan(Space{}, Exact{}, shape, cache_of<Cache<Space>>, {}, Window{window}).describe();
+  };
+  const auto has = [](const std::string& all, const std::string& part) { return all.find(part) != std::string::npos; };
+  CHECK(has(text(8192, every_key), " 32 splits of 256 keys"));
+  CHECK(has(text(40000, every_key), " 79 splits of 512 keys"));
+  CHECK(has(text(8192, 1000), " 4 splits of 256 keys"));
+  CHECK(has(text(40000, 1000), " 5 splits of 256 keys"));
+  CHECK(has(text(0, 1000), " 0 splits of 256 keys"));
+}
+
 SANTA_SPACE_TEST_CASE("one_plan_serves_smaller_batches_and_storages") {
   const Shape most{.batch = 4, .heads = 4, .kv_heads = 2, .length = 1500, .dim = 64};
   using Memory = typename Space::memory_space;

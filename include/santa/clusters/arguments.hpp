@@ -81,6 +81,11 @@ struct alignas(8) DrawnOfTile {
   std::uint32_t begin, count;
 };
 
+/// Teams of a slice at most: those that share out its clusters, its drawn rows and its rows of no cluster. As many
+/// states as the kernel that merges has scratch for.
+inline constexpr std::int32_t most_chunk_units = 128, most_gather_units = 64, most_row_units = 8;
+inline constexpr std::int32_t most_cluster_units = most_chunk_units + most_gather_units + most_row_units;
+
 /// What kernels of a step hand to each other where means, codes and rows each have one of their own: on tensor cores.
 struct ClusterParts {
   bool used = false;

@@ -17,6 +17,9 @@
 
 namespace santa::detail::inline SANTA_BUILD {
 
+/// Scratch of a group that merges: a factor for each unit, sums of rows and of E.
+KOKKOS_INLINE_FUNCTION constexpr int merging_floats(int units, int width) { return (units + 31) / 32 * 32 + 2 * width; }
+
 /// Merges the states of the units of each slice, one team a (request, kv head): each head by as many of its groups as
 /// there are for each, which share out the units and add up in one order. Writes outputs, and for the next step M and A
 /// of each head, tau and delta corrected by what was expected to be read. In rehearsals it does the latter alone.
@@ -29,11 +32,12 @@ struct MergeClustersKernel {
   using Float = typename Group::template Vector<float>;
   static constexpr int most_pieces = max_dim / 32;
   static constexpr int groups = Group::groups_per_team;
+  /// All that Kokkos gives a team of a device.
+  static_assert(sizeof(float) * Extents::groups * (merging_floats(most_cluster_units, max_dim) + 1) + 512 <= 48 * 1024);
 
   ClusterArguments arguments;
 
-  /// Of each group: a factor for each unit, and sums of rows and of E; of all, whether some head's Z was no number to
-  /// divide by.
+  /// That of all groups, and whether some head's Z was no number to divide by.
   [[nodiscard]] KOKKOS_FUNCTION std::size_t scratch_floats() const {
     return static_cast<std::size_t>(groups) * static_cast<std::size_t>(group_floats()) + groups;
   }
@@ -70,7 +74,7 @@ struct MergeClustersKernel {
   };
 
   [[nodiscard]] KOKKOS_FUNCTION int group_floats() const {
-    return (arguments.units() + 31) / 32 * 32 + 2 * arguments.clusters.width;
+    return merging_floats(arguments.units(), arguments.clusters.width);
   }
   [[nodiscard]] KOKKOS_FUNCTION const float* state(const ClusterSlice& slice, int unit, int head) const {
     const ClusterArguments& a = arguments;

@@ -148,22 +148,24 @@ class ClusterPlan {
     a.score_factor = scale * lanes::log2_of_e;
     // By the plan's shape alone, so that a request's output depends on none of its batch mates.
     const std::int64_t teams = (a.clusters.chunks * ((a.clusters.clusters + 31) / 32) + 3) / 4;  // of 4 tiles
-    a.chunk_units = static_cast<std::int32_t>(std::clamp<std::int64_t>(teams, 1, 128));
-    a.row_units = static_cast<std::int32_t>(std::clamp<std::int64_t>((a.clusters.chunk + 255) / 256, 1, 8));
+    a.chunk_units = static_cast<std::int32_t>(std::clamp<std::int64_t>(teams, 1, detail::most_chunk_units));
+    a.row_units =
+        static_cast<std::int32_t>(std::clamp<std::int64_t>((a.clusters.chunk + 255) / 256, 1, detail::most_row_units));
     check_units();
   }
   /// Means, codes and rows by kernels of their own.
   void set_parts() {
     detail::ClusterArguments& a = _arguments;
-    const auto units = [](std::int64_t count, std::int64_t each) {
-      return static_cast<std::int32_t>(std::clamp<std::int64_t>((count + each - 1) / each, 1, 128));
+    const auto units = [](std::int64_t count, std::int64_t each, std::int64_t most) {
+      return static_cast<std::int32_t>(std::clamp<std::int64_t>((count + each - 1) / each, 1, most));
     };
     a.parts.used = true;
     // Of a large batch fewer teams, each of more tiles, as many as run at once: fewer states to merge.
     constexpr std::int64_t at_once = 512;
-    a.chunk_units = units(a.chunk_units, std::max<std::int64_t>(a.slice_rows() * a.chunk_units / at_once, 1));
-    a.parts.mean_units = units(a.clusters.chunks, 4);  // a chunk a warp
-    a.gather_units = units(a.all_tiles(), 16);         // four tiles
+    const std::int64_t of_one = std::max<std::int64_t>(a.slice_rows() * a.chunk_units / at_once, 1);
+    a.chunk_units = units(a.chunk_units, of_one, detail::most_chunk_units);
+    a.parts.mean_units = units(a.clusters.chunks, 4, 128);                 // a chunk a warp
+    a.gather_units = units(a.all_tiles(), 16, detail::most_gather_units);  // four tiles
     check_units();
   }
   void check_units() const {

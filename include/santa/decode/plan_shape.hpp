@@ -83,26 +83,34 @@ lanes::Division divide_plan(const Space& space, const Arguments& a, std::int64_t
   return division;
 }
 
-/// Keys of a split of a full request.
-inline std::int64_t keys_of_split(const Arguments& a, std::int64_t length) {
-  if (a.keys_per_split > 0) return a.keys_per_split;
-  return std::max<std::int64_t>(keys_of_share(length, a.splits, a.split_step), a.least_share.of(length));
+/// Splits of a full request, and keys of each but the last.
+struct FullSplits {
+  std::int64_t count, keys;
+};
+inline FullSplits splits_of_full(const Arguments& a, std::int64_t length) {
+  const auto in_splits_of = [](std::int64_t cut, std::int64_t keys) {
+    return keys > 0 ? FullSplits{(cut + keys - 1) / keys, keys} : FullSplits{0, 1};
+  };
+  if (a.keys_per_split > 0) return in_splits_of(length, a.keys_per_split);
+  const std::int64_t start = a.token_rows.first_visible(0, 0, length, a.window);
+  const std::int64_t cut = length - (start & -std::int64_t{a.split_step});
+  return in_splits_of(cut, std::max<std::int64_t>(keys_of_share(cut, a.splits, a.split_step), a.least_share.of(cut)));
 }
 
 /// What a plan does and costs, in a few lines for people; `rows` says how many value rows.
 inline std::string describe_plan(const char* method, const Shape& shape, const Arguments& a, std::size_t workspace,
                                  const std::string& rows) {
-  const std::int64_t keys = std::max(keys_of_split(a, shape.length), std::int64_t{1});
+  const FullSplits splits = splits_of_full(a, shape.length);
   const auto number = [](std::int64_t value) { return std::to_string(value); };
   return std::string("santa::") + method + " for batch " + number(shape.batch) + ", heads " + number(shape.heads) +
          "/" + number(shape.kv_heads) + ", dim " + number(shape.dim) +
          (shape.values() != shape.dim ? "/" + number(shape.values()) : std::string{}) +
          (shape.tokens > 1 ? ", " + number(shape.tokens) + " tokens" : std::string{}) + ", up to " +
-         number(shape.length) + " keys\n  tiles of " + number(tile_keys) + " keys, " +
-         number((shape.length + keys - 1) / keys) + " splits of " + number(keys) + " keys, slices of " +
-         number(a.slice_heads) + " heads\n  workspace " + number(static_cast<std::int64_t>(workspace)) +
-         " bytes\n  reads all " + number(shape.batch * shape.kv_heads * shape.length * shape.dim) +
-         " key elements and " + rows + " value rows of " + number(shape.values()) + " elements\n";
+         number(shape.length) + " keys\n  tiles of " + number(tile_keys) + " keys, " + number(splits.count) +
+         " splits of " + number(splits.keys) + " keys, slices of " + number(a.slice_heads) + " heads\n  workspace " +
+         number(static_cast<std::int64_t>(workspace)) + " bytes\n  reads all " +
+         number(shape.batch * shape.kv_heads * shape.length * shape.dim) + " key elements and " + rows +
+         " value rows of " + number(shape.values()) + " elements\n";
 }
 
 }  // namespace detail::inline SANTA_BUILD

@@ -10,6 +10,7 @@
 #include <santa/decode/merge_attention.hpp>
 #include <santa/decode/method_traits.hpp>
 #include <santa/decode/plan.hpp>
+#include <santa/decode/plan_shape.hpp>
 #include <santa/decode/shard_recipe.hpp>
 #include <santa/lanes/launchable.hpp>
 #include <santa/merge/attention_states.hpp>
@@ -38,8 +39,8 @@ namespace santa {
 /// Parts:     each rank merges its keys in `parts` parts, of equally many keys each, before they are exchanged: 1,
 /// unless
 ///            `out` is to have the same bits on any number of ranks. Parts merge in order, so it does where they are
-///            the same parts: 12 on one rank, 6 each on two, 4 on three. A part that is one split (keys_per_split) is
-///            what a plan of the whole merges: `out` has its bits.
+///            the same parts: 12 on one rank, 6 each on two, 4 on three; on devices with a keys_per_split. A part that
+///            is one split (keys_per_split) is what a plan of the whole merges: `out` has its bits.
 /// Exchanges: one, of 12 + dim to 16 + dim floats and 32 bytes a head and part. Before it one more of a first step of
 ///            MassUnit, 2.3 thousand floats a head, and of a steered one, 256; of rules that draw by points, 8 bytes
 ///            for each 32 keys of the whole and head.
@@ -126,6 +127,10 @@ class ShardedPlan<DecodePlan<Space, M, Cache, Modifier, Kernels>> {
     const std::int64_t begin = a.shard.first_row, end = begin + _plan._shape.length;
     a.shard.begin = begin;
     a.shard.end = end;
+    if (_parts > 1) {  // each is cut by its own keys: by how many a rank has, it would be another elsewhere
+      a.balance = {};
+      detail::note_balance(a, _plan._cut, _plan._shape.batch);
+    }
     const detail::SharedWords words = detail::ShardRecipe<M>::shared(a, first_step);
     if (words.all() > 0) {
       detail::clear_words(space, words);
