@@ -1,4 +1,5 @@
-// The C++ of docs/narrow_keys.md, docs/feature_keys.md, docs/clusters.md and docs/scaled_caches.md.
+// The C++ of docs/narrow_keys.md, docs/feature_keys.md, docs/score_stages.md, docs/clusters.md and
+// docs/scaled_caches.md.
 #include "given.hpp"
 
 void narrow(const Space& space, const View<float***>& query, const Cache& cache, const View<float***>& out) {
@@ -28,6 +29,21 @@ void features(const Space& space, const View<float***>& query, const Cache& cach
   plan.run(space, query, santa::rescored(by_features), out, {.seed = 7});
   santa::choose_features(space, query, by_features, coefficients, {.seed = 7});  // the choice by itself
   // [/features]
+}
+
+void projected(const Space& space, const Cache& cache, int rank) {
+  // [low-rank]
+  santa::LowRankKeys<santa::bfloat16, Memory> low{space, cache.shape(), rank};
+  santa::calibrate(space, cache, low);  // or write low.projection, a matrix P for each kv head
+  santa::encode_keys(space, cache, low);
+  // [/low-rank]
+}
+
+void cut(const Space& space, const Cache& cache, int k, int query_k) {
+  // [sparse]
+  santa::SparseKeys<Memory> sparse{space, cache.shape(), k, query_k};
+  santa::encode_keys(space, cache, sparse);
+  // [/sparse]
 }
 
 void clusters(const Space& space, const View<float***>& query, const Cache& cache, const View<float***>& out,

@@ -85,13 +85,11 @@ struct PagedAddresses {
 ///           kv_heads, dim] or [pages, 2, kv_heads, page_size, dim], or layers of one. table: PageTable or PageList.
 ///           Slots beyond a request's length are never read, nor are pages that no request has.
 /// Copies:   narrow keys (NarrowCache) are a copy of the pool: made for `pool_shape()`, one batch of all slots, shared
-/// by
-///           the requests that share a page. FeatureKeys are made for `shape()`, request by request.
+///           by the requests that share a page. FeatureKeys are made for `shape()`, request by request.
 /// Scales:   in the place of keys or values, Scaled{view, scales}: see cache/scales.hpp.
 /// Requires: elements of float, half, bfloat16, an equivalent 2-byte type, e4m3 or std::int8_t. Values may be of
-/// another
-///           type and another dim than keys. Entries of the table from 0 to pages - 1: kernels take page 0 for others,
-///           which gives wrong results, flagged as Statistics::page_out_of_range; see `validate`.
+///           another type and another dim than keys. Entries of the table from 0 to pages - 1: kernels take page 0 for
+///           others, which gives wrong results, flagged as Statistics::page_out_of_range; see `validate`.
 /// Errors:   std::invalid_argument from `shape` and `addresses`: name, given, accepted.
 /// Bytes:    those of the rows, and an entry of the table for each row of a tile.
 template <class Keys, class Values, PageTablePolicy Table>

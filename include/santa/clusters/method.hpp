@@ -21,15 +21,14 @@ enum class ClusterEstimate : std::uint8_t {
 ///           and A_h the drawn clusters' sum / pi; out = N / Z, of which docs/clusters.md has both. Numerator and
 ///           denominator are unbiased for any tau and delta, which are fixed before the draw.
 /// Units:    bytes is the share of the bytes that exact attention reads (all keys and values once). The means are read
-/// in
-///           any case, and the first 4 keys and those in no full chunk; of the rest `code_share` goes to codes. At
+///           in any case, and the first 4 keys and those in no full chunk; of the rest `code_share` goes to codes. At
 ///           least an eighth of `bytes` is left for codes and rows, whatever the others take. Or, both given, `keys`
 ///           whose codes are read and `rows` that are read of the keys in clusters, as numbers or shares of these.
-///           steered: a step that follows another first reads the means of keys, to see how far its
-///           scores are from the last step's; their bytes are counted. Else thresholds are the last step's.
-///           value_codes: whether residuals of values are read, where they are kept. chooses_codes: not where the step
-///           before found that the means predict masses badly (of some head, the mass by codes is 4 times that by
-///           means): what they take goes to codes of more keys, of all keys where it is enough. The statistics say so.
+///           steered: a step that follows another first reads the means of keys, to see how far its scores are from the
+///           last step's; their bytes are counted. Else thresholds are the last step's. value_codes: whether residuals
+///           of values are read, where they are kept. chooses_codes: not where the step before found that the means
+///           predict masses badly (of some head, the mass by codes is 4 times that by means): what they take goes to
+///           codes of more keys, of all keys where it is enough. The statistics say so.
 /// Requires: bytes above what the means take (an error says what that is), at most 1; code_share 0.05 to 0.95.
 /// Random:   a 26-bit integer for each 32 clusters of a chunk and each 32 keys in drawn ones of these.
 /// Source:   ours; the telescoping sum is that of multilevel Monte Carlo (Giles, "Multilevel Monte Carlo path

@@ -55,8 +55,7 @@ struct ClusterRunOptions {
 /// Decode attention over clusters of keys, for one type of cache and shapes up to the one given. `Kernels`: a KernelSet
 /// of at most 8 heads, or all.
 /// Computes: out[b, h] = sum_i a_i v_i over the valid keys of request b, a = softmax(scale <q, k_i>), by an estimate
-/// whose
-///           numerator and denominator are unbiased: see Clusters and docs/clusters.md.
+///           whose numerator and denominator are unbiased: see Clusters and docs/clusters.md.
 /// Memory:   allocated here, once; a step with a state that another has left allocates nothing, does not fence and can
 ///           be captured in a graph.
 /// Order:    one run of a plan at a time.

@@ -59,8 +59,8 @@ class RunScalar {
 struct PlanOptions {
   /// Factor of <q, k> in natural units; 0 means 1 / sqrt(dim).
   float scale = 0.F;
-  /// Keys a unit of work takes, a multiple of 256; 0 lets the plan choose: a device by the storage length, a host by
-  /// the request's own. Either way a request's output doesn't depend on its batch mates.
+  /// Keys a unit of work takes, a multiple of 256; 0 lets the plan choose: a device by the plan's shape and, with
+  /// lengths, the request's own, a host by the request's alone. Its output doesn't depend on its batch mates.
   std::int64_t keys_per_split = 0;
   /// Bytes for the plan to work in; none: it allocates its own.
   WorkspaceMemory workspace = {};

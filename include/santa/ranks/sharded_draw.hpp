@@ -34,8 +34,7 @@ namespace santa {
 /// MassUnit 2.3 thousand floats a vector, of rules that draw
 ///            by points 8 bytes for each 32 rows of the whole; of doubles 8 bytes a vector first, for the largest.
 /// Errors:    those of DrawPlan; RankError where ranks disagree, as the communicator says. Vectors whose ranks were
-/// told
-///            other seeds or steps in device memory get weights and a log-sum that are NaN.
+///            told other seeds or steps in device memory get weights and a log-sum that are NaN.
 template <class Plan>
 class ShardedDraw;
 

@@ -34,13 +34,11 @@ namespace santa {
 /// PlanOptions::shard, on all ranks, in the same order; `run` gives each rank the outputs of the whole.
 ///
 /// Shards:    rank r's keys follow those of rank r - 1; shard.first_row says where they begin, a multiple of 32 keys,
-/// of
-///            the page size and of the `tile` that a method draws in. Shards cut anywhere draw the same rows.
+///            of the page size and of the `tile` that a method draws in. Shards cut anywhere draw the same rows.
 /// Parts:     each rank merges its keys in `parts` parts, of equally many keys each, before they are exchanged: 1,
-/// unless
-///            `out` is to have the same bits on any number of ranks. Parts merge in order, so it does where they are
-///            the same parts: 12 on one rank, 6 each on two, 4 on three; on devices with a keys_per_split. A part that
-///            is one split (keys_per_split) is what a plan of the whole merges: `out` has its bits.
+///            unless `out` is to have the same bits on any number of ranks. Parts merge in order, so it does where they
+///            are the same parts: 12 on one rank, 6 each on two, 4 on three; on devices with a keys_per_split. A part
+///            that is one split (keys_per_split) is what a plan of the whole merges: `out` has its bits.
 /// Exchanges: one, of 12 + dim to 16 + dim floats and 32 bytes a head and part. Before it one more of a first step of
 ///            MassUnit, 2.3 thousand floats a head, and of a steered one, 256; of rules that draw by points, 8 bytes
 ///            for each 32 keys of the whole and head.

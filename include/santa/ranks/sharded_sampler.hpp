@@ -92,9 +92,8 @@ void write_tickets(const Space& space, const TokenBlock& own, const Chance& chan
 /// Exchanges: one, of 24 bytes a request and rank and 16 a rank.
 /// Memory:    allocated here, once; `run` allocates nothing, and does not fence but for what the communicator does.
 /// Errors:    those of TokenSampler; RankError where ranks disagree, as the communicator says. Requests whose ranks
-/// were
-///            told other seeds or steps in device memory get token -1 and numbers that are NaN, and so do all where
-///            a rank's rows do not begin where those of the rank before end, the first one's at 0.
+///            were told other seeds or steps in device memory get token -1 and numbers that are NaN, and so do all
+///            where a rank's rows do not begin where those of the rank before end, the first one's at 0.
 template <class Space>
 class ShardedSampler {
  public:

@@ -78,8 +78,7 @@ struct ListRuns {
 /// Lists the different rows of ancestors, with weights count / S: sum_i weights_i v_i is what the mean over all
 /// ancestors is. Neither allocates nor fences.
 /// Shapes:  ancestors [S] or [batch, S], int32 or int64, ascending as `resample` gives them, the last extent
-/// contiguous;
-///          -1 is left out. A capacity of min(S, rows) is always enough.
+///          contiguous; -1 is left out. A capacity of min(S, rows) is always enough.
 /// Units:   spreads are those of independent draws, an upper bound on average for the other rules: see `gather_add`.
 /// Errors:  std::invalid_argument before anything is launched or written.
 template <class Space, class Ancestors>

@@ -49,8 +49,7 @@ struct ResampleOptions {
 /// p_i
 ///           its weight over the sum of all. Systematic and Stratified: floor or ceil of it (Stratified: within 2).
 /// Memory:   allocated here, once: 1/32 byte a row; Multinomial and Residual 4 bytes a draw. `run` allocates nothing
-/// and
-///           does not fence.
+///           and does not fence.
 /// Precision: weights are exp(log_weight - largest of 2048 rows) in double, to 1e-15 plus a rounding of the difference,
 ///           in units of 2^-51; sums of them are whole numbers. A row's part of the whole is right to 2^-50 of the
 ///           whole; rows below 2^-52 of the largest of their 2048 weigh nothing. Points have 62 bits.

@@ -42,9 +42,8 @@ namespace santa {
 /// Kernel:   GaussianKernel, InverseMultiquadric (the median distance where no bandwidth is given), or any RowKernel;
 ///           with scores a SmoothKernel.
 /// Shapes:   log_weights [n], float or double; rows [n, dim], float or double, any strides; drawn: a batch of 1 or
-/// more,
-///           of which the first is written, and a capacity of m or more. Where log-weights have NaN or +infinity, or
-///           nothing else than -infinity, or no kernel is a number: no rows.
+///           more, of which the first is written, and a capacity of m or more. Where log-weights have NaN or +infinity,
+///           or nothing else than -infinity, or no kernel is a number: no rows.
 /// Requires: 1 <= m <= n <= 2^29; with simplex weights m >= 1 + dim + q; with scores >= 1 + q, for the rows' mean is
 /// not held. Precision: double. Bits: the same in every run, for any number of threads; another backend or instruction
 /// set rounds
@@ -56,9 +55,8 @@ namespace santa {
 /// Errors:   std::invalid_argument before anything is launched or written; AllocationError.
 /// Random:   key (seed; step, stream, 0, 65533, index); a systematic draw by the same.
 /// Source:   Dwivedi, Mackey, "Generalized kernel thinning", ICLR 2022; Shetty, Dwivedi, Mackey, "Distribution
-/// compression
-///           in near-linear time", ICLR 2022; Li, Dwivedi, Mackey, "Debiased distribution compression", ICML 2024
-///           (Stein kernel thinning, Stein recombination, low-rank debiasing).
+///           compression in near-linear time", ICLR 2022; Li, Dwivedi, Mackey, "Debiased distribution compression",
+///           ICML 2024 (Stein kernel thinning, Stein recombination, low-rank debiasing).
 template <class Space, class LogWeights, class Rows, RowKernel Kernel = GaussianKernel>
   requires Kokkos::is_execution_space_v<Space>
 void thin_rows(const Space& space, std::int64_t m, const LogWeights& log_weights, const Rows& rows,

@@ -21,9 +21,9 @@ namespace santa {
 /// Draws `samples` rows per query head, the same number in each tile of `tile` keys, at equally spaced points of the
 /// tile's own cumulative sum; a row's weight is count * mass of the tile / samples of the tile. Unbiased.
 /// Shares:   of N tiles in the plan's length, tile t gets floor((t + 1) * samples / N) - floor(t * samples / N). The
-/// last
-///           tile, which may have fewer keys, gets a whole share, and so does one that a window cuts. A request shorter
-///           than the plan has fewer tiles and so fewer samples. A tile whose share covers its keys is read whole.
+///           last tile, which may have fewer keys, gets a whole share, and so does one that a window cuts. A request
+///           shorter than the plan has fewer tiles and so fewer samples. A tile whose share covers its keys is read
+///           whole.
 /// Requires: samples at least N and at most 2^30, tile 32, 64 or 256. Samples that cover the plan's length read every
 ///           row: the result is Exact's.
 /// Errors:   std::invalid_argument from the plan: name, given, accepted.
