@@ -4,6 +4,16 @@ Arrays come by DLPack (NumPy, PyTorch, CuPy, JAX) and are not copied. Errors are
 <given>; accepted: <accepted>".
 """
 
+try:
+    from . import _core  # noqa: F401
+except ImportError as error:
+    if "libcuda" not in str(error):
+        raise
+    raise ImportError(
+        "santa: this module is built for CUDA, of which a library is missing (libcuda comes with the GPU's driver, "
+        f"libcudart with CUDA's toolkit or PyTorch): {error}"
+    ) from None
+
 from ._core import (
     Cache,
     ClusterPlan,

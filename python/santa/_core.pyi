@@ -403,8 +403,8 @@ def decode(method: Exact | MassUnit | Systematic | Stratified | Multinomial | Fi
     Decodes one step: the one-call form of ContiguousCache, DecodePlan and run.
 
     keys, values, lengths, layout, dtype, key_scale, value_scale are those of ContiguousCache; or `keys` is a cache of any
-    kind, without these. All else is as in DecodePlan and DecodePlan.run. Lengths and page tables are validated, and kernels
-    have run when this returns.
+    kind, without these. All else is as in DecodePlan and DecodePlan.run, but that lengths and page tables are validated,
+    which waits for kernels where a cache has them.
 
     Plans are kept and taken again for steps of the same method, options and extents. They are made for lengths rounded up
     to a power of two, so that a cache that grows costs a plan once a doubling (for FixedTileBudget, whose draws depend on

@@ -72,6 +72,8 @@ class Array {
   /// In elements; 1 of an array without any, whose strides mean nothing.
   [[nodiscard]] std::int64_t stride(int i) const { return _empty ? 1 : _held.stride_ptr()[i]; }
   [[nodiscard]] void* data() const { return _held.data(); }
+  /// Its number among a backend's devices.
+  [[nodiscard]] int device() const { return static_cast<int>(_held.device_id()); }
   [[nodiscard]] nb::object object() const { return _object; }
   /// The same array to be written. Errors: ValueError where it is read-only.
   [[nodiscard]] Array to_write() const;

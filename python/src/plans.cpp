@@ -10,6 +10,7 @@
 #include <nanobind/stl/variant.h>
 
 #include <bit>
+#include <cstdint>
 #include <list>
 #include <mutex>
 #include <optional>
@@ -109,9 +110,10 @@ struct OwnedPlan {
 /// Plans that `decode` has made, to be taken again: the last used come first.
 class PlanPool {
  public:
-  /// What tells plans apart.
+  /// What tells plans apart. The stream is part of it, as kernels that use a plan's memory may still run.
   using Key = std::tuple<std::string, std::string, std::int64_t, std::int64_t, std::int64_t, std::int64_t, std::int64_t,
-                         std::int64_t, std::int64_t, float, float, std::int64_t, const float*, bool, std::int64_t>;
+                         std::int64_t, std::int64_t, float, float, std::int64_t, const float*, bool, std::int64_t,
+                         std::uintptr_t>;
 
   /// One that no other thread has.
   PlanPointer take(const Key& key) {
@@ -146,7 +148,7 @@ PlanPool& pool() {
   return pool;
 }
 
-PlanPool::Key key_of(const AnyCache& cache, const PlanRequest& request) {
+PlanPool::Key key_of(const AnyCache& cache, const PlanRequest& request, const Space& space) {
   const Shape& s = request.shape;
   return {cache.kind(),
           text_of(request.method),
@@ -162,7 +164,8 @@ PlanPool::Key key_of(const AnyCache& cache, const PlanRequest& request) {
           request.modifier.size,
           request.modifier.slopes,
           request.options.causal,
-          request.options.keys_per_split};
+          request.options.keys_per_split,
+          stream_number(space)};
 }
 
 /// A length that plans are made for, so that caches may grow: but where draws depend on it.
@@ -181,14 +184,13 @@ nb::object decode(const GivenMethod& method, nb::handle query_given, const AnyCa
   PlanRequest request = request_of(method, shape_of_step(query, shape), given);
   request.shape.length = length_of_plan(method, shape.length);
   const Space space = space_for(cuda_stream, query);
-  const PlanPool::Key key = key_of(cache, request);
+  const PlanPool::Key key = key_of(cache, request, space);
   {
     const Launch launch;
     PlanPointer plan = pool().take(key);
     if (plan == nullptr) plan = cache.make_plan(space, request);
     cache.validate(space);
     plan->run(space, {query, out}, cache, options.options());
-    space.fence("santa::decode");
     pool().give_back(key, std::move(plan));
   }
   return out.object();
@@ -325,8 +327,8 @@ void bind_plan(nb::module_& module) {
 constexpr const char* decode_doc = R"(Decodes one step: the one-call form of ContiguousCache, DecodePlan and run.
 
 keys, values, lengths, layout, dtype, key_scale, value_scale are those of ContiguousCache; or `keys` is a cache of any
-kind, without these. All else is as in DecodePlan and DecodePlan.run. Lengths and page tables are validated, and kernels
-have run when this returns.
+kind, without these. All else is as in DecodePlan and DecodePlan.run, but that lengths and page tables are validated,
+which waits for kernels where a cache has them.
 
 Plans are kept and taken again for steps of the same method, options and extents. They are made for lengths rounded up
 to a power of two, so that a cache that grows costs a plan once a doubling (for FixedTileBudget, whose draws depend on

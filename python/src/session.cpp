@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -21,11 +22,23 @@ std::atomic<int> owners{0};
 bool initialized_here = false;
 std::thread::id ended_by;  // under the GIL, as all here
 
+/// Errors: RuntimeError where there is no GPU to run on: Kokkos would end the process.
+void require_device() {
+#if defined(KOKKOS_ENABLE_CUDA)
+  int devices = 0;
+  const cudaError_t error = cudaGetDeviceCount(&devices);
+  if (error == cudaSuccess && devices > 0) return;
+  const std::string reason = error == cudaSuccess ? "" : std::string(": ") + cudaGetErrorString(error);
+  throw std::runtime_error("santa: this module is built for CUDA, and there is no GPU" + reason);
+#endif
+}
+
 void begin(int threads) {
   if (ended_by == std::this_thread::get_id()) throw std::runtime_error("santa: called while the process ends");
   if (ended_by != std::thread::id()) const Launch forever;  // a daemon's
   if (Kokkos::is_finalized()) throw std::runtime_error("santa: called after Kokkos was finalized");
   if (Kokkos::is_initialized()) return;
+  require_device();
   auto settings = Kokkos::InitializationSettings().set_disable_warnings(true);  // of thread binding
   if (threads > 0) settings.set_num_threads(threads);
   Kokkos::initialize(settings);
@@ -59,6 +72,13 @@ cudaStream_t stream_of(nb::handle stream) {
   return reinterpret_cast<cudaStream_t>(nb::cast<std::uintptr_t>(number));
 }
 
+/// One space for each stream, made once: Kokkos takes memory for it, and waits for the stream where one is dropped.
+/// They are left to the process' end, as a stream may be gone before Kokkos is.
+Space kept_space(cudaStream_t stream) {
+  static auto& spaces = *new std::map<cudaStream_t, Space>;  // under the GIL
+  return spaces.try_emplace(stream, stream).first->second;
+}
+
 /// The stream that the framework of an array has current on its device.
 nb::object current_stream(const Array& like) {
   const nb::object found = nb::module_::import_("santa._arrays").attr("framework_of")(like.object());
@@ -80,9 +100,12 @@ Space default_space() {
 #if defined(KOKKOS_ENABLE_CUDA)
 Space space_for(nb::handle stream, const Array& like) {
   begin(0);
+  if (like.given() && like.device() != Space().cuda_device())
+    santa::detail::reject(like.name() + "'s device", std::to_string(like.device()),
+                          "the one GPU of this process, " + std::to_string(Space().cuda_device()) +
+                              " (CUDA_VISIBLE_DEVICES says which it has)");
   const nb::object given = stream.is_none() && like.given() ? current_stream(like) : nb::borrow(stream);
-  if (given.is_none()) return {};
-  return Space(stream_of(given));
+  return given.is_none() ? Space() : kept_space(stream_of(given));
 }
 #else
 Space space_for(nb::handle stream, const Array& /*like*/) {
@@ -90,6 +113,14 @@ Space space_for(nb::handle stream, const Array& /*like*/) {
   return default_space();
 }
 #endif
+
+std::uintptr_t stream_number([[maybe_unused]] const Space& space) {
+#if defined(KOKKOS_ENABLE_CUDA)
+  return reinterpret_cast<std::uintptr_t>(space.cuda_stream());
+#else
+  return 0;
+#endif
+}
 
 std::mutex& Launch::mutex() {
   static std::mutex mutex;

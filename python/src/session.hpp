@@ -17,6 +17,8 @@ namespace santa::python {
 /// Initializes Kokkos where nothing has. Errors: RuntimeError where it was finalized.
 Space space_for(nb::handle stream, const Array& like);
 Space default_space();
+/// What tells streams of a device apart; 0 on a host.
+std::uintptr_t stream_number(const Space& space);
 
 /// What a call that launches kernels holds: the GIL is released, and other threads' calls wait.
 class Launch {
