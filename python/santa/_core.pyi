@@ -21,6 +21,14 @@ def instruction_set() -> str:
     The instruction set that compiled kernels run by; "compiled" is the module's own.
     """
 
+def compiled_for() -> dict[str, str]:
+    """
+    What plans are compiled for, "all" or names.
+
+    Of "methods", "types" of rows, "caches" (their kinds) and, for CUDA, "extents" (at most so many query heads of a kv head,
+    dim). Other plans raise ValueError.
+    """
+
 class Exact:
     """Reads every visible row: exact attention."""
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "clusters.hpp"
+#include "compiled.hpp"
 #include <santa/clusters/clustered_cache.hpp>
 #include <santa/core/check.hpp>
 
@@ -48,21 +49,34 @@ class ClusterPlanOf final : public AnyClusterPlan {
   ClusterPlan<Space, Cache> _plan;
 };
 
+/// What is not compiled of clusters of such rows.
+template <class Full>
+inline constexpr Missing missing_clusters = missing_of<Full, 2>({Full::kinds[0], "clusters"});
+
 template <class Full>
 void ClustersOf<Full>::cluster(const Space& space, const Full& full, const ClusteredKeys<Memory>& keys) {
-  santa::cluster_keys(space, santa::clustered(full, keys));
+  if constexpr (is_compiled(missing_clusters<Full>))
+    santa::cluster_keys(space, santa::clustered(full, keys));
+  else
+    reject_uncompiled(missing_clusters<Full>);
 }
 template <class Full>
 void ClustersOf<Full>::cluster_newest(const Space& space, const Full& full, const ClusteredKeys<Memory>& keys,
                                       const NewestClusters<Memory>& newest) {
-  newest.run(space, santa::clustered(full, keys));
+  if constexpr (is_compiled(missing_clusters<Full>))
+    newest.run(space, santa::clustered(full, keys));
+  else
+    reject_uncompiled(missing_clusters<Full>);
 }
 template <class Full>
 std::unique_ptr<AnyClusterPlan> ClustersOf<Full>::make_plan(const Space& space, const Clusters& method,
                                                             const Array& query, const Full& full,
                                                             const ClusteredKeys<Memory>& keys,
                                                             const ClusterPlanOptions& options) {
-  return std::make_unique<ClusterPlanOf<Full>>(space, method, query, santa::clustered(full, keys), options);
+  if constexpr (is_compiled(missing_clusters<Full>))
+    return std::make_unique<ClusterPlanOf<Full>>(space, method, query, santa::clustered(full, keys), options);
+  else
+    reject_uncompiled(missing_clusters<Full>);
 }
 
 }  // namespace santa::python

@@ -4,8 +4,10 @@
 #include "caches.hpp"
 #include <santa/cache/contiguous.hpp>
 
+#include <array>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace santa::python {
 
@@ -36,6 +38,7 @@ class ContiguousRowsOf : public ContiguousCache<RowsGivenOf<T, Scales>, RowsGive
 
  public:
   using Arrays = ContiguousArrays;
+  static constexpr std::array<std::string_view, 1> kinds = {"contiguous"};
   using length_view = Kokkos::View<const std::int64_t*, Memory, Kokkos::MemoryTraits<Kokkos::Unmanaged>>;
 
   explicit ContiguousRowsOf(const ContiguousArrays& arrays)

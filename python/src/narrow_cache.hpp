@@ -7,8 +7,10 @@
 #include "session.hpp"
 #include <santa/cache/narrow_keys.hpp>
 
+#include <array>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <variant>
 
@@ -62,6 +64,7 @@ class NarrowRowsOf : public NarrowCache<Full, NarrowKeys<Code, Memory>, rescore>
 
  public:
   using Arrays = NarrowArrays;
+  static constexpr std::array<std::string_view, 2> kinds = {Full::kinds[0], "narrow"};
 
   explicit NarrowRowsOf(const NarrowArrays& arrays)
       : Base(Full(static_cast<const typename Full::Arrays&>(*arrays.full)),

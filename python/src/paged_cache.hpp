@@ -5,8 +5,10 @@
 #include <santa/cache/page_table.hpp>
 #include <santa/cache/paged.hpp>
 
+#include <array>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <variant>
 
 namespace santa::python {
@@ -74,6 +76,7 @@ class PagedRowsOf : public PagedCache<RowsGivenOf<T, Scales>, RowsGivenOf<T, Sca
 
  public:
   using Arrays = PagedArrays;
+  static constexpr std::array<std::string_view, 1> kinds = {"paged"};
 
   explicit PagedRowsOf(const PagedArrays& arrays)
       : Base(rows_given<T, Scales>(arrays.rows.keys, arrays.rows.key_scales),

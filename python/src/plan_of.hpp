@@ -2,6 +2,7 @@
 #pragma once
 
 #include "caches.hpp"
+#include "compiled.hpp"
 #include "contiguous_cache.hpp"
 #include "plans.hpp"
 #include <santa/core/check.hpp>
@@ -28,9 +29,6 @@ template <class T>
 View<T****> with_tokens(const Array& array) {
   return array.rank() == 4 ? view_of<T****>(array) : view_with_one<T****>(array, 1);
 }
-
-template <class Cache>
-using KeyElement = typename Cache::key_view::non_const_value_type;
 
 /// Caches of full rows, of two bytes or more, are decoded by all methods; others by the two that most would take, as
 /// each method is compiled for each kind of cache; those whose drawn rows are scored again by MassUnit alone.
@@ -101,23 +99,33 @@ class PlanOf final : public AnyPlan {
   DecodePlan<Space, M, Cache, Modifier> _plan;
 };
 
+template <class Cache, class M>
+PlanPointer make_plan_by(const M& method, const Space& space, const PlanRequest& request) {
+  if constexpr (!takes_method<Cache, M>) {
+    santa::detail::reject("method", text_of(request.method),
+                          Cache::Addresses::rescored
+                              ? "MassUnit with joint draws, where drawn rows are scored again"
+                              : "Exact, or MassUnit with joint draws, where keys are of less than two bytes");
+  } else if constexpr (!has_method<M>) {
+    const std::string given = text_of(request.method);
+    reject_uncompiled({"method", given, compiled_methods});
+  } else {
+    if constexpr (is_in_kernels<Cache>)
+      if (request.modifier.changes_nothing())
+        return std::make_unique<PlanOf<Cache, M, Identity>>(space, method, request, Identity{});
+    return std::make_unique<PlanOf<Cache, M, ScoreChange>>(space, method, request, request.modifier);
+  }
+}
+
 template <class Cache>
 PlanPointer make_plan(const Space& space, const PlanRequest& request) {
-  return std::visit(
-      [&]<class M>(const M& method) -> PlanPointer {
-        if constexpr (!takes_method<Cache, M>) {
-          santa::detail::reject("method", text_of(request.method),
-                                Cache::Addresses::rescored
-                                    ? "MassUnit with joint draws, where drawn rows are scored again"
-                                    : "Exact, or MassUnit with joint draws, where keys are of less than two bytes");
-        } else {
-          if constexpr (is_in_kernels<Cache>)
-            if (request.modifier.changes_nothing())
-              return std::make_unique<PlanOf<Cache, M, Identity>>(space, method, request, Identity{});
-          return std::make_unique<PlanOf<Cache, M, ScoreChange>>(space, method, request, request.modifier);
-        }
-      },
-      method_of(request.method));
+  constexpr Missing missing = missing_of<Cache>(Cache::kinds);
+  if constexpr (!is_compiled(missing)) {
+    reject_uncompiled(missing);
+  } else {
+    return std::visit([&](const auto& method) { return make_plan_by<Cache>(method, space, request); },
+                      method_of(request.method));
+  }
 }
 
 }  // namespace santa::python

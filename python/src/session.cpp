@@ -4,12 +4,16 @@
 #include "plans.hpp"
 #include <santa/core/check.hpp>
 
+#include <compiled_names.hpp>
+
 #include <atomic>
 #include <cstdint>
 #include <map>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <thread>
+#include <utility>
 
 #if defined(SANTA_KERNELS)
 #include <santa/decode/instruction_set.hpp>
@@ -55,6 +59,16 @@ void end() {
   forget_plans();
   Kokkos::fence("santa: exit");
   if (owners == 0) Kokkos::finalize();
+}
+
+nb::dict compiled_lists() {
+  const std::pair<const char*, std::string_view> lists[] = {{"methods", compiled_methods},
+                                                            {"types", compiled_types},
+                                                            {"caches", compiled_caches},
+                                                            {"extents", compiled_extents}};
+  nb::dict result;
+  for (const auto& [what, names] : lists) result[what] = nb::str(names.data(), names.size());
+  return result;
 }
 
 void initialize(int threads) {
@@ -153,6 +167,11 @@ it has begun already, ValueError for a negative number.)");
       "instruction_set", [] { return std::string("compiled"); },
       "The instruction set that kernels run by: the module's own.");
 #endif
+  module.def("compiled_for", &compiled_lists, nb::sig("def compiled_for() -> dict[str, str]"),
+             R"(What plans are compiled for, "all" or names.
+
+Of "methods", "types" of rows, "caches" (their kinds) and, for CUDA, "extents" (at most so many query heads of a kv head,
+dim). Other plans raise ValueError.)");
   nb::module_::import_("atexit").attr("register")(nb::cpp_function(&end));
 }
 
