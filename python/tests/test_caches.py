@@ -7,7 +7,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 import santa
-from reference import ELEMENTS, Problem, attention, error, head_major
+from reference import CLOSE, ELEMENTS, Problem, attention, error, head_major
 
 PAGE = 16
 LENGTHS = np.array([200, 77])
@@ -43,9 +43,9 @@ def test_pages_are_attended_to(element, layout, form):
     assert cache.dtype == element
     santa.validate(cache)
     expected, _ = attention(p.query, p.keys, p.values, LENGTHS)
-    assert error(santa.decode(santa.Exact(), p.query, cache), expected) < 2e-6
+    assert error(santa.decode(santa.Exact(), p.query, cache), expected) < CLOSE
     out = santa.decode(santa.Exact(), p.query, cache, window=40, soft_cap=3.0)
-    assert error(out, attention(p.query, p.keys, p.values, LENGTHS, window=40, soft_cap=3.0)[0]) < 2e-6
+    assert error(out, attention(p.query, p.keys, p.values, LENGTHS, window=40, soft_cap=3.0)[0]) < CLOSE
 
 
 @pytest.mark.parametrize("method", [santa.MassUnit(rows=40), santa.MassUnit(rows=40, draws="separate"),
@@ -66,7 +66,8 @@ def test_queries_of_their_type_on_pages():
     p = Problem(element="bfloat16", tokens=2)
     query = p.query.astype(ml_dtypes.bfloat16)
     out = santa.decode(santa.Exact(), query, paged(p, 1))
-    assert error(out, attention(query.astype(np.float32), p.keys, p.values, LENGTHS)[0]) < 2e-6
+    bound = CLOSE if out.dtype == np.float32 else 4e-3  # NumPy has no bfloat16
+    assert error(out, attention(query.astype(np.float32), p.keys, p.values, LENGTHS)[0]) < bound
 
 
 def test_bad_pages_are_named():
@@ -193,14 +194,15 @@ def test_narrow_keys(element, code, pages):
     # Scored again by full keys, a budget that covers all keys is exact attention.
     again = santa.NarrowCache(full, keys)
     assert again.rescored
-    assert error(santa.decode(santa.MassUnit(rows=10**6), p.query, again), expected) < 2e-6
+    assert error(santa.decode(santa.MassUnit(rows=10**6), p.query, again), expected) < CLOSE
     capped = attention(p.query, p.keys, p.values, LENGTHS, window=60, soft_cap=2.0)[0]
-    assert error(santa.decode(santa.MassUnit(rows=10**6), p.query, again, window=60, soft_cap=2.0), capped) < 2e-6
+    assert error(santa.decode(santa.MassUnit(rows=10**6), p.query, again, window=60, soft_cap=2.0), capped) < CLOSE
     statistics = np.zeros((2, 2), santa.statistics_dtype)
     sampled = santa.decode(santa.MassUnit(rows=30), p.query, again, statistics=statistics, seed=2)
     assert (statistics["rows_read"] < 70).all() and 1e-3 < error(sampled, expected) < 1
 
 
+@pytest.mark.once
 def test_rescored_steps_are_right_on_average():
     p = Problem(batch=1, heads=4, length=200, element="bfloat16", seed=5)
     full = santa.ContiguousCache(p.keys, p.values)
@@ -215,6 +217,7 @@ def test_rescored_steps_are_right_on_average():
     assert error(given, expected) < min(0.02, alone / 5)
 
 
+@pytest.mark.numpy
 def test_caches_and_plans_keep_what_they_read():
     p = Problem()
     expected, _ = attention(p.query, p.keys, p.values)
@@ -228,7 +231,7 @@ def test_caches_and_plans_keep_what_they_read():
     before = sys.getrefcount(full), sys.getrefcount(slopes)
     del full, copy, slopes
     gc.collect()
-    assert error(plan.run(p.query, cache), expected) < 2e-6
+    assert error(plan.run(p.query, cache), expected) < CLOSE
     assert before[0] > 2 and before[1] > 2
 
 
@@ -360,6 +363,7 @@ def test_append_refuses(change, sentence):
     assert str(raised.value).startswith("santa: " + sentence)
 
 
+@pytest.mark.numpy
 def test_append_needs_arrays_that_can_be_written_and_lengths():
     new = np.zeros((2, 2, 64), np.float32)
     cache, keys, values, lengths = empty_cache("contiguous")
@@ -393,6 +397,7 @@ def test_linear_biases():
         santa.decode(santa.Exact(), p.query, p.keys, p.values, alibi_slopes=slopes[:5])
 
 
+@pytest.mark.numpy
 def test_tensors_of_pytorch_in_float8():
     torch = pytest.importorskip("torch")
     p = Problem()

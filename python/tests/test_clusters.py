@@ -48,6 +48,7 @@ def test_clusters_of_all_keys_are_exact(element, pages):
     assert error(own, expected) < 0.05
 
 
+@pytest.mark.once
 def test_outputs_are_right_on_average():
     p = alike("bfloat16", batch=1)
     cache = santa.ContiguousCache(p.keys, p.values)

@@ -20,6 +20,7 @@ UNBIASED = [
 ]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("method", UNBIASED, ids=repr)
 def test_outputs_are_right_on_average(method):
     p = Problem(batch=1, heads=4, kv_heads=2, length=200, dim=64, element="bfloat16", seed=5)
@@ -73,6 +74,7 @@ def test_budgets_by_request():
     assert np.array_equal(out[1], santa.decode(santa.Exact(), p.query, p.keys, p.values)[1])
 
 
+@pytest.mark.once
 def test_error_bars_tell_the_error():
     p = Problem(length=1000)
     bars = np.zeros((2, 6), np.float32)
@@ -113,6 +115,7 @@ def test_a_state_carries_the_budget():
     fresh.reset()
 
 
+@pytest.mark.once
 def test_an_aimed_at_error_is_kept():
     p = Problem(batch=1, length=4000, seed=3)
     expected, _ = attention(p.query, p.keys, p.values)
@@ -162,6 +165,7 @@ def digest(bits):
     return f"{result:016x}"
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("length", [64, 2900])
 def test_draws_are_those_of_the_library(length):
     rows = 24 if length == 64 else 150

@@ -40,6 +40,7 @@ def test_ancestors_follow_weights(rule, dtype, batch):
             assert np.abs(counts - wanted).max() < (1.001 if rule is santa.Systematic else 2)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("rule", RULES)
 def test_resampling_is_right_on_average(rule):
     log_weights = log_weights_of(40)
@@ -94,6 +95,7 @@ def test_ancestors_as_weighted_rows():
     assert np.allclose(santa.gather_add(drawn, each)[1], 2 * mean[1], atol=1e-6)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_distinct_rows(dtype):
     log_weights = log_weights_of(60).astype(dtype)
@@ -156,6 +158,7 @@ class WithoutIndex:
         return "WithoutIndex"
 
 
+@pytest.mark.numpy
 @pytest.mark.parametrize(("given", "text"), [
     (np.array([1, 2]), "[1 2]"), (np.zeros(0, int), "[]"), (np.array([1]), "[1]"), (WithoutIndex(), "WithoutIndex"),
 ])  # fmt: skip
@@ -207,6 +210,7 @@ def test_thinned_rows_stay_near_all(weights):
         assert not np.array_equal(other.rows, drawn.rows)
 
 
+@pytest.mark.once
 def test_rows_are_thinned_to_a_target():
     """Rows of a normal distribution about 1, thinned to that about 0 by its score: the mean follows."""
     rows = 1 + 1.5 * np.random.default_rng(5).standard_normal((500, 2))

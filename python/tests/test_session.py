@@ -11,6 +11,7 @@ from reference import Problem
 from run_python import python
 
 
+@pytest.mark.host
 def test_threads_take_turns():
     problems = [Problem(seed=i, length=600) for i in range(4)]
     expected = [santa.decode(santa.MassUnit(), p.query, p.keys, p.values, seed=3) for p in problems]
@@ -30,6 +31,7 @@ def test_threads_take_turns():
     assert not wrong
 
 
+@pytest.mark.host
 def test_other_threads_run_while_kernels_do():
     p = Problem(batch=1, heads=32, kv_heads=1, length=20000, dim=64)
     counted = 0
@@ -50,6 +52,7 @@ def test_other_threads_run_while_kernels_do():
     assert counted > 3
 
 
+@pytest.mark.host
 @pytest.mark.parametrize("kept", ["", "keep = (plan, state, santa.DecodePlan(santa.Exact(), q, c))"])
 def test_a_process_ends_in_peace(kept):
     script = f"""
@@ -73,6 +76,7 @@ if not {bool(kept)}:
     assert done.stdout == "1.0 1\nsanta: initialize: Kokkos is initialized already\n"
 
 
+@pytest.mark.host
 def test_a_process_ends_while_daemons_decode():
     """At exit, the call that runs is waited for; no other begins, nor one of another function at exit."""
     script = """

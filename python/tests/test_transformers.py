@@ -18,6 +18,14 @@ import santa  # noqa: E402
 import santa.transformers  # noqa: E402
 
 torch.set_num_threads(1)  # the models are tiny: threads would wait for each other
+DEVICE = "cuda" if santa.backend() == "Cuda" else "cpu"
+
+
+@pytest.fixture(autouse=True)
+def _device() -> Any:
+    """Models and tensors are where kernels run."""
+    with torch.device(DEVICE):
+        yield
 
 # Weights so large that attention is peaked, and a wrong scale, window or cap shows.
 SIZES: dict[str, Any] = {
@@ -64,13 +72,14 @@ def make_model(name: str) -> Any:
 
 
 def make_prompt(length: int, batch: int = 1, seed: int = 0) -> Any:
-    return torch.randint(1, SIZES["vocab_size"], (batch, length), generator=torch.Generator().manual_seed(seed))
+    return torch.randint(1, SIZES["vocab_size"], (batch, length), generator=torch.Generator(DEVICE).manual_seed(seed))
 
 
 def write(model: Any, name: str, prompt: Any, tokens: int = TOKENS, **options: Any) -> tuple[Any, Any]:
     """Return tokens [batch, tokens] and logits [tokens, batch, vocabulary] of a greedy generation."""
     model.set_attn_implementation(name)
     options.setdefault("attention_mask", torch.ones_like(prompt))
+    options.setdefault("disable_compile", True)
     written = model.generate(
         prompt, do_sample=False, max_new_tokens=tokens, output_logits=True, return_dict_in_generate=True, **options
     )
@@ -225,7 +234,7 @@ def call(attention: Any, query: Any, key: Any, value: Any, mask: Any = None, lay
 
 
 def make_step(keys: int = 600, batch: int = 1, heads: int = 4, dim: int = 16) -> tuple[Any, Any, Any]:
-    draw = torch.Generator().manual_seed(5)
+    draw = torch.Generator(DEVICE).manual_seed(5)
     query = 1.5 * torch.randn(batch, heads, 1, dim, generator=draw)
     key, value = (torch.randn(batch, 2, keys, dim, generator=draw) for _ in range(2))
     return query, key, value
@@ -337,7 +346,7 @@ def test_several_tokens_with_a_cap_or_sinks_are_exact(exact: Any, monkeypatch: A
     """In parts of few queries, too."""
     from santa import _exact_attention
 
-    draw = torch.Generator().manual_seed(1)
+    draw = torch.Generator(DEVICE).manual_seed(1)
     query = torch.randn(2, 4, 11, 16, generator=draw)
     key, value = (torch.randn(2, 2, 11, 16, generator=draw) for _ in range(2))
     sinks = torch.randn(4, generator=draw)
@@ -350,7 +359,7 @@ def test_several_tokens_with_a_cap_or_sinks_are_exact(exact: Any, monkeypatch: A
 
 
 def test_masks_of_several_tokens_may_have_biases(exact: Any) -> None:
-    draw = torch.Generator().manual_seed(1)
+    draw = torch.Generator(DEVICE).manual_seed(1)
     query, key = torch.randn(1, 4, 3, 16, generator=draw), torch.randn(1, 4, 20, 16, generator=draw)
     biases = torch.randn(1, 4, 3, 20, generator=draw)
     layer = torch.nn.Module()
