@@ -27,12 +27,12 @@ Shape shape_of_dims(std::int64_t dim, std::int64_t value_dim) {
 /// Exact and a budget that covers all rows against double precision: what the tensor cores round is seen at 1e-5. Then
 /// draws. Returns what was drawn.
 template <class Kernels, class Problem, class Cache>
-ScaledResult check_cache(const Problem& problem, const Cache& cache) {
+Result check_cache(const Problem& problem, const Cache& cache) {
   const auto run = [&]<class M>(const M& method) { return run_scaled<M, Kernels>(method, problem, cache); };
   const Reference reference = exact_reference(problem);
   CHECK(relative_error(run(Exact{}).out, reference.out) < 2e-5);
   CHECK(relative_error(run(MassUnit{.rows = 2048}).out, reference.out) < 2e-5);
-  ScaledResult drawn = run(MassUnit{.rows = 200});
+  Result drawn = run(MassUnit{.rows = 200});
   CHECK(relative_error(drawn.out, reference.out) < 0.5);
   for (std::size_t kv = 0; kv < 2; ++kv) {
     CHECK(drawn.statistics[kv].rows_read > 100);
@@ -50,8 +50,8 @@ void check_rows(std::int64_t dim, std::int64_t value_dim) {
 template <class Kernels, ScaleKind of_keys, ScaleKind of_values, class K, class V>
 void check_rows_and_pages(std::int64_t dim, std::int64_t value_dim) {
   ScaledProblem<Space, K, V> problem(shape_of_dims(dim, value_dim), lengths, 3);
-  const ScaledResult plain = check_cache<Kernels>(problem, problem.template contiguous<of_keys, of_values>());
-  const ScaledResult paged = check_cache<Kernels>(problem, problem.template paged<of_keys, of_values>(16));
+  const Result plain = check_cache<Kernels>(problem, problem.template contiguous<of_keys, of_values>());
+  const Result paged = check_cache<Kernels>(problem, problem.template paged<of_keys, of_values>(16));
   CHECK(same_bits(paged.out, plain.out));
   CHECK(same_bits(paged.error, plain.error));
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "support/data.hpp"
+#include "support/outputs.hpp"
 #include "support/runner.hpp"
 #include <santa/ranks/one_process.hpp>
 #include <santa/ranks/sharded_plan.hpp>
@@ -25,31 +26,6 @@ struct Steps {
   PlanOptions plan = {};
   bool with_state = false;
   std::uint64_t seed = 5;
-};
-
-/// Views of the outputs of a step in a space's memory.
-template <class Space, class T = float>
-struct Outputs {
-  using Memory = typename Space::memory_space;
-  Kokkos::View<T***, Kokkos::LayoutRight, Memory> out;
-  Kokkos::View<float**, Kokkos::LayoutRight, Memory> lse, error;
-  Kokkos::View<Statistics**, Kokkos::LayoutRight, Memory> statistics;
-
-  explicit Outputs(const Shape& shape)
-      : out("test::out", size(shape.batch), size(shape.heads), size(shape.dim)),
-        lse("test::lse", size(shape.batch), size(shape.heads)),
-        error("test::error", size(shape.batch), size(shape.heads)),
-        statistics("test::statistics", size(shape.batch), size(shape.kv_heads)) {}
-
-  [[nodiscard]] Result result() const { return {flat(out), flat(lse), flat(error), flat(statistics)}; }
-
- private:
-  static std::size_t size(std::int64_t extent) { return static_cast<std::size_t>(extent); }
-  template <class View>
-  static auto flat(const View& view) {
-    using V = typename View::value_type;
-    return to_host<V>(Kokkos::View<V*, Memory>(view.data(), view.size()));
-  }
 };
 
 template <class Space>

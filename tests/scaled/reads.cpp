@@ -22,7 +22,7 @@ template <class Problem, class Cache, class Modifier = Identity>
 void check_exact(const Problem& problem, const Cache& cache, const ReferenceOptions& options = {},
                  const Modifier& modifier = {}) {
   const Reference reference = exact_reference(problem, options);
-  const ScaledResult result = run_scaled(Exact{}, problem, cache, 1, modifier);
+  const Result result = run_scaled(Exact{}, problem, cache, 1, modifier);
   CHECK(relative_error(result.out, reference.out) < 2e-6);
   for (std::size_t i = 0; i < reference.lse.size(); ++i)
     if (reference.lse[i] > -HUGE_VAL) CHECK(result.lse[i] == doctest::Approx(reference.lse[i]).epsilon(1e-5));

@@ -27,7 +27,7 @@ void check_unbiased(const M& method, const Problem& problem, const Cache& cache)
   double squares = 0., bars = 0.;
   constexpr int trials = 400;
   for (std::uint64_t seed = 0; seed < trials; ++seed) {
-    const ScaledResult result = run_scaled(method, problem, cache, seed);
+    const Result result = run_scaled(method, problem, cache, seed);
     means.add(result.out);
     for (std::size_t i = 0; i < result.out.size(); ++i) {
       const double difference = static_cast<double>(result.out[i]) - exact.out[i];
@@ -49,10 +49,8 @@ void check_method(const M& method) {
 
 template <class M, class Problem>
 void check_in_pages(const M& method, Problem& problem) {
-  const ScaledResult plain =
-      run_scaled(method, problem, problem.template contiguous<ScaleKind::token, ScaleKind::token>());
-  const ScaledResult paged =
-      run_scaled(method, problem, problem.template paged<ScaleKind::token, ScaleKind::token>(16));
+  const Result plain = run_scaled(method, problem, problem.template contiguous<ScaleKind::token, ScaleKind::token>());
+  const Result paged = run_scaled(method, problem, problem.template paged<ScaleKind::token, ScaleKind::token>(16));
   CHECK(same_bits(paged.out, plain.out));
   CHECK(same_bits(paged.lse, plain.lse));
   CHECK(same_bits(paged.error, plain.error));
@@ -90,8 +88,8 @@ SANTA_SPACE_TEST_CASE("a_scale_of_values_multiplies_the_output_and_no_mass") {
   const auto plain = problem.template contiguous<ScaleKind::none, ScaleKind::none>();
   const auto scaled = problem.template contiguous<ScaleKind::none, ScaleKind::token>();
   const auto check = [&](const auto& method) {
-    const ScaledResult one = run_scaled(method, problem, plain);
-    const ScaledResult other = run_scaled(method, problem, scaled);
+    const Result one = run_scaled(method, problem, plain);
+    const Result other = run_scaled(method, problem, scaled);
     CHECK(same_bits(one.lse, other.lse));
     for (std::size_t i = 0; i < one.statistics.size(); ++i)
       CHECK(one.statistics[i].rows_read == other.statistics[i].rows_read);
@@ -137,7 +135,7 @@ SANTA_SPACE_TEST_CASE("scales_that_are_powers_of_two_are_exact") {
 SANTA_SPACE_TEST_CASE("a_budget_that_covers_all_scaled_rows_is_exact") {
   Bytes<Space> problem(small(), {256, 201}, 12);
   const auto cache = problem.template contiguous<ScaleKind::token, ScaleKind::token>();
-  const ScaledResult exact = run_scaled(Exact{}, problem, cache);
-  const ScaledResult all = run_scaled(MassUnit{.rows = 256}, problem, cache);
+  const Result exact = run_scaled(Exact{}, problem, cache);
+  const Result all = run_scaled(MassUnit{.rows = 256}, problem, cache);
   CHECK(relative_error(all.out, exact.out) < 1e-6);
 }

@@ -2,6 +2,8 @@
 #pragma once
 
 #include "support/data.hpp"
+#include "support/outputs.hpp"
+#include "support/runner.hpp"
 #include <santa/santa.hpp>
 
 #include <Kokkos_Core.hpp>
@@ -188,37 +190,18 @@ class ScaledProblem {
   std::vector<std::function<void()>> _kept;
 };
 
-/// Outputs of one step.
-struct ScaledResult {
-  std::vector<float> out;              // [batch][heads][values]
-  std::vector<float> lse, error;       // [batch][heads]
-  std::vector<Statistics> statistics;  // [batch][kv_heads]
-};
-
 /// Runs plans on the caches of a problem; `Kernels` are those compiled on a device. `bars`: with error bars.
 template <class M, class Kernels = KernelSet<>, class Problem, class Cache, class Modifier = Identity>
-ScaledResult run_scaled(const M& method, const Problem& problem, const Cache& cache, std::uint64_t seed = 1,
-                        const Modifier& modifier = {}, bool bars = true) {
-  using Memory = typename Problem::Memory;
-  using Space = typename Memory::execution_space;
-  const Shape& shape = problem.shape;
-  const auto n = [](std::int64_t extent) { return index_of(extent); };
-  const Kokkos::View<float***, Kokkos::LayoutRight, Memory> out("test::out", n(shape.batch), n(shape.heads),
-                                                                n(shape.values()));
-  const Kokkos::View<float**, Kokkos::LayoutRight, Memory> lse("test::lse", n(shape.batch), n(shape.heads));
-  Kokkos::View<float**, Kokkos::LayoutRight, Memory> error;
-  if (bars) Kokkos::resize(error, n(shape.batch), n(shape.heads));
-  const Kokkos::View<Statistics**, Kokkos::LayoutRight, Memory> statistics("test::statistics", n(shape.batch),
-                                                                           n(shape.kv_heads));
+Result run_scaled(const M& method, const Problem& problem, const Cache& cache, std::uint64_t seed = 1,
+                  const Modifier& modifier = {}, bool bars = true) {
+  using Space = typename Problem::Memory::execution_space;
+  const Outputs<Space> to(problem.shape);
+  auto options = options_of(to, Settings<Space>{.seed = seed});
+  if (!bars) options.error = {};
   const DecodePlan plan(Space{}, method, problem.queries(), cache, {}, modifier, Kernels{});
-  plan.run(Space{}, problem.queries(), cache, out,
-           {.seed = seed, .lse = lse, .error = error, .statistics = statistics});
+  plan.run(Space{}, problem.queries(), cache, to.out, options);
   Space{}.fence();
-  const auto flat = [](const auto& view) {
-    using T = typename std::decay_t<decltype(view)>::value_type;
-    return to_host<T>(Kokkos::View<T*, Memory>(view.data(), view.size()));
-  };
-  return {flat(out), flat(lse), flat(error), flat(statistics)};
+  return to.result();
 }
 
 /// Calls f.operator()<kinds of keys' and values' scales>() for some pairs that have every kind: in two halves.
