@@ -147,6 +147,13 @@ TEST_CASE("value_codes_are_left_out_for_more_keys_where_means_predict_masses_bad
   CHECK(static_cast<double>(chosen.keys_read) > 1.6 * static_cast<double>(kept.keys_read));
   CHECK(static_cast<double>(chosen.bytes_read) == doctest::Approx(static_cast<double>(kept.bytes_read)).epsilon(0.35));
   CHECK(run(kinds, {.bytes = 0.2}).flags == 0);
+  // Not for one head of two, whose keys are drawn by its own ratio: codes of values serve the other.
+  Peaked half(one, {.chunk = 512});
+  half.problem.fill(12, 4.F);
+  for (std::int64_t d = 0; d < one.dim; ++d) half.problem.query(0, 1, d) = 0.F;
+  half.problem.upload();
+  half.make();
+  CHECK(run(half, {.bytes = 0.2}).flags == 0);
   CHECK(run(flat, {.bytes = 0.3}).flags == (ClusterStatistics::value_codes_left_out | ClusterStatistics::all_keys));
   // Without a state, what a plan chose in the run before says nothing in the next.
   const ClusterPlan plan(Space{}, {.bytes = 0.2}, flat.problem.queries(), flat.cache());

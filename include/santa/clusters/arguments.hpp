@@ -30,6 +30,13 @@ struct ClusterHead {
 };
 inline constexpr int cluster_head_floats = sizeof(ClusterHead) / sizeof(float);
 
+/// Whether Z is fit to divide by: above half of the sum of W, which estimates the same mass by rows alone. Where means
+/// predict far more mass than there is, Z is a small difference of large sums; divided by what is near zero by chance,
+/// an output is off by many times its norm, while that by rows alone stays among the values.
+KOKKOS_INLINE_FUNCTION bool divides_by_mass(const ClusterHead& sum) {
+  return sum.mass > 0.F && sum.mass > 0.5F * sum.used;
+}
+
 /// What a lane group has read, or might have: numbers of it in floats.
 struct ClusterCounts {
   float clusters = 0.F, keys = 0.F, rows = 0.F;    // read; rows of clusters
@@ -143,7 +150,7 @@ struct ClusterArguments {
   Matrix<ClusterStatistics> statistics;
 
   static constexpr std::int32_t sighting = -1;
-  /// Above which value codes are left out.
+  /// Above which value codes are left out: ClusterCarry::note_mismatch.
   static constexpr float most_mismatch = 2.F;
   /// Those of the sighting before a step: fewer teams, as each tile takes less, and none for rows.
   [[nodiscard]] ClusterArguments of_sighting() const {

@@ -35,21 +35,27 @@ struct ClusterCarry {
     a.log_clusters[row] = clusters;
   }
 
-  /// How badly means predict masses: the largest log2(A / M) of the heads, a running mean over steps. Where the mass by
-  /// codes is far above that by means, keys of one cluster weigh so differently that codes of more keys say more than
-  /// those of values do: the next step leaves these out.
+  /// How badly means predict masses: log2(A / M) that more than half of the heads have, a running mean over steps.
+  /// Where the mass by codes is far above that by means, keys of one cluster weigh so differently that codes of more
+  /// keys say more than those of values do: the next step leaves these out. Not by the largest: a single such head is
+  /// drawn for in any case, by the largest ratio of the heads, while codes of values serve the others.
   KOKKOS_FUNCTION void note_mismatch(const ClusterSlice& slice) const {
     float& mean = a.mismatch[slice.head_row(a, 0)];
     if (a.rehearsal == 1) {  // by means alone; what a run before has left is none of this one's
       mean = lanes::not_a_number;
       return;
     }
-    float largest = -lanes::infinity;
-    for (int head = 0; head < slice.heads; ++head) {
+    const auto of = [&](int head) {
       const std::int64_t row = slice.head_row(a, head);
-      largest = lanes::max(largest, a.log_codes[row] - a.log_means[row]);
+      return a.log_codes[row] - a.log_means[row];
+    };
+    float middle = -lanes::infinity;
+    for (int head = 0; head < slice.heads; ++head) {
+      int as_high = 0;
+      for (int other = 0; other < slice.heads; ++other) as_high += of(other) >= of(head) ? 1 : 0;
+      if (2 * as_high > slice.heads) middle = lanes::max(middle, of(head));
     }
-    mean = is_finite(mean) && is_finite(largest) ? lanes::fma(0.25F, largest - mean, mean) : largest;
+    mean = is_finite(mean) && is_finite(middle) ? lanes::fma(0.25F, middle - mean, mean) : middle;
   }
 
   /// Corrects tau and delta, which a step `before` has used, for the next. Steps go up to a factor 2^2, the first

@@ -90,7 +90,7 @@ struct MergeClustersKernel {
     ClusterHead sum;
     float means_of_clusters = 0.F;
     if (takes_part) sum = add_heads(group, slice, share.head, factors, means_of_clusters);
-    const bool divides = sum.mass > 0.F;
+    const bool divides = divides_by_mass(sum);
     if (takes_part && a.rehearsal == 0) add_rows(group, slice, share, divides, factors, factors + units);
     group.team_barrier();
     bool fails = false;
@@ -175,13 +175,13 @@ struct MergeClustersKernel {
     group.sync();
   }
 
-  /// out = N / Z, or, where Z is not positive, S / sum W; from the shares of all groups of a head, of which this has
-  /// the first.
+  /// out = N / Z, or, where Z is not fit to divide by, S / sum W; from the shares of all groups of a head, of which
+  /// this has the first.
   KOKKOS_FUNCTION void write(const Group& group, const ClusterSlice& slice, const Share& share, const ClusterHead& sum,
                              float* sums) const {
     const ClusterArguments& a = arguments;
     const int width = a.clusters.width;
-    const bool divides = sum.mass > 0.F;
+    const bool divides = divides_by_mass(sum);
     const bool none = slice.length == 0;
     const float mass = divides ? sum.mass : sum.used;
     const Float inverse = none ? 0.F : 1.F / mass;

@@ -26,9 +26,9 @@ enum class ClusterEstimate : std::uint8_t {
 ///           whose codes are read and `rows` that are read of the keys in clusters, as numbers or shares of these.
 ///           steered: a step that follows another first reads the means of keys, to see how far its scores are from the
 ///           last step's; their bytes are counted. Else thresholds are the last step's. value_codes: whether residuals
-///           of values are read, where they are kept. chooses_codes: not where the step before found that the means
-///           predict masses badly (of some head, the mass by codes is 4 times that by means): what they take goes to
-///           codes of more keys, of all keys where it is enough. The statistics say so.
+///           of values are read, where they are kept. chooses_codes: not where the steps before found that the means
+///           predict masses badly (of most heads, the mass by codes is over 4 times that by means): what they take goes
+///           to codes of more keys, of all keys where it is enough. The statistics say so.
 /// Requires: bytes above what the means take (an error says what that is), at most 1; code_share 0.05 to 0.95.
 /// Random:   a 26-bit integer for each 32 clusters of a chunk and each 32 keys in drawn ones of these.
 /// Source:   ours; the telescoping sum is that of multilevel Monte Carlo (Giles, "Multilevel Monte Carlo path
@@ -72,7 +72,7 @@ struct ClusterStatistics {
   enum Flag : std::uint32_t {
     /// The request's length was negative or beyond the storage, and was clamped.
     length_clamped = 1,
-    /// Of some query head, Z came out negative or zero by chance: its output is sum W v / sum W, its error bar NaN.
+    /// Of some query head, Z came out below half of sum W by chance: its output is sum W v / sum W, its error bar NaN.
     self_normalised = 2,
     /// More chunks were said to be clustered than the request has full ones: those beyond were not used.
     clusters_ahead = 4,

@@ -46,7 +46,8 @@ struct ClusterRunOptions {
   Kokkos::View<const std::uint32_t*, MemorySpace> requests = {};
   View<float**> lse = {};  // log Z, an estimate: Z is unbiased, its logarithm low by half its relative variance
   // Estimated L2 norm of the error of `out`, to first order in the ratio and as if rows and clusters were drawn
-  // independently. Short where few draws carry the output (docs/clusters.md). NaN where Z came out below 0.
+  // independently. Short where few draws carry the output (docs/clusters.md). NaN where outputs are
+  // by rows alone (ClusterStatistics::self_normalised).
   View<float**> error = {};
   View<ClusterStatistics**> statistics = {};  // [batch, kv_heads] out
   ClusterState<MemorySpace> state = {};       // carried from step to step: thresholds
