@@ -87,7 +87,7 @@ struct FoldedQueryRows : QueryRows {
   }
   /// Part of <q, center>; NaN where the query is infinite, or is with the spread: integer codes take no such number.
   [[nodiscard]] KOKKOS_FUNCTION float offset_part(const Feature& feature) const {
-    return offset_part(QueryRows::value(feature.bits), feature.spread, feature.center);
+    return add_offset_part(QueryRows::value(feature.bits), feature.spread, feature.center, 0.F);
   }
 
   KOKKOS_FUNCTION void read(int head, int first, int count, float* to) const {
@@ -100,14 +100,15 @@ struct FoldedQueryRows : QueryRows {
     for (int i = 0; i < count; ++i) {
       float q = 0.F;
       QueryRows::read(head, first + i, 1, &q);
-      sum += offset_part(q, spread[first + i], center[first + i]);
+      sum = add_offset_part(q, spread[first + i], center[first + i], sum);
     }
     return sum;
   }
 
  private:
-  KOKKOS_FUNCTION static float offset_part(float q, float spread, float center) {
-    return is_finite(q * spread) ? q * center : Kokkos::Experimental::quiet_NaN_v<float>;
+  // By explicit fma, which compilers put here or do not.
+  KOKKOS_FUNCTION static float add_offset_part(float q, float spread, float center, float sum) {
+    return is_finite(q * spread) ? Kokkos::fma(q, center, sum) : Kokkos::Experimental::quiet_NaN_v<float>;
   }
 };
 

@@ -58,7 +58,7 @@ class HostQuery {
   [[nodiscard]] SANTA_INLINE static Simd<float, 16> zero(int /*head*/) { return 0.F; }
   /// Scores of a head from such sums.
   [[nodiscard]] SANTA_INLINE Simd<float, 32> scores(int /*head*/, const Simd<float, 32>& sums) const {
-    return in_pairs() ? sums * Simd<float, 32>(_factor) : sums;
+    return in_pairs() ? as_rounded(sums * Simd<float, 32>(_factor)) : sums;
   }
 
  private:
@@ -122,7 +122,7 @@ class HostQuery<T> {
     return Simd<std::int32_t, 16>::load(_zero[head]);
   }
   [[nodiscard]] SANTA_INLINE Simd<float, 32> scores(int head, const Simd<float, 32>& sums) const {
-    return sums * Simd<float, 32>(_factor[head]);
+    return as_rounded(sums * Simd<float, 32>(_factor[head]));
   }
 
  private:

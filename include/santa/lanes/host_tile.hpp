@@ -115,7 +115,7 @@ class HostTile {
   float squared_distance(const V* row, const float* center, float scale = 1.F) const {
     float total = 0.F;
     for (int d = 0; d < _dims.values; ++d) {
-      const float difference = static_cast<float>(row[d]) * scale - (center != nullptr ? center[d] : 0.F);
+      const float difference = fma(static_cast<float>(row[d]), scale, center != nullptr ? -center[d] : 0.F);
       total = fma(difference, difference, total);
     }
     return total;

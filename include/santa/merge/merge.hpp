@@ -74,13 +74,15 @@ KOKKOS_FUNCTION HeadState merge_heads(const Group& group, const SplitStates<apar
     const float largest_mass = apart ? largest_reference(group, total.mass_reference, heads.mass_reference) : largest;
     const Float before = lanes::exp2(total.reference - largest);
     const Float factor = lanes::exp2(heads.reference - Float(largest));
-    mass = mass * (apart ? lanes::exp2(total.mass_reference - largest_mass) : before) +
-           heads.mass * (apart ? lanes::exp2(heads.mass_reference - Float(largest_mass)) : factor);
+    const Float mass_before = apart ? Float(lanes::exp2(total.mass_reference - largest_mass)) : before;
+    const Float mass_factor = apart ? lanes::exp2(heads.mass_reference - Float(largest_mass)) : factor;
+    // By explicit fma: which product of a * b + c * d compilers round first differs from one build to another.
+    mass = lanes::fma(mass, mass_before, heads.mass * mass_factor);
     total.reference = largest;
     total.mass_reference = largest_mass;
-    used = used * before + heads.used * factor;
-    squares = squares * before * before + heads.squares * factor * factor;
-    variance = variance * before * before + heads.variance * factor * factor;
+    used = lanes::fma(used, before, heads.used * factor);
+    squares = lanes::fma(squares * before, before, heads.squares * factor * factor);
+    variance = lanes::fma(variance * before, before, heads.variance * factor * factor);
     certain += heads.certain;
     uncertain += heads.uncertain;
   }

@@ -16,7 +16,7 @@ namespace santa::detail::inline SANTA_BUILD {
 /// Whether some of a head's mass is of rows that were not read.
 KOKKOS_INLINE_FUNCTION bool leaves_mass(const HeadState& total) {
   const float apart = total.reference - total.mass_reference;
-  return total.mass - total.used * lanes::exp2(apart < 126.F ? apart : 126.F) > 1e-6F * total.mass;
+  return lanes::fma(-total.used, lanes::exp2(apart < 126.F ? apart : 126.F), total.mass) > 1e-6F * total.mass;
 }
 
 /// Whether it is told what a head's sample is.
@@ -45,10 +45,10 @@ KOKKOS_INLINE_FUNCTION float squared_error_bar(const Arguments& a, const HeadSta
   if (total.mass == 0.F) return 0.F;
   float variance = total.variance / (total.mass * total.mass);
   if (!self_normalised && a.equal_draws > 0) {  // E|v - c|^2 / S - |o - c|^2 / S, both in units of the keys' share
-    const float keys = sink > 0.F ? 1.F - sink * lanes::inverse_near(total.mass) : 1.F;
+    const float keys = sink > 0.F ? lanes::fma(-sink, lanes::inverse_near(total.mass), 1.F) : 1.F;
     float shift = 0.F;
     for (int d = 0; d < a.dim; ++d) {
-      const float difference = out[d] - (center != nullptr ? keys * center[d] : 0.F);
+      const float difference = center != nullptr ? lanes::fma(-keys, center[d], out[d]) : out[d];
       shift = lanes::fma(difference, difference, shift);
     }
     variance -= variance > 0.F ? shift / static_cast<float>(a.equal_draws) : 0.F;
