@@ -5,6 +5,7 @@
 #include <Kokkos_Core.hpp>
 
 #include <doctest/doctest.h>
+#include <execinfo.h>
 
 #include <cmath>
 #include <cstdint>
@@ -53,7 +54,30 @@ struct Case {
 
 struct Outcome {
   std::vector<float> out;
-  std::vector<std::int64_t> drawn;  // rows and samples of each request and kv head
+  std::vector<std::int64_t> drawn;       // rows and samples of each request and kv head
+  std::vector<const void*> launched_by;  // see Launches
+};
+
+/// While there is one, notes where kernels are launched from: addresses in the functions that called each other up to
+/// there. Those of another build of the kernels are others.
+class Launches {
+ public:
+  Launches() {
+    _addresses.clear();
+    Kokkos::Tools::Experimental::set_begin_parallel_for_callback(&note);
+  }
+  ~Launches() { Kokkos::Tools::Experimental::set_begin_parallel_for_callback(nullptr); }
+  Launches(const Launches&) = delete;
+  Launches& operator=(const Launches&) = delete;
+
+  [[nodiscard]] static const std::vector<const void*>& addresses() { return _addresses; }
+
+ private:
+  static void note(const char* /*name*/, std::uint32_t /*device*/, std::uint64_t* /*kernel*/) {
+    void* address[16];
+    _addresses.insert(_addresses.end(), address, address + backtrace(address, 16));
+  }
+  static inline std::vector<const void*> _addresses;
 };
 
 /// Two steps, of which the second goes on from the first's state.
@@ -66,6 +90,7 @@ Outcome decode_by(InstructionSet set, const Case<T>& given, const Cache& cache, 
   const DecodePlan plan(space, method, given.query, cache);
   const DecodeState<Memory> state(space, plan.shape());
   Outcome result;
+  const Launches launches;
   for (std::uint32_t step = 0; step < 2; ++step) {
     RunOptions<Memory> options{.seed = 11, .step = step};
     options.statistics = statistics;
@@ -78,6 +103,7 @@ Outcome decode_by(InstructionSet set, const Case<T>& given, const Cache& cache, 
       result.drawn.push_back(statistics.data()[i].samples);
     }
   }
+  result.launched_by = launches.addresses();
   return result;
 }
 
@@ -91,23 +117,33 @@ double difference(const std::vector<float>& a, const std::vector<float>& b) {
   return std::sqrt(squares / norm);
 }
 
+/// Returns whether any instruction set has kernels of its own for this.
 template <class T, class Cache, class Method>
-void compare(const Case<T>& given, const Cache& cache, const Method& method) {
-  const Outcome expected = decode_by(InstructionSet::compiled, given, cache, method);
-  for (const InstructionSet set : instruction_sets()) {
-    CAPTURE(name_of(set));
-    const Outcome outcome = decode_by(set, given, cache, method);
+bool compare(const Case<T>& given, const Cache& cache, const Method& method) {
+  std::vector<InstructionSet> sets = {InstructionSet::compiled};  // and once more
+  for (const InstructionSet set : instruction_sets()) sets.push_back(set);
+  bool others = false;
+  Outcome expected;
+  for (std::size_t i = 0; i < sets.size(); ++i) {
+    CAPTURE(name_of(sets[i]));
+    const Outcome outcome = decode_by(sets[i], given, cache, method);
+    if (i == 0) expected = outcome;
     CHECK(outcome.drawn == expected.drawn);
     CHECK(difference(outcome.out, expected.out) < 2e-6);
+    const bool own = outcome.launched_by != expected.launched_by;
+    if (sets[i] == InstructionSet::compiled) CHECK(!own);
+    others = others || own;
   }
+  return others;
 }
 
 template <class T>
 void compare_all(const Case<T>& given) {
+  bool others = false;
   const auto by_every_method = [&](const auto& cache) {
-    compare(given, cache, MassUnit{.rows = 150});
-    compare(given, cache, MassUnitOf<Draws::joint_l2>{.rows = 150});
-    compare(given, cache, MassUnitOf<Draws::separate>{.rows = 150});
+    others |= compare(given, cache, MassUnit{.rows = 150});
+    others |= compare(given, cache, MassUnitOf<Draws::joint_l2>{.rows = 150});
+    others |= compare(given, cache, MassUnitOf<Draws::separate>{.rows = 150});
   };
   by_every_method(given.cache);
   by_every_method(NarrowCache{given.cache, given.int8});
@@ -116,12 +152,13 @@ void compare_all(const Case<T>& given) {
   by_every_method(rescored(NarrowCache{given.cache, given.int8}));
   by_every_method(rescored(NarrowCache{given.cache, given.fp8}));
   by_every_method(rescored(NarrowCache{given.cache, given.int4}));
-  compare(given, given.cache, Exact{});
-  compare(given, given.cache, Systematic{.samples = 200});
-  compare(given, given.cache, Stratified{.samples = 200});
-  compare(given, given.cache, Multinomial{.samples = 200});
-  compare(given, given.cache, FixedTileBudget{.samples = 200, .tile = 64});
-  compare(given, given.cache, ProportionalTileBudget{.samples = 200, .tile = 64});
+  others |= compare(given, given.cache, Exact{});
+  others |= compare(given, given.cache, Systematic{.samples = 200});
+  others |= compare(given, given.cache, Stratified{.samples = 200});
+  others |= compare(given, given.cache, Multinomial{.samples = 200});
+  others |= compare(given, given.cache, FixedTileBudget{.samples = 200, .tile = 64});
+  others |= compare(given, given.cache, ProportionalTileBudget{.samples = 200, .tile = 64});
+  CHECK(others == (instruction_sets().size() > 1));
 }
 
 }  // namespace
