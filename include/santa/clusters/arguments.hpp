@@ -34,7 +34,7 @@ inline constexpr int cluster_head_floats = sizeof(ClusterHead) / sizeof(float);
 /// predict far more mass than there is, Z is a small difference of large sums; divided by what is near zero by chance,
 /// an output is off by many times its norm, while that by rows alone stays among the values.
 KOKKOS_INLINE_FUNCTION bool divides_by_mass(const ClusterHead& sum) {
-  return sum.mass > 0.F && sum.mass > 0.5F * sum.used;
+  return sum.mass > 0.5F * sum.used;  // which is not negative
 }
 
 /// What a lane group has read, or might have: numbers of it in floats.

@@ -45,15 +45,16 @@ struct ClusterCarry {
       mean = lanes::not_a_number;
       return;
     }
-    const auto of = [&](int head) {
+    float apart[max_heads];
+    for (int head = 0; head < slice.heads; ++head) {
       const std::int64_t row = slice.head_row(a, head);
-      return a.log_codes[row] - a.log_means[row];
-    };
+      apart[head] = a.log_codes[row] - a.log_means[row];
+    }
     float middle = -lanes::infinity;
     for (int head = 0; head < slice.heads; ++head) {
       int as_high = 0;
-      for (int other = 0; other < slice.heads; ++other) as_high += of(other) >= of(head) ? 1 : 0;
-      if (2 * as_high > slice.heads) middle = lanes::max(middle, of(head));
+      for (int other = 0; other < slice.heads; ++other) as_high += apart[other] >= apart[head] ? 1 : 0;
+      if (2 * as_high > slice.heads) middle = lanes::max(middle, apart[head]);
     }
     mean = is_finite(mean) && is_finite(middle) ? lanes::fma(0.25F, middle - mean, mean) : middle;
   }
