@@ -13,10 +13,10 @@ std::size_t size(std::int64_t number) { return static_cast<std::size_t>(number);
 
 /// Errors: UserError for more tokens than positions can count.
 std::int64_t checked(std::int64_t capacity) {
-  constexpr std::int64_t most = std::numeric_limits<std::int32_t>::max();
-  if (capacity > most)
+  constexpr std::int64_t highest = std::numeric_limits<std::int32_t>::max();
+  if (capacity > highest)
     throw UserError("the cache is for " + std::to_string(capacity) + " tokens; accepted: up to " +
-                    std::to_string(most));
+                    std::to_string(highest));
   return capacity;
 }
 

@@ -10,10 +10,10 @@ void ValueMeans::add(const Space& space, const KvCache& cache, std::int64_t slot
                      std::int64_t end) const {
   const auto means = _means;
   const auto values = cache.values;
-  using Policy = Kokkos::MDRangePolicy<Space, Kokkos::Rank<3>, Kokkos::IndexType<std::int64_t>>;
+  using Range = Kokkos::MDRangePolicy<Space, Kokkos::Rank<3>, Kokkos::IndexType<std::int64_t>>;
   const auto extent = [&](std::size_t rank) { return static_cast<std::int64_t>(means.extent(rank)); };
   Kokkos::parallel_for(
-      "santa::value_means", Policy(space, {0, 0, 0}, {extent(0), extent(2), extent(3)}),
+      "santa::value_means", Range(space, {0, 0, 0}, {extent(0), extent(2), extent(3)}),
       KOKKOS_LAMBDA(std::int64_t layer, std::int64_t head, std::int64_t d) {
         float sum = means(layer, 0, head, d) * static_cast<float>(begin);
         for (std::int64_t token = begin; token < end; ++token)
