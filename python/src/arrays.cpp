@@ -35,6 +35,13 @@ std::optional<Bits> bits_of(nb::handle object) {
   return std::nullopt;
 }
 
+/// JAX's arrays are never to be written, which their DLPack does not say.
+bool is_of_jax(nb::handle object) {
+  const nb::object module = object.type().attr("__module__");
+  const std::string name = text_of(module);
+  return name.starts_with("jaxlib.") || name.starts_with("jax.");
+}
+
 /// What an array says of why it cannot be had, or nothing.
 std::string said_by(nb::handle object) {
   if (!nb::hasattr(object, "__dlpack__")) return {};
@@ -60,7 +67,7 @@ nb::ndarray<> take(nb::handle object, const char* name, Access access) {
     reject(name, "a masked " + type_of(object), "an array without a mask: .filled(...) or .data is one");
   nb::ndarray<> held;
   if (access == Access::write) {
-    if (!nb::try_cast(object, held, false)) reject_array(object, name, access);
+    if (is_of_jax(object) || !nb::try_cast(object, held, false)) reject_array(object, name, access);
     return held;
   }
   nb::ndarray<nb::ro> read_only;

@@ -1,6 +1,6 @@
-"""Which arrays tests run on: NumPy's, or those of PyTorch and CuPy with the same content (mirrored.py).
+"""Which arrays tests run on: NumPy's, or those of PyTorch, CuPy and JAX with the same content (mirrored.py).
 
-On a host NumPy's, unless SANTA_TEST_ARRAYS names others ("numpy torch copied"); with a module for CUDA those that are
+On a host NumPy's, unless SANTA_TEST_ARRAYS names others ("numpy torch jax copied"); with a module for CUDA those that are
 installed. Where a module is compiled for less than all, arrays are copied ones: tests of what it lacks are skipped.
 """
 
@@ -56,7 +56,7 @@ def arrays(request: Any, monkeypatch: Any) -> str:
     if "numpy" in marks:
         pytest.skip("of NumPy's arrays")
     device = "cuda" if ON_DEVICE else "cpu"
-    made = {"torch": lambda: mirrored.Torch(device), "cupy": mirrored.CuPy, "copied": mirrored.Copied}
+    made = {"torch": lambda: mirrored.Torch(device), "cupy": mirrored.CuPy, "jax": mirrored.Jax, "copied": mirrored.Copied}
     module = mirrored.Mirror(made[name]()).module()
     monkeypatch.setitem(sys.modules, "santa", module)
     monkeypatch.setattr(request.module, "santa", module)

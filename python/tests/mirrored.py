@@ -1,7 +1,8 @@
-"""Tests' NumPy arrays in the memory of another framework: `santa` as tests call it, for arrays of PyTorch or CuPy.
+"""Tests' NumPy arrays in the memory of another framework: `santa` as tests call it, for arrays of PyTorch, CuPy or JAX.
 
 Each array that a call is given has a copy of its memory there, with all that are views of one: written before a call,
-read back behind it. So the tests that are written for NumPy run on a device's arrays, strides and all.
+read back behind it. So the tests that are written for NumPy run on a device's arrays, strides and all. JAX's arrays
+have no strides and are never written: what has, and what a call writes, stays NumPy's.
 """
 
 from __future__ import annotations
@@ -25,14 +26,22 @@ NAMES = (
 #: What a module says that is compiled for less than all (see `santa.compiled_for`), or of bits that nothing names.
 SKIPPED = (
     *("what this module is compiled for", "what the named kernels take", "where extents of kernels are named"),
-    "new keys's dtype is uint16",
+    *("new keys's dtype is uint16", "is a read-only jaxlib"),  # a cache's rows, which `append` writes
 )
+#: Arguments that calls write, by name, and where a call has one by its place.
+WRITTEN = {
+    *("ancestors", "effective_sample_size", "error", "log_evidence", "log_sum", "logit", "lse", "out", "score"),
+    *("statistics", "sum", "tokens"),
+}
+PLACES = {"run": 2, "decode": 5, "resample": 2, "gather_add": 2}
 #: Types that a framework has only the bits of.
 BITS = {np.dtype(ml_dtypes.bfloat16): np.uint16, np.dtype(ml_dtypes.float8_e4m3fn): np.uint8}
 
 
 class Torch:
     """Memory of PyTorch's, on a device that it names."""
+
+    has_types, is_written = True, True
 
     def __init__(self, device: str) -> None:
         import torch
@@ -66,6 +75,8 @@ class Torch:
 class CuPy:
     """Memory of CuPy's."""
 
+    has_types, is_written = False, True
+
     def __init__(self) -> None:
         import cupy
 
@@ -92,6 +103,7 @@ class Copied:
     """Memory of NumPy's own, elsewhere: what a device's arrays go through, without a device."""
 
     array = np.ndarray
+    has_types, is_written = False, True
 
     def allocate(self, size: int) -> Any:
         return np.empty(size, np.uint8)
@@ -107,6 +119,57 @@ class Copied:
 
     def to_numpy(self, array: Any) -> np.ndarray:
         return array
+
+
+class Typed:
+    """An array of bits for a framework that has their type: its DLPack says so, where NumPy has none."""
+
+    CODES = {np.dtype(ml_dtypes.bfloat16): 4, np.dtype(ml_dtypes.float8_e4m3fn): 10}
+
+    def __init__(self, bits: np.ndarray, dtype: np.dtype) -> None:
+        self.bits, self.code = bits, self.CODES[dtype]
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return self.bits.__dlpack_device__()
+
+    def __dlpack__(self, **_: Any) -> Any:
+        capsule = self.bits.__dlpack__()
+        pointer_of = ctypes.pythonapi.PyCapsule_GetPointer
+        pointer_of.restype, pointer_of.argtypes = ctypes.c_void_p, (ctypes.py_object, ctypes.c_char_p)
+        tensor = pointer_of(capsule, b"dltensor")
+        ctypes.c_uint8.from_address(tensor + 20).value = self.code  # DLTensor's dtype.code
+        return capsule
+
+
+class Jax(Copied):
+    """Memory of NumPy's with JAX's arrays in it, of what has no gaps."""
+
+    has_types, is_written = True, False
+
+    def __init__(self) -> None:
+        import jax
+
+        jax.config.update("jax_enable_x64", True)
+        self.jax = jax
+        self.array = jax.Array
+
+    def allocate(self, size: int) -> Any:
+        memory = np.empty(size + 64, np.uint8)
+        start = -memory.ctypes.data % 64  # JAX copies what lies elsewhere
+        return memory[start : start + size]
+
+    def view(self, memory: Any, offset: int, dtype: np.dtype, shape: tuple[int, ...], strides: tuple[int, ...]) -> Any:
+        own = np.ndarray(shape, dtype, memory, offset, strides)
+        bits = BITS.get(dtype)
+        if own.size == 0:
+            return self.jax.numpy.empty(shape, dtype)
+        if not own.flags.c_contiguous:
+            return own
+        array = self.jax.dlpack.from_dlpack(own if bits is None else Typed(own.view(bits), dtype))
+        return array if array.unsafe_buffer_pointer() == own.ctypes.data else own
+
+    def to_numpy(self, array: Any) -> np.ndarray:
+        return np.asarray(array)
 
 
 class Memory:
@@ -163,12 +226,12 @@ class Mirror:
     def wrap(self, function: Any) -> Any:
         def call(*positional: Any, **named: Any) -> Any:
             arrays: dict[int, np.ndarray] = {}
-            if function in (santa.ContiguousCache, santa.PagedCache, santa.decode) and not isinstance(
-                self._framework, Torch
-            ):
+            typed = function in (santa.ContiguousCache, santa.PagedCache, santa.decode)
+            if typed and not self._framework.has_types:
                 self._name_bits(function, positional, named)
-            own = [self._take(value, arrays) for value in positional]
-            own_named = {name: self._take(value, arrays) for name, value in named.items()}
+            place = PLACES.get(getattr(function, "__name__", ""))
+            own = [self._take(value, arrays, i == place) for i, value in enumerate(positional)]
+            own_named = {name: self._take(value, arrays, name in WRITTEN) for name, value in named.items()}
             living = self._living()
             for memory in living:
                 self._framework.write(memory.there, memory.content())
@@ -195,10 +258,10 @@ class Mirror:
             known = self._wrapped[id(value)] = Wrapped(self, value)
         return known
 
-    def _take(self, value: Any, arrays: dict[int, np.ndarray]) -> Any:
+    def _take(self, value: Any, arrays: dict[int, np.ndarray], written: bool) -> Any:
         if isinstance(value, Wrapped):
             return value._own
-        if not isinstance(value, np.ndarray):
+        if not isinstance(value, np.ndarray) or (written and not self._framework.is_written):
             return value
         view = self._memory_of(value).view(value)
         arrays[id(view)] = value

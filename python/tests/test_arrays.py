@@ -94,6 +94,33 @@ def test_tensors_of_pytorch():
     assert out.dtype == torch.bfloat16 and out.shape == (2, 1, 6, 64)
 
 
+@pytest.mark.numpy
+def test_arrays_of_jax():
+    jax = pytest.importorskip("jax")
+    for element in ("float32", "float16", "bfloat16"):
+        p = Problem(element=element)
+        own = [jax.numpy.asarray(a) for a in (p.query, p.keys, p.values)]
+        lengths = np.array([200, 70], np.int32)
+        expected = santa.decode(santa.MassUnit(), p.query, p.keys, p.values, lengths, seed=7)
+        out = santa.decode(santa.MassUnit(), *own, jax.numpy.asarray(lengths), seed=7)
+        assert isinstance(out, np.ndarray) and np.array_equal(out, expected)
+    with pytest.raises(ValueError, match=r"(?s)^santa: query is a .*Tracer, which says: .*; accepted: an array of NumPy"):
+        jax.jit(lambda query: santa.decode(santa.Exact(), query, *own[1:]))(own[0])
+
+
+@pytest.mark.numpy
+def test_arrays_of_jax_are_never_written():
+    jax = pytest.importorskip("jax")
+    p = Problem()
+    query, keys, values = (jax.numpy.asarray(a) for a in (p.query, p.keys, p.values))
+    for name, shape in (("out", (2, 6, 64)), ("lse", (2, 6)), ("error", (2, 6))):
+        with pytest.raises(ValueError, match=f"{name} is a read-only jaxlib.*; accepted: an array that can be written"):
+            santa.decode(santa.MassUnit(), query, keys, values, **{name: jax.numpy.zeros(shape)})
+    for cache in (santa.ContiguousCache(keys, p.values), santa.ContiguousCache(p.keys, values)):
+        with pytest.raises(ValueError, match="(keys|values) is a read-only jaxlib.*; accepted: an array that can be"):
+            santa.append(cache, p.keys[:, 0], p.values[:, 0])
+
+
 @pytest.mark.parametrize(("change", "sentence"), [
     ({"query": np.zeros((2, 5, 64), np.float32)}, "heads is 5; accepted: a multiple of kv_heads (2)"),
     ({"query": np.zeros((3, 6, 64), np.float32)}, "query.extent(0) is 3; accepted: the batch of keys (2)"),
