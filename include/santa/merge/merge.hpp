@@ -158,7 +158,7 @@ KOKKOS_FUNCTION void merge_sum(const Group& group, const SplitStates<apart>& sta
                                MergeVectors<Group>& sum) {
   using Float = typename Group::template Vector<float>;
   constexpr int at_once = StateBatch<Group>::states;
-  Float factor;
+  Float factor(0.F);
   for (Float& part : sum) part = Float(0.F);
   for (int i = 0; i < states.count; i += at_once) {
     if (i > 0) batch = StateBatch<Group>(group, states, i, begin, end);
