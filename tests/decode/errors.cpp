@@ -1,6 +1,7 @@
 // Every wrong argument of a plan or a run: the error names it, what was given and what is accepted, and no output is
 // touched.
 #include "support/data.hpp"
+#include "support/events.hpp"
 #include "support/spaces.hpp"
 
 #include <cmath>
@@ -109,16 +110,18 @@ struct Call {
     return View2(data, Kokkos::LayoutStride(a, b, b, 1));
   }
 
-  /// The message; checks that nothing was written.
+  /// The message; checks that nothing was launched or written.
   std::string run() {
     Kokkos::deep_copy(memory, 0.5F);
     Kokkos::deep_copy(all_lengths, 64);
     const DecodePlan plan(Space{}, MassUnit{}, good, cache_of<Cache<Space>>);
     const std::string message = message_of([&] {
+      const Events events;
       plan.run(Space{}, query, ContiguousCache{keys, values, lengths}, out, options);
     });
     Space{}.fence();
     if (!message.empty()) {
+      CHECK(Events::kernels.empty());
       int touched = 0;
       for (const float x : to_host<float>(memory)) touched += x != 0.5F;
       CHECK(touched == 0);

@@ -164,6 +164,22 @@ SANTA_SPACE_TEST_CASE("a_projection_lies_without_gaps") {
                        std::invalid_argument);
 }
 
+SANTA_SPACE_TEST_CASE("keys_that_are_refused_leave_the_projection_of_every_head") {
+  Problem<Space, bfloat16> problem({.batch = 2, .heads = 4, .kv_heads = 2, .length = 40, .dim = 64});
+  problem.fill(3).upload();
+  const auto narrow = low_rank_keys(problem, 8);
+  const auto numbers = [&] {
+    return to_host<float>(Kokkos::View<float*, typename Space::memory_space>(narrow.projection.data(), 2 * 8 * 64));
+  };
+  const std::vector<float> before = numbers();
+  problem.fill(4).key(1, 33, 1, 7) = infinity;  // of the last head: that of the first one could be found
+  problem.upload();
+  CHECK_THROWS_WITH_AS(calibrate(Space{}, problem.cache(), narrow),
+                       "santa: feature 7 of a key of kv head 1 is not finite; accepted: finite keys to calibrate by",
+                       std::invalid_argument);
+  CHECK(same_bits(numbers(), before));
+}
+
 SANTA_SPACE_TEST_CASE("validate_names_what_is_not_finite_in_low_rank_keys") {
   Problem<Space, bfloat16, bfloat16> problem({.batch = 2, .heads = 4, .kv_heads = 2, .length = 40, .dim = 64});
   problem.fill(3).upload();

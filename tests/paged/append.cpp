@@ -231,6 +231,10 @@ SANTA_SPACE_TEST_CASE("what_has_no_slot_is_not_written") {
   listed({0, 1 << 30, -(1 << 30), 1 << 30, 2});
   listed({-(1 << 30), -5, 1 << 30, 2, -1});
   CHECK(listed({0, 0, 0, 0, 1 << 30}) == 0);  // of more tokens than the request has rows
+  // Nor are the last of these, for which there would be rows.
+  const auto all_in_first = to_space<Space>(Ints{0, 4, 4, 4, 4}, "indptr");
+  CHECK(changes(paged.table_of({4, 40, 40, 40}), all_in_first) == 4 * token);
+  CHECK(changes(paged.table_of({3, 40, 40, 40}), all_in_first) == 0);
   const auto list = paged.list_of({5, 0, 7, 9});
   for (const Ints& indptr : std::vector<Ints>{{0, 1, 1, 2, 1 << 30}, {-(1 << 30), 1, 2, 3, 9}, {1 << 30, 0, 1, 0, 1}})
     changes(PageList{to_space<Space>(indptr, "indptr"), list.indices(), list.last_page_length(), 144});

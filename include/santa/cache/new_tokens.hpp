@@ -35,7 +35,7 @@ struct NewTokens {
     const std::int64_t length = lengths.get(request, storage);
     const std::int64_t row = length - count + rank;
     const bool can_be = length == lengths.clamped(request, storage);
-    return {request, rank >= 0 && rank < count && row >= 0 && can_be ? row : -1};
+    return {request, rank >= 0 && rank < count && count <= length && can_be ? row : -1};
   }
 
   /// How many a request has; negative where the numbers can't be.

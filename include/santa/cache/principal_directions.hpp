@@ -90,7 +90,7 @@ inline std::vector<double> diagonalise(std::vector<double>& matrix, std::size_t 
 /// Of all projections of that rank it keeps most of the keys' squares. Keys that come later may lie elsewhere, which
 /// shows in Statistics::effective_sample_size of a rescored cache.
 /// Runs on `space` and, for dim^3 operations a kv head, on the host; fences. Bytes: all keys, dim / 8 times.
-/// Errors: std::invalid_argument: name, given, accepted; for keys that are not finite too.
+/// Errors: std::invalid_argument: name, given, accepted; for keys that are not finite too: the projection stays.
 template <class Space, class Full, class T, class MemorySpace, class Build = lanes::Build>
 void calibrate(const Space& space, const Full& full, const LowRankKeys<T, MemorySpace>& narrow) {
   const NarrowCache cache{full, narrow};
@@ -103,7 +103,7 @@ void calibrate(const Space& space, const Full& full, const LowRankKeys<T, Memory
                        detail::MomentKernel<decltype(addresses)>{addresses, full.length_data(), shape, moments.data()});
   space.fence("santa::calibrate");
   const auto on_host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, moments);
-  const auto projection = Kokkos::create_mirror_view(narrow.projection);
+  const auto projection = Kokkos::create_mirror(narrow.projection);  // not the one in use: a later head may be refused
   for (std::size_t head = 0; head < moments.extent(0); ++head) {
     std::vector<double> matrix(n * n);
     for (std::size_t a = 0; a < n; ++a)

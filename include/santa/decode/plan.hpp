@@ -192,13 +192,14 @@ class DecodePlan {
   void launch(const Space& space, Arguments& arguments, const AnyCache& cache, const Run& options, const F& run) const {
     if (arguments.batch == 0) return;
     const Kokkos::Profiling::ScopedRegion region("santa::decode");
-    arguments.balance = balance<Build>(space, cache, options.schedule);
-    detail::note_balance(arguments, _cut, _shape.batch);
     using Stages = detail::CacheStages<Space, Addresses, Modifier>;
     const Stages stages{detail::addresses_of(cache, arguments), _modifier};
     using Compiled = std::conditional_t<Kernels::any, lanes::BuildFor<Kernels, KernelSet<>>, Build>;
     lanes::Seam<Space>::template with_extents<typename detail::ElementsOf<Addresses>::Larger, Compiled>(
         arguments.slice_heads, arguments.row_dims(), stages.addresses.aligned(), [&]<class Extents>(Extents extents) {
+          // A kernel may be launched here, the first: all that can be refused has been looked at.
+          arguments.balance = balance<Build>(space, cache, options.schedule);
+          detail::note_balance(arguments, _cut, _shape.batch);
           if constexpr (lanes::has_calls<Space>) {
             using Any = detail::AnyStages<Addresses::rescored>;
             run(detail::KernelContext<Space, Arguments, Extents, Any>{arguments, {extents, stages}});
