@@ -171,6 +171,7 @@ def test_arrays_of_jax_are_never_written():
     ({"step": 2**32}, "step is 4294967296; accepted: 0 to 4294967295"),
     ({"stream": 65536}, "stream is 65536; accepted: 0 to 65535"),
     ({"scale": float("inf")}, "scale is inf; accepted: a finite number"),
+    ({"scale": 1e-50}, "scale is 1e-50; accepted: 0, or 2^-149 or more in magnitude"),
     ({"window": -1}, "Window.size is -1; accepted: 0 or more"),
     ({"soft_cap": 0.0}, "SoftCap.cap is 0.000000; accepted: 1e-30 to 1e30"),
     ({"keys_per_split": 100}, "keys_per_split is 100; accepted: a multiple of 256 below 2^31, or 0"),
