@@ -100,8 +100,8 @@ struct RunOptions {
   // not positive, or NaN, the method's own counts. Other methods refuse it.
   Kokkos::View<const float*, MemorySpace> budgets = {};
   // [batch]: tokens of a request, where they are fewer than the plan's: outputs of those beyond are 0, their lse
-  // -infinity. Read when the kernels run; clamped to 0 and the plan's. `run_shared` refuses it: outputs of tokens that
-  // a request has not mean nothing there.
+  // -infinity, or with sinks these, as of any that see no key. Read when the kernels run; clamped to 0 and the plan's.
+  // `run_shared` refuses it: outputs of tokens that a request has not mean nothing there.
   Kokkos::View<const std::int32_t*, MemorySpace> tokens = {};
   // [batch, tokens]: the tokens of a request are a tree, not a chain. Bit i says whether the token sees token i's key;
   // all see the keys before the tokens' own. At most 32 tokens. Windows and biases go by positions in the cache.
