@@ -115,9 +115,11 @@ Array::Array(nb::handle object, const char* name, Access access) : _object(nb::b
   require_memory(_held, name);
   _type = bits ? bits->type : type_of(_held, name);
   _empty = _held.size() == 0;
+  const bool written = access == Access::write;
   for (int i = 0; i < rank(); ++i)
-    if (stride(i) < 0 && extent(i) > 1)
-      reject(_name + ".stride(" + std::to_string(i) + ")", std::to_string(stride(i)), "0 or more");
+    if (extent(i) > 1 && stride(i) < (written ? 1 : 0))
+      reject(_name + ".stride(" + std::to_string(i) + ")", std::to_string(stride(i)),
+             written ? "1 or more: each element is written" : "0 or more");
 }
 
 Array Array::to_write() const {

@@ -304,20 +304,20 @@ Raises ValueError: name, given, accepted.)")
       .def(
           "__init__",
           [](OwnedClusterPlan* self, const Clusters& method, const nb::object& query_given,
-             const ClusteredArrays& cache, float scale) {
+             const ClusteredArrays& cache, double scale) {
             const Array query = query_array(query_given, *cache.cache);
             const Space space = space_for(nb::none(), query);
             std::unique_ptr<AnyClusterPlan> plan;
             {
               const Launch launch;
               with_two_byte_rows(*cache.cache, [&]<class Full>(const typename Full::Arrays& arrays) {
-                plan =
-                    ClustersOf<Full>::make_plan(space, method, query, Full(arrays), cache.keys->keys, {.scale = scale});
+                plan = ClustersOf<Full>::make_plan(space, method, query, Full(arrays), cache.keys->keys,
+                                                   {.scale = scale_of(scale)});
               });
             }
             new (self) OwnedClusterPlan{cache.cache->kind(), std::move(plan)};
           },
-          nb::arg("method"), nb::arg("query"), nb::arg("cache"), nb::kw_only(), nb::arg("scale") = 0.F)
+          nb::arg("method"), nb::arg("query"), nb::arg("cache"), nb::kw_only(), nb::arg("scale") = 0.)
       .def(
           "run",
           [](const OwnedClusterPlan& self, const nb::object& query, const ClusteredArrays& cache, const nb::object& out,

@@ -284,10 +284,11 @@ void bind_plan(nb::module_& module) {
       .def(
           "__init__",
           [](OwnedPlan* self, const GivenMethod& method, const nb::object& query_given, const AnyCache& cache,
-             float scale, std::optional<std::int64_t> window, std::optional<float> soft_cap,
+             double scale, std::optional<std::int64_t> window, std::optional<float> soft_cap,
              const nb::object& alibi_slopes, bool causal, std::int64_t keys_per_split, std::int64_t length) {
             const Array query = query_array(query_given, cache.type());
-            const PlanArguments given{scale, window, soft_cap, causal, keys_per_split, slopes_array(alibi_slopes)};
+            const PlanArguments given{scale_of(scale), window,         soft_cap,
+                                      causal,          keys_per_split, slopes_array(alibi_slopes)};
             PlanRequest request = request_of(method, shape_of_step(query, cache.shape()), given);
             if (length != 0) request.shape.length = length;
             const Space space = space_for(nb::none(), query);
@@ -298,7 +299,7 @@ void bind_plan(nb::module_& module) {
             }
             new (self) OwnedPlan{cache.kind(), given.slopes, std::move(plan)};
           },
-          nb::arg("method"), nb::arg("query"), nb::arg("cache"), nb::kw_only(), nb::arg("scale") = 0.F,
+          nb::arg("method"), nb::arg("query"), nb::arg("cache"), nb::kw_only(), nb::arg("scale") = 0.,
           nb::arg("window") = nb::none(), nb::arg("soft_cap") = nb::none(), nb::arg("alibi_slopes") = nb::none(),
           nb::arg("causal") = true, nb::arg("keys_per_split") = 0, nb::arg("length") = 0)
       .def(
@@ -339,7 +340,7 @@ void bind_decode(nb::module_& module) {
       "decode",
       [](const GivenMethod& method, const nb::object& query, const nb::object& keys, const nb::object& values,
          const nb::object& lengths, const nb::object& out, const std::string& layout, const nb::object& dtype,
-         const nb::object& key_scale, const nb::object& value_scale, float scale, std::optional<std::int64_t> window,
+         const nb::object& key_scale, const nb::object& value_scale, double scale, std::optional<std::int64_t> window,
          std::optional<float> soft_cap, const nb::object& alibi_slopes, bool causal, std::int64_t keys_per_split,
          const nb::object& seed, const nb::object& step, const nb::object& stream, const nb::object& state,
          const nb::object& sinks, const nb::object& lse, const nb::object& error, const nb::object& statistics,
@@ -347,7 +348,8 @@ void bind_decode(nb::module_& module) {
          const nb::object& trees, const nb::object& cuda_stream) {
         const RunArrays options(
             {{seed, step, stream, requests}, state, sinks, lse, error, statistics, center, budgets, tokens, trees});
-        const PlanArguments given{scale, window, soft_cap, causal, keys_per_split, slopes_array(alibi_slopes)};
+        const PlanArguments given{scale_of(scale), window,         soft_cap,
+                                  causal,          keys_per_split, slopes_array(alibi_slopes)};
         if (nb::isinstance<AnyCache>(keys)) {
           for (const nb::object& object : {values, lengths, dtype, key_scale, value_scale})
             if (!object.is_none())
@@ -361,7 +363,7 @@ void bind_decode(nb::module_& module) {
       nb::arg("method"), nb::arg("query"), nb::arg("keys"), nb::arg("values") = nb::none(),
       nb::arg("lengths") = nb::none(), nb::arg("out") = nb::none(), nb::kw_only(), nb::arg("layout") = "token_major",
       nb::arg("dtype") = nb::none(), nb::arg("key_scale") = nb::none(), nb::arg("value_scale") = nb::none(),
-      nb::arg("scale") = 0.F, nb::arg("window") = nb::none(), nb::arg("soft_cap") = nb::none(),
+      nb::arg("scale") = 0., nb::arg("window") = nb::none(), nb::arg("soft_cap") = nb::none(),
       nb::arg("alibi_slopes") = nb::none(), nb::arg("causal") = true, nb::arg("keys_per_split") = 0,
       nb::arg("seed") = 0, nb::arg("step") = 0, nb::arg("stream") = 0, nb::arg("state") = nb::none(),
       nb::arg("sinks") = nb::none(), nb::arg("lse") = nb::none(), nb::arg("error") = nb::none(),

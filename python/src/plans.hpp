@@ -5,6 +5,7 @@
 #include "methods.hpp"
 #include "session.hpp"
 #include <santa/core/build.hpp>
+#include <santa/core/check.hpp>
 #include <santa/decode/options.hpp>
 #include <santa/lanes/math.hpp>
 #include <santa/score/modifiers.hpp>
@@ -35,6 +36,14 @@ struct ScoreChange {
 
   [[nodiscard]] bool changes_nothing() const { return size == every_key && cap == 0.F && slopes == nullptr; }
 };
+
+/// A factor of scores as kernels have it. Errors: ValueError where it is 0 to them alone, which stands for another.
+inline float scale_of(double given) {
+  const auto scale = static_cast<float>(given);
+  if (scale == 0.F && given != 0.)
+    santa::detail::reject("scale", santa::detail::text_of(given), "0, or 2^-149 or more in magnitude");
+  return scale;
+}
 
 /// What a plan is made from.
 struct PlanRequest {

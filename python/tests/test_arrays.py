@@ -58,6 +58,24 @@ def test_read_only_inputs():
 
 
 @pytest.mark.numpy
+def test_outputs_whose_elements_lie_in_one_place_are_refused():
+    p = Problem()
+    one = {"out": np.zeros((6, 64), np.float32), "lse": np.zeros(6, np.float32), "error": np.zeros(6, np.float32)}
+    one["statistics"] = np.zeros((2, 24), np.uint8)
+    for name, array in one.items():
+        both_requests = np.lib.stride_tricks.as_strided(array, (2, *array.shape), (0, *array.strides))
+        with pytest.raises(ValueError) as raised:
+            santa.decode(santa.Exact(), p.query, p.keys, p.values, **{name: both_requests})
+        assert str(raised.value) == f"santa: {name}.stride(0) is 0; accepted: 1 or more: each element is written"
+        assert not array.any()
+    rows = np.lib.stride_tricks.as_strided(p.keys, p.keys.shape, (0, *p.keys.strides[1:]))
+    cache = santa.ContiguousCache(rows, rows, np.array([200, 200]))  # which may be read
+    new = np.ones((2, 2, 64), np.float32)
+    with pytest.raises(ValueError, match=r"keys.stride\(0\) is 0; accepted: 1 or more: each element is written"):
+        santa.append(cache, new, new)
+
+
+@pytest.mark.numpy
 def test_bfloat16_in_numpy():
     p = Problem(element="bfloat16")
     query = p.query.astype(ml_dtypes.bfloat16)
@@ -153,6 +171,7 @@ def test_arrays_of_jax_are_never_written():
     ({"step": 2**32}, "step is 4294967296; accepted: 0 to 4294967295"),
     ({"stream": 65536}, "stream is 65536; accepted: 0 to 65535"),
     ({"scale": float("inf")}, "scale is inf; accepted: a finite number"),
+    ({"scale": 1e-50}, "scale is 1e-50; accepted: 0, or 2^-149 or more in magnitude"),
     ({"window": -1}, "Window.size is -1; accepted: 0 or more"),
     ({"soft_cap": 0.0}, "SoftCap.cap is 0.000000; accepted: 1e-30 to 1e30"),
     ({"keys_per_split": 100}, "keys_per_split is 100; accepted: a multiple of 256 below 2^31, or 0"),

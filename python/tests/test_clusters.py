@@ -116,6 +116,10 @@ def test_clusters_refuse():
         (lambda: santa.ClusterPlan(santa.Clusters(bytes=0.5), p.query, clustered).run(p.query, clustered, state=santa.ClusterState(2, 3)),
          "state's heads is 3; accepted: the plan's heads (4)"),
         (lambda: santa.NewestClusters(keys, 0), "calls is 0; accepted: 1 or more, for a chunk to be clustered"),
+        (lambda: santa.NewestClusters(keys, 1).run(santa.ClusteredCache(cache, santa.ClusteredKeys(cache, chunk=64))),
+         "clustered keys' chunk is 64; accepted: that of those that NewestClusters was made for (128)"),
+        (lambda: santa.NewestClusters(keys).run(santa.ClusteredCache(cache, santa.ClusteredKeys(cache, chunk=128))),
+         "clustered keys is others than NewestClusters was made for; accepted: those, where several calls cluster a"),
         (lambda: keys.reset(2), "request is 2; accepted: 0 to less than the batch (2)"),
     ]:  # fmt: skip
         with pytest.raises(ValueError) as raised:

@@ -107,6 +107,40 @@ TEST_CASE("a_chunk_is_clustered_over_many_calls_and_read_as_it_is_until_then") {
   CHECK(message_of(none) == "santa: calls is 0; accepted: 1 or more, for a chunk to be clustered");
 }
 
+TEST_CASE("newest_clusters_refuse_keys_that_they_were_not_made_for") {
+  const auto filled = [](const Shape& shape, const ClusterLayout& layout) {
+    ClusterProblem<Space, float> clusters(shape, layout);
+    clusters.problem.fill(3).upload();
+    return clusters;
+  };
+  const auto own = filled({2, 2, 1, 128, 32}, {.chunk = 64, .keys = 8});
+  const auto alike = filled({2, 2, 1, 128, 32}, {.chunk = 64, .keys = 8});
+  const auto run = [&](std::int64_t calls, const ClusterProblem<Space, float>& given) {
+    const NewestClusters<Memory> newest(Space{}, own.keys, calls);
+    return message_of([&] { newest.run(Space{}, given.cache()); });
+  };
+  const std::string made_for = "; accepted: that of those that NewestClusters was made for (";
+  CHECK(run(1, filled({1, 2, 2, 128, 32}, {.chunk = 64, .keys = 8})) ==
+        "santa: clustered keys' batch is 1" + made_for + "2)");
+  CHECK(run(1, filled({2, 2, 2, 128, 32}, {.chunk = 64, .keys = 8})) ==
+        "santa: clustered keys' kv_heads is 2" + made_for + "1)");
+  CHECK(run(1, filled({2, 2, 1, 128, 128}, {.chunk = 64, .keys = 8})) ==
+        "santa: clustered keys' dim is 128" + made_for + "32)");
+  CHECK(run(1, filled({2, 2, 1, 128, 32}, {.chunk = 128, .keys = 16})) ==
+        "santa: clustered keys' chunk is 128" + made_for + "64)");
+  CHECK(run(1, filled({2, 2, 1, 128, 32}, {.chunk = 64, .keys = 4})) ==
+        "santa: clustered keys' clusters of a chunk is 16" + made_for + "8)");
+  // Work on a chunk that is left for the next call is one cache's; where none is left, it may be another's.
+  for (const std::int64_t calls : {2, 36, 96})
+    CHECK(run(calls, alike) ==
+          "santa: clustered keys is others than NewestClusters was made for; accepted: those, where several calls "
+          "cluster a chunk");
+  CHECK(run(96, own) == "nothing thrown");
+  CHECK(to_host<int>(alike.keys.clustered()) == std::vector<int>{0, 0});
+  CHECK(run(1, alike) == "nothing thrown");
+  CHECK(to_host<int>(alike.keys.clustered()) == std::vector<int>{1, 1});
+}
+
 TEST_CASE("work_on_a_chunk_is_not_taken_for_that_on_another") {
   ClusterProblem<Space, float> old({1, 2, 1, 200, 32}, {.chunk = 64, .keys = 8});
   old.problem.fill(3).upload();

@@ -198,6 +198,17 @@ SANTA_SPACE_TEST_CASE("a_contiguous_cache_grows_likewise") {
     const auto all = to_host<float>(Kokkos::View<float*, typename Space::memory_space>(storage.data(), storage.size()));
     CHECK(std::all_of(all.begin(), all.end(), [](float x) { return x == 0.F; }));
   }
+  // Nor of a request that has fewer keys than new tokens: which of these are its keys is not said.
+  const Kokkos::View<float****, Kokkos::LayoutRight, typename Space::memory_space> four("four", 1, 4, 2, 64);
+  Kokkos::deep_copy(four, 1.F);
+  for (const std::int64_t length : {1, 3, 4}) {
+    append(Space{},
+           ContiguousCache{rows, rows, to_space<Space>(std::vector<std::int64_t>{length}, "lengths"),
+                           CacheLayout::head_major},
+           four, four);
+    const auto all = to_host<float>(Kokkos::View<float*, typename Space::memory_space>(storage.data(), storage.size()));
+    CHECK(std::count(all.begin(), all.end(), 1.F) == (length < 4 ? 0 : 4 * 2 * 64));
+  }
 }
 
 SANTA_SPACE_TEST_CASE("what_has_no_slot_is_not_written") {

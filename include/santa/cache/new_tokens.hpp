@@ -33,9 +33,8 @@ struct NewTokens {
     const std::int64_t rank = indptr == nullptr ? i % each : i - indptr[request];
     const std::int64_t count = count_of(request);
     const std::int64_t length = lengths.get(request, storage);
-    const std::int64_t row = length - count + rank;
-    const bool can_be = length == lengths.clamped(request, storage);
-    return {request, rank >= 0 && rank < count && count <= length && can_be ? row : -1};
+    const bool can_be = length == lengths.clamped(request, storage) && count <= length;
+    return {request, rank >= 0 && rank < count && can_be ? length - count + rank : -1};
   }
 
   /// How many a request has; negative where the numbers can't be.

@@ -108,7 +108,8 @@ void cluster_keys(const Space& space, const ClusteredCache<Cache, MemorySpace>& 
 
 /// Clusters a request's chunk once its newest token has filled it, for batches of one shape: called after each append
 /// (or after every few), each call does a part of the work. All is decided on the device: calls neither fence, allocate
-/// nor read back, and can be captured. Until its clusters are there a chunk is read as it is.
+/// nor read back, and can be captured. Until its clusters are there a chunk is read as it is. For the keys that it was
+/// made for; where a call does all of a chunk's work, for others of their shape and layout as well.
 /// Calls:  `calls` of them cluster a chunk, at most one of each request at a time; 1: a call does all of it. If chunks
 ///         fill faster, ever more keys are in no cluster.
 /// Memory: a row of float a cluster and (request, kv head), and 96 rows besides.
@@ -118,7 +119,11 @@ class NewestClusters {
   /// Errors: std::invalid_argument: name, given, accepted; AllocationError.
   template <class Space, class Build = lanes::Build>
   NewestClusters(const Space& space, const ClusteredKeys<MemorySpace>& keys, std::int64_t calls = 96)
-      : _jobs(keys.shape().batch * keys.shape().kv_heads), _memory(space, keys.arrays(), _jobs) {
+      : _jobs(keys.shape().batch * keys.shape().kv_heads),
+        _memory(space, keys.arrays(), _jobs),
+        _shape(keys.shape()),
+        _layout(keys.layout()),
+        _begun(keys.begun()) {
     detail::require(calls >= 1, "calls", calls, "1 or more, for a chunk to be clustered");
     const auto phases = [](std::int32_t pieces) { return std::int64_t{detail::ChunkPhases{pieces}.all()}; };
     while (_pieces < 16 && phases(2 * _pieces) <= calls) _pieces *= 2;
@@ -131,9 +136,8 @@ class NewestClusters {
   template <class Space, class Cache, class Build = lanes::Build>
   void run(const Space& space, const ClusteredCache<Cache, MemorySpace>& cache) const {
     lanes::require_launchable(space);
-    const Shape shape = cache.shape();
-    detail::require(shape.batch * shape.kv_heads == _jobs, "batch * kv_heads of the cache",
-                    shape.batch * shape.kv_heads, "that of the clustered keys (" + std::to_string(_jobs) + ")");
+    static_cast<void>(cache.shape());  // that clusters are those of such a cache
+    require_keys(cache.clusters());
     if (_jobs == 0) return;
     const detail::NewestChunkKernel<typename Cache::Addresses> kernel{
         detail::chunk_kernel(space, cache, _memory, _jobs, _pieces),
@@ -145,9 +149,29 @@ class NewestClusters {
  private:
   using Progress = Kokkos::View<std::int32_t**, Kokkos::LayoutRight, MemorySpace>;
 
+  /// The memory is for chunks of one layout, and what a call leaves to the next for one cache's.
+  void require_keys(const ClusteredKeys<MemorySpace>& given) const {
+    const auto equal = [](const char* name, std::int64_t value, std::int64_t right) {
+      detail::require(value == right, std::string("clustered keys' ") + name, value,
+                      "that of those that NewestClusters was made for (" + std::to_string(right) + ")");
+    };
+    equal("batch", given.shape().batch, _shape.batch);
+    equal("kv_heads", given.shape().kv_heads, _shape.kv_heads);
+    equal("dim", given.shape().dim, _shape.dim);
+    equal("chunk", given.layout().chunk, _layout.chunk);
+    equal("clusters of a chunk", given.layout().clusters(), _layout.clusters());
+    if (given.begun() != _begun && _phases_of_call < detail::ChunkPhases{_pieces}.all())
+      detail::reject("clustered keys", "others than NewestClusters was made for",
+                     "those, where several calls cluster a chunk");
+  }
+
   std::int64_t _jobs;
   std::int32_t _pieces = 1, _phases_of_call = 1;
   detail::ClusterMemory<MemorySpace> _memory;
+  // Of the keys that it was made for.
+  Shape _shape;
+  ClusterLayout _layout;
+  const std::int32_t* _begun;
   Progress _progress;  // [2][batch]: phases that are done, teams that have arrived
 };
 
