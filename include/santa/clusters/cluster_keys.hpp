@@ -16,7 +16,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <string>
 #include <utility>
 
 namespace santa {
@@ -119,11 +118,10 @@ class NewestClusters {
   /// Errors: std::invalid_argument: name, given, accepted; AllocationError.
   template <class Space, class Build = lanes::Build>
   NewestClusters(const Space& space, const ClusteredKeys<MemorySpace>& keys, std::int64_t calls = 96)
-      : _jobs(keys.shape().batch * keys.shape().kv_heads),
-        _memory(space, keys.arrays(), _jobs),
-        _shape(keys.shape()),
+      : _shape(keys.shape()),
         _layout(keys.layout()),
-        _begun(keys.begun()) {
+        _begun(keys.begun()),
+        _memory(space, keys.arrays(), _shape.batch * _shape.kv_heads) {
     detail::require(calls >= 1, "calls", calls, "1 or more, for a chunk to be clustered");
     const auto phases = [](std::int32_t pieces) { return std::int64_t{detail::ChunkPhases{pieces}.all()}; };
     while (_pieces < 16 && phases(2 * _pieces) <= calls) _pieces *= 2;
@@ -136,42 +134,40 @@ class NewestClusters {
   template <class Space, class Cache, class Build = lanes::Build>
   void run(const Space& space, const ClusteredCache<Cache, MemorySpace>& cache) const {
     lanes::require_launchable(space);
-    static_cast<void>(cache.shape());  // that clusters are those of such a cache
-    require_keys(cache.clusters());
-    if (_jobs == 0) return;
+    const Shape shape = cache.shape();  // its clusters' too
+    require_keys(shape, cache.clusters());
+    const std::int64_t jobs = shape.batch * shape.kv_heads;
+    if (jobs == 0) return;
     const detail::NewestChunkKernel<typename Cache::Addresses> kernel{
-        detail::chunk_kernel(space, cache, _memory, _jobs, _pieces),
+        detail::chunk_kernel(space, cache, _memory, jobs, _pieces),
         {cache.clusters().begun(), _progress.data(), _progress.data() + _progress.extent(1)}};
     for (int n = 0; n < _phases_of_call; ++n)
-      Kokkos::parallel_for("santa::newest_clusters", detail::chunk_policy(space, _jobs * kernel.all.parts), kernel);
+      Kokkos::parallel_for("santa::newest_clusters", detail::chunk_policy(space, jobs * kernel.all.parts), kernel);
   }
 
  private:
   using Progress = Kokkos::View<std::int32_t**, Kokkos::LayoutRight, MemorySpace>;
 
   /// The memory is for chunks of one layout, and what a call leaves to the next for one cache's.
-  void require_keys(const ClusteredKeys<MemorySpace>& given) const {
-    const auto equal = [](const char* name, std::int64_t value, std::int64_t right) {
-      detail::require(value == right, std::string("clustered keys' ") + name, value,
-                      "that of those that NewestClusters was made for (" + std::to_string(right) + ")");
-    };
-    equal("batch", given.shape().batch, _shape.batch);
-    equal("kv_heads", given.shape().kv_heads, _shape.kv_heads);
-    equal("dim", given.shape().dim, _shape.dim);
-    equal("chunk", given.layout().chunk, _layout.chunk);
-    equal("clusters of a chunk", given.layout().clusters(), _layout.clusters());
+  void require_keys(const Shape& shape, const ClusteredKeys<MemorySpace>& given) const {
+    constexpr const char* own = "that of those that NewestClusters was made for (";
+    detail::require_clustered("clustered keys' batch", shape.batch, _shape.batch, own);
+    detail::require_clustered("clustered keys' kv_heads", shape.kv_heads, _shape.kv_heads, own);
+    detail::require_clustered("clustered keys' dim", shape.dim, _shape.dim, own);
+    detail::require_clustered("clustered keys' chunk", given.layout().chunk, _layout.chunk, own);
+    detail::require_clustered("clustered keys' clusters of a chunk", given.layout().clusters(), _layout.clusters(),
+                              own);
     if (given.begun() != _begun && _phases_of_call < detail::ChunkPhases{_pieces}.all())
       detail::reject("clustered keys", "others than NewestClusters was made for",
                      "those, where several calls cluster a chunk");
   }
 
-  std::int64_t _jobs;
-  std::int32_t _pieces = 1, _phases_of_call = 1;
-  detail::ClusterMemory<MemorySpace> _memory;
   // Of the keys that it was made for.
   Shape _shape;
   ClusterLayout _layout;
   const std::int32_t* _begun;
+  std::int32_t _pieces = 1, _phases_of_call = 1;
+  detail::ClusterMemory<MemorySpace> _memory;
   Progress _progress;  // [2][batch]: phases that are done, teams that have arrived
 };
 

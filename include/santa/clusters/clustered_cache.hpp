@@ -10,10 +10,20 @@
 
 #include <concepts>
 #include <cstdint>
-#include <string>
+#include <string_view>
 #include <utility>
 
 namespace santa {
+
+namespace detail {
+
+/// Errors: std::invalid_argument: a number of clustered keys is not what `accepted` ends with.
+inline void require_clustered(std::string_view argument, std::int64_t given, std::int64_t right,
+                              std::string_view accepted) {
+  require(given == right, argument, given, Accepted{accepted, right, ")"});
+}
+
+}  // namespace detail
 
 /// A cache, contiguous or in pages, and clusters of its keys: what a ClusterPlan decodes. It is an AddressedCache too,
 /// the same as the cache alone, so that any other plan decodes it by its full rows.
@@ -41,14 +51,10 @@ class ClusteredCache {
   [[nodiscard]] Shape shape() const {
     const Shape shape = _cache.shape();
     const Shape& given = _clusters.shape();
-    const auto equal = [](const char* name, std::int64_t value, std::int64_t right) {
-      detail::require(value == right, std::string("clustered keys' ") + name, value,
-                      "that of the cache (" + std::to_string(right) + ")");
-    };
-    equal("batch", given.batch, shape.batch);
-    equal("kv_heads", given.kv_heads, shape.kv_heads);
-    equal("length", given.length, shape.length);
-    equal("dim", given.dim, shape.dim);
+    detail::require_clustered("clustered keys' batch", given.batch, shape.batch, "that of the cache (");
+    detail::require_clustered("clustered keys' kv_heads", given.kv_heads, shape.kv_heads, "that of the cache (");
+    detail::require_clustered("clustered keys' length", given.length, shape.length, "that of the cache (");
+    detail::require_clustered("clustered keys' dim", given.dim, shape.dim, "that of the cache (");
     return shape;
   }
 
